@@ -1,0 +1,174 @@
+"""Every error that spacer_like raises on purpose.
+
+::
+
+    SpacerError
+    ├── SpacerInputError                 permanent: the same request fails again; never retried
+    │   ├── ConfigError                  a setting is missing or malformed
+    │   ├── MissingExtraError            a package of an extra is not installed    (also ImportError)
+    │   ├── MessageError                 a message that does not validate          (also ValueError)
+    │   │   └── MissingFieldError        a field of it is absent                   (also KeyError)
+    │   ├── DataLimitError               more pixels, points or bytes than a limit allows
+    │   ├── InvalidKeyError              a key or URI that may not be used         (also ValueError)
+    │   ├── ReadOnlyStorageError         writing to a storage that only reads      (also TypeError)
+    │   ├── DataNotFoundError            nothing is stored under a key             (also FileNotFoundError, KeyError)
+    │   ├── AccessDeniedError            the storage refuses the credentials       (also PermissionError)
+    │   ├── HashMismatchError            bytes that are not those announced
+    │   ├── ImageError                   an image that cannot be decoded           (also ValueError)
+    │   ├── RowColumnInvalidError        a point outside the image, or not of integers (also ValueError)
+    │   ├── RowColumnMismatchError       an annotated point that the feature file lacks (also ValueError)
+    │   ├── RowColumnMissingError        legacy features without positions         (also ValueError)
+    │   ├── FeatureFileError             a malformed feature file                  (also ValueError, AssertionError)
+    │   ├── TrainingLabelsError          labels that cannot be trained on          (also ValueError)
+    │   ├── ModelFileError               a classifier file that is unsafe or unreadable (also ValueError)
+    │   ├── WeightsError                 weights of another architecture           (also ValueError)
+    │   └── ExtractorMismatchError       features of one extractor, a model of another (also ValueError)
+    ├── TransientError                   network, throttling: the same request may succeed later
+    │   └── StorageUnavailableError      a storage does not answer, or broke off   (also ConnectionError)
+    └── URLDownloadError                 a download that failed; always of one of the two branches above
+
+The built-in base classes are those that callers of PySpacer already catch. CoralNet recognises an error by its dotted name
+(``spacer_like.exceptions.Name``) at the start of a traceback's last line, so the names are promises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SpacerError(Exception):
+    """Base of all errors of this package."""
+
+    def __str__(self) -> str:
+        # KeyError would print the repr of its argument, OSError a pair: a user reads the sentence.
+        return " ".join(str(argument) for argument in self.args)
+
+
+class SpacerInputError(SpacerError):
+    """The request itself is at fault: doing it again fails again."""
+
+
+class TransientError(SpacerError):
+    """The surroundings are at fault for now: doing it again may succeed."""
+
+
+class ConfigError(SpacerInputError, ValueError):
+    """A setting is missing or malformed."""
+
+
+class MissingExtraError(SpacerInputError, ImportError):
+    """A package that belongs to an extra is not installed."""
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs packages that are not installed: run pip install 'spacer_like[{extra}]'.")
+        self.purpose = purpose
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.purpose, self.extra)
+
+
+class MessageError(SpacerInputError, ValueError):
+    """A message does not validate; the sentence names the field's path."""
+
+
+class MissingFieldError(MessageError, KeyError):
+    """A field that a message needs is absent."""
+
+
+class DataLimitError(SpacerInputError, ValueError):
+    """More pixels, points, members or bytes than a limit allows."""
+
+
+class InvalidKeyError(SpacerInputError, ValueError):
+    """A key or URI that may not be used, such as one that climbs out of its root."""
+
+
+class ReadOnlyStorageError(SpacerInputError, TypeError):
+    """Writing or deleting was asked of a storage that only reads."""
+
+
+class DataNotFoundError(SpacerInputError, FileNotFoundError, KeyError):
+    """Nothing is stored under a key, or its bucket does not exist."""
+
+
+class AccessDeniedError(SpacerInputError, PermissionError):
+    """The storage refuses the credentials, or the file its permissions."""
+
+
+class HashMismatchError(SpacerInputError, ValueError):
+    """Bytes whose SHA-256 is not the announced one."""
+
+
+class ImageError(SpacerInputError, ValueError):
+    """Bytes that cannot be decoded as an image."""
+
+
+class RowColumnInvalidError(SpacerInputError, ValueError):
+    """A point that lies outside the image, or whose numbers are not integers."""
+
+
+class RowColumnMismatchError(SpacerInputError, ValueError):
+    """An annotated point that the feature file lacks."""
+
+
+class RowColumnMissingError(SpacerInputError, ValueError):
+    """Legacy features, which know no positions, where positions are needed."""
+
+
+class FeatureFileError(SpacerInputError, ValueError, AssertionError):
+    """A feature file that is empty or malformed."""
+
+
+class TrainingLabelsError(SpacerInputError, ValueError):
+    """Labels that no classifier can be trained on."""
+
+
+class ModelFileError(SpacerInputError, ValueError):
+    """A classifier file that is unsafe to open, or is no classifier."""
+
+
+class WeightsError(SpacerInputError, ValueError):
+    """Weights that do not fit the network."""
+
+
+class ExtractorMismatchError(SpacerInputError, ValueError):
+    """Features or a model of one extractor used with those of another."""
+
+
+class StorageUnavailableError(TransientError, ConnectionError):
+    """A storage does not answer, answers that it is busy, or broke off in the middle."""
+
+
+class URLDownloadError(SpacerError):
+    """A download that failed.
+
+    ``message`` is the sentence, ``original_error`` what the network said. Which branch an instance belongs to depends on
+    the cause: made with ``transient=True`` it is a `TransientError`, otherwise a `SpacerInputError`.
+    """
+
+    def __new__(cls, message: str, original_error: BaseException, transient: bool = False) -> URLDownloadError:
+        return super().__new__(_TransientURLDownloadError if transient else _PermanentURLDownloadError)
+
+    def __init__(self, message: str, original_error: BaseException, transient: bool = False) -> None:
+        super().__init__(message, original_error)
+        self.message = message
+        self.original_error = original_error
+
+    def __str__(self) -> str:
+        return f"{self.message} / Details - {type(self.original_error).__name__}: {self.original_error}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return URLDownloadError, (self.message, self.original_error, isinstance(self, TransientError))
+
+
+class _PermanentURLDownloadError(URLDownloadError, SpacerInputError):
+    pass
+
+
+class _TransientURLDownloadError(URLDownloadError, TransientError):
+    pass
+
+
+# A traceback prints the qualified name, and both must read as the documented one.
+_PermanentURLDownloadError.__qualname__ = _TransientURLDownloadError.__qualname__ = URLDownloadError.__qualname__

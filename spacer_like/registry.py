@@ -1,0 +1,134 @@
+"""Classes that a message may name by a dotted path, and the base of their instances.
+
+A message carries an extractor or a trainer as ``{"class_path": ..., arguments}``. Only a class that stands in the table here,
+that was registered in code, or whose package prefix the setting ``ALLOWED_CLASS_PREFIXES`` names, is ever imported for it.
+The table holds text, so that knowing a class costs no import.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from importlib import import_module
+from pprint import pformat
+from typing import Any, ClassVar, Self, TypeVar
+
+from spacer_like.exceptions import MessageError, MissingFieldError
+
+_ROOMS = {
+    "EfficientNetExtractor": "spacer_like.extractors.efficientnet",
+    "EfficientNetLite0Extractor": "spacer_like.extractors.efficientnet_lite",
+    "VGG16CaffeExtractor": "spacer_like.extractors.vgg16_caffe",
+    "DummyExtractor": "spacer_like.extractors.base",
+    "MiniBatchTrainer": "spacer_like.learning.trainer",
+}
+# Paths in PySpacer's messages whose last part is the class's name but whose module is not ours.
+_OTHER_PATHS = {
+    "spacer_like.extractors": ("EfficientNetExtractor", "EfficientNetLite0Extractor", "VGG16CaffeExtractor", "DummyExtractor"),
+    "spacer_like.extractors.vgg16": ("VGG16CaffeExtractor",),
+    "spacer_like.train_classifier": ("MiniBatchTrainer",),
+}
+
+_paths: dict[str, str] = {f"{module}.{name}": f"{module}:{name}" for name, module in _ROOMS.items()} | {
+    f"{module}.{name}": f"{_ROOMS[name]}:{name}" for module, names in _OTHER_PATHS.items() for name in names
+}
+_registered: dict[str, type[Described]] = {}
+
+
+class Described(ABC):
+    """An object that travels in a message as its class's path and its arguments; equal when those are equal."""
+
+    kind: ClassVar[str] = "object"
+
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON-able values."""
+        return {}
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> Self:
+        """The instance that `arguments` describes."""
+        return cls(**arguments)
+
+    def serialize(self) -> dict[str, Any]:
+        return {"class_path": f"{type(self).__module__}.{type(self).__qualname__}", **self.arguments()}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Self:
+        """The instance that `serialize` described.
+
+        Raises:
+            MessageError: the class is unknown, is no subclass of this one, or does not accept the arguments.
+        """
+        if not isinstance(data, dict) or "class_path" not in data:
+            raise MissingFieldError(f"The {cls.kind} needs a class_path.")
+        arguments = dict(data)
+        found = resolve(cls, arguments.pop("class_path"))
+        try:
+            return found.from_arguments(arguments)
+        except TypeError as error:
+            raise MessageError(f"The {cls.kind} {found.__name__} does not accept these arguments: {error}.") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Described) and self.serialize() == other.serialize()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        return pformat(self.serialize())
+
+
+DescribedType = TypeVar("DescribedType", bound=Described)
+
+
+def register(described: type[Described], *other_paths: str) -> type[Described]:
+    """Allow messages to name a class, by its own path and by `other_paths`. Works as a decorator.
+
+    >>> class MyExtractor(Described):
+    ...     pass
+    >>> register(MyExtractor, "old.place.MyExtractor") is MyExtractor
+    True
+    """
+    target = f"{described.__module__}:{described.__qualname__}"
+    for path in (f"{described.__module__}.{described.__qualname__}", *other_paths):
+        _paths[path] = target
+        _registered[target] = described
+    return described
+
+
+def resolve(base: type[DescribedType], class_path: object) -> type[DescribedType]:
+    """The subclass of `base` that `class_path` names, imported if need be.
+
+    Raises:
+        MessageError: the path is unknown, or names something that is no subclass of `base`.
+    """
+    if not isinstance(class_path, str):
+        raise MessageError(f"The class_path of the {base.kind} must be text, and is {type(class_path).__name__}.")
+    # PySpacer's messages name the same classes under its own package.
+    path = class_path.replace("spacer.", "spacer_like.", 1) if class_path.startswith("spacer.") else class_path
+    target = _paths.get(path)
+    if target is None and _is_allowed(path):
+        target = ":".join(path.rsplit(".", 1))
+    if target is None:
+        raise MessageError(
+            f"The {base.kind} class '{class_path}' is unknown: register it with spacer_like.registry.register, "
+            "or name its package in the setting ALLOWED_CLASS_PREFIXES."
+        )
+    found = _registered.get(target) or _import(base, class_path, target)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise MessageError(f"The class '{class_path}' is not a kind of {base.__name__}.")
+    return found
+
+
+def _is_allowed(path: str) -> bool:
+    from spacer_like import config
+
+    prefixes = config.settings().allowed_class_prefixes
+    return "." in path and any(path.startswith(prefix.rstrip(".") + ".") for prefix in prefixes)
+
+
+def _import(base: type[Described], class_path: str, target: str) -> object:
+    module, _, name = target.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise MessageError(f"The {base.kind} class '{class_path}' cannot be imported: {error}.") from error
