@@ -31,6 +31,7 @@ _OTHER_PATHS = {
 _paths: dict[str, str] = {f"{module}.{name}": f"{module}:{name}" for name, module in _ROOMS.items()} | {
     f"{module}.{name}": f"{_ROOMS[name]}:{name}" for module, names in _OTHER_PATHS.items() for name in names
 }
+_paths["minibatch"] = "spacer_like.learning.trainer:MiniBatchTrainer"
 _registered: dict[str, type[Described]] = {}
 
 

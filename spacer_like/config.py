@@ -1,0 +1,282 @@
+"""One `Settings` object, built on first use from four places.
+
+A setting KEY is looked up in this order, and the first place that has a value wins:
+
+1. the environment variable ``SPACER_KEY`` (an empty text counts as unset);
+2. ``secrets.json`` in the folder above the package; where that file exists and is not empty, Django is not asked;
+3. ``django.conf.settings.SPACER["KEY"]``, if Django is installed and configured;
+4. the default.
+
+PySpacer's constants (``config.MAX_IMAGE_PIXELS`` …) are read from the same object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ContextDecorator, contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from logging import basicConfig, getLogger
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from spacer_like.exceptions import ConfigError
+
+logger = getLogger(__name__)
+
+APP_DIR = Path(__file__).resolve().parent
+REPO_DIR = APP_DIR.parent
+SECRETS_PATH = REPO_DIR / "secrets.json"
+LOCAL_FIXTURE_DIR = str(APP_DIR / "tests" / "fixtures")
+
+TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
+CLASSIFIER_TYPES = ["LR", "MLP"]
+TRAINER_NAMES = ["minibatch"]
+STORAGE_TYPES = ["s3", "filesystem", "memory", "url"]
+
+Source = Literal["environment", "secrets.json", "django", "default"]
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, by its lower-case name; ``SPACER_`` and the upper-case name make the environment variable."""
+
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
+    aws_profile_name: str | None = None
+    aws_anonymous: bool = False
+    aws_region: str | None = None
+    aws_endpoint_url: str | None = None
+    """Where S3 answers; None is Amazon itself. ``AWS_ENDPOINT_URL`` is honoured too."""
+
+    extractors_cache_dir: str | None = None
+    """Folder for weights fetched from S3 or a URL; needed only for those."""
+    onnx_cache_dir: str | None = None
+    """Folder for networks converted to ONNX; None is the user's cache folder."""
+    use_onnx: bool = True
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``: the GPU where there is one."""
+    torch_threads: int | None = None
+
+    max_image_pixels: int = 10_000 * 10_000
+    max_points_per_image: int = 1000
+    max_message_bytes: int = 256 * MIB
+    max_download_bytes: int = 2048 * MIB
+    url_timeout_seconds: int = 20
+    url_total_timeout_seconds: int = 300
+    url_allow_private: bool = False
+    """Whether a URL may lead to an address of the own machine or a private network."""
+    storage_concurrency: int = 32
+    transfer_retries: int = 5
+
+    training_batch_label_count: int = 5000
+    """Labels in an outer training batch, and the largest reference set."""
+    training_memory_bytes: int = 2048 * MIB
+    """Features that training may hold at once; beyond it the files are read again in each epoch."""
+    feature_file_format: str = "float32"
+    """``float32``, or ``pyspacer``: float64 and deflated, as PySpacer writes it."""
+
+    allowed_class_prefixes: tuple[str, ...] = ()
+    """Packages whose extractors and trainers a message may name; as text: separated by commas."""
+    exit_codes: bool = True
+    """Whether env-job ends with 64 or 75 on a failure; False: always 0 once a return message was stored."""
+    echo_training_labels: bool = True
+    """Whether a training job's return message carries the job's labels back, as PySpacer's does."""
+
+    log_destination: str | None = None
+    """``console`` or a file's path; None leaves logging to the application."""
+    log_level: str = "INFO"
+
+    test_bucket: str | None = None
+    cn_test_extractors_bucket: str | None = None
+    cn_fixtures_bucket: str | None = None
+
+
+CONFIGURABLE_VARS = [entry.name.upper() for entry in fields(Settings)]
+_TYPES: dict[str, type] = {
+    entry.name: {"bool": bool, "int": int, "int | None": int, "tuple[str, ...]": tuple}.get(str(entry.type), str)
+    for entry in fields(Settings)
+}
+_REQUIRED = "NO_DEFAULT"
+
+
+def settings() -> Settings:
+    """The settings in force."""
+    return _overrides[-1] if _overrides else _read_settings()
+
+
+_overrides: list[Settings] = []
+
+
+@contextmanager
+def override(**values: Any) -> Iterator[Settings]:
+    """Other values for a while, in the whole process.
+
+    >>> with override(max_points_per_image=3):
+    ...     settings().max_points_per_image
+    3
+    """
+    _overrides.append(replace(settings(), **values))
+    try:
+        yield _overrides[-1]
+    finally:
+        _overrides.pop()
+
+
+def reload() -> None:
+    """Forget what was read: the next look at a setting asks its places again."""
+    _read_settings.cache_clear()
+    _secrets.cache_clear()
+
+
+@cache
+def _read_settings() -> Settings:
+    found = {name: look_up(name.upper(), value_type)[0] for name, value_type in _TYPES.items()}
+    return Settings(**{name: value for name, value in found.items() if value is not None})
+
+
+def source(name: str) -> Source:
+    """Which of the four places the setting of this lower-case name comes from."""
+    return look_up(name.upper(), _TYPES[name])[1]
+
+
+def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
+    """The value of KEY, None where no place has one, and the place.
+
+    Raises:
+        ConfigError: a text that is no value of this type.
+    """
+    text = os.getenv(f"SPACER_{key}")
+    if text:
+        return _cast(key, text, value_type), "environment"
+    secrets = _secrets()
+    if secrets:
+        if secrets.get(key) not in ("", None):
+            return _cast(key, secrets[key], value_type), "secrets.json"
+    elif (value := _django_settings().get(key)) not in ("", None):
+        return (tuple(value) if value_type is tuple else value), "django"
+    return None, "default"
+
+
+def get_config_value(key: str, value_type: type = str, default: Any = _REQUIRED) -> Any:
+    """The value of KEY, else `default`; without a default a missing one is a `ConfigError`."""
+    value, _ = look_up(key, value_type)
+    if value is not None:
+        return value
+    if default == _REQUIRED:
+        raise ConfigError(f"{key} setting is required. (Debug info: {get_config_detection_result()})")
+    return default
+
+
+def get_config_detection_result() -> str:
+    return " ".join(
+        (
+            f"Secrets file {'found' if _secrets() else 'not found'}.",
+            f"SPACER Django setting {'found' if _django_settings() else 'not found'}.",
+        )
+    )
+
+
+def _cast(key: str, value: Any, value_type: type) -> Any:
+    if value_type is bool:
+        if value in ("True", "False", True, False):
+            return value in ("True", True)
+        raise ConfigError(f"{key} may only be True or False.")
+    if value_type is int:
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{key} must be an integer.") from None
+    if value_type is tuple:
+        entries = value.split(",") if isinstance(value, str) else value
+        return tuple(entry.strip() for entry in entries if entry.strip())
+    return str(value)
+
+
+@cache
+def _secrets() -> Mapping[str, Any]:
+    try:
+        found = json.loads(SECRETS_PATH.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The settings file {SECRETS_PATH} cannot be read as JSON: {type(error).__name__}.") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"The settings file {SECRETS_PATH} must hold a JSON object.")
+    return found
+
+
+def _django_settings() -> Mapping[str, Any]:
+    # A process that uses Django has imported it; importing it for the others would cost them time.
+    if "django" not in sys.modules and not os.getenv("DJANGO_SETTINGS_MODULE"):
+        return {}
+    try:
+        from django.conf import settings as django_settings
+        from django.core.exceptions import ImproperlyConfigured
+    except ImportError:
+        return {}
+    try:
+        return cast("Mapping[str, Any]", django_settings.SPACER)
+    except (ImproperlyConfigured, AttributeError):
+        return {}
+
+
+def __getattr__(name: str) -> Any:
+    if name in CONFIGURABLE_VARS:
+        return getattr(settings(), name.lower())
+    if name == "HAS_CAFFE":
+        # VGG16CaffeExtractor reads Caffe's files without Caffe.
+        return True
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def check() -> None:
+    """Print every setting and the place it comes from; of a secret only whether it is set."""
+    report: Callable[[str], None] = print
+    report(get_config_detection_result())
+    for name in _TYPES:
+        report(f"{name.upper()}: {displayed(name)} ({source(name)})")
+
+
+def displayed(name: str) -> str:
+    """A setting's value as it may be shown: a secret only as set or not set."""
+    value = getattr(settings(), name)
+    is_secret = not next(entry.repr for entry in fields(Settings) if entry.name == name)
+    return str(value) if not is_secret or value is None else "(set)"
+
+
+def configure_logging() -> None:
+    """Send the log to the setting LOG_DESTINATION, for programs that set up no logging of their own."""
+    if destination := settings().log_destination:
+        basicConfig(
+            level=settings().log_level,
+            filename=None if destination == "console" else destination,
+            format="%(asctime)s - %(levelname)s:%(name)s\n%(message)s",
+        )
+
+
+def filter_warnings() -> None:
+    """Silence the ResourceWarnings that boto3 gives for connections it keeps open."""
+    warnings.filterwarnings("ignore", category=ResourceWarning, message="unclosed.*<ssl.SSLSocket.*>")
+    warnings.filterwarnings("ignore", category=ResourceWarning, message="unclosed.*<_io.TextIOWrapper.*>")
+
+
+class log_entry_and_exit(ContextDecorator):  # noqa: N801 - PySpacer's name
+    """Log at debug level when a block is entered and left, and after how many seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        self.start = time.monotonic()
+        logger.debug("Entering: %s", self.name)
+
+    def __exit__(self, *exception: object) -> None:
+        logger.debug("Exiting: %s after %f seconds.", self.name, time.monotonic() - self.start)

@@ -1,0 +1,78 @@
+"""What every value that is kept as JSON can do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from spacer_like.exceptions import DataLimitError, MessageError
+
+if TYPE_CHECKING:
+    from spacer_like.data_classes.location import DataLocation
+
+
+class DataClass:
+    """A value with a JSON form, which can be loaded from a location and stored there."""
+
+    @classmethod
+    def example(cls) -> Self:
+        """An instance to look at."""
+        raise MessageError(f"{cls.__name__} has no example.")
+
+    def serialize(self) -> Any:
+        """The value as numbers, texts, lists and dictionaries."""
+        return dict(vars(self))
+
+    @classmethod
+    def deserialize(cls, data: Any) -> Self:
+        """The value that `serialize` described."""
+        return cls(**data)
+
+    @classmethod
+    def load(cls, loc: DataLocation) -> Self:
+        """Read and validate the JSON at a location.
+
+        Raises:
+            DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES.
+            MessageError: not JSON, or not a value of this class.
+        """
+        # Storage stands a floor above; only who loads or stores needs it.
+        from spacer_like import config
+        from spacer_like.storage import storage_factory
+
+        storage = storage_factory(loc.storage_type, loc.bucket_name)
+        limit = config.settings().max_message_bytes
+        if (size := storage.size(loc.key)) > limit:
+            raise DataLimitError(f"{loc.display_name} has {size} bytes, more than the {limit} that a message may have.")
+        return cls.deserialize(parse_json(storage.read(loc.key), loc.display_name))
+
+    def store(self, loc: DataLocation) -> None:
+        """Write the JSON to a location, whole or not at all."""
+        from spacer_like.storage import write_bytes
+
+        write_bytes(loc, json.dumps(self.serialize()).encode())
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable values; Python's own convention
+
+
+def parse_json(data: bytes, name: str = "The message") -> Any:
+    """JSON bytes as numbers, texts, lists and dictionaries.
+
+    Raises:
+        DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES.
+        MessageError: not JSON, or nested beyond any message.
+    """
+    from pydantic_core import from_json
+
+    from spacer_like import config
+
+    limit = config.settings().max_message_bytes
+    if len(data) > limit:
+        raise DataLimitError(f"{name} has {len(data)} bytes, more than the {limit} that a message may have.")
+    try:
+        return from_json(data)
+    except ValueError as error:
+        raise MessageError(f"{name} is not valid JSON: {error}.") from None

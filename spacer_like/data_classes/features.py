@@ -1,0 +1,357 @@
+"""Feature vectors of the points of an image, and the file that keeps them.
+
+The file is a NumPy ``.npz`` with four members: ``meta`` int64[3] = (positions known, points, dimension), ``rows`` and ``cols``
+uint32[n], ``feat`` float32[n, dimension], not deflated. The archive's comment carries the extractor's id as JSON. Files with
+float64 or uint16 members, deflated ones, and the legacy JSON (a list of vectors without positions) are read as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacer_like import config
+from spacer_like.data_classes.base import DataClass
+from spacer_like.data_classes.labels import Annotation, LabelId
+from spacer_like.data_classes.location import DataLocation
+from spacer_like.exceptions import (
+    DataLimitError,
+    FeatureFileError,
+    RowColumnMismatchError,
+    RowColumnMissingError,
+)
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+RowCol = tuple[int, int]
+
+
+class PointFeatures:
+    """The feature vector of one point: `row`, `col` (None in legacy files) and `data` float64[dimension]."""
+
+    def __init__(self, row: int | None, col: int | None, data: Any) -> None:
+        import numpy as np
+
+        self.row = row
+        self.col = col
+        self.data: NDArray[np.float64] = np.asarray(data, dtype=np.float64)
+
+    @classmethod
+    def example(cls) -> PointFeatures:
+        return cls(row=100, col=100, data=[1.1, 1.3, 1.12])
+
+    def __eq__(self, other: object) -> bool:
+        import numpy as np
+
+        if not isinstance(other, PointFeatures):
+            return NotImplemented
+        return (self.row, self.col) == (other.row, other.col) and bool(np.allclose(self.data, other.data))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"PointFeatures(row={self.row}, col={self.col}, data=<{len(self.data)} numbers>)"
+
+
+class ImageFeatures(DataClass):
+    """Feature vectors of the points of one image.
+
+    Attributes:
+        rows, cols: uint32[n] positions; None in legacy files, which know none.
+        features: float32 or float64 [n, feature_dim].
+        extractor_id: what made them; None where the file does not say.
+
+    Raises:
+        FeatureFileError: no points, or numbers that do not agree with each other.
+    """
+
+    def __init__(self, point_features: list[PointFeatures], valid_rowcol: bool, feature_dim: int, npoints: int) -> None:
+        import numpy as np
+
+        if not point_features or len(point_features) != npoints:
+            raise FeatureFileError(f"There must be {npoints} points, and at least one; there are {len(point_features)}.")
+        if any(len(point.data) != feature_dim for point in point_features):
+            raise FeatureFileError(f"Every feature vector must have {feature_dim} numbers.")
+        positions = [(point.row, point.col) for point in point_features] if valid_rowcol else None
+        self._set(positions, np.stack([point.data for point in point_features]), None)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        rowcols: Sequence[RowCol] | NDArray[Any] | None,
+        features: NDArray[Any],
+        extractor_id: str | None = None,
+    ) -> ImageFeatures:
+        """Features of n points at once.
+
+        Args:
+            rowcols: n pairs (row, column); None for legacy features.
+            features: [n, dimension], any float type.
+
+        >>> import numpy as np
+        >>> ImageFeatures.from_arrays([(3, 4), (5, 6)], np.zeros((2, 1280), np.float32)).npoints
+        2
+        """
+        made = cls.__new__(cls)
+        made._set(rowcols, features, extractor_id)
+        return made
+
+    def _set(self, rowcols: Any, features: NDArray[Any], extractor_id: str | None) -> None:
+        import numpy as np
+
+        features = np.asarray(features)
+        if features.ndim != 2 or not len(features) or not features.shape[1]:
+            raise FeatureFileError("Features must be one vector for each point, of at least one point.")
+        self.features = features if features.dtype.kind == "f" else features.astype(np.float64)
+        self.extractor_id = extractor_id
+        self.rows: NDArray[np.uint32] | None = None
+        self.cols: NDArray[np.uint32] | None = None
+        if rowcols is not None:
+            positions = np.asarray(rowcols, dtype=np.int64)
+            if positions.shape != (len(features), 2) or positions.min() < 0 or positions.max() > 2**32 - 1:
+                raise FeatureFileError(f"There must be one position of two non-negative integers for each of {len(features)} vectors.")
+            self.rows, self.cols = positions.astype(np.uint32).T
+
+    @property
+    def valid_rowcol(self) -> bool:
+        """Whether positions are known."""
+        return self.rows is not None
+
+    @property
+    def npoints(self) -> int:
+        return len(self.features)
+
+    @property
+    def feature_dim(self) -> int:
+        return int(self.features.shape[1])
+
+    @property
+    def rowcols(self) -> list[RowCol]:
+        """The positions; of legacy features, which know none, `RowColumnMissingError`."""
+        if self.rows is None or self.cols is None:
+            raise RowColumnMissingError("Features without rowcols know no positions.")
+        return list(zip(self.rows.tolist(), self.cols.tolist(), strict=True))
+
+    @cached_property
+    def point_features(self) -> list[PointFeatures]:
+        """The points one by one, as PySpacer has them."""
+        positions: Any = self.rowcols if self.valid_rowcol else [(None, None)] * self.npoints
+        return [PointFeatures(row, col, vector) for (row, col), vector in zip(positions, self.features, strict=True)]
+
+    @cached_property
+    def _index(self) -> dict[RowCol, int]:
+        return {rowcol: number for number, rowcol in enumerate(self.rowcols)}
+
+    def __getitem__(self, rowcol: RowCol) -> NDArray[np.float64]:
+        """The vector at a position, float64[dimension]; of a position given twice the last one."""
+        if not self.valid_rowcol:
+            raise RowColumnMissingError("Method not supported for legacy features")
+        return self.features[self._index[rowcol]].astype("float64")
+
+    def get_array(self, rowcol: RowCol) -> NDArray[np.float64]:
+        """The vector at a position as float64[1, dimension]."""
+        return self[rowcol].reshape(1, -1)
+
+    def vectors_at(self, annotations: Sequence[Annotation]) -> NDArray[Any]:
+        """The vectors of annotated points, [len(annotations), dimension], in their order.
+
+        Raises:
+            RowColumnMissingError: the features know no positions.
+            RowColumnMismatchError: an annotated point is not among them.
+        """
+        if not self.valid_rowcol:
+            raise RowColumnMissingError("Features without rowcols are no longer supported for training.")
+        index = self._index
+        try:
+            return self.features[[index[row, col] for row, col, _ in annotations]]
+        except KeyError as missing:
+            raise RowColumnMismatchError(
+                "The labels' row-column positions don't match those of the feature vector"
+                f" (example: {missing.args[0]})."
+            ) from None
+
+    def match_with_annotations(self, labels_data: Sequence[Annotation]) -> Iterator[tuple[NDArray[Any], LabelId]]:
+        """Pairs (vector, label) in the order of the annotations; errors as `vectors_at`."""
+        vectors = self.vectors_at(labels_data)
+        return ((vector, label) for vector, (_, _, label) in zip(vectors, labels_data, strict=True))
+
+    @classmethod
+    def example(cls) -> ImageFeatures:
+        import numpy as np
+
+        return cls.from_arrays([(100, 100), (120, 110)], np.array([[1.1, 1.3, 1.12], [1.9, 1.3, 1.12]]))
+
+    @classmethod
+    def make_random(cls, point_labels: list[LabelId], feature_dim: int) -> ImageFeatures:
+        """Vectors that depend on the labels, at the positions (0, 0), (1, 1) …: for tests.
+
+        A vector is the label's number (of a text: a checksum) plus standard normal noise, the same at each call.
+        """
+        from zlib import crc32
+
+        import numpy as np
+
+        centres = [label if isinstance(label, int) else crc32(label.encode()) % 100 for label in point_labels]
+        noise = np.random.default_rng(centres).standard_normal((len(centres), feature_dim))
+        return cls.from_arrays([(number, number) for number in range(len(centres))], noise + np.array(centres)[:, None])
+
+    def serialize(self) -> Any:
+        raise NotImplementedError("Use .store() and .load() methods instead.")
+
+    @classmethod
+    def deserialize(cls, data: Any) -> ImageFeatures:
+        """Features of the legacy JSON: a list of vectors without positions."""
+        import numpy as np
+
+        if not isinstance(data, list):
+            raise FeatureFileError("Deserialize only supported for legacy format: a list of vectors.")
+        if not data:
+            raise FeatureFileError("Empty features file.")
+        try:
+            return cls.from_arrays(None, np.array(data, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise FeatureFileError("A legacy features file must hold vectors of numbers, all of the same length.") from None
+
+    def to_bytes(self) -> bytes:
+        """The feature file, in the layout that the setting FEATURE_FILE_FORMAT names. The same features give the same bytes."""
+        import zipfile
+
+        import numpy as np
+
+        as_pyspacer = config.settings().feature_file_format == "pyspacer"
+        fits = self.rows is not None and self.cols is not None and max(self.rows.max(), self.cols.max()) < 2**16
+        position_type = np.uint16 if as_pyspacer and fits else np.uint32
+        members = {
+            "meta": np.array([self.valid_rowcol, self.npoints, self.feature_dim], dtype=np.int64),
+            "rows": np.array([]) if self.rows is None else self.rows.astype(position_type),
+            "cols": np.array([]) if self.cols is None else self.cols.astype(position_type),
+            "feat": self.features.astype(np.float64 if as_pyspacer else np.float32),
+        }
+        stream = BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if as_pyspacer else zipfile.ZIP_STORED) as archive:
+            for name, array in members.items():
+                member = BytesIO()
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                # A ZipInfo made by hand bears a fixed date: numpy's own savez would write today's.
+                info = zipfile.ZipInfo(f"{name}.npy")
+                info.compress_type = archive.compression
+                archive.writestr(info, member.getbuffer())
+            if self.extractor_id:
+                archive.comment = json.dumps({"extractor_id": self.extractor_id}).encode()
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "The feature file") -> ImageFeatures:
+        """Read a feature file of any layout.
+
+        Raises:
+            FeatureFileError: neither an archive of the four members nor legacy JSON.
+            DataLimitError: members that would unpack to more bytes than the setting MAX_DOWNLOAD_BYTES.
+        """
+        if not data:
+            raise FeatureFileError(f"{name} is empty.")
+        try:
+            if not data.startswith(b"PK"):
+                return cls.deserialize(_legacy_json(data))
+            return cls._from_archive(data)
+        except FeatureFileError as error:
+            raise FeatureFileError(f"{name}: {error}") from None
+
+    @classmethod
+    def _from_archive(cls, data: bytes) -> ImageFeatures:
+        import zipfile
+        import zlib
+
+        import numpy as np
+
+        try:
+            with zipfile.ZipFile(BytesIO(data)) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+                if size > config.settings().max_download_bytes:
+                    raise DataLimitError(f"The feature file would unpack to {size} bytes, more than is allowed.")
+                meta, rows, cols, features = (_member(archive, member) for member in ("meta", "rows", "cols", "feat"))
+                comment = archive.comment
+        except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+            raise FeatureFileError(f"the archive is damaged or lacks a member ({error}).") from None
+        if meta.shape != (3,) or features.ndim != 2 or features.shape != tuple(meta[1:]):
+            raise FeatureFileError("the numbers in meta do not agree with the features.")
+        positions = np.stack([rows.ravel(), cols.ravel()], axis=1) if meta[0] and rows.shape == cols.shape else None
+        if meta[0] and positions is None:
+            raise FeatureFileError("there are not as many rows as columns.")
+        return cls.from_arrays(positions, features, _extractor_id(comment))
+
+    @classmethod
+    def load(cls, loc: DataLocation, filesystem_cache: str | Path | None = None) -> ImageFeatures:
+        """Read the feature file at a location; a remote one through the folder `filesystem_cache`, if given."""
+        from spacer_like.storage import storage_factory
+
+        storage = storage_factory(loc.storage_type, loc.bucket_name)
+        if filesystem_cache is not None and loc.is_remote:
+            return cls.from_bytes(storage.load(loc.key, filesystem_cache).getvalue(), loc.display_name)  # type: ignore[call-arg]
+        return cls.from_bytes(storage.read(loc.key), loc.display_name)
+
+    def store(self, loc: DataLocation) -> None:
+        """Write the feature file to a location, whole or not at all."""
+        from spacer_like.storage import write_bytes
+
+        write_bytes(loc, self.to_bytes())
+
+    def __eq__(self, other: object) -> bool:
+        import numpy as np
+
+        if not isinstance(other, ImageFeatures):
+            return NotImplemented
+        return (
+            self.valid_rowcol == other.valid_rowcol
+            and self.features.shape == other.features.shape
+            and (not self.valid_rowcol or self.rowcols == other.rowcols)
+            and bool(np.allclose(self.features, other.features))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ImageFeatures({self.npoints} points, {self.feature_dim} numbers each, valid_rowcol={self.valid_rowcol})"
+
+
+def _legacy_json(data: bytes) -> Any:
+    from pydantic_core import from_json
+
+    try:
+        return from_json(data)
+    except ValueError:
+        raise FeatureFileError("it is neither an archive of features nor JSON.") from None
+
+
+def _extractor_id(comment: bytes) -> str | None:
+    try:
+        found = json.loads(comment)["extractor_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _member(archive: ZipFile, name: str) -> NDArray[Any]:
+    # As numpy's reader, but no allocation before the sizes are seen to agree, and no copy of what is not deflated.
+    import numpy as np
+
+    data = archive.read(f"{name}.npy")
+    stream = BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, is_fortran, dtype = read_header(stream)
+        if dtype.kind not in "fiub" or dtype.itemsize > 8:
+            raise ValueError(f"numbers of the type {dtype}")
+        flat = np.frombuffer(data, dtype, offset=stream.tell())
+        return flat.reshape(shape, order="F" if is_fortran else "C")
+    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError) as error:
+        raise FeatureFileError(f"the member '{name}' is no array of numbers ({error}).") from None

@@ -1,0 +1,257 @@
+"""Labels of points, image by image."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, KeysView, Mapping
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from spacer_like.data_classes.base import DataClass
+from spacer_like.data_classes.location import DataLocation
+from spacer_like.exceptions import MessageError, MissingFieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    import numpy as np
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+LabelId: TypeAlias = int | str
+Annotation: TypeAlias = tuple[int, int, LabelId]
+FeatureLabelBatch: TypeAlias = "tuple[tuple[np.ndarray[Any, Any], ...], tuple[LabelId, ...]]"
+
+
+class ImageLabels(DataClass):
+    """Annotations, as (row, column, label), of the points of each image; the image is named by its feature file.
+
+    Keys are locations. The training message of PySpacer up to 0.12 named features by text alone; such keys are kept until
+    `relocated` says where they live.
+    """
+
+    def __init__(self, data: Mapping[DataLocation, list[Annotation]] | Mapping[str, list[Annotation]] | None = None) -> None:
+        self._data: dict[DataLocation, list[Annotation]] = {}
+        self.label_count_per_class: Counter[LabelId] = Counter()
+        self.filesystem_cache: str | Path | None = None
+        for location, annotations in (data or {}).items():
+            self.add_image(location, annotations)
+
+    @classmethod
+    def example(cls) -> ImageLabels:
+        return cls(
+            {
+                DataLocation("filesystem", f"img{number}.features"): [(100, 200, 3), (101, 200, 2 if number == 1 else 3)]
+                for number in (1, 2, 3, 4)
+            }
+        )
+
+    def add_image(self, feature_loc: DataLocation | str, image_annotations: list[Annotation]) -> None:
+        """Set the annotations of an image; those that it had before are replaced."""
+        self.label_count_per_class.subtract(label for _, _, label in self._data.get(feature_loc, ()))  # type: ignore[call-overload]
+        self.label_count_per_class.update(label for _, _, label in image_annotations)
+        self.label_count_per_class = +self.label_count_per_class if feature_loc in self._data else self.label_count_per_class
+        self._data[feature_loc] = image_annotations  # type: ignore[index]
+
+    def set_filesystem_cache(self, dir_path: str | Path) -> None:
+        """Keep copies of remote feature files in this folder."""
+        self.filesystem_cache = dir_path
+
+    @property
+    def label_count(self) -> int:
+        return self.label_count_per_class.total()
+
+    @property
+    def classes_set(self) -> set[LabelId]:
+        return set(self.label_count_per_class)
+
+    @property
+    def has_remote_data(self) -> bool:
+        return any(location.is_remote for location in self._data if isinstance(location, DataLocation))
+
+    @property
+    def has_text_keys(self) -> bool:
+        """Whether features are named as PySpacer up to 0.12 did, by text without a storage."""
+        return any(isinstance(location, str) for location in self._data)
+
+    def relocated(self, features_loc: DataLocation) -> ImageLabels:
+        """The same labels with text keys turned into locations of the storage and bucket of `features_loc`."""
+        return ImageLabels(
+            {
+                key
+                if isinstance(key, DataLocation)
+                else DataLocation(features_loc.storage_type, key, features_loc.bucket_name): annotations
+                for key, annotations in self._data.items()
+            }
+        )
+
+    def filter_classes(self, accepted_classes: Container[LabelId]) -> ImageLabels:
+        """Only the annotations of accepted classes; an image left without any is left out."""
+        kept = {
+            location: [annotation for annotation in annotations if annotation[2] in accepted_classes]
+            for location, annotations in self._data.items()
+        }
+        filtered = ImageLabels({location: annotations for location, annotations in kept.items() if annotations})
+        filtered.filesystem_cache = self.filesystem_cache
+        return filtered
+
+    def load_data_in_batches(self, batch_size: int | None = 1000, random_seed: int | None = None) -> Iterator[FeatureLabelBatch]:
+        """Pairs (feature vectors, labels) of at most `batch_size` points; images in the order that the seed gives."""
+        # Reading features is learning's business; the method is here because PySpacer's callers look for it here.
+        from spacer_like.learning.batches import load_data_in_batches
+
+        return load_data_in_batches(self, batch_size, random_seed)
+
+    def load_all_data(self, random_seed: int | None = None) -> FeatureLabelBatch:
+        """All feature vectors and labels at once."""
+        return next(iter(self.load_data_in_batches(batch_size=None, random_seed=random_seed)))
+
+    def serialize(self) -> dict[str, list[Annotation]]:
+        return {
+            location.json_text if isinstance(location, DataLocation) else location: annotations
+            for location, annotations in self._data.items()
+        }
+
+    @classmethod
+    def deserialize(cls, data: Any) -> ImageLabels:
+        """The labels that `serialize` described.
+
+        Raises:
+            MessageError: a key or an annotation is malformed; the sentence names it.
+        """
+        return cls({_location(key): annotations for key, annotations in _validated(data).items()})  # type: ignore[misc]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, ImageLabels) else cls.deserialize(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda labels: labels.serialize()),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "description": "Annotations [row, column, label] by the JSON text of the feature file's location.",
+            "additionalProperties": {
+                "type": "array",
+                "items": {
+                    "type": "array",
+                    "prefixItems": [{"type": "integer"}, {"type": "integer"}, {"type": ["integer", "string"]}],
+                    "minItems": 3,
+                    "maxItems": 3,
+                },
+            },
+        }
+
+    def keys(self) -> KeysView[DataLocation]:
+        return self._data.keys()
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, location: DataLocation) -> list[Annotation]:
+        return self._data[location]
+
+    def __contains__(self, location: object) -> bool:
+        return location in self._data
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageLabels) and self._data == other._data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ImageLabels({len(self)} images, {self.label_count} labels, {len(self.classes_set)} classes)"
+
+
+SetName: TypeAlias = Literal["train", "ref", "val"]
+SET_NAMES: tuple[SetName, ...] = ("train", "ref", "val")
+
+
+@dataclass
+class TrainingTaskLabels:
+    """The three sets of a training: to learn from, to calibrate on and follow the epochs, and to evaluate."""
+
+    train: ImageLabels
+    ref: ImageLabels
+    val: ImageLabels
+
+    @classmethod
+    def example(cls) -> TrainingTaskLabels:
+        return cls(ImageLabels.example(), ImageLabels.example(), ImageLabels.example())
+
+    def __getitem__(self, name: str) -> ImageLabels:
+        if name not in SET_NAMES:
+            raise KeyError(name)
+        labels: ImageLabels = getattr(self, name)
+        return labels
+
+    def __setitem__(self, name: str, labels: ImageLabels) -> None:
+        if name not in SET_NAMES:
+            raise KeyError(name)
+        setattr(self, name, labels)
+
+    @property
+    def label_count(self) -> int:
+        return sum(self[name].label_count for name in SET_NAMES)
+
+    @property
+    def has_remote_data(self) -> bool:
+        return any(self[name].has_remote_data for name in SET_NAMES)
+
+    def set_filesystem_cache(self, dir_path: str | Path) -> None:
+        for name in SET_NAMES:
+            self[name].set_filesystem_cache(dir_path)
+
+    def relocated(self, features_loc: DataLocation) -> TrainingTaskLabels:
+        return TrainingTaskLabels(*(self[name].relocated(features_loc) for name in SET_NAMES))
+
+    def copy(self) -> TrainingTaskLabels:
+        """New sets over the same annotations, so that a task can filter them and leave its message as it was."""
+        return TrainingTaskLabels(*(copy(self[name]) for name in SET_NAMES))
+
+    def serialize(self) -> dict[str, dict[str, list[Annotation]]]:
+        return {name: self[name].serialize() for name in SET_NAMES}
+
+    @classmethod
+    def deserialize(cls, data: Mapping[str, Any]) -> TrainingTaskLabels:
+        if not isinstance(data, Mapping) or set(data) - set(SET_NAMES):
+            raise MessageError("Training labels consist of train, ref and val.")
+        if missing := [name for name in SET_NAMES if name not in data]:
+            raise MissingFieldError(f"The training labels lack the set '{missing[0]}'.")
+        return cls(*(ImageLabels.deserialize(data[name]) for name in SET_NAMES))
+
+
+def _location(key: str) -> DataLocation | str:
+    if not key.lstrip().startswith("{"):
+        return key
+    try:
+        parsed = json.loads(key)
+    except (ValueError, RecursionError):
+        return key
+    return DataLocation.deserialize(parsed)
+
+
+def _validated(data: Any) -> dict[str, list[Annotation]]:
+    from pydantic import ValidationError
+
+    try:
+        return _annotations_adapter().validate_python(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ", ".join(str(part) for part in first["loc"][:3])
+        raise MessageError(f"The labels are malformed at [{path}]: {first['msg']}.") from None
+
+
+@cache
+def _annotations_adapter() -> Any:
+    from pydantic import StrictInt, StrictStr, TypeAdapter
+
+    return TypeAdapter(dict[str, list[tuple[StrictInt, StrictInt, StrictInt | StrictStr]]])

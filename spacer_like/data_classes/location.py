@@ -1,0 +1,131 @@
+"""Where a piece of data lives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
+
+from spacer_like import config
+from spacer_like.exceptions import MessageError, MissingFieldError
+
+
+@dataclass(frozen=True, repr=False)
+class DataLocation:
+    """A key in a storage: an S3 object, a file, an entry of the process's memory, or a URL.
+
+    Raises:
+        MessageError: the storage type is unknown, or an S3 location names no bucket.
+
+    >>> DataLocation("s3", "photos/reef.jpg", "corals").uri
+    's3://corals/photos/reef.jpg'
+    """
+
+    storage_type: str
+    key: str
+    bucket_name: str | None = None
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    def __post_init__(self) -> None:
+        if self.storage_type not in config.STORAGE_TYPES:
+            raise MessageError(
+                f"The storage type '{self.storage_type}' is unknown: it must be one of {', '.join(config.STORAGE_TYPES)}."
+            )
+        if self.storage_type == "s3" and not self.bucket_name:
+            raise MessageError(f"The s3 location '{self.key}' needs a bucket_name.")
+
+    @classmethod
+    def example(cls) -> DataLocation:
+        return cls("memory", "my_blob")
+
+    @classmethod
+    def from_uri(cls, uri: str) -> DataLocation:
+        """The location that a URI names; a text without a scheme is a path of the filesystem.
+
+        >>> DataLocation.from_uri("s3://corals/photos/reef.jpg")
+        DataLocation(storage_type='s3', key='photos/reef.jpg', bucket_name='corals')
+        """
+        scheme, separator, rest = uri.partition("://")
+        scheme = scheme.lower()
+        if not separator:
+            return cls("filesystem", uri)
+        if scheme in ("http", "https"):
+            return cls("url", uri)
+        if scheme == "file":
+            return cls("filesystem", unquote(urlsplit(uri).path))
+        if scheme == "s3":
+            bucket, _, key = rest.partition("/")
+            return cls("s3", key, bucket)
+        return cls(scheme, rest)
+
+    @property
+    def uri(self) -> str:
+        """The location as one text, which `from_uri` reads."""
+        if self.storage_type == "url":
+            return self.key
+        if self.storage_type == "filesystem":
+            return self.key if not self.key.startswith("/") else f"file://{_quoted(self.key)}"
+        if self.storage_type == "s3":
+            return f"s3://{self.bucket_name}/{self.key}"
+        return f"{self.storage_type}://{self.key}"
+
+    @property
+    def display_name(self) -> str:
+        """The location as errors and logs name it: a URL without its query and password, which may be secrets."""
+        if self.storage_type != "url":
+            return self.uri if self.storage_type != "filesystem" else self.key
+        parts = urlsplit(self.key)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(urlsplit(self.key).path if self.storage_type == "url" else self.key).name
+
+    @property
+    def is_remote(self) -> bool:
+        return self.storage_type in ("url", "s3")
+
+    @property
+    def is_writable(self) -> bool:
+        return self.storage_type != "url"
+
+    def serialize(self) -> dict[str, str | None]:
+        return {"storage_type": self.storage_type, "key": self.key, "bucket_name": self.bucket_name}
+
+    @classmethod
+    def deserialize(cls, data: Mapping[str, Any]) -> DataLocation:
+        """The location that `serialize` described.
+
+        Raises:
+            MessageError: not a location; `MissingFieldError` where a field is absent.
+        """
+        if not isinstance(data, Mapping) or set(data) - {"storage_type", "key", "bucket_name"}:
+            raise MessageError("A location consists of storage_type, key and bucket_name.")
+        if missing := {"storage_type", "key"} - set(data):
+            raise MissingFieldError(f"A location lacks its {sorted(missing)[0]}.")
+        if not all(isinstance(value, str) for name, value in data.items() if name != "bucket_name" or value is not None):
+            raise MessageError("The parts of a location must be text.")
+        return cls(**data)
+
+    @cached_property
+    def json_text(self) -> str:
+        """The location as JSON text: the key under which image labels travel."""
+        return json.dumps(self.serialize())
+
+    def __repr__(self) -> str:
+        key = self.display_name if self.storage_type == "url" else self.key
+        bucket = f", bucket_name={self.bucket_name!r}" if self.bucket_name is not None else ""
+        return f"DataLocation(storage_type={self.storage_type!r}, key={key!r}{bucket})"
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)
