@@ -1,0 +1,235 @@
+"""Message in, task, return message out; and the entry point of containers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+from spacer_like import config
+from spacer_like.data_classes import DataLocation
+from spacer_like.data_classes.base import parse_json
+from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
+from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
+from spacer_like.reading_ahead import ReadingTask
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+
+class ExitCode(IntEnum):
+    """How `env_job` ends, for a retry strategy to tell what to do."""
+
+    DONE = 0
+    PERMANENT_FAILURE = 64
+    TRANSIENT_FAILURE = 75
+    INTERRUPTED = 143
+
+
+class Interrupted(BaseException):
+    """SIGTERM: the machine is being taken away. Not an `Exception`, so that no task catches it."""
+
+
+def process_job(job_msg: JobMsg, progress: Progress | None = None) -> JobReturnMsg:
+    """Run every task of a job, one after the other, the reading of the next beside the computing of this one.
+
+    A task that fails does not stop the others, except for a transient failure: what made it fail would meet them too.
+
+    Args:
+        progress: called with (tasks ended, tasks in all) after each task.
+
+    Raises:
+        MessageError: not a job message.
+    """
+    if not isinstance(job_msg, JobMsg):
+        raise MessageError(f"process_job takes a JobMsg, not {type(job_msg).__name__}.")
+    run = _Run(job_msg, progress)
+    run.tasks()
+    return run.return_message()
+
+
+class _Run:
+    """One job under way: what its tasks have come to so far."""
+
+    def __init__(self, job_msg: JobMsg, progress: Progress | None = None) -> None:
+        self.job_msg = job_msg
+        self.progress = progress
+        self.outcomes: list[TaskOutcome] = []
+        self.first_traceback: str | None = None
+
+    def tasks(self) -> None:
+        from spacer_like import tasks
+
+        task = getattr(tasks, self.job_msg.task_name)
+        for msg, answer in _answers(task, self.job_msg.tasks):
+            with config.log_entry_and_exit(f"{self.job_msg.task_name} [{getattr(msg, 'job_token', '')}]"):
+                outcome = self._outcome(msg, answer)
+            self.outcomes.append(outcome)
+            if self.progress:
+                self.progress(len(self.outcomes), len(self.job_msg.tasks))
+            if outcome.transient:
+                break
+
+    def _outcome(self, msg: Any, answer: Callable[[], Any]) -> TaskOutcome:
+        try:
+            return TaskOutcome(status="done", result=answer())
+        except Exception as error:
+            text = traceback.format_exc()
+            logger.error("Error executing job %s: %s", getattr(msg, "job_token", ""), text)
+            self.first_traceback = self.first_traceback or text
+            return TaskOutcome(
+                status="failed",
+                error_class=f"{type(error).__module__}.{type(error).__qualname__}",
+                error_message=str(error),
+                transient=is_transient(error),
+            )
+
+    def return_message(self, interruption: str | None = None) -> JobReturnMsg:
+        count = len(self.job_msg.tasks)
+        job = self.job_msg
+        if not config.settings().echo_training_labels:
+            job = job.model_copy(
+                update={"tasks": [msg.without_labels() if isinstance(msg, TrainClassifierMsg) else msg for msg in job.tasks]}
+            )
+        if all(outcome.status == "done" for outcome in self.outcomes) and len(self.outcomes) == count:
+            return JobReturnMsg(job, True, [outcome.result for outcome in self.outcomes], None)
+        unrun = [TaskOutcome(status="not_run")] * (count - len(self.outcomes))
+        outcomes = self.outcomes + unrun if count > 1 else None
+        return JobReturnMsg(job, False, None, self.first_traceback or interruption, outcomes)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        failed = [outcome for outcome in self.outcomes if outcome.status == "failed"]
+        if any(outcome.transient for outcome in failed):
+            return ExitCode.TRANSIENT_FAILURE
+        return ExitCode.PERMANENT_FAILURE if failed else ExitCode.DONE
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later. Of errors that are not ours, lack of memory counts as such."""
+    return isinstance(error, TransientError | MemoryError) or (
+        isinstance(error, ConnectionError | TimeoutError) and not isinstance(error, SpacerError)
+    )
+
+
+def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[Any, Callable[[], Any]]]:
+    """Each message with the call that answers it; the next one's material is being read meanwhile."""
+    if not isinstance(task, ReadingTask) or len(messages) < 2:
+        for msg in messages:
+            yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="reading-ahead") as reader:
+        coming: Future[Any] = reader.submit(task.read, messages[0])
+        for msg, following in zip(messages, [*messages[1:], None], strict=True):
+            material = coming
+            # Not before this one has arrived: at most two images are held at a time.
+            material.exception()
+            if following is not None:
+                coming = reader.submit(task.read, following)
+            yield msg, lambda msg=msg, material=material: task.compute(msg, material.result())  # type: ignore[misc]
+
+
+def env_job() -> int:
+    """Run the job that the environment names, and store its return message.
+
+    ``JOB_MSG_LOC`` and, optionally, ``RES_MSG_LOC`` hold the location of the job message and of the return message, as
+    JSON or as a URI. Whatever goes wrong after they were read is reported in the return message.
+
+    Returns:
+        An `ExitCode`; with the setting EXIT_CODES off always 0 once a return message was stored.
+
+    Raises:
+        ConfigError: JOB_MSG_LOC is not set, or one of the two is no location.
+        SpacerError: the return message could not be stored.
+    """
+    job_location = _location_from_environment("JOB_MSG_LOC")
+    if job_location is None:
+        raise ConfigError("JOB_MSG_LOC env. variable not set. Can not process job.")
+    result_location = _location_from_environment("RES_MSG_LOC")
+    logger.info("Received job from env var: %s", job_location.display_name)
+    with _interruptible():
+        return_message, code = _run_job_at(job_location)
+    if result_location is not None:
+        with config.log_entry_and_exit(f"writing res to {result_location.display_name}"):
+            return_message.store(result_location)
+        if not config.settings().exit_codes:
+            return ExitCode.DONE
+    return code
+
+
+def _run_job_at(location: DataLocation) -> tuple[JobReturnMsg, ExitCode]:
+    run: _Run | None = None
+    data: Any = None
+    try:
+        data = _read_job(location)
+        run = _Run(JobMsg.deserialize(data))
+        run.tasks()
+        return run.return_message(), run.exit_code
+    except Interrupted:
+        message = run.return_message("Interrupted by SIGTERM.") if run else JobReturnMsg(data, False, None, "Interrupted by SIGTERM.")
+        return message, ExitCode.INTERRUPTED
+    except Exception as error:
+        logger.error("The job at %s cannot be run: %s", location.display_name, error)
+        code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+        return JobReturnMsg(data, False, None, f"Error deserializing message: {error!r}"), code
+
+
+def _read_job(location: DataLocation) -> Any:
+    from spacer_like.storage import read_bytes
+
+    return parse_json(read_bytes(location), location.display_name)
+
+
+def _location_from_environment(name: str) -> DataLocation | None:
+    text = os.getenv(name)
+    if not text:
+        return None
+    try:
+        return DataLocation.deserialize(json.loads(text)) if text.lstrip().startswith("{") else DataLocation.from_uri(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM becomes `Interrupted`; a signal can only be heard in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m spacer_like.mailman env_job``: PySpacer's container command."""
+    if arguments != ["env_job"]:
+        sys.stderr.write("usage: python -m spacer_like.mailman env_job\n")
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
+    logging.getLogger("spacer_like").setLevel(logging.DEBUG)
+    try:
+        return env_job()
+    except SpacerError as error:
+        logger.error("%s", error)
+        return ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""What every message is: a typed, frozen value with a JSON form.
+
+A request refuses unknown fields and coerces no number; a return message ignores unknown fields, so that an old reader
+survives a new writer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+
+from spacer_like.data_classes import DataClass, DataLocation
+from spacer_like.exceptions import MessageError, MissingFieldError
+from spacer_like.registry import Described, resolve
+
+
+class BaseMessage(BaseModel, DataClass):
+    """Base of requests and returns; arguments may be given by position, in the order of the fields."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields that stay out of the JSON while they are None: those that PySpacer's messages do not have."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = list(type(self).model_fields)
+        if len(args) > len(names):
+            raise MessageError(f"{type(self).__name__} has {len(names)} fields, and {len(args)} were given.")
+        kwargs |= dict(zip(names, args, strict=False))
+        try:
+            super().__init__(**kwargs)
+        except ValidationError as error:
+            raise message_error(type(self).__name__, error) from None
+
+    def serialize(self) -> dict[str, Any]:
+        """The message as numbers, texts, lists and dictionaries."""
+        return {
+            name: value
+            for name, value in self.model_dump().items()
+            if not (value is None and name in self.omitted_when_none)
+        }
+
+    @classmethod
+    def deserialize(cls, data: Any) -> Self:
+        """The message that `serialize` described.
+
+        Raises:
+            MessageError: it does not validate; the sentence names the field's path.
+        """
+        if not isinstance(data, dict):
+            raise MessageError(f"{cls.__name__} must be a JSON object, and is {type(data).__name__}.")
+        return cls(**{str(name): value for name, value in data.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return BaseModel.__eq__(self, other)
+
+
+class Message(BaseMessage):
+    """A request; `task` names the function that answers it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: ClassVar[str]
+
+
+class ReturnMessage(BaseMessage):
+    """The answer to a request."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def message_error(name: str, error: ValidationError) -> MessageError:
+    """What pydantic found, as one sentence that names each field's path (five at most)."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    details = "; ".join(f"{_path(one['loc'])}: {one['msg'].removeprefix('Value error, ').rstrip('.')}" for one in found[:5])
+    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    kind = MissingFieldError if any(one["type"] == "missing" for one in found) else MessageError
+    return kind(f"{name} does not validate: {details}{more}.")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "the message"
+
+
+def described(kind: str) -> Any:
+    """The field type of an object that travels as its class's path and arguments.
+
+    Its value is an instance of `kind` (`extractor`, `trainer`), a dictionary that describes one, or its class's path.
+    """
+
+    def read(value: Any) -> Described:
+        if isinstance(value, str):
+            value = {"class_path": value}
+        instance = Described.deserialize(value) if isinstance(value, dict) else value
+        if not isinstance(instance, Described) or instance.kind != kind:
+            raise MessageError(f"the {kind} must be described by its class_path, and is of type {type(value).__name__}")
+        return instance
+
+    schema = {"type": "object", "properties": {"class_path": {"type": "string"}}, "required": ["class_path"]}
+    return Annotated[Any, BeforeValidator(read), PlainSerializer(Described.serialize), WithJsonSchema(schema)]
+
+
+def _read_location(value: Any) -> Any:
+    return DataLocation.deserialize(value) if isinstance(value, dict) else value
+
+
+def _check_writable(location: DataLocation) -> DataLocation:
+    if not location.is_writable:
+        raise MessageError(f"Write not supported for '{location.storage_type}' storage type")
+    return location
+
+
+Location = Annotated[DataLocation, BeforeValidator(_read_location), PlainSerializer(DataLocation.serialize)]
+WritableLocation = Annotated[Location, AfterValidator(_check_writable)]

@@ -1,0 +1,1 @@
+"""Random points in an image: crop, extract, train, classify."""

@@ -1,0 +1,250 @@
+"""Messages of the points family, in the layout of PySpacer 0.14; its older dialects are read as well."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StrictFloat, StrictInt, StrictStr, WithJsonSchema, model_validator
+
+from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
+from spacer_like.exceptions import MessageError, RowColumnMissingError
+from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation, described
+
+RowCol = tuple[StrictInt, StrictInt]
+
+_SET_SCHEMA = {"type": "object", "description": "Annotations [row, column, label] by the JSON text of a feature file's location."}
+Labels = Annotated[
+    TrainingTaskLabels,
+    BeforeValidator(lambda value: TrainingTaskLabels.deserialize(value) if isinstance(value, dict) else value),
+    PlainSerializer(TrainingTaskLabels.serialize),
+    WithJsonSchema(
+        {"type": "object", "properties": dict.fromkeys(("train", "ref", "val"), _SET_SCHEMA), "required": ["train", "ref", "val"]}
+    ),
+]
+
+
+class ExtractFeaturesMsg(Message):
+    """Extract the features of points of an image and store them.
+
+    Fields:
+        job_token: the caller's own reference; not looked at.
+        extractor: what turns crops into feature vectors.
+        rowcols: the points, (row, column) in stored pixels; at least one.
+        image_loc: the image.
+        feature_loc: where the feature file goes.
+    """
+
+    task: ClassVar[str] = "extract_features"
+
+    job_token: StrictStr
+    extractor: described("extractor")  # type: ignore[valid-type]
+    rowcols: Annotated[list[RowCol], Field(min_length=1)]
+    image_loc: Location
+    feature_loc: WritableLocation
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            job_token="123abc",
+            extractor=_example_extractor(),
+            rowcols=[(100, 100)],
+            image_loc=DataLocation("memory", "my_image.jpg"),
+            feature_loc=DataLocation("memory", "my_feats.json"),
+        )
+
+
+class ExtractFeaturesReturnMsg(ReturnMessage):
+    """Whether the weights were downloaded for this task, and its seconds."""
+
+    extractor_loaded_remotely: bool
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(extractor_loaded_remotely=True, runtime=2.1)
+
+
+class TrainClassifierMsg(Message):
+    """Train a classifier, evaluate it, and store both.
+
+    Fields:
+        trainer: a trainer, its class's path, or ``minibatch``.
+        nbr_epochs: passes over the training set.
+        clf_type: ``MLP``, a multi-layer perceptron, or ``LR``, logistic regression.
+        labels: annotations to learn from, to calibrate on and to evaluate.
+        previous_model_locs: classifiers to evaluate on the same points.
+        model_loc, valresult_loc: where the classifier and its results, point by point, go.
+        feature_cache_dir: ``auto``: remote feature files are copied to a temporary folder for the time of the training;
+            ``disabled``: never; else the absolute path of a folder.
+        report_loc: where the evaluation report (figures by class, calibration, thresholds) goes; None: nowhere.
+
+    PySpacer up to 0.13 said ``trainer_name``; up to 0.12 labels named features by text, and ``features_loc`` said where
+    those live. Both are read, from arguments and from JSON.
+    """
+
+    class FeatureCache:
+        AUTO = "auto"
+        DISABLED = "disabled"
+
+    task: ClassVar[str] = "train_classifier"
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc"})
+
+    job_token: StrictStr
+    trainer: described("trainer")  # type: ignore[valid-type]
+    nbr_epochs: Annotated[StrictInt, Field(ge=1)]
+    clf_type: Literal["MLP", "LR"]
+    labels: Labels
+    previous_model_locs: list[Location]
+    model_loc: WritableLocation
+    valresult_loc: WritableLocation
+    feature_cache_dir: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)] = "auto"
+    report_loc: WritableLocation | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_dialects(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = dict(values)
+        if "trainer_name" in values:
+            values.setdefault("trainer", values.pop("trainer_name"))
+        if "features_loc" in values:
+            features_loc = values.pop("features_loc")
+            if isinstance(features_loc, dict):
+                features_loc = DataLocation.deserialize(features_loc)
+            labels = values.get("labels")
+            labels = TrainingTaskLabels.deserialize(labels) if isinstance(labels, dict) else labels
+            values["labels"] = labels.relocated(features_loc) if isinstance(labels, TrainingTaskLabels) else labels
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(self.labels[name].has_text_keys for name in ("train", "ref", "val")):
+            raise MessageError("labels: features that are named by text alone need a features_loc that says where they live")
+        if self.feature_cache_dir not in ("auto", "disabled") and not Path(self.feature_cache_dir).is_absolute():
+            raise MessageError("feature_cache_dir: it must be 'auto', 'disabled' or the absolute path of a folder")
+        return self
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            job_token="123_abc",
+            trainer="minibatch",
+            nbr_epochs=2,
+            clf_type="MLP",
+            labels=TrainingTaskLabels.example(),
+            previous_model_locs=[DataLocation("memory", f"previous_model{number}.pkl") for number in (1, 2)],
+            model_loc=DataLocation("memory", "my_new_model.pkl"),
+            valresult_loc=DataLocation("memory", "my_valresult.json"),
+        )
+
+    def without_labels(self) -> Self:
+        """The same message with empty sets of labels, for a return message that need not carry them back."""
+        return self.model_copy(update={"labels": TrainingTaskLabels(ImageLabels(), ImageLabels(), ImageLabels())})
+
+
+class TrainClassifierReturnMsg(ReturnMessage):
+    """Accuracies between 0 and 1, and seconds.
+
+    Fields:
+        acc: of the new classifier on the evaluation set.
+        pc_accs: of the previous classifiers on the same set, in the order of the request.
+        ref_accs: of the uncalibrated classifier on the reference set, after each epoch.
+        runtime: seconds; loading the previous classifiers is not counted.
+    """
+
+    acc: float
+    pc_accs: list[float]
+    ref_accs: list[float]
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(acc=0.7, pc_accs=[0.4, 0.5, 0.6], ref_accs=[0.55, 0.65, 0.64, 0.67, 0.70], runtime=123.4)
+
+
+class ClassifyFeaturesMsg(Message):
+    """Classify the points of a stored feature file."""
+
+    task: ClassVar[str] = "classify_features"
+
+    job_token: StrictStr
+    feature_loc: Location
+    classifier_loc: Location
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            job_token="my_job",
+            feature_loc=DataLocation("url", "https://example.org/reef.png.featurevector"),
+            classifier_loc=DataLocation("url", "https://example.org/my_model_id.model"),
+        )
+
+
+class ClassifyImageMsg(Message):
+    """Extract and classify points of an image; the features are not stored."""
+
+    task: ClassVar[str] = "classify_image"
+
+    job_token: StrictStr
+    extractor: described("extractor")  # type: ignore[valid-type]
+    rowcols: list[RowCol]
+    image_loc: Location
+    classifier_loc: Location
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            job_token="my_job",
+            extractor=_example_extractor(),
+            rowcols=[(1, 1), (2, 2)],
+            image_loc=DataLocation("url", "https://example.org/reef.png"),
+            classifier_loc=DataLocation("url", "https://example.org/my_model_id.model"),
+        )
+
+
+class ClassifyReturnMsg(ReturnMessage):
+    """Probabilities of each class at each point.
+
+    Fields:
+        runtime: seconds.
+        scores: (row, column, [probability of each class]) in the order of the points; row and column are None for legacy
+            features.
+        classes: the labels, in the order of the probabilities.
+        valid_rowcol: whether rows and columns are known.
+
+    ``message[(row, col)]`` gives the probabilities of a point, of a position given twice the last ones.
+    """
+
+    runtime: float
+    scores: list[tuple[StrictInt | None, StrictInt | None, list[StrictFloat | StrictInt]]]
+    classes: list[StrictInt | StrictStr]
+    valid_rowcol: bool
+
+    @cached_property
+    def _by_position(self) -> dict[tuple[int | None, int | None], list[float]]:
+        return {(row, col): scores for row, col, scores in self.scores}
+
+    def __getitem__(self, rowcol: tuple[int, int]) -> list[float]:
+        if not self.valid_rowcol:
+            raise RowColumnMissingError("Method requires valid rows and columns")
+        return self._by_position[rowcol]
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            runtime=1.1,
+            scores=[(10, 20, [0.1, 0.2, 0.7]), (20, 40, [0.9, 0.06, 0.04])],
+            classes=[100, 12, 44],
+            valid_rowcol=True,
+        )
+
+
+def _example_extractor() -> dict[str, Any]:
+    return {
+        "class_path": "spacer_like.extractors.efficientnet.EfficientNetExtractor",
+        "data_locations": {"weights": DataLocation("filesystem", "/path/to/weights.pt").serialize()},
+        "data_hashes": {},
+    }
+
+

@@ -1,0 +1,113 @@
+"""The tasks of the points family: read, compute, write."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import getLogger
+from typing import TYPE_CHECKING
+
+from spacer_like import config
+from spacer_like.data_classes import ImageFeatures, TrainingTaskLabels
+from spacer_like.points.checks import check_extract_inputs
+from spacer_like.points.messages import (
+    ClassifyFeaturesMsg,
+    ClassifyImageMsg,
+    ClassifyReturnMsg,
+    ExtractFeaturesMsg,
+    ExtractFeaturesReturnMsg,
+    TrainClassifierMsg,
+    TrainClassifierReturnMsg,
+)
+from spacer_like.reading_ahead import reads_ahead
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = getLogger(__name__)
+
+
+def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]:
+    """The message's image as RGB, uint8 [height, width, 3], its points checked."""
+    from spacer_like.images.decode import load_image, to_rgb_array
+
+    image = load_image(msg.image_loc)
+    check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
+    return to_rgb_array(image)
+
+
+@reads_ahead(_read_image)
+def extract_features(msg: ExtractFeaturesMsg, image: NDArray[np.uint8]) -> ExtractFeaturesReturnMsg:
+    """Extract the features of the message's points and store them."""
+    with config.log_entry_and_exit("actual extraction"):
+        features, return_msg = msg.extractor(image, msg.rowcols)
+    with config.log_entry_and_exit("storing features"):
+        features.store(msg.feature_loc)
+    return return_msg
+
+
+def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
+    """Train a classifier, evaluate it and the previous ones, and store it with its results."""
+    from spacer_like.learning.labels_split import preprocess_labels
+    from spacer_like.learning.metrics import evaluation_report
+    from spacer_like.learning.model_files import load_classifier, store_classifier
+    from spacer_like.storage import write_bytes
+
+    labels = preprocess_labels(msg.labels.copy())
+    previous = [load_classifier(location) for location in msg.previous_model_locs]
+    with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
+        classifier, results, return_msg = msg.trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+    with config.log_entry_and_exit("storing classifier and val res"):
+        results.store(msg.valresult_loc)
+        if msg.report_loc is not None:
+            report = evaluation_report(results, ref_accs=return_msg.ref_accs, pc_accs=return_msg.pc_accs)
+            write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
+        # The classifier last: who finds it finds its results too.
+        store_classifier(msg.model_loc, classifier)
+    return return_msg
+
+
+def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
+    """Classify the points of a stored feature file."""
+    start = time.perf_counter()
+    features = ImageFeatures.load(msg.feature_loc)
+    return _classified(msg, features, start)
+
+
+@reads_ahead(_read_image)
+def classify_image(msg: ClassifyImageMsg, image: NDArray[np.uint8]) -> ClassifyReturnMsg:
+    """Extract the features of the message's points and classify them, in the message's order."""
+    start = time.perf_counter()
+    features, _ = msg.extractor(image, msg.rowcols)
+    return _classified(msg, features, start)
+
+
+def _classified(msg: ClassifyFeaturesMsg | ClassifyImageMsg, features: ImageFeatures, start: float) -> ClassifyReturnMsg:
+    from spacer_like.learning.model_files import check_same_extractor, load_classifier
+
+    classifier = load_classifier(msg.classifier_loc)
+    check_same_extractor(classifier, features, msg.classifier_loc.display_name)
+    probabilities = classifier.predict_proba(features.features).tolist()
+    positions = features.rowcols if features.valid_rowcol else [(None, None)] * features.npoints
+    return ClassifyReturnMsg(
+        runtime=time.perf_counter() - start,
+        scores=[(row, col, scores) for (row, col), scores in zip(positions, probabilities, strict=True)],
+        classes=classifier.classes_.tolist(),
+        valid_rowcol=features.valid_rowcol,
+    )
+
+
+@contextmanager
+def _cached_features(labels: TrainingTaskLabels, folder: str) -> Iterator[None]:
+    """Copies of remote feature files in a temporary folder, for the time of a training."""
+    if not labels.has_remote_data or folder == TrainClassifierMsg.FeatureCache.DISABLED:
+        yield
+        return
+    parent = None if folder == TrainClassifierMsg.FeatureCache.AUTO else folder
+    with tempfile.TemporaryDirectory(dir=parent) as local_folder:
+        labels.set_filesystem_cache(local_folder)
+        yield
