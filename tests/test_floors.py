@@ -1,0 +1,135 @@
+"""The house stands on its floors: a room imports from floors below it, never from above, and never from a neighbour.
+
+Imports inside functions count as well. The few that look upwards are listed with their reason, and must stand inside a
+function.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import spacer_like
+
+PACKAGE = Path(spacer_like.__file__).parent
+
+# Room -> floor. Neighbours on a floor know nothing of each other, except where the whole floor is one room.
+FLOORS = {
+    "spacer_like": 0,
+    "spacer_like.exceptions": 0,
+    "spacer_like.registry": 0,
+    "spacer_like.config": 0,
+    "spacer_like.data_classes": 0,
+    "spacer_like.message_base": 0,
+    "spacer_like.reading_ahead": 0,
+    "spacer_like.points.messages": 0,
+    "spacer_like.storage": 1,
+    "spacer_like.aws": 1,
+    "spacer_like.images": 2,
+    "spacer_like.extractors": 3,
+    "spacer_like.learning": 3,
+    "spacer_like.points": 4,
+    "spacer_like.messages": 5,
+    "spacer_like.tasks": 5,
+    "spacer_like.mailman": 5,
+    "spacer_like.task_utils": 5,
+    "spacer_like.train_classifier": 5,
+    "spacer_like.train_utils": 5,
+    "spacer_like.engines": 6,
+    "spacer_like.reports": 6,
+    "spacer_like.cli": 7,
+}
+ONE_ROOM = {0, 5}
+
+# (importing module or package, room looked up to) -> reason. Each such import stands inside a function.
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("spacer_like.data_classes", "spacer_like.storage"): "values load and store themselves, as PySpacer's do",
+    ("spacer_like.data_classes", "spacer_like.learning"): "labels hand out their batches, as PySpacer's do",
+}
+
+
+def room_of(module: str) -> str:
+    """The room that holds a module: the longest name in FLOORS that it begins with."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        if name in FLOORS and (name != "spacer_like" or module == "spacer_like"):
+            return name
+    raise LookupError(f"{module} stands on no floor: give its room a line in FLOORS")
+
+
+def modules() -> dict[str, Path]:
+    return {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+MODULES = modules()
+
+
+def imports_of(module: str) -> Iterator[tuple[str, bool, int]]:
+    """(imported module of this package, whether inside a function, line); imports for type checkers are left out."""
+
+    def visit(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool, int]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, inside, child.lineno) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert not child.level, f"{module}:{child.lineno} imports relatively"
+                for alias in child.names:
+                    submodule = f"{child.module}.{alias.name}"
+                    yield (submodule if submodule in MODULES else str(child.module)), inside, child.lineno
+            yield from visit(child, inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    return (found for found in visit(tree, False) if found[0].split(".")[0] == "spacer_like")
+
+
+def fault(module: str, imported: str, inside: bool) -> str | None:
+    room, other = room_of(module), room_of(imported)
+    if room == other or FLOORS[other] < FLOORS[room] or FLOORS[room] == FLOORS[other] in ONE_ROOM:
+        return None
+    reason = next((EXCEPTIONS[key] for key in EXCEPTIONS if room_of(key[0]) == room and key[1] == other), None)
+    if reason and inside:
+        return None
+    return f"imports {imported} of floor {FLOORS[other]} from floor {FLOORS[room]}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_below(module):
+    faults = [
+        f"line {line}: {text}"
+        for imported, inside, line in imports_of(module)
+        if (text := fault(module, imported, inside))
+    ]
+    assert faults == []
+
+
+def test_no_exception_is_listed_in_vain():
+    used = {
+        (room_of(module), room_of(imported))
+        for module in MODULES
+        for imported, inside, _ in imports_of(module)
+        if inside
+    }
+    assert {(room_of(low), high) for low, high in EXCEPTIONS} <= used
+
+
+def test_families_know_nothing_of_each_other():
+    families = {module.split(".")[1] for module in MODULES if module.endswith(".tasks")} - {"tasks"}
+    for module in MODULES:
+        family = module.split(".")[1] if "." in module else ""
+        if family in families:
+            others = {name.split(".")[1] for name, *_ in imports_of(module) if name.count(".")} & families
+            assert others <= {family}, module
+
+
+def test_an_import_from_above_would_be_noticed():
+    assert fault("spacer_like.storage", "spacer_like.images.decode", inside=True)
+    assert fault("spacer_like.extractors.base", "spacer_like.learning.metrics", inside=True)
+    assert fault("spacer_like.data_classes.base", "spacer_like.storage", inside=False)
+    assert fault("spacer_like.extractors.base", "spacer_like.points.messages", inside=False) is None
