@@ -99,13 +99,15 @@ class _Run:
         job = self.job_msg
         if not config.settings().echo_training_labels:
             job = job.model_copy(
-                update={"tasks": [msg.without_labels() if isinstance(msg, TrainClassifierMsg) else msg for msg in job.tasks]}
+                update={
+                    "tasks": [msg.without_labels() if isinstance(msg, TrainClassifierMsg) else msg for msg in job.tasks]
+                }
             )
         if all(outcome.status == "done" for outcome in self.outcomes) and len(self.outcomes) == count:
-            return JobReturnMsg(job, True, [outcome.result for outcome in self.outcomes], None)
+            return _return_message(job, results=[outcome.result for outcome in self.outcomes])
         unrun = [TaskOutcome(status="not_run")] * (count - len(self.outcomes))
         outcomes = self.outcomes + unrun if count > 1 else None
-        return JobReturnMsg(job, False, None, self.first_traceback or interruption, outcomes)
+        return _return_message(job, self.first_traceback or interruption, outcomes=outcomes)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -113,6 +115,12 @@ class _Run:
         if any(outcome.transient for outcome in failed):
             return ExitCode.TRANSIENT_FAILURE
         return ExitCode.PERMANENT_FAILURE if failed else ExitCode.DONE
+
+
+def _return_message(
+    job: Any, error: str | None = None, results: list[Any] | None = None, outcomes: list[TaskOutcome] | None = None
+) -> JobReturnMsg:
+    return JobReturnMsg(original_job=job, ok=error is None, results=results, error_message=error, outcomes=outcomes)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -176,12 +184,13 @@ def _run_job_at(location: DataLocation) -> tuple[JobReturnMsg, ExitCode]:
         run.tasks()
         return run.return_message(), run.exit_code
     except Interrupted:
-        message = run.return_message("Interrupted by SIGTERM.") if run else JobReturnMsg(data, False, None, "Interrupted by SIGTERM.")
+        interruption = "Interrupted by SIGTERM."
+        message = run.return_message(interruption) if run else _return_message(data, interruption)
         return message, ExitCode.INTERRUPTED
     except Exception as error:
         logger.error("The job at %s cannot be run: %s", location.display_name, error)
         code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
-        return JobReturnMsg(data, False, None, f"Error deserializing message: {error!r}"), code
+        return _return_message(data, f"Error deserializing message: {error!r}"), code
 
 
 def _read_job(location: DataLocation) -> Any:
@@ -195,7 +204,9 @@ def _location_from_environment(name: str) -> DataLocation | None:
     if not text:
         return None
     try:
-        return DataLocation.deserialize(json.loads(text)) if text.lstrip().startswith("{") else DataLocation.from_uri(text)
+        return (
+            DataLocation.deserialize(json.loads(text)) if text.lstrip().startswith("{") else DataLocation.from_uri(text)
+        )
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
 

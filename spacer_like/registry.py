@@ -1,13 +1,12 @@
 """Classes that a message may name by a dotted path, and the base of their instances.
 
-A message carries an extractor or a trainer as ``{"class_path": ..., arguments}``. Only a class that stands in the table here,
-that was registered in code, or whose package prefix the setting ``ALLOWED_CLASS_PREFIXES`` names, is ever imported for it.
-The table holds text, so that knowing a class costs no import.
+A message carries an extractor or a trainer as ``{"class_path": ..., arguments}``. Only a class that stands in the table
+here, that was registered in code, or whose package prefix the setting ``ALLOWED_CLASS_PREFIXES`` names, is ever
+imported for it. The table holds text, so that knowing a class costs no import.
 """
 
 from __future__ import annotations
 
-from abc import ABC
 from importlib import import_module
 from pprint import pformat
 from typing import Any, ClassVar, Self, TypeVar
@@ -23,7 +22,12 @@ _ROOMS = {
 }
 # Paths in PySpacer's messages whose last part is the class's name but whose module is not ours.
 _OTHER_PATHS = {
-    "spacer_like.extractors": ("EfficientNetExtractor", "EfficientNetLite0Extractor", "VGG16CaffeExtractor", "DummyExtractor"),
+    "spacer_like.extractors": (
+        "EfficientNetExtractor",
+        "EfficientNetLite0Extractor",
+        "VGG16CaffeExtractor",
+        "DummyExtractor",
+    ),
     "spacer_like.extractors.vgg16": ("VGG16CaffeExtractor",),
     "spacer_like.train_classifier": ("MiniBatchTrainer",),
 }
@@ -35,7 +39,7 @@ _paths["minibatch"] = "spacer_like.learning.trainer:MiniBatchTrainer"
 _registered: dict[str, type[Described]] = {}
 
 
-class Described(ABC):
+class Described:
     """An object that travels in a message as its class's path and its arguments; equal when those are equal."""
 
     kind: ClassVar[str] = "object"
@@ -53,7 +57,7 @@ class Described(ABC):
         return {"class_path": f"{type(self).__module__}.{type(self).__qualname__}", **self.arguments()}
 
     @classmethod
-    def deserialize(cls, data: dict[str, Any]) -> Self:
+    def deserialize(cls, data: Any) -> Self:
         """The instance that `serialize` described.
 
         Raises:

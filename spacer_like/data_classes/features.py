@@ -1,33 +1,19 @@
-"""Feature vectors of the points of an image, and the file that keeps them.
-
-The file is a NumPy ``.npz`` with four members: ``meta`` int64[3] = (positions known, points, dimension), ``rows`` and ``cols``
-uint32[n], ``feat`` float32[n, dimension], not deflated. The archive's comment carries the extractor's id as JSON. Files with
-float64 or uint16 members, deflated ones, and the legacy JSON (a list of vectors without positions) are read as well.
-"""
+"""Feature vectors of the points of an image."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacer_like import config
+from spacer_like.data_classes import feature_file
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.labels import Annotation, LabelId
 from spacer_like.data_classes.location import DataLocation
-from spacer_like.exceptions import (
-    DataLimitError,
-    FeatureFileError,
-    RowColumnMismatchError,
-    RowColumnMissingError,
-)
+from spacer_like.exceptions import FeatureFileError, RowColumnMismatchError, RowColumnMissingError
 
 if TYPE_CHECKING:
-    from zipfile import ZipFile
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -77,7 +63,9 @@ class ImageFeatures(DataClass):
         import numpy as np
 
         if not point_features or len(point_features) != npoints:
-            raise FeatureFileError(f"There must be {npoints} points, and at least one; there are {len(point_features)}.")
+            raise FeatureFileError(
+                f"There must be {npoints} points, and at least one; there are {len(point_features)}."
+            )
         if any(len(point.data) != feature_dim for point in point_features):
             raise FeatureFileError(f"Every feature vector must have {feature_dim} numbers.")
         positions = [(point.row, point.col) for point in point_features] if valid_rowcol else None
@@ -117,7 +105,9 @@ class ImageFeatures(DataClass):
         if rowcols is not None:
             positions = np.asarray(rowcols, dtype=np.int64)
             if positions.shape != (len(features), 2) or positions.min() < 0 or positions.max() > 2**32 - 1:
-                raise FeatureFileError(f"There must be one position of two non-negative integers for each of {len(features)} vectors.")
+                raise FeatureFileError(
+                    f"There must be one position of two non-negative integers for each of {len(features)} vectors."
+                )
             self.rows, self.cols = positions.astype(np.uint32).T
 
     @property
@@ -154,7 +144,8 @@ class ImageFeatures(DataClass):
         """The vector at a position, float64[dimension]; of a position given twice the last one."""
         if not self.valid_rowcol:
             raise RowColumnMissingError("Method not supported for legacy features")
-        return self.features[self._index[rowcol]].astype("float64")
+        vector: NDArray[np.float64] = self.features[self._index[rowcol]].astype("float64")
+        return vector
 
     def get_array(self, rowcol: RowCol) -> NDArray[np.float64]:
         """The vector at a position as float64[1, dimension]."""
@@ -218,35 +209,13 @@ class ImageFeatures(DataClass):
         try:
             return cls.from_arrays(None, np.array(data, dtype=np.float64))
         except (TypeError, ValueError):
-            raise FeatureFileError("A legacy features file must hold vectors of numbers, all of the same length.") from None
+            raise FeatureFileError(
+                "A legacy features file must hold vectors of numbers, all of the same length."
+            ) from None
 
     def to_bytes(self) -> bytes:
-        """The feature file, in the layout that the setting FEATURE_FILE_FORMAT names. The same features give the same bytes."""
-        import zipfile
-
-        import numpy as np
-
-        as_pyspacer = config.settings().feature_file_format == "pyspacer"
-        fits = self.rows is not None and self.cols is not None and max(self.rows.max(), self.cols.max()) < 2**16
-        position_type = np.uint16 if as_pyspacer and fits else np.uint32
-        members = {
-            "meta": np.array([self.valid_rowcol, self.npoints, self.feature_dim], dtype=np.int64),
-            "rows": np.array([]) if self.rows is None else self.rows.astype(position_type),
-            "cols": np.array([]) if self.cols is None else self.cols.astype(position_type),
-            "feat": self.features.astype(np.float64 if as_pyspacer else np.float32),
-        }
-        stream = BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED if as_pyspacer else zipfile.ZIP_STORED) as archive:
-            for name, array in members.items():
-                member = BytesIO()
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-                # A ZipInfo made by hand bears a fixed date: numpy's own savez would write today's.
-                info = zipfile.ZipInfo(f"{name}.npy")
-                info.compress_type = archive.compression
-                archive.writestr(info, member.getbuffer())
-            if self.extractor_id:
-                archive.comment = json.dumps({"extractor_id": self.extractor_id}).encode()
-        return stream.getvalue()
+        """The feature file, in the layout of the setting FEATURE_FILE_FORMAT. The same features give the same bytes."""
+        return feature_file.encode(self.rows, self.cols, self.features, self.extractor_id)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "The feature file") -> ImageFeatures:
@@ -256,37 +225,12 @@ class ImageFeatures(DataClass):
             FeatureFileError: neither an archive of the four members nor legacy JSON.
             DataLimitError: members that would unpack to more bytes than the setting MAX_DOWNLOAD_BYTES.
         """
-        if not data:
-            raise FeatureFileError(f"{name} is empty.")
         try:
-            if not data.startswith(b"PK"):
-                return cls.deserialize(_legacy_json(data))
-            return cls._from_archive(data)
+            if data.startswith(feature_file.SIGNATURE):
+                return cls.from_arrays(*feature_file.decode(data))
+            return cls.deserialize(feature_file.decode_legacy(data))
         except FeatureFileError as error:
             raise FeatureFileError(f"{name}: {error}") from None
-
-    @classmethod
-    def _from_archive(cls, data: bytes) -> ImageFeatures:
-        import zipfile
-        import zlib
-
-        import numpy as np
-
-        try:
-            with zipfile.ZipFile(BytesIO(data)) as archive:
-                size = sum(member.file_size for member in archive.infolist())
-                if size > config.settings().max_download_bytes:
-                    raise DataLimitError(f"The feature file would unpack to {size} bytes, more than is allowed.")
-                meta, rows, cols, features = (_member(archive, member) for member in ("meta", "rows", "cols", "feat"))
-                comment = archive.comment
-        except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise FeatureFileError(f"the archive is damaged or lacks a member ({error}).") from None
-        if meta.shape != (3,) or features.ndim != 2 or features.shape != tuple(meta[1:]):
-            raise FeatureFileError("the numbers in meta do not agree with the features.")
-        positions = np.stack([rows.ravel(), cols.ravel()], axis=1) if meta[0] and rows.shape == cols.shape else None
-        if meta[0] and positions is None:
-            raise FeatureFileError("there are not as many rows as columns.")
-        return cls.from_arrays(positions, features, _extractor_id(comment))
 
     @classmethod
     def load(cls, loc: DataLocation, filesystem_cache: str | Path | None = None) -> ImageFeatures:
@@ -316,42 +260,9 @@ class ImageFeatures(DataClass):
             and bool(np.allclose(self.features, other.features))
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __repr__(self) -> str:
-        return f"ImageFeatures({self.npoints} points, {self.feature_dim} numbers each, valid_rowcol={self.valid_rowcol})"
-
-
-def _legacy_json(data: bytes) -> Any:
-    from pydantic_core import from_json
-
-    try:
-        return from_json(data)
-    except ValueError:
-        raise FeatureFileError("it is neither an archive of features nor JSON.") from None
-
-
-def _extractor_id(comment: bytes) -> str | None:
-    try:
-        found = json.loads(comment)["extractor_id"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return found if isinstance(found, str) else None
-
-
-def _member(archive: ZipFile, name: str) -> NDArray[Any]:
-    # As numpy's reader, but no allocation before the sizes are seen to agree, and no copy of what is not deflated.
-    import numpy as np
-
-    data = archive.read(f"{name}.npy")
-    stream = BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, is_fortran, dtype = read_header(stream)
-        if dtype.kind not in "fiub" or dtype.itemsize > 8:
-            raise ValueError(f"numbers of the type {dtype}")
-        flat = np.frombuffer(data, dtype, offset=stream.tell())
-        return flat.reshape(shape, order="F" if is_fortran else "C")
-    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError) as error:
-        raise FeatureFileError(f"the member '{name}' is no array of numbers ({error}).") from None
+        return (
+            f"ImageFeatures({self.npoints} points, {self.feature_dim} numbers each, valid_rowcol={self.valid_rowcol})"
+        )

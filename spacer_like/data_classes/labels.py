@@ -30,32 +30,35 @@ FeatureLabelBatch: TypeAlias = "tuple[tuple[np.ndarray[Any, Any], ...], tuple[La
 class ImageLabels(DataClass):
     """Annotations, as (row, column, label), of the points of each image; the image is named by its feature file.
 
-    Keys are locations. The training message of PySpacer up to 0.12 named features by text alone; such keys are kept until
-    `relocated` says where they live.
+    Keys are locations. The training message of PySpacer up to 0.12 named features by text alone; such keys are kept
+    until `relocated` says where they live.
     """
 
-    def __init__(self, data: Mapping[DataLocation, list[Annotation]] | Mapping[str, list[Annotation]] | None = None) -> None:
-        self._data: dict[DataLocation, list[Annotation]] = {}
+    def __init__(self, data: Mapping[Any, list[Annotation]] | None = None) -> None:
+        self._data: dict[Any, list[Annotation]] = {}
         self.label_count_per_class: Counter[LabelId] = Counter()
         self.filesystem_cache: str | Path | None = None
-        for location, annotations in (data or {}).items():
-            self.add_image(location, annotations)
+        for location, points in (data or {}).items():
+            self.add_image(location, points)
 
     @classmethod
     def example(cls) -> ImageLabels:
         return cls(
             {
-                DataLocation("filesystem", f"img{number}.features"): [(100, 200, 3), (101, 200, 2 if number == 1 else 3)]
+                DataLocation("filesystem", f"img{number}.features"): [
+                    (100, 200, 3),
+                    (101, 200, 2 if number == 1 else 3),
+                ]
                 for number in (1, 2, 3, 4)
             }
         )
 
     def add_image(self, feature_loc: DataLocation | str, image_annotations: list[Annotation]) -> None:
         """Set the annotations of an image; those that it had before are replaced."""
-        self.label_count_per_class.subtract(label for _, _, label in self._data.get(feature_loc, ()))  # type: ignore[call-overload]
+        replaced = Counter(label for _, _, label in self._data.get(feature_loc, ()))
+        self.label_count_per_class -= replaced
         self.label_count_per_class.update(label for _, _, label in image_annotations)
-        self.label_count_per_class = +self.label_count_per_class if feature_loc in self._data else self.label_count_per_class
-        self._data[feature_loc] = image_annotations  # type: ignore[index]
+        self._data[feature_loc] = image_annotations
 
     def set_filesystem_cache(self, dir_path: str | Path) -> None:
         """Keep copies of remote feature files in this folder."""
@@ -99,7 +102,9 @@ class ImageLabels(DataClass):
         filtered.filesystem_cache = self.filesystem_cache
         return filtered
 
-    def load_data_in_batches(self, batch_size: int | None = 1000, random_seed: int | None = None) -> Iterator[FeatureLabelBatch]:
+    def load_data_in_batches(
+        self, batch_size: int | None = 1000, random_seed: int | None = None
+    ) -> Iterator[FeatureLabelBatch]:
         """Pairs (feature vectors, labels) of at most `batch_size` points; images in the order that the seed gives."""
         # Reading features is learning's business; the method is here because PySpacer's callers look for it here.
         from spacer_like.learning.batches import load_data_in_batches
@@ -123,7 +128,7 @@ class ImageLabels(DataClass):
         Raises:
             MessageError: a key or an annotation is malformed; the sentence names it.
         """
-        return cls({_location(key): annotations for key, annotations in _validated(data).items()})  # type: ignore[misc]
+        return cls({_location(key): annotations for key, annotations in _validated(data).items()})
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -221,8 +226,8 @@ class TrainingTaskLabels:
         return {name: self[name].serialize() for name in SET_NAMES}
 
     @classmethod
-    def deserialize(cls, data: Mapping[str, Any]) -> TrainingTaskLabels:
-        if not isinstance(data, Mapping) or set(data) - set(SET_NAMES):
+    def deserialize(cls, data: Any) -> TrainingTaskLabels:
+        if not isinstance(data, dict) or set(data) - set(SET_NAMES):
             raise MessageError("Training labels consist of train, ref and val.")
         if missing := [name for name in SET_NAMES if name not in data]:
             raise MissingFieldError(f"The training labels lack the set '{missing[0]}'.")
@@ -243,11 +248,12 @@ def _validated(data: Any) -> dict[str, list[Annotation]]:
     from pydantic import ValidationError
 
     try:
-        return _annotations_adapter().validate_python(data)
+        validated: dict[str, list[Annotation]] = _annotations_adapter().validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ", ".join(str(part) for part in first["loc"][:3])
         raise MessageError(f"The labels are malformed at [{path}]: {first['msg']}.") from None
+    return validated
 
 
 @cache

@@ -34,7 +34,8 @@ class DataLocation:
     def __post_init__(self) -> None:
         if self.storage_type not in config.STORAGE_TYPES:
             raise MessageError(
-                f"The storage type '{self.storage_type}' is unknown: it must be one of {', '.join(config.STORAGE_TYPES)}."
+                f"The storage type '{self.storage_type}' is unknown: it must be one of "
+                f"{', '.join(config.STORAGE_TYPES)}."
             )
         if self.storage_type == "s3" and not self.bucket_name:
             raise MessageError(f"The s3 location '{self.key}' needs a bucket_name.")
@@ -100,7 +101,7 @@ class DataLocation:
         return {"storage_type": self.storage_type, "key": self.key, "bucket_name": self.bucket_name}
 
     @classmethod
-    def deserialize(cls, data: Mapping[str, Any]) -> DataLocation:
+    def deserialize(cls, data: Any) -> DataLocation:
         """The location that `serialize` described.
 
         Raises:
@@ -110,7 +111,9 @@ class DataLocation:
             raise MessageError("A location consists of storage_type, key and bucket_name.")
         if missing := {"storage_type", "key"} - set(data):
             raise MissingFieldError(f"A location lacks its {sorted(missing)[0]}.")
-        if not all(isinstance(value, str) for name, value in data.items() if name != "bucket_name" or value is not None):
+        if not all(
+            isinstance(value, str) for name, value in data.items() if name != "bucket_name" or value is not None
+        ):
             raise MessageError("The parts of a location must be text.")
         return cls(**data)
 

@@ -6,7 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StrictFloat, StrictInt, StrictStr, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import MessageError, RowColumnMissingError
@@ -14,13 +23,20 @@ from spacer_like.message_base import Location, Message, ReturnMessage, WritableL
 
 RowCol = tuple[StrictInt, StrictInt]
 
-_SET_SCHEMA = {"type": "object", "description": "Annotations [row, column, label] by the JSON text of a feature file's location."}
+_SET_SCHEMA = {
+    "type": "object",
+    "description": "Annotations [row, column, label] by the JSON text of a feature file's location.",
+}
 Labels = Annotated[
     TrainingTaskLabels,
     BeforeValidator(lambda value: TrainingTaskLabels.deserialize(value) if isinstance(value, dict) else value),
     PlainSerializer(TrainingTaskLabels.serialize),
     WithJsonSchema(
-        {"type": "object", "properties": dict.fromkeys(("train", "ref", "val"), _SET_SCHEMA), "required": ["train", "ref", "val"]}
+        {
+            "type": "object",
+            "properties": dict.fromkeys(("train", "ref", "val"), _SET_SCHEMA),
+            "required": ["train", "ref", "val"],
+        }
     ),
 ]
 
@@ -99,7 +115,9 @@ class TrainClassifierMsg(Message):
     previous_model_locs: list[Location]
     model_loc: WritableLocation
     valresult_loc: WritableLocation
-    feature_cache_dir: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)] = "auto"
+    feature_cache_dir: Annotated[
+        str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)
+    ] = "auto"
     report_loc: WritableLocation | None = None
 
     @model_validator(mode="before")
@@ -120,7 +138,9 @@ class TrainClassifierMsg(Message):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if any(self.labels[name].has_text_keys for name in ("train", "ref", "val")):
-            raise MessageError("labels: features that are named by text alone need a features_loc that says where they live")
+            raise MessageError(
+                "labels: features that are named by text alone need a features_loc that says where they live"
+            )
         if self.feature_cache_dir not in ("auto", "disabled") and not Path(self.feature_cache_dir).is_absolute():
             raise MessageError("feature_cache_dir: it must be 'auto', 'disabled' or the absolute path of a folder")
         return self
@@ -208,8 +228,8 @@ class ClassifyReturnMsg(ReturnMessage):
 
     Fields:
         runtime: seconds.
-        scores: (row, column, [probability of each class]) in the order of the points; row and column are None for legacy
-            features.
+        scores: (row, column, [probability of each class]) in the order of the points; row and column are None for
+            legacy features.
         classes: the labels, in the order of the probabilities.
         valid_rowcol: whether rows and columns are known.
 
@@ -246,5 +266,3 @@ def _example_extractor() -> dict[str, Any]:
         "data_locations": {"weights": DataLocation("filesystem", "/path/to/weights.pt").serialize()},
         "data_hashes": {},
     }
-
-

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from spacer_like import config
 from spacer_like.data_classes import ImageFeatures, TrainingTaskLabels
+from spacer_like.exceptions import RowColumnInvalidError
 from spacer_like.points.checks import check_extract_inputs
 from spacer_like.points.messages import (
     ClassifyFeaturesMsg,
@@ -35,6 +36,8 @@ def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]
     """The message's image as RGB, uint8 [height, width, 3], its points checked."""
     from spacer_like.images.decode import load_image, to_rgb_array
 
+    if not msg.rowcols:
+        raise RowColumnInvalidError(f"{msg.image_loc.key}: There must be at least one point.")
     image = load_image(msg.image_loc)
     check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
     return to_rgb_array(image)
@@ -86,7 +89,9 @@ def classify_image(msg: ClassifyImageMsg, image: NDArray[np.uint8]) -> ClassifyR
     return _classified(msg, features, start)
 
 
-def _classified(msg: ClassifyFeaturesMsg | ClassifyImageMsg, features: ImageFeatures, start: float) -> ClassifyReturnMsg:
+def _classified(
+    msg: ClassifyFeaturesMsg | ClassifyImageMsg, features: ImageFeatures, start: float
+) -> ClassifyReturnMsg:
     from spacer_like.learning.model_files import check_same_extractor, load_classifier
 
     classifier = load_classifier(msg.classifier_loc)
