@@ -268,7 +268,7 @@ def filter_warnings() -> None:
     warnings.filterwarnings("ignore", category=ResourceWarning, message="unclosed.*<_io.TextIOWrapper.*>")
 
 
-class log_entry_and_exit(ContextDecorator):  # noqa: N801 - PySpacer's name
+class log_entry_and_exit(ContextDecorator):
     """Log at debug level when a block is entered and left, and after how many seconds."""
 
     def __init__(self, name: str) -> None:

@@ -27,8 +27,8 @@
     │   └── StorageUnavailableError      a storage does not answer, or broke off   (also ConnectionError)
     └── URLDownloadError                 a download that failed; always of one of the two branches above
 
-The built-in base classes are those that callers of PySpacer already catch. CoralNet recognises an error by its dotted name
-(``spacer_like.exceptions.Name``) at the start of a traceback's last line, so the names are promises.
+The built-in base classes are those that callers of PySpacer already catch. CoralNet recognises an error by its dotted
+name (``spacer_like.exceptions.Name``) at the start of a traceback's last line, so the names are promises.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class StorageUnavailableError(TransientError, ConnectionError):
 class URLDownloadError(SpacerError):
     """A download that failed.
 
-    ``message`` is the sentence, ``original_error`` what the network said. Which branch an instance belongs to depends on
-    the cause: made with ``transient=True`` it is a `TransientError`, otherwise a `SpacerInputError`.
+    ``message`` is the sentence, ``original_error`` what the network said. Which branch an instance belongs to depends
+    on the cause: made with ``transient=True`` it is a `TransientError`, otherwise a `SpacerInputError`.
     """
 
     def __new__(cls, message: str, original_error: BaseException, transient: bool = False) -> URLDownloadError:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.exceptions import MessageError, MissingFieldError
-from spacer_like.registry import Described, resolve
+from spacer_like.registry import Described
 
 
 class BaseMessage(BaseModel, DataClass):
@@ -73,7 +81,9 @@ class ReturnMessage(BaseMessage):
 def message_error(name: str, error: ValidationError) -> MessageError:
     """What pydantic found, as one sentence that names each field's path (five at most)."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    details = "; ".join(f"{_path(one['loc'])}: {one['msg'].removeprefix('Value error, ').rstrip('.')}" for one in found[:5])
+    details = "; ".join(
+        f"{_path(one['loc'])}: {one['msg'].removeprefix('Value error, ').rstrip('.')}" for one in found[:5]
+    )
     more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
     kind = MissingFieldError if any(one["type"] == "missing" for one in found) else MessageError
     return kind(f"{name} does not validate: {details}{more}.")

@@ -121,7 +121,9 @@ class TaskOutcome(ReturnMessage):
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"result", "error_class", "error_message", "transient"})
 
     status: str
-    result: Annotated[Any, PlainSerializer(lambda value: value.serialize() if isinstance(value, BaseMessage) else value)] = None
+    result: Annotated[
+        Any, PlainSerializer(lambda value: value.serialize() if isinstance(value, BaseMessage) else value)
+    ] = None
     error_class: str | None = None
     error_message: str | None = None
     transient: bool | None = None
@@ -215,7 +217,12 @@ def json_schema() -> dict[str, Any]:
                 "properties": {
                     "task_name": {"const": name},
                     "tasks": {"type": "array", "items": {"$ref": f"#/$defs/{task.message.__name__}"}},
-                    "schema_version": {"type": "integer", "minimum": 1, "maximum": SCHEMA_VERSION, "default": SCHEMA_VERSION},
+                    "schema_version": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": SCHEMA_VERSION,
+                        "default": SCHEMA_VERSION,
+                    },
                 },
                 "required": ["task_name", "tasks"],
                 "additionalProperties": False,

@@ -14,7 +14,9 @@ Answer = TypeVar("Answer")
 class ReadingTask(Generic[MessageType, Material, Answer]):
     """A task in two steps: `read` fetches its material, `compute` does the rest. Called, it does both."""
 
-    def __init__(self, read: Callable[[MessageType], Material], compute: Callable[[MessageType, Material], Answer]) -> None:
+    def __init__(
+        self, read: Callable[[MessageType], Material], compute: Callable[[MessageType, Material], Answer]
+    ) -> None:
         self.read = read
         self.compute = compute
         update_wrapper(self, compute)

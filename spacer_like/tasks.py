@@ -11,7 +11,7 @@ from typing import Any
 
 from spacer_like.messages import TASKS, JobMsg, JobReturnMsg
 
-__all__ = ["process_job", *TASKS]  # noqa: PLE0604 - the names of tasks are text
+__all__ = ["process_job", *TASKS]
 
 
 def process_job(job_msg: JobMsg) -> JobReturnMsg:
