@@ -1,0 +1,282 @@
+"""Jobs: what becomes of their tasks, and how a container ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from spacer_like import config, mailman, tasks
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
+from spacer_like.mailman import ExitCode, env_job, process_job
+from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, JobMsg, JobReturnMsg
+from spacer_like.reading_ahead import ReadingTask
+
+ANSWER = ClassifyReturnMsg.example()
+
+
+def job_of(*tokens):
+    location = DataLocation("memory", "nothing")
+    return JobMsg("classify_features", [ClassifyFeaturesMsg(token, location, location) for token in tokens])
+
+
+@pytest.fixture
+def answer_with(monkeypatch):
+    """Replace the task by a function, as a caller of PySpacer does."""
+    return lambda function: monkeypatch.setattr(tasks, "classify_features", function, raising=False)
+
+
+def failing(error, tokens=("bad",)):
+    def task(msg):
+        if msg.job_token in tokens:
+            raise error
+        return ANSWER
+
+    return task
+
+
+def test_a_job_is_answered_task_by_task(answer_with):
+    answer_with(lambda msg: ANSWER.model_copy(update={"runtime": float(msg.job_token)}))
+    answer = process_job(job_of("1", "2"))
+
+    assert answer.ok
+    assert [result.runtime for result in answer.results] == [1, 2]
+    assert (answer.error_message, answer.outcomes, answer.original_job) == (None, None, job_of("1", "2"))
+
+
+def test_tasks_process_job_is_the_same():
+    assert tasks.process_job(JobMsg("classify_features", [])).ok
+
+
+def test_a_failing_task_is_told_by_its_traceback(answer_with):
+    answer_with(failing(ImageError("reef.jpg is no image.")))
+    answer = process_job(job_of("bad"))
+
+    assert not answer.ok
+    assert answer.results is None
+    assert answer.error_message.startswith("Traceback")
+    assert answer.error_message.splitlines()[-1] == "spacer_like.exceptions.ImageError: reef.jpg is no image."
+
+
+def test_one_bad_task_costs_no_other_its_result(answer_with):
+    answer_with(failing(ImageError("reef.jpg is no image.")))
+    answer = process_job(job_of("1", "bad", "2"))
+
+    assert not answer.ok
+    assert [outcome.status for outcome in answer.outcomes] == ["done", "failed", "done"]
+    assert answer.outcomes[2].result == ANSWER
+    assert answer.outcomes[1].error_class == "spacer_like.exceptions.ImageError"
+    assert answer.outcomes[1].error_message == "reef.jpg is no image."
+    assert answer.outcomes[1].transient is False
+
+
+def test_a_transient_failure_ends_the_job_since_the_others_would_meet_it_too(answer_with):
+    answer_with(failing(StorageUnavailableError("The storage is busy.")))
+    answer = process_job(job_of("1", "bad", "2"))
+
+    assert [outcome.status for outcome in answer.outcomes] == ["done", "failed", "not_run"]
+    assert answer.outcomes[1].transient is True
+
+
+def test_progress_is_told_after_each_task(answer_with):
+    answer_with(failing(ImageError("reef.jpg is no image.")))
+    seen = []
+    process_job(job_of("1", "bad", "2"), progress=lambda done, count: seen.append((done, count)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_is_no_job_is_refused():
+    with pytest.raises(MessageError, match="takes a JobMsg, not dict"):
+        process_job({"task_name": "classify_features", "tasks": []})
+
+
+def test_the_next_material_is_read_while_this_one_is_computed(answer_with):
+    second_was_read = threading.Event()
+
+    def read(msg):
+        if msg.job_token == "2":
+            second_was_read.set()
+        return msg.job_token
+
+    def compute(msg, material):
+        assert second_was_read.wait(10), "the second is not read beside the first"
+        return ANSWER
+
+    answer_with(ReadingTask(read, compute))
+    assert process_job(job_of("1", "2")).ok
+
+
+def test_no_more_than_one_is_read_ahead(answer_with):
+    read, computed = [], []
+
+    def compute(msg, material):
+        computed.append(material)
+        time.sleep(0.02)
+        assert len(read) - len(computed) <= 1
+        return ANSWER
+
+    answer_with(ReadingTask(lambda msg: read.append(msg.job_token), compute))
+    assert process_job(job_of(*"abcdef")).ok
+
+
+def test_a_material_that_cannot_be_read_fails_its_own_task_alone(answer_with):
+    def read(msg):
+        if msg.job_token == "bad":
+            raise ImageError("reef.jpg is no image.")
+
+    answer_with(ReadingTask(read, lambda msg, material: ANSWER))
+    assert [outcome.status for outcome in process_job(job_of("1", "bad", "2")).outcomes] == ["done", "failed", "done"]
+
+
+def test_a_job_of_no_tasks_is_done():
+    assert process_job(JobMsg("extract_features", [])).ok
+
+
+@pytest.fixture
+def run_in_environment(monkeypatch, tmp_path):
+    """Run env_job on a job in a file; returns the exit code and the stored return message."""
+
+    def run(job, result="result.json"):
+        (tmp_path / "job.json").write_text(job if isinstance(job, str) else json.dumps(job.serialize()))
+        place = {name: DataLocation("filesystem", str(tmp_path / name)) for name in ("job.json", result)}
+        monkeypatch.setenv("JOB_MSG_LOC", place["job.json"].json_text)
+        monkeypatch.setenv("RES_MSG_LOC", place[result].json_text)
+        code = env_job()
+        return code, JobReturnMsg.load(place[result])
+
+    return run
+
+
+def test_a_container_that_did_its_job_ends_with_0(answer_with, run_in_environment):
+    answer_with(lambda msg: ANSWER)
+    code, answer = run_in_environment(job_of("1"))
+    assert (code, answer.ok, answer.results) == (0, True, [ANSWER])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ImageError("no image"), 64),
+        (RuntimeError("a fault in the program"), 64),
+        (StorageUnavailableError("busy"), 75),
+        (ConnectionResetError("cut"), 75),
+        (MemoryError(), 75),
+    ],
+)
+def test_a_container_tells_whether_a_retry_is_worth_it(answer_with, run_in_environment, error, code):
+    answer_with(failing(error))
+    found, answer = run_in_environment(job_of("bad"))
+    assert (found, answer.ok) == (code, False)
+
+
+def test_a_setting_keeps_pyspacers_way_of_always_ending_with_0(answer_with, run_in_environment):
+    answer_with(failing(ImageError("no image")))
+    with config.override(exit_codes=False):
+        code, answer = run_in_environment(job_of("bad"))
+    assert (code, answer.ok) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"task_name": "make_coffee", "tasks": []}', "the task 'make_coffee' is unknown"),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("[]", "must be a JSON object"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_answered_all_the_same(run_in_environment, text, sentence):
+    code, answer = run_in_environment(text)
+    assert (code, answer.ok) == (64, False)
+    assert answer.error_message.startswith("Error deserializing message: ")
+    assert sentence in answer.error_message
+
+
+def test_a_job_message_that_is_not_there_is_answered_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("JOB_MSG_LOC", f"file://{tmp_path}/nowhere.json")
+    monkeypatch.setenv("RES_MSG_LOC", f"file://{tmp_path}/result.json")
+    assert env_job() == ExitCode.PERMANENT_FAILURE
+    assert "nowhere.json" in JobReturnMsg.load(DataLocation("filesystem", f"{tmp_path}/result.json")).error_message
+
+
+def test_without_a_place_for_the_result_the_exit_code_tells(monkeypatch, tmp_path, answer_with):
+    answer_with(failing(ImageError("no image")))
+    job_of("bad").store(DataLocation("filesystem", str(tmp_path / "job.json")))
+    monkeypatch.setenv("JOB_MSG_LOC", str(tmp_path / "job.json"))
+    monkeypatch.delenv("RES_MSG_LOC", raising=False)
+    assert env_job() == 64
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("", "JOB_MSG_LOC env. variable not set"),
+        ("{", "JOB_MSG_LOC holds no location"),
+        ('{"storage_type": "ftp", "key": "a"}', "JOB_MSG_LOC holds no location: The storage type 'ftp' is unknown"),
+    ],
+)
+def test_an_environment_without_a_job_is_refused(monkeypatch, value, sentence):
+    monkeypatch.setenv("JOB_MSG_LOC", value)
+    with pytest.raises(ConfigError, match=sentence):
+        env_job()
+
+
+def test_the_labels_of_a_training_need_not_travel_back():
+    from spacer_like.messages import TrainClassifierMsg
+
+    job = JobMsg("train_classifier", [TrainClassifierMsg.example()])
+    with config.override(echo_training_labels=False):
+        answer = process_job(job)
+    assert answer.original_job.tasks[0].labels.label_count == 0
+    assert answer.original_job.tasks[0].model_loc == job.tasks[0].model_loc
+
+
+SLOW_CONTAINER = """
+import sys, time
+from spacer_like import mailman, tasks
+from spacer_like.messages import ClassifyReturnMsg
+
+def slow(msg):
+    if msg.job_token != "1":
+        print("under way", flush=True)
+        time.sleep(60)
+    return ClassifyReturnMsg.example()
+
+tasks.classify_features = slow
+sys.exit(mailman.main(["env_job"]))
+"""
+
+
+def test_a_container_that_is_taken_away_keeps_what_is_done(tmp_path):
+    job_of("1", "2", "3").store(DataLocation("filesystem", str(tmp_path / "job.json")))
+    environment = os.environ | {"JOB_MSG_LOC": f"{tmp_path}/job.json", "RES_MSG_LOC": f"{tmp_path}/result.json"}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_CONTAINER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as container:
+        container.stdout.readline()
+        container.send_signal(signal.SIGTERM)
+        code = container.wait(20)
+
+    answer = JobReturnMsg.load(DataLocation("filesystem", str(tmp_path / "result.json")))
+    assert code == 143
+    assert answer.error_message == "Interrupted by SIGTERM."
+    assert [outcome.status for outcome in answer.outcomes] == ["done", "not_run", "not_run"]
+
+
+def test_the_module_is_pyspacers_container_command(tmp_path):
+    environment = os.environ | {"JOB_MSG_LOC": f"{tmp_path}/job.json", "RES_MSG_LOC": f"{tmp_path}/result.json"}
+    JobMsg("classify_features", []).store(DataLocation("filesystem", str(tmp_path / "job.json")))
+    command = [sys.executable, "-m", "spacer_like.mailman"]
+
+    assert subprocess.run([*command, "env_job"], env=environment, stderr=subprocess.DEVNULL).returncode == 0
+    assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode == 2
+
+
+def test_memory_is_the_only_foreign_error_besides_the_networks_that_is_worth_a_retry():
+    assert mailman.is_transient(TimeoutError())
+    assert not mailman.is_transient(ValueError())
