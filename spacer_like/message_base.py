@@ -26,7 +26,7 @@ from spacer_like.registry import Described
 class BaseMessage(BaseModel, DataClass):
     """Base of requests and returns; arguments may be given by position, in the order of the fields."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset()
     """Optional fields that stay out of the JSON while they are None: those that PySpacer's messages do not have."""

@@ -9,8 +9,6 @@ read as well.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,8 @@ from spacer_like import config
 from spacer_like.exceptions import DataLimitError, FeatureFileError
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -34,6 +34,8 @@ def encode(
         rows, cols: [n] positions, None for legacy features.
         features: [n, dimension].
     """
+    import zipfile
+
     import numpy as np
 
     as_pyspacer = config.settings().feature_file_format == "pyspacer"
@@ -66,6 +68,9 @@ def decode(data: bytes) -> tuple[NDArray[np.int64] | None, NDArray[Any], str | N
         FeatureFileError: a damaged archive, or one without the four members.
         DataLimitError: members that would unpack to more bytes than the setting MAX_DOWNLOAD_BYTES.
     """
+    import zipfile
+    import zlib
+
     import numpy as np
 
     try:
@@ -106,7 +111,7 @@ def _extractor_id(comment: bytes) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def _member(archive: ZipFile, name: str) -> NDArray[Any]:
     # As numpy's reader, but nothing is allocated before the sizes are seen to agree.
     import numpy as np
 

@@ -1,0 +1,5 @@
+"""Names that PySpacer's callers import from here."""
+
+from spacer_like.learning.trainer import ClassifierTrainer, MiniBatchTrainer, trainer_factory
+
+__all__ = ["ClassifierTrainer", "MiniBatchTrainer", "trainer_factory"]
