@@ -1,0 +1,107 @@
+"""Images: from bytes to pixels.
+
+Rows and columns are those of the stored pixels: an orientation that the file's EXIF data ask for is not applied.
+Of an animated image the first frame counts.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from spacer_like.config import settings
+from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.images.identify import identify
+from spacer_like.images.tolerant import make_tolerant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacer_like.data_classes import DataLocation
+
+_STRIP_ROWS = 128
+
+
+def open_image(data: bytes, name: str, max_pixels: int | None = None) -> Image.Image:
+    """The image in `data`: its header is read, its pixels are decoded when they are asked for.
+
+    A body that ends early, or is damaged, decodes as far as it goes.
+
+    Args:
+        data: the bytes of an image file.
+        name: what errors call the image.
+        max_pixels: the largest width times height; None is the setting MAX_IMAGE_PIXELS.
+
+    Raises:
+        UnidentifiedImageError: no image; a traceback shows it as ``PIL.UnidentifiedImageError``.
+        DataLimitError: more pixels than `max_pixels`, by the header.
+        ImageError: a damaged header; later, when pixels are asked for, a body of which nothing can be decoded.
+    """
+    limit = settings().max_image_pixels if max_pixels is None else max_pixels
+    image = identify(data, name)
+    if (pixel_count := image.width * image.height) > limit:
+        raise DataLimitError(
+            f"Image {name} has {image.width} x {image.height} = {pixel_count} total pixels, "
+            f"which is larger than the max allowed of {limit}."
+        )
+    return make_tolerant(image, name)
+
+
+def load_image(loc: DataLocation) -> Image.Image:
+    """The image at a location; errors as `open_image`, and those of the storage."""
+    from spacer_like.storage import read_bytes
+
+    return open_image(read_bytes(loc), loc.display_name if loc.storage_type == "url" else loc.key)
+
+
+def store_image(loc: DataLocation, img: Image.Image) -> None:
+    """Write an image to a location as JPEG of Pillow's default quality."""
+    from spacer_like.storage import write_bytes
+
+    stream = BytesIO()
+    img.save(stream, "JPEG")
+    write_bytes(loc, stream.getvalue())
+
+
+def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The pixels of an image of any mode, uint8 [height, width, 3]; equal to those of Pillow's ``convert("RGB")``.
+
+    An array of that shape and type is returned as it is.
+
+    Raises:
+        ImageError: an array of another shape or type, or an image that cannot be decoded or converted.
+    """
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ImageError(
+                f"The pixels of an image must be uint8 of the shape (height, width, 3), and are {image.dtype} of "
+                f"the shape {image.shape}."
+            )
+        return image
+    rgb = _to_rgb(image)
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    # In strips, because the whole image at once would need its memory twice more, and twice the time.
+    for top in range(0, rgb.height, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, rgb.height)
+        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+    return pixels
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if "transparency" in image.info:
+        # Which colour is transparent does not change the colours, but Pillow warns about it.
+        image = image.copy()
+        del image.info["transparency"]
+    try:
+        return image.convert("RGB")
+    except ImageError:
+        raise
+    except ValueError as error:
+        name = getattr(image, "display_name", "")
+        raise ImageError(f"The image {name!r} of mode {image.mode} cannot be converted to RGB: {error}.") from error
