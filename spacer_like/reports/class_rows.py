@@ -107,7 +107,7 @@ def draw_scores(axes: Axes, evaluation: Evaluation) -> None:
             edgecolor="white",
             linewidth=0.6,
         )
-    for row in rows[~known]:
+    for row in rows[~known].tolist():
         axes.text(50, row, "no scores", ha="center", va="center", fontsize=8, color=GREY)
     axes.set_xlim(-3, 103)
     axes.set_xticks(range(0, 101, 20), [f"{value} %" for value in range(0, 101, 20)])
@@ -127,7 +127,7 @@ def draw_support(axes: Axes, evaluation: Evaluation) -> None:
     rows = np.arange(len(evaluation.classes))
     largest = max(int(evaluation.support.max(initial=0)), 1)
     axes.barh(rows, evaluation.support, height=0.62, color="#CBD5E1")
-    for row, count in zip(rows, evaluation.support, strict=True):
+    for row, count in enumerate(evaluation.support.tolist()):
         axes.text(count + largest * 0.03, row, f"{count:,}", va="center", fontsize=9, color=INK)
     axes.set_xlim(0, largest * 1.45)
     axes.set_xticks([])

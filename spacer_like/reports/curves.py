@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FIFTHS = np.arange(0, 101, 20)
 
 
-def _percent_axis(axes: Axes, which: str) -> None:
+def _percent_axis(axes: Axes, which: Literal["x", "y"]) -> None:
     ticks = [f"{value} %" for value in FIFTHS]
     (axes.set_xticks if which == "x" else axes.set_yticks)(FIFTHS, ticks)
     axes.tick_params(axis=which, pad=6)
@@ -92,6 +92,8 @@ def _mark_threshold(axes: Axes, evaluation: Evaluation, threshold: float) -> Non
 
 def draw_epochs(axes: Axes, evaluation: Evaluation) -> None:
     """Accuracy on the reference set after each epoch, and the finished classifier's on the validation set."""
+    from matplotlib.ticker import MaxNLocator
+
     bare(axes)
     shares = 100 * np.asarray(evaluation.epoch_accuracies)
     epochs = np.arange(1, len(shares) + 1)
@@ -107,7 +109,7 @@ def draw_epochs(axes: Axes, evaluation: Evaluation) -> None:
     room = max(2.0, 0.25 * (max(middle) - min(middle)))
     axes.set_ylim(max(0.0, min(middle) - room), min(102.0, max(middle) + room))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %" if value == int(value) else f"{value:.1f} %")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(0.5, len(shares) + 0.5)
     axes.grid(color=FAINT)
     axes.set_xlabel("epoch", fontsize=10, color=GREY)

@@ -1,0 +1,248 @@
+"""An evaluation as one HTML page that needs nothing beside itself: no script, no font, no picture from elsewhere.
+
+Every text of the report is escaped, and the page's own policy forbids scripts and requests, so that a class named
+``<script>`` is only a strange name.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, percent, read_evaluation
+from spacer_like.reports.figures import Destination, as_location
+from spacer_like.reports.labels import plain_text, shorten
+from spacer_like.reports.palette import BLUE, GREEN, INK, VERMILLION
+from spacer_like.reports.svg_charts import Axis, Line, key, line_chart, share_axis
+
+LARGEST_MATRIX = 150
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def evaluation_page(
+    report: Mapping[str, Any],
+    path: Destination,
+    *,
+    title: str = "",
+    threshold: float = DEFAULT_THRESHOLD,
+    pictures: Sequence[tuple[str, bytes]] = (),
+) -> DataLocation:
+    """Write an evaluation report as one self-contained HTML page.
+
+    Args:
+        report: what `train_classifier` writes at its message's `report_loc`, parsed.
+        path: a file's path or a location.
+        title: the page's title, such as the model's name.
+        threshold: the confidence that the sentence speaks about.
+        pictures: (caption, PNG or JPEG) of pictures to show at the end, such as annotated photographs.
+
+    Raises:
+        SpacerInputError: the report is no evaluation report, or a picture is neither PNG nor JPEG.
+    """
+    from spacer_like.storage import write_bytes
+
+    location = as_location(path)
+    write_bytes(location, render_page(read_evaluation(report), title, threshold, pictures).encode())
+    return location
+
+
+def render_page(
+    evaluation: Evaluation,
+    title: str = "",
+    threshold: float = DEFAULT_THRESHOLD,
+    pictures: Sequence[tuple[str, bytes]] = (),
+) -> str:
+    """The page's text."""
+    name = escape(plain_text(title)) if title else "Evaluation of a classifier"
+    style = files("spacer_like.reports").joinpath("page.css").read_text("utf-8")
+    body = [
+        f'<p class="quiet">{name}</p><h1>{escape(evaluation.headline())}</h1>',
+        f'<p class="sentence">{escape(evaluation.sentence(threshold))}</p>',
+        _previous(evaluation),
+        _charts(evaluation),
+        _class_table(evaluation),
+        _mistakes(evaluation),
+        _matrix(evaluation),
+        _threshold_table(evaluation),
+        *(_picture(caption, data) for caption, data in pictures),
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
+        f"<body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _previous(evaluation: Evaluation) -> str:
+    if not evaluation.previous_accuracies:
+        return ""
+    shares = ", ".join(percent(share, 1) for share in evaluation.previous_accuracies)
+    return f"<p>Previous models on the same points: {shares}.</p>"
+
+
+def _charts(evaluation: Evaluation) -> str:
+    charts = [_calibration_chart(evaluation), _threshold_chart(evaluation)]
+    if evaluation.epoch_accuracies:
+        charts.append(_epoch_chart(evaluation))
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _calibration_chart(evaluation: Evaluation) -> str:
+    used = evaluation.bin_count > 0
+    most = max(int(evaluation.bin_count.max(initial=0)), 1)
+    edges = evaluation.bin_edges
+    bars = [(float(edges[i]), float(edges[i + 1]), 0.9 * int(n) / most) for i, n in enumerate(evaluation.bin_count)]
+    found = Line(
+        "accuracy", evaluation.bin_confidence[used].tolist(), evaluation.bin_accuracy[used].tolist(), BLUE, dots=True
+    )
+    lines = [Line("as right as confident", [0, 1], [0, 1], "#9CA3AF", "4 3"), found]
+    chart = line_chart("Accuracy over confidence", share_axis("confidence"), share_axis("accuracy"), lines, bars)
+    error = percent(evaluation.calibration_error(), 1)
+    return _chart(
+        "Is it as right as it is confident?",
+        f"Expected calibration error {error}. Bars: points, at most {most:,} in one.",
+        chart + key(lines),
+    )
+
+
+def _threshold_chart(evaluation: Evaluation) -> str:
+    thresholds, accuracies = evaluation.thresholds.tolist(), evaluation.threshold_accuracy.tolist()
+    lines = [
+        Line("accuracy", thresholds, accuracies, BLUE),
+        Line(
+            "coverage: share of the points decided",
+            thresholds,
+            evaluation.threshold_coverage.tolist(),
+            VERMILLION,
+            "6 3",
+        ),
+    ]
+    chart = line_chart("Accuracy and coverage", share_axis("confidence threshold"), share_axis("share"), lines)
+    return _chart(
+        "What may the machine decide alone?", "Points below the threshold are left to a person.", chart + key(lines)
+    )
+
+
+def _epoch_chart(evaluation: Evaluation) -> str:
+    shares = np.asarray(evaluation.epoch_accuracies)
+    count = len(shares)
+    step = max(1, round(count / 8))
+    x = Axis("epoch", 0.5, count + 0.5, [(epoch, str(epoch)) for epoch in range(1, count + 1, step)])
+    low = min(90, int(10 * min(shares.min(), evaluation.accuracy)) * 10)
+    high = min(100, int(10 * max(shares.max(), evaluation.accuracy) + 1) * 10)
+    ticks = range(low, high + 1, 5 if high - low <= 30 else 20)
+    y = Axis("accuracy", low / 100, high / 100, [(value / 100, f"{value} %") for value in ticks])
+    lines = [
+        Line("reference points", range(1, count + 1), shares.tolist(), GREEN, dots=True),
+        Line("validation points, at the end", [0.5, count + 0.5], [evaluation.accuracy] * 2, INK, "4 3"),
+    ]
+    return _chart(
+        "How did training go?", "Accuracy after each epoch.", line_chart("Accuracy by epoch", x, y, lines) + key(lines)
+    )
+
+
+def _chart(heading: str, text: str, content: str) -> str:
+    return f'<section><h3>{escape(heading)}</h3><p class="quiet">{escape(text)}</p>{content}</section>'
+
+
+def _class_table(evaluation: Evaluation) -> str:
+    rows = []
+    for index in np.argsort(-evaluation.support, kind="stable"):
+        precision, recall, f1 = (
+            float(scores[index]) for scores in (evaluation.precision, evaluation.recall, evaluation.f1)
+        )
+        meter = "" if np.isnan(f1) else f'<span class="meter"><i style="width:{100 * f1:.0f}%"></i></span>'
+        name, support = escape(evaluation.classes[index]), f"{evaluation.support[index]:,}"
+        rows.append([name, support, percent(precision, 1), percent(recall, 1), percent(f1, 1) + meter])
+    return (
+        "<h2>Classes</h2><p class='quiet'>Precision: of the points given a class, the share that are of it. "
+        "Recall: of the points of a class, the share that were given it. F1: their harmonic mean.</p>"
+        + _table(["class", "points", "precision", "recall", "F1"], rows)
+    )
+
+
+def _mistakes(evaluation: Evaluation) -> str:
+    rows = [
+        [escape(true), escape(given), f"{count:,}", percent(share)]
+        for true, given, count, share in evaluation.largest_confusions()
+    ]
+    if not rows:
+        return "<h2>Largest confusions</h2><p>None: every point is right.</p>"
+    return "<h2>Largest confusions</h2>" + _table(
+        ["true class", "taken for", "points", "of the true class"], rows, names=2
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
+    """A table of cells that are HTML already; the first `names` columns hold names, the others numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        kinds = [' class="name"' if column < names else "" for column in range(len(cells))]
+        return "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+
+    body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in rows)
+    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _matrix(evaluation: Evaluation) -> str:
+    order = np.argsort(-evaluation.support, kind="stable")[:LARGEST_MATRIX]
+    names = [evaluation.classes[index] for index in order]
+    counts = evaluation.confusion[np.ix_(order, order)]
+    shares = counts / np.maximum(evaluation.confusion[order].sum(axis=1, keepdims=True), 1)
+    head = "".join(
+        f'<th title="{escape(name)}"><div class="turned">{escape(shorten(name, 40))}</div></th>' for name in names
+    )
+    rows = "".join(
+        f'<tr><th title="{escape(name)}">{escape(shorten(name, 40))}</th>'
+        + "".join(
+            _cell(name, names[column], int(counts[row, column]), float(shares[row, column]), row == column)
+            for column in range(len(names))
+        )
+        + "</tr>"
+        for row, name in enumerate(names)
+    )
+    cut = f" The {LARGEST_MATRIX} classes with most points." if len(evaluation.classes) > LARGEST_MATRIX else ""
+    return (
+        '<h2>Confusion matrix</h2><p class="quiet">Points by true class (row) and predicted class (column), shaded by '
+        f'their share of the row.{cut}</p><div class="scroll"><table class="matrix"><thead><tr><th>true \\ predicted'
+        f"</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(true: str, given: str, count: int, share: float, hit: bool) -> str:
+    if not count:
+        return "<td></td>"
+    classes = " ".join(word for word, holds in (("hit", hit), ("dark", share > 0.55)) if holds)
+    tip = escape(f"{true} → {given}: {percent(share)}")
+    return f'<td class="{classes}" style="background:rgba(8,81,156,{share:.2f})" title="{tip}">{count}</td>'
+
+
+def _threshold_table(evaluation: Evaluation) -> str:
+    rows, last = [], -1.0
+    table = (evaluation.thresholds, evaluation.threshold_accuracy, evaluation.threshold_coverage)
+    for threshold, accuracy, coverage in zip(*(column.tolist() for column in table), strict=True):
+        # A finer table is thinned out: the curve above shows it all.
+        if threshold - last >= 0.05 - 1e-9:
+            last = threshold
+            rows.append([f"{threshold:.2f}", percent(accuracy, 1), percent(coverage, 1)])
+    return "<h2>Confidence thresholds</h2>" + _table(["above", "right", "points decided"], rows, names=0)
+
+
+def _picture(caption: str, data: bytes) -> str:
+    kind = next((kind for start, kind in _PICTURES.items() if data.startswith(start)), None)
+    if kind is None:
+        raise SpacerInputError(
+            f"The picture '{shorten(caption, 60)}' is neither PNG nor JPEG, and cannot stand in the page."
+        )
+    text = escape(plain_text(caption))
+    source = f"data:{kind};base64,{b64encode(data).decode()}"
+    return f'<figure><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'
