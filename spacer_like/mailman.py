@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
@@ -56,6 +56,25 @@ def process_job(job_msg: JobMsg, progress: Progress | None = None) -> JobReturnM
     run = _Run(job_msg, progress)
     run.tasks()
     return run.return_message()
+
+
+class JobEnd(NamedTuple):
+    """How a job has ended: what to answer, how each task ended, and the exit code for a program that ran nothing else."""
+
+    message: JobReturnMsg
+    outcomes: list[TaskOutcome]
+    exit_code: ExitCode
+
+
+def run_job(job_msg: JobMsg, progress: Progress | None = None) -> JobEnd:
+    """As `process_job`, for a program: it learns how each task ended, and SIGTERM ends the job with what is done."""
+    run = _Run(job_msg, progress)
+    with _interruptible():
+        try:
+            run.tasks()
+        except Interrupted:
+            return JobEnd(run.return_message("Interrupted by SIGTERM."), run.outcomes, ExitCode.INTERRUPTED)
+    return JobEnd(run.return_message(), run.outcomes, run.exit_code)
 
 
 class _Run:
