@@ -59,7 +59,7 @@ def process_job(job_msg: JobMsg, progress: Progress | None = None) -> JobReturnM
 
 
 class JobEnd(NamedTuple):
-    """How a job has ended: what to answer, how each task ended, and the exit code for a program that ran nothing else."""
+    """How a job has ended: what to answer, how each task ended, and the exit code for a program that ran only it."""
 
     message: JobReturnMsg
     outcomes: list[TaskOutcome]
