@@ -1,6 +1,7 @@
 # make demo   sets up .venv, then extracts, trains, evaluates and classifies on two photographs; leaves pictures in demo/
 # make test   sets up .venv, then runs the tests
-# make lint | bench | env | clean
+# make bench  sets up PySpacer beside it, then measures the two in turn: some 15 minutes, BENCH_ARGS=--quick for two
+# make lint | env | clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -47,11 +48,25 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
-bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+# PySpacer asks for another torch and scikit-learn, so it has an environment of its own; PEER_PYTHON names a ready one.
+PEER_ENV := benchmarks/.pyspacer-env
+PEER_PIP := $(PEER_ENV)/bin/pip --disable-pip-version-check --quiet
+PEER_STAMP := $(if $(PEER_PYTHON),,$(PEER_ENV)/.installed)
+PEER_PYTHON ?= $(PEER_ENV)/bin/python
+
+bench: $(STAMP) $(PEER_STAMP)
+	$(BIN)/python -m benchmarks --peer-python $(PEER_PYTHON) $(BENCH_ARGS)
+
+$(PEER_ENV)/.installed: requirements/torch.txt $(wildcard requirements/bench-pyspacer*.txt) | $(STAMP)
+	@echo "Setting up PySpacer in $(PEER_ENV): a few minutes, once."
+	test -x $(PEER_ENV)/bin/python || $(PYTHON) -m venv $(PEER_ENV)
+	$(PEER_PIP) install $(TORCH_INDEX) -r requirements/torch.txt
+	$(PEER_PIP) install -r requirements/bench-pyspacer.txt
+	$(PEER_PIP) install --no-deps -r requirements/bench-pyspacer-no-deps.txt
+	@touch $@
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) $(PEER_ENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

@@ -1,0 +1,70 @@
+"""Many images in one job, or the network alone on the same patches.
+
+usage: python -m benchmarks.points.many_images job|network IMAGES_FOLDER WEIGHTS FEATURES_FOLDER IMAGES POINTS
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.points.extract import random_points
+from spacer_like.data_classes import DataLocation
+from spacer_like.extractors import EfficientNetExtractor
+
+
+def run_job(extractor: EfficientNetExtractor, images: list[Path], folder: Path, points: int) -> float:
+    """Seconds that the job took, the loading of the weights included."""
+    from spacer_like.messages import ExtractFeaturesMsg, JobMsg
+    from spacer_like.tasks import process_job
+
+    tasks = [
+        ExtractFeaturesMsg(
+            job_token=image.stem,
+            extractor=extractor,
+            rowcols=random_points(points, seed=number),
+            image_loc=DataLocation("filesystem", str(image)),
+            feature_loc=DataLocation("filesystem", str(folder / f"{image.stem}.npz")),
+        )
+        for number, image in enumerate(images)
+    ]
+    job = JobMsg("extract_features", tasks)
+    started = time.perf_counter()
+    answer = process_job(job)
+    seconds = time.perf_counter() - started
+    if not answer.ok:
+        raise SystemExit(answer.error_message)
+    return seconds
+
+
+def run_network(extractor: EfficientNetExtractor, images: list[Path], points: int) -> float:
+    """Seconds that the network took, its loading included; reading the images and cropping are not counted."""
+    from spacer_like.images.crop import crop_patches
+    from spacer_like.images.decode import load_image
+
+    started = time.perf_counter()
+    extractor.prepare()
+    seconds = time.perf_counter() - started
+    for number, path in enumerate(images):
+        image = load_image(DataLocation("filesystem", str(path)))
+        patches = crop_patches(image, random_points(points, seed=number), extractor.CROP_SIZE)
+        started = time.perf_counter()
+        extractor.patches_to_features(patches)
+        seconds += time.perf_counter() - started
+    return seconds
+
+
+def main(what: str, images_folder: str, weights: str, features_folder: str, count: int, points: int) -> None:
+    images = sorted(Path(images_folder).glob("*.jpg"))[:count]
+    extractor = EfficientNetExtractor(data_locations={"weights": DataLocation("filesystem", weights)})
+    if what == "job":
+        seconds = run_job(extractor, images, Path(features_folder), points)
+    else:
+        seconds = run_network(extractor, images, points)
+    print(json.dumps({"task_seconds": seconds, "patches_a_second": count * points / seconds}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5], count=int(sys.argv[5]), points=int(sys.argv[6]))

@@ -1,0 +1,52 @@
+"""The lines of a table for people, and the same as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.figures import PEER, Comparison, Line
+
+HEAD = ("Measure", "spacer_like", "compared with", "ratio", "target", "met")
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """A line as the texts of the columns of HEAD."""
+    figure = line.figure
+    other = ""
+    if line.other is not None and figure.other is not None:
+        other = f"{quantity(line.other, figure.unit)}{'' if figure.other == PEER else f' ({figure.other})'}"
+    met = {None: "", True: "yes", False: "NO"}[line.is_met]
+    return (figure.title, quantity(line.ours, figure.unit), other, _ratio(line), str(figure.target or ""), met)
+
+
+def _ratio(line: Line) -> str:
+    comparison = line.figure.target.comparison if line.figure.target else Comparison.TIMES_LESS
+    if line.number is None or comparison is Comparison.ALONE:
+        return ""
+    return f"{line.number:.4f} apart" if comparison is Comparison.APART else f"{line.number:.2f}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with its unit, of three or four digits.
+
+    >>> quantity(0.0123456, "ms"), quantity(785.3, "MiB"), quantity(43.61, "s")
+    ('12.3 ms', '785 MiB', '43.6 s')
+    """
+    value *= 1000 if unit == "ms" else 1
+    digits = "0" if value == 0 else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{digits} {unit}".rstrip()
+
+
+def as_text(lines: Sequence[Line]) -> str:
+    """A table aligned for a terminal."""
+    rows = [HEAD, *map(cells, lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def as_markdown(lines: Sequence[Line]) -> str:
+    """A table for the documentation."""
+    rows = [HEAD, ("---", "---:", "---:", "---:", "---", "---"), *map(cells, lines)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
