@@ -1,0 +1,16 @@
+"""Extractors: pixels to feature vectors. Importing them imports neither torch nor numpy."""
+
+from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
+from spacer_like.extractors.efficientnet import EfficientNetExtractor
+from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor
+from spacer_like.extractors.torch_extractors import TorchExtractor
+from spacer_like.extractors.vgg16_caffe import VGG16CaffeExtractor
+
+__all__ = [
+    "DummyExtractor",
+    "EfficientNetExtractor",
+    "EfficientNetLite0Extractor",
+    "FeatureExtractor",
+    "TorchExtractor",
+    "VGG16CaffeExtractor",
+]

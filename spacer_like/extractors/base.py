@@ -1,0 +1,260 @@
+"""What every extractor is: a description of where its weights are, light to make, compare and send.
+
+Nothing here imports numpy, torch or an image library before an image is worked on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from spacer_like import config
+from spacer_like.data_classes import DataLocation, ImageFeatures
+from spacer_like.exceptions import ConfigError, HashMismatchError, MessageError, RowColumnInvalidError
+from spacer_like.extractors.file_hashes import sha256_of_file
+from spacer_like.points.messages import ExtractFeaturesReturnMsg
+from spacer_like.registry import Described
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+RowCol = tuple[int, int]
+_ID_LENGTH = 40
+
+
+class FeatureExtractor(Described):
+    """Turns square crops around points into feature vectors. Subclasses override `patches_to_features`.
+
+    Args:
+        data_locations: where the files are that the extractor needs, by their keys.
+        data_hashes: SHA-256 (hexadecimal) of some or all of these files, which are checked before any use.
+
+    Raises:
+        MessageError: a location that the class needs is not given.
+    """
+
+    kind = "extractor"
+    DATA_LOCATION_KEYS: ClassVar[list[str]] = []
+    """Keys that `data_locations` must have."""
+    CROP_SIZE = 224
+    """Width and height of a crop in pixels."""
+    PREPROCESSING = "RGB"
+    """What is done to the pixels, in words; part of the extractor's id."""
+
+    def __init__(
+        self, data_locations: Mapping[str, DataLocation] | None = None, data_hashes: Mapping[str, str] | None = None
+    ) -> None:
+        self.data_locations = dict(data_locations or {})
+        self.data_hashes = dict(data_hashes or {})
+        self._seen_hashes: dict[str, str] = {}
+        for key in self.DATA_LOCATION_KEYS:
+            if key not in self.data_locations:
+                raise MessageError(f"{key} must be present in data_locations for {type(self).__name__}.")
+
+    @property
+    @abstractmethod
+    def feature_dim(self) -> int:
+        """How many numbers a feature vector has."""
+
+    def patches_to_features(self, patch_list: Sequence[NDArray[np.uint8]]) -> tuple[Any, bool]:
+        """Features of crops.
+
+        Args:
+            patch_list: uint8 arrays [CROP_SIZE, CROP_SIZE, 3]; a sequence whose items are cut out when asked for.
+
+        Returns:
+            One vector for each crop (a list of lists, or an array), and whether weights were fetched from afar.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> bool:
+        """Fetch and build ahead what the first image would wait for. Returns whether weights were fetched from afar."""
+        return False
+
+    def __call__(
+        self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]
+    ) -> tuple[ImageFeatures, ExtractFeaturesReturnMsg]:
+        """Extract the features around points of one image.
+
+        Args:
+            im: an image of any mode, or its pixels as uint8 [height, width, 3].
+            rowcols: positions of its stored pixels.
+
+        Raises:
+            RowColumnInvalidError: no points, or one outside the image.
+            HashMismatchError: a file of the extractor is not the announced one.
+            WeightsError: weights of another network.
+        """
+        import numpy as np
+
+        from spacer_like.images.crop import Patches
+
+        start = time.perf_counter()
+        if not len(rowcols):
+            raise RowColumnInvalidError("There must be at least one point.")
+        with config.log_entry_and_exit(f"extraction of {len(rowcols)} patches"):
+            vectors, loaded_remotely = self.patches_to_features(Patches(im, rowcols, self.CROP_SIZE))
+        features = ImageFeatures.from_arrays(rowcols, np.asarray(vectors), self._known_id())
+        runtime = time.perf_counter() - start
+        return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=loaded_remotely, runtime=runtime)
+
+    @property
+    def extractor_id(self) -> str:
+        """What makes two extractors' features comparable: a hash of the class, the files' hashes and the preprocessing.
+
+        Files whose hash was not announced are read for it.
+        """
+        for key in self.data_locations:
+            if key not in self._hashes():
+                self.load_datastream(key)
+        return self._id(self._hashes())
+
+    def _known_id(self) -> str | None:
+        """The id, if it can be told without reading anything."""
+        hashes = self._hashes()
+        return self._id(hashes) if set(self.data_locations) <= set(hashes) else None
+
+    def _id(self, hashes: Mapping[str, str]) -> str:
+        what = [type(self).__name__, self.feature_dim, self.CROP_SIZE, self.PREPROCESSING, sorted(hashes.items())]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_ID_LENGTH]
+
+    def _hashes(self) -> dict[str, str]:
+        return {**self._seen_hashes, **self.data_hashes}
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "data_locations": {key: location.serialize() for key, location in self.data_locations.items()},
+            "data_hashes": dict(self.data_hashes),
+        }
+
+    @classmethod
+    def from_arguments(cls, arguments: dict[str, Any]) -> Self:
+        given = dict(arguments)
+        locations = given.pop("data_locations", None) or {}
+        hashes = given.pop("data_hashes", None) or {}
+        if not isinstance(locations, Mapping) or not isinstance(hashes, Mapping):
+            raise MessageError("The extractor's data_locations and data_hashes must be objects.")
+        if not all(isinstance(value, str) for value in hashes.values()):
+            raise MessageError("The extractor's data_hashes must be texts.")
+        made = {
+            key: location if isinstance(location, DataLocation) else DataLocation.deserialize(location)
+            for key, location in locations.items()
+        }
+        return cls(data_locations=made, data_hashes=dict(hashes), **given)
+
+    def load_datastream(self, key: str) -> tuple[BytesIO, bool]:
+        """The bytes of the file `key`, checked, and whether they were fetched from afar.
+
+        Remote files are kept in the folder EXTRACTORS_CACHE_DIR.
+
+        Raises:
+            HashMismatchError: the bytes are not the announced ones; a copy that was kept is deleted.
+            ConfigError: the file is remote and EXTRACTORS_CACHE_DIR is not set.
+        """
+        from spacer_like.storage import read_bytes
+
+        location = self.data_locations[key]
+        loaded_remotely = False
+        if location.is_remote:
+            path, loaded_remotely = self._fetched(key)
+            data = path.read_bytes()
+        else:
+            data = read_bytes(location)
+        self._check(key, hashlib.sha256(data).hexdigest())
+        return BytesIO(data), loaded_remotely
+
+    def load_data_into_filesystem(self, key: str) -> tuple[str, bool]:
+        """The path of a file with the contents of `key`, checked, and whether they were fetched; errors as above."""
+        from spacer_like.storage import read_bytes, write_bytes
+
+        location = self.data_locations[key]
+        loaded_remotely = False
+        if location.storage_type == "filesystem":
+            path = Path(location.key)
+        elif location.is_remote:
+            path, loaded_remotely = self._fetched(key)
+        else:
+            path = self.data_filepath_for_cache(key)
+            write_bytes(DataLocation("filesystem", str(path)), read_bytes(location))
+        self._check(key, sha256_of_file(path))
+        return str(path), loaded_remotely
+
+    def data_filepath_for_cache(self, key: str) -> Path:
+        """Where a copy of the file `key` is kept."""
+        from spacer_like.storage.cache import cached_path
+
+        return cached_path(self.data_locations[key], self._cache_folder())
+
+    def decache_remote_loaded_file(self, key: str) -> None:
+        """Delete the copy of a remote file, if there is one."""
+        if self.data_locations[key].is_remote:
+            self.data_filepath_for_cache(key).unlink(missing_ok=True)
+
+    def _fetched(self, key: str) -> tuple[Path, bool]:
+        from spacer_like.storage.cache import cached_file
+
+        try:
+            return cached_file(self.data_locations[key], self.data_hashes.get(key), self._cache_folder())
+        except HashMismatchError as error:
+            raise self._mismatch(key) from error
+
+    def _cache_folder(self) -> str:
+        folder = config.settings().extractors_cache_dir
+        if not folder:
+            raise ConfigError("Must define EXTRACTORS_CACHE_DIR to load extractor files/blobs into the filesystem.")
+        return folder
+
+    def _check(self, key: str, sha256: str) -> None:
+        if key in self.data_hashes and self.data_hashes[key].lower() != sha256:
+            self.decache_remote_loaded_file(key)
+            raise self._mismatch(key)
+        self._seen_hashes[key] = sha256
+
+    @staticmethod
+    def _mismatch(key: str) -> HashMismatchError:
+        return HashMismatchError(f"Hash doesn't match for extractor's '{key}' file/blob.")
+
+
+class DummyExtractor(FeatureExtractor):
+    """Random vectors in place of features, for tests: it does not look at the image.
+
+    The same points give the same vectors, uniform in [0, 1).
+    """
+
+    PREPROCESSING = "none"
+
+    def __init__(
+        self,
+        data_locations: Mapping[str, DataLocation] | None = None,
+        feature_dim: int = 4096,
+        data_hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(data_locations, data_hashes)
+        self._feature_dim = feature_dim
+
+    @property
+    def feature_dim(self) -> int:
+        return self._feature_dim
+
+    def arguments(self) -> dict[str, Any]:
+        return {**super().arguments(), "feature_dim": self.feature_dim}
+
+    def __call__(
+        self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]
+    ) -> tuple[ImageFeatures, ExtractFeaturesReturnMsg]:
+        import numpy as np
+
+        start = time.perf_counter()
+        seed = [int(coordinate) for rowcol in rowcols for coordinate in rowcol]
+        vectors = np.random.default_rng(seed).random((len(rowcols), self.feature_dim))
+        features = ImageFeatures.from_arrays(rowcols, vectors, self._known_id())
+        runtime = time.perf_counter() - start
+        return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=False, runtime=runtime)

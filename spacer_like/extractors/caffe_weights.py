@@ -1,0 +1,131 @@
+"""Weights out of Caffe's ``.caffemodel`` files, without Caffe.
+
+Such a file is one protocol-buffer message, NetParameter, of which only layers' names and blobs matter here. The numbers
+of the fields are those of Caffe's ``caffe.proto``. Nothing in the file is trusted: every length is checked.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Collection, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.exceptions import WeightsError
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MAX_VARINT_BYTES = 10
+_MAX_AXES = 32
+
+# NetParameter: field of the layers -> (field of a layer's name, field of its blobs); of Caffe until 2014 and since.
+_LAYER_FIELDS = {2: (4, 6), 100: (1, 7)}
+_BLOB_LEGACY_SHAPE = (1, 2, 3, 4)
+_BLOB_DATA, _BLOB_SHAPE, _BLOB_DOUBLE_DATA = 5, 7, 8
+_SHAPE_DIM = 1
+
+Field = tuple[int, int, int | memoryview]
+
+
+def read_caffemodel(data: bytes | memoryview, wanted: Collection[str]) -> dict[str, list[NDArray[np.float32]]]:
+    """The blobs (of a convolution: weights, bias) of the layers whose names are wanted; arrays may be views of `data`.
+
+    Raises:
+        WeightsError: no .caffemodel file, or a damaged one.
+    """
+    found: dict[str, list[NDArray[np.float32]]] = {}
+    for number, _, value in _fields(memoryview(data)):
+        if number not in _LAYER_FIELDS or not isinstance(value, memoryview):
+            continue
+        name_field, blobs_field = _LAYER_FIELDS[number]
+        name = ""
+        blobs: list[memoryview] = []
+        for inner_number, _, inner in _fields(value):
+            if inner_number == name_field and isinstance(inner, memoryview):
+                name = bytes(inner).decode("utf-8", "replace")
+            elif inner_number == blobs_field and isinstance(inner, memoryview):
+                blobs.append(inner)
+        if name in wanted and blobs:
+            found[name] = [_blob(blob, name) for blob in blobs]
+    return found
+
+
+def _blob(view: memoryview, layer: str) -> NDArray[np.float32]:
+    shape: list[int] = []
+    legacy_shape: dict[int, int] = {}
+    parts: list[NDArray[np.float32]] = []
+    single = array("f")
+    for number, wire_type, value in _fields(view):
+        if number in (_BLOB_DATA, _BLOB_DOUBLE_DATA) and isinstance(value, memoryview):
+            packed = np.dtype("<f4") if wire_type == _FIXED32 or number == _BLOB_DATA else np.dtype("<f8")
+            if wire_type == _FIXED32:
+                single.frombytes(value)
+                continue
+            if len(value) % packed.itemsize:
+                raise _damaged(f"the numbers of the layer {layer} break off")
+            parts.append(np.frombuffer(value, packed).astype(np.float32, copy=False))
+        elif number == _BLOB_SHAPE and isinstance(value, memoryview):
+            shape = _dimensions(value)
+        elif number in _BLOB_LEGACY_SHAPE and isinstance(value, int):
+            legacy_shape[number] = value
+    if single:
+        parts.append(np.array(single, np.float32))
+    numbers = np.concatenate(parts) if len(parts) != 1 else parts[0]
+    if not shape:
+        shape = [legacy_shape.get(number, 1) for number in _BLOB_LEGACY_SHAPE]
+    if len(shape) > _MAX_AXES or math.prod(shape) != len(numbers):
+        raise _damaged(f"the layer {layer} has {len(numbers)} numbers, which do not fill the shape {shape[:_MAX_AXES]}")
+    return numbers.reshape(shape)
+
+
+def _dimensions(view: memoryview) -> list[int]:
+    """The axes of a BlobShape, whether its integers are packed or not."""
+    found: list[int] = []
+    for number, _, value in _fields(view):
+        if number != _SHAPE_DIM:
+            continue
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            dimension, position = _varint(value, position)
+            found.append(dimension)
+    return found
+
+
+def _fields(view: memoryview) -> Iterator[Field]:
+    """The fields of a message: number, wire type, and an integer or the bytes."""
+    position = 0
+    while position < len(view):
+        tag, position = _varint(view, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            value, position = _varint(view, position)
+            yield number, wire_type, value
+            continue
+        if wire_type == _BYTES:
+            length, position = _varint(view, position)
+        elif wire_type in (_FIXED32, _FIXED64):
+            length = 4 if wire_type == _FIXED32 else 8
+        else:
+            raise _damaged(f"a field of the unknown kind {wire_type}")
+        if number == 0 or length > len(view) - position:
+            raise _damaged("a field that is longer than the file")
+        yield number, wire_type, view[position : position + length]
+        position += length
+
+
+def _varint(view: memoryview, position: int) -> tuple[int, int]:
+    """An integer of seven bits a byte, least significant first, and the position behind it."""
+    value = 0
+    for shift, byte in enumerate(view[position : position + _MAX_VARINT_BYTES]):
+        value |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:
+            return value, position + shift + 1
+    raise _damaged("an integer that does not end")
+
+
+def _damaged(why: str) -> WeightsError:
+    return WeightsError(f"The extractor's 'weights' are no .caffemodel file, or a damaged one: {why}.")

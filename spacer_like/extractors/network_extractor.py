@@ -1,0 +1,123 @@
+"""Extractors that run a network: which runtime does it, and when the network is built."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, ClassVar
+
+from spacer_like.exceptions import MissingExtraError
+from spacer_like.extractors.base import FeatureExtractor
+from spacer_like.extractors.device import chosen_device
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from spacer_like.extractors.networks import Network
+    from spacer_like.extractors.onnx_session import Recipe
+
+# Who overrides one of these builds another network.
+_BUILDING_METHODS = ("build_module", "load_weights", "untrained_model")
+
+
+class NetworkExtractor(FeatureExtractor):
+    """Features by a network that is built on first use and kept by the process under its weights' hash.
+
+    On the CPU ONNX Runtime runs it, where it is installed, and torch otherwise; on a GPU torch does.
+    """
+
+    BATCH_SIZE = 10
+    """Patches that enter the network together, at most; may be set on an instance."""
+    PIXEL_MEAN: ClassVar[float] = 0.0
+    PIXEL_SCALE: ClassVar[float] = 255.0
+    """A pixel p enters the network as (p - PIXEL_MEAN) / PIXEL_SCALE."""
+    ONNX_VERSION: ClassVar[int | None] = None
+    """A number allows ONNX Runtime. Models for it are kept on disk: the number must change with the network's code."""
+
+    @abstractmethod
+    def build_module(self) -> nn.Module:
+        """The network in torch, with its weights, in evaluation mode. Its method `extract_features` takes float32
+        [n, 3, CROP_SIZE, CROP_SIZE] to float32 [n, feature_dim]."""
+
+    @property
+    def architecture(self) -> str:
+        """What distinguishes this network from others of the same class and weights."""
+        return type(self).__name__
+
+    def patches_to_features(self, patch_list: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], bool]:
+        """Features of crops: float32 [n, feature_dim], and whether weights were fetched from afar.
+
+        Crops of floating-point numbers enter the network as they are.
+        """
+        import numpy as np
+
+        takes_pixels = np.asarray(patch_list[0]).dtype == np.uint8
+        network, loaded_remotely = self._network(takes_pixels)
+        return network.features(patch_list, self.BATCH_SIZE), loaded_remotely
+
+    def prepare(self) -> bool:
+        return self._network(takes_pixels=True)[1]
+
+    def weights_hash(self) -> tuple[str, bool]:
+        """The hash of all files of the extractor, which are checked, and whether one was fetched from afar."""
+        loaded_remotely = False
+        for key, location in self.data_locations.items():
+            load = self.load_datastream if location.storage_type == "memory" else self.load_data_into_filesystem
+            loaded_remotely |= load(key)[1]
+        return "-".join(self._seen_hashes[key] for key in sorted(self.data_locations)), loaded_remotely
+
+    def _network(self, takes_pixels: bool) -> tuple[Network, bool]:
+        from spacer_like.extractors import onnx_session
+        from spacer_like.extractors.networks import network_cache
+
+        weights, loaded_remotely = self.weights_hash()
+        device = chosen_device()
+        uses_onnx = takes_pixels and device == "cpu" and self._allows_onnx() and onnx_session.is_wanted()
+        recipe = onnx_session.Recipe(
+            network=f"{type(self).__module__}.{self.architecture}/{self.ONNX_VERSION}",
+            weights=weights,
+            image_size=self.CROP_SIZE,
+            mean=self.PIXEL_MEAN,
+            scale=self.PIXEL_SCALE,
+        )
+        build = partial(self._build_for_onnx if uses_onnx else self._build_for_torch, recipe)
+        return network_cache.get((type(self), recipe, device, uses_onnx), build), loaded_remotely
+
+    def _build_for_onnx(self, recipe: Recipe) -> Network:
+        from spacer_like.extractors.onnx_session import kept_network
+
+        if kept := kept_network(recipe):
+            return kept
+        module = self._checked_module()
+        from spacer_like.extractors.onnx_conversion import converted_network
+
+        return converted_network(recipe, module) or self._torch_network(module)
+
+    def _build_for_torch(self, recipe: Recipe) -> Network:
+        return self._torch_network(self._checked_module())
+
+    def _checked_module(self) -> nn.Module:
+        if find_spec("torch") is None:
+            raise MissingExtraError(f"Extracting features with {type(self).__name__}", "torch")
+        return self.build_module()
+
+    def _torch_network(self, module: nn.Module) -> Network:
+        from spacer_like.extractors.onnx_conversion import for_inference
+        from spacer_like.extractors.torch_network import TorchNetwork
+
+        for_inference(module)
+        return TorchNetwork(module, chosen_device(), self.PIXEL_MEAN, self.PIXEL_SCALE)
+
+    def _allows_onnx(self) -> bool:
+        """Whether ONNX_VERSION was given by who wrote the network's code, and not by a class that it overrides."""
+        classes = type(self).__mro__
+
+        def defined_at(name: str) -> int:
+            return next((place for place, found in enumerate(classes) if name in vars(found)), len(classes))
+
+        version_at = defined_at("ONNX_VERSION")
+        return self.ONNX_VERSION is not None and all(version_at <= defined_at(name) for name in _BUILDING_METHODS)

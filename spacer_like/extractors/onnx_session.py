@@ -1,0 +1,146 @@
+"""Networks that ONNX Runtime runs, and the folder in which their models are kept.
+
+A model is made once (`onnx_conversion`), checked against torch and kept under the hash of its weights. A process that
+finds it there needs no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.config import settings
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerError
+from spacer_like.extractors.networks import run_in_batches, thread_count
+from spacer_like.storage import write_bytes
+
+logger = logging.getLogger(__name__)
+
+PIXELS, FEATURES = "pixels", "features"
+# To be raised when a model is made in another way, so that none of the old ones is used.
+_CONVERSION = 1
+_BATCH_SIZE = 2
+_BYTES_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a model computes.
+
+    Attributes:
+        network: the network's architecture and its version.
+        weights: SHA-256 of its weights.
+        image_size: width and height of the images in pixels.
+        mean, scale: a pixel p enters the network as (p - mean) / scale.
+    """
+
+    network: str
+    weights: str
+    image_size: int
+    mean: float
+    scale: float
+
+
+class OnnxNetwork:
+    """A model that ONNX Runtime runs on the CPU.
+
+    As many batches as there are cores run at the same time, each on one core: that takes less time than all cores on
+    one batch, since they never wait for each other.
+    """
+
+    def __init__(self, model: str | bytes) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
+        """See `Network`."""
+        return run_in_batches(self.run, patches, min(batch_size, _BATCH_SIZE), thread_count())
+
+    def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features of a batch uint8 [n, size, size, 3]."""
+        found: NDArray[np.float32] = self._session.run([FEATURES], {PIXELS: batch})[0]
+        return found
+
+
+def is_wanted() -> bool:
+    """Whether ONNX Runtime is installed and the setting USE_ONNX allows it."""
+    return settings().use_onnx and find_spec("onnxruntime") is not None
+
+
+def kept_network(recipe: Recipe) -> OnnxNetwork | None:
+    """The model that was made by this recipe before; None if there is none that is whole."""
+    if (path := _model_path(recipe)) is None:
+        return None
+    try:
+        record = json.loads(path.with_suffix(".json").read_bytes())
+        if record["crc32"] == _crc32(path):
+            return OnnxNetwork(str(path))
+        logger.warning("The model %s is damaged and is made again.", path)
+    except FileNotFoundError:
+        pass
+    # ONNX Runtime raises exceptions of its own for a model that it cannot load.
+    except Exception as error:
+        logger.warning("The model %s cannot be used and is made again: %s", path, error)
+    return None
+
+
+def keep(recipe: Recipe, model: bytes, max_relative_difference: float) -> None:
+    """Keep a model that was checked; where the folder cannot be written it is made again next time."""
+    if (path := _model_path(recipe)) is None:
+        return
+    record = {
+        **asdict(recipe),
+        "max_relative_difference": max_relative_difference,
+        "crc32": zlib.crc32(model),
+    }
+    try:
+        # The record last, because the model counts only with it.
+        write_bytes(DataLocation("filesystem", str(path)), model)
+        write_bytes(DataLocation("filesystem", str(path.with_suffix(".json"))), json.dumps(record).encode())
+    except (OSError, SpacerError) as error:
+        logger.info("The model could not be kept in %s: %s", path.parent, error)
+
+
+def _model_path(recipe: Recipe) -> Path | None:
+    import onnxruntime
+
+    folder = _folder()
+    versions: list[Any] = [_CONVERSION, onnxruntime.__version__, os.uname().machine]
+    key = hashlib.sha256(json.dumps([*versions, asdict(recipe)], sort_keys=True).encode()).hexdigest()
+    return None if folder is None else folder / f"{key[:40]}.onnx"
+
+
+def _folder() -> Path | None:
+    if configured := settings().onnx_cache_dir:
+        return Path(configured)
+    if cache_home := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache_home) / "spacer_like" / "onnx"
+    try:
+        return Path.home() / ".cache" / "spacer_like" / "onnx"
+    except RuntimeError:
+        # A container's user may have no home.
+        return None
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while part := file.read(_BYTES_AT_ONCE):
+            value = zlib.crc32(part, value)
+    return value

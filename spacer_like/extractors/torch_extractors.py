@@ -1,0 +1,66 @@
+"""Extractors whose weights are a file of ``torch.save``."""
+
+from __future__ import annotations
+
+from abc import ABC
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, ClassVar, Self
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.extractors.network_extractor import NetworkExtractor
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TorchExtractor(NetworkExtractor, ABC):
+    """Features by a torch module. Subclasses override `untrained_model` and `feature_dim`.
+
+    The file ``weights`` holds a dictionary whose entry ``net`` is the module's state dict, maybe stored through
+    DataParallel. Other entries are ignored. Pixels enter the module divided by 255.
+
+    >>> class Brightness(TorchExtractor):
+    ...     feature_dim = 1
+    ...     @staticmethod
+    ...     def untrained_model():
+    ...         from torch import nn
+    ...         class Net(nn.Module):
+    ...             def extract_features(self, batch):
+    ...                 return batch.mean((1, 2, 3))[:, None]
+    ...         return Net()
+    """
+
+    DATA_LOCATION_KEYS: ClassVar[list[str]] = ["weights"]
+    PREPROCESSING = "RGB / 255"
+
+    @classmethod
+    def untrained_model(cls) -> nn.Module:
+        """The network with random weights; it has a method `extract_features(batch)`."""
+        raise NotImplementedError
+
+    @classmethod
+    def load_weights(cls, weights_datastream: IO[bytes]) -> nn.Module:
+        """The network with the weights of a file, in evaluation mode and without gradients.
+
+        Raises:
+            WeightsError: no weights file, or weights of another network.
+        """
+        from spacer_like.extractors.torch_weights import fit, read_state_dict
+
+        return fit(cls.untrained_model(), read_state_dict(weights_datastream, "weights"), "weights")
+
+    def build_module(self) -> nn.Module:
+        return self.load_weights(self.load_datastream("weights")[0])
+
+    @classmethod
+    def untrained_instance(cls, data_loc_key: str = "weights") -> Self:
+        """An extractor with random weights, which are put into the process's memory storage; for tests."""
+        import torch
+
+        from spacer_like.storage import write_bytes
+
+        stream = BytesIO()
+        torch.save({"net": cls.untrained_model().state_dict()}, stream)
+        location = DataLocation("memory", data_loc_key)
+        write_bytes(location, stream.getvalue())
+        return cls(data_locations={"weights": location})

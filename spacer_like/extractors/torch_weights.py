@@ -1,0 +1,92 @@
+"""Weights files of torch: opened without running anything in them, and fitted into a network or refused."""
+
+from __future__ import annotations
+
+import codecs
+import pickle
+from collections.abc import Mapping
+from typing import IO, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spacer_like.exceptions import WeightsError
+
+# The prefix that torch's DataParallel puts before the names of weights.
+_PARALLEL_PREFIX = "module."
+_NAMES_SHOWN = 3
+# Where numpy keeps it is no part of its interface, but how it pickles its numbers leads there.
+_NUMPY_SCALAR = np.int64(0).__reduce__()[0]
+# What trainers of such networks store beside the weights, such as the number of the epoch; names of numpy 1 and 2.
+_HARMLESS: list[Any] = [
+    np.dtype,
+    np.dtypes.Int64DType,
+    np.dtypes.Float64DType,
+    np.dtypes.Float32DType,
+    (codecs.encode, "_codecs.encode"),
+    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
+]
+
+
+def read_state_dict(stream: IO[bytes], name: str) -> dict[str, Tensor]:
+    """The weights in a file of ``torch.save``: its entry ``net``, or all of the file where it holds only weights.
+
+    Args:
+        stream: the file, at its start.
+        name: what errors call the weights.
+
+    Raises:
+        WeightsError: the file is no file of torch, holds anything but weights and numbers, or no entry ``net``.
+    """
+    try:
+        with torch.serialization.safe_globals(_HARMLESS):
+            found = torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"The file of the extractor's '{name}' is not opened: it is no file of torch.save, or holds more than "
+            "weights and numbers."
+        ) from error
+    # Any other exception may come out of a reader that is given hostile bytes.
+    except Exception as error:
+        raise WeightsError(f"The file of the extractor's '{name}' cannot be read as a file of torch.save.") from error
+    state = found.get("net", found) if isinstance(found, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"The file of the extractor's '{name}' has no entry 'net' with a network's weights.")
+    return {str(key).removeprefix(_PARALLEL_PREFIX): value for key, value in state.items()}
+
+
+def fit(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """Put weights into a network, in evaluation mode and without gradients.
+
+    Raises:
+        WeightsError: weights of another architecture; the sentence names what does not fit.
+    """
+    wanted = network.state_dict()
+    problems = [
+        *_named("it lacks", [key for key in wanted if key not in state]),
+        *_named("it has, but should not,", [key for key in state if key not in wanted]),
+        *_named(
+            "of another shape are",
+            [
+                f"{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}"
+                for key, value in wanted.items()
+                if key in state and state[key].shape != value.shape
+            ],
+        ),
+    ]
+    if problems:
+        raise WeightsError(
+            f"The extractor's '{name}' are weights of another network than {type(network).__name__}: "
+            f"{'; '.join(problems)}."
+        )
+    network.load_state_dict(dict(state))
+    return network.eval().requires_grad_(False)
+
+
+def _named(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return [f"{what} {', '.join(names[:_NAMES_SHOWN])}{more}"]
