@@ -1,0 +1,120 @@
+"""The command line as a whole: its commands, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from spacer_like.cli import classify_command, doctor_command, extract_command, job_commands, train_command
+from spacer_like.cli.running import JobFailedError
+from spacer_like.cli.terminal import Terminal
+from spacer_like.exceptions import SpacerError
+from spacer_like.mailman import ExitCode, is_transient
+
+INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
+READER_WENT_AWAY = 128 + signal.SIGPIPE
+_ANYWHERE = ("--debug", "--verbose")
+
+app = typer.Typer(
+    name="spacer-like",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 64 permanent failure, 75 worth a retry, 130 and 143 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from spacer_like import __version__
+
+        sys.stdout.write(f"spacer-like {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what is being done.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show tracebacks.")] = False,
+) -> None:
+    """Features, labels, scores and models out of points in photographs."""
+
+
+for _commands in (extract_command, train_command, classify_command, job_commands, doctor_command):
+    _commands.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is returned, and no exception leaves."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = _in_front(given)
+    terminal = Terminal(json_mode="--json" in given, debug="--debug" in given)
+    with _logging(given):
+        try:
+            return int(typer.main.get_command(app).main(given, prog_name="spacer-like", standalone_mode=False) or 0)
+        except (KeyboardInterrupt, typer.Abort):
+            terminal.fail("Interrupted.", code=INTERRUPTED_BY_KEYBOARD)
+            return INTERRUPTED_BY_KEYBOARD
+        except BrokenPipeError:
+            # Whoever read standard output (head, say) has enough. Python would complain once more while it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return READER_WENT_AWAY
+        except Exception as error:
+            return _failure(error, terminal)
+
+
+def _in_front(arguments: list[str]) -> list[str]:
+    """The options that belong to no command moved before it, so that they may stand anywhere."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    moved = [argument for argument in arguments[:end] if argument in _ANYWHERE]
+    return moved + [argument for argument in arguments[:end] if argument not in _ANYWHERE] + arguments[end:]
+
+
+def _failure(error: Exception, terminal: Terminal) -> int:
+    code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+    if isinstance(error, JobFailedError):
+        code = error.exit_code
+        terminal.fail(str(error), error, error_class=error.error_class, code=code)
+    elif callable(usage := getattr(error, "format_message", None)):
+        # Typer's complaint about the arguments themselves.
+        terminal.fail(f"{usage()} See spacer-like --help.", error_class="usage", code=code)
+    elif isinstance(error, SpacerError | OSError):
+        terminal.fail(str(error), error, code=code)
+    else:
+        hint = "" if terminal.debug else " Run with --debug to see where."
+        terminal.fail(f"Unexpected {type(error).__name__}: {error}.{hint}", error, code=code)
+    return code
+
+
+@contextmanager
+def _logging(arguments: list[str]) -> Iterator[None]:
+    """The package's log on standard error: warnings, or more where it is asked for."""
+    level = next(
+        (level for name, level in (("--debug", logging.DEBUG), ("--verbose", logging.INFO)) if name in arguments),
+        logging.WARNING,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    if level > logging.DEBUG:
+        # Failed tasks are told at the end, in one sentence each.
+        handler.addFilter(lambda record: not (record.name == "spacer_like.mailman" and record.levelno >= logging.ERROR))
+    logger = logging.getLogger("spacer_like")
+    level_before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level_before)

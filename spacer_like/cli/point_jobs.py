@@ -1,0 +1,261 @@
+"""Job messages of the points family out of what people type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from spacer_like.cli.locations import images_named, inside, is_relative, location
+from spacer_like.cli.point_files import Point, PointTable
+from spacer_like.cli.sampling import grid_points, parse_grid, random_points
+from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
+from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
+
+FEATURE_ENDING = ".features"
+FEATURE_ENDINGS = (FEATURE_ENDING, ".featurevector", ".npz")
+
+EXTRACTORS = {
+    "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
+    "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
+    "vgg16": ("spacer_like.extractors.vgg16_caffe.VGG16CaffeExtractor", ("weights", "definition")),
+}
+
+
+@dataclass(frozen=True)
+class ImagePoints:
+    """An image, what the table calls it, and the points to look at; their labels where somebody knows them."""
+
+    name: str
+    image: DataLocation
+    points: list[Point]
+
+    @property
+    def rowcols(self) -> list[tuple[int, int]]:
+        return [(row, col) for row, col, _ in self.points]
+
+    @property
+    def truth(self) -> dict[tuple[int, int], Any]:
+        return {(row, col): label for row, col, label in self.points if label is not None}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to set points in images: a grid, or at random; exactly one of the two."""
+
+    grid: str | None = None
+    random: int | None = None
+    seed: int = 0
+
+    def points(self, name: str, image: DataLocation) -> list[Point]:
+        from spacer_like.images.decode import load_image
+
+        width, height = load_image(image).size
+        if self.grid is not None:
+            positions = grid_points(height, width, *parse_grid(self.grid))
+        else:
+            # Each image its own points, whatever other images are asked for beside it.
+            positions = random_points(height, width, self.random or 0, f"{self.seed} {name}")
+        return [(row, col, None) for row, col in positions]
+
+
+def extractor_described(kind: str, weights: str | None, definition: str | None) -> dict[str, Any]:
+    """The extractor as a message carries it.
+
+    Args:
+        kind: one of `EXTRACTORS`, or the dotted path of a registered class.
+        weights, definition: paths or URIs of its files, where it needs any.
+
+    Raises:
+        SpacerInputError: an unknown name, or a file that is lacking or not asked for.
+    """
+    given = {name: text for name, text in (("weights", weights), ("definition", definition)) if text is not None}
+    if kind not in EXTRACTORS and "." not in kind:
+        raise SpacerInputError(
+            f"The extractor '{kind}' is unknown: it must be one of {', '.join(EXTRACTORS)}, or a class's dotted path."
+        )
+    class_path, needed = EXTRACTORS.get(kind, (kind, tuple(given)))
+    if missing := [name for name in needed if name not in given]:
+        raise SpacerInputError(f"The extractor {kind} needs --{missing[0]}, the path or URI of its file.")
+    if surplus := [name for name in given if name not in needed]:
+        raise SpacerInputError(f"The extractor {kind} takes no --{surplus[0]}.")
+    described: dict[str, Any] = {"class_path": class_path}
+    if given:
+        described["data_locations"] = {name: location(text).serialize() for name, text in given.items()}
+    return described
+
+
+def images_with_points(
+    arguments: list[str], table: PointTable | None, table_source: str | None, sampling: Sampling | None
+) -> list[ImagePoints]:
+    """The images to work on, each with its points, from the table or by sampling.
+
+    Without arguments, the table's images: relative names are looked for beside the table, then in the working folder.
+
+    Raises:
+        SpacerInputError: neither a table nor a sampling, or both; an image without points; two of one name.
+    """
+    if table is not None and sampling is not None:
+        raise SpacerInputError("Choose between --points and --grid or --random.")
+    if sampling is not None:
+        if not arguments:
+            raise SpacerInputError("Name at least one image or folder of images.")
+        found = [ImagePoints(name, image, sampling.points(name, image)) for name, image in images_named(arguments)]
+    elif table is not None and arguments:
+        found = [_with_table_points(name, image, argument, table) for argument, name, image in _named(arguments)]
+    elif table is not None:
+        found = [ImagePoints(name, _beside(name, table_source), points) for name, points in table.images.items()]
+    else:
+        raise SpacerInputError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
+    if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
+        raise SpacerInputError(f"Two images are named '{twice[0]}': name their folder instead of the images.")
+    return found
+
+
+def _named(arguments: list[str]) -> list[tuple[str, str, DataLocation]]:
+    return [(argument, name, image) for argument in arguments for name, image in images_named([argument])]
+
+
+def _with_table_points(name: str, image: DataLocation, argument: str, table: PointTable) -> ImagePoints:
+    """The table's entry for an image: by what was typed, its path in its folder, or a file name that is unique."""
+    for candidate in (argument, name):
+        if candidate in table.images:
+            return ImagePoints(candidate, image, table.images[candidate])
+    same = [key for key in table.images if PurePosixPath(key).name == image.filename]
+    if len(same) == 1:
+        return ImagePoints(same[0], image, table.images[same[0]])
+    reason = "names none" if not same else f"names {len(same)} images of that file name"
+    raise SpacerInputError(f"The points of {argument} are not known: {table.name} {reason}.")
+
+
+def _beside(name: str, table_source: str | None) -> DataLocation:
+    if not is_relative(name) or table_source in (None, "-"):
+        return location(name)
+    table = location(str(table_source))
+    folder = DataLocation(table.storage_type, str(PurePosixPath(table.key).parent), table.bucket_name)
+    beside = inside(folder, name)
+    if beside.storage_type == "filesystem" and not Path(beside.key).exists() and Path(name).exists():
+        return location(name)
+    return beside
+
+
+def feature_key(name: str) -> str:
+    """Where the features of an image lie in their folder: under its name, folders included unless they lead elsewhere.
+
+    >>> feature_key("site1/001.jpg"), feature_key("s3://photos/001.jpg")
+    ('site1/001.jpg.features', '001.jpg.features')
+    """
+    return (name if is_relative(name) else location(name).filename) + FEATURE_ENDING
+
+
+def extract_job(images: Sequence[ImagePoints], extractor: dict[str, Any], folder: DataLocation) -> JobMsg:
+    """One job with a task for each image."""
+    from spacer_like.extractors import FeatureExtractor
+
+    shared = FeatureExtractor.deserialize(extractor)
+    tasks = [
+        ExtractFeaturesMsg(
+            job_token=one.name,
+            extractor=shared,
+            rowcols=one.rowcols,
+            image_loc=one.image,
+            feature_loc=inside(folder, feature_key(one.name)),
+        )
+        for one in images
+    ]
+    if twice := [loc for loc, count in Counter(task.feature_loc for task in tasks).items() if count > 1]:
+        raise SpacerInputError(f"The features of two images would both be written to {twice[0].display_name}.")
+    return JobMsg(task_name="extract_features", tasks=tasks)
+
+
+def classify_job(images: Sequence[ImagePoints], extractor: dict[str, Any], model: DataLocation) -> JobMsg:
+    """One job with a task for each image."""
+    from spacer_like.extractors import FeatureExtractor
+
+    shared = FeatureExtractor.deserialize(extractor)
+    tasks = [
+        ClassifyImageMsg(
+            job_token=one.name, extractor=shared, rowcols=one.rowcols, image_loc=one.image, classifier_loc=model
+        )
+        for one in images
+    ]
+    return JobMsg(task_name="classify_image", tasks=tasks)
+
+
+def classify_features_job(files: Sequence[DataLocation], model: DataLocation) -> JobMsg:
+    """One job with a task for each feature file."""
+    tasks = [
+        ClassifyFeaturesMsg(job_token=image_name(loc.filename), feature_loc=loc, classifier_loc=model) for loc in files
+    ]
+    return JobMsg(task_name="classify_features", tasks=tasks)
+
+
+def image_name(feature_file: str) -> str:
+    """
+    >>> image_name("001.jpg.features")
+    '001.jpg'
+    """
+    ending = next((ending for ending in FEATURE_ENDINGS if feature_file.endswith(ending)), "")
+    return feature_file.removesuffix(ending)
+
+
+def is_feature_file(text: str) -> bool:
+    return text.lower().endswith(FEATURE_ENDINGS)
+
+
+def truth_of(name: str, table: PointTable | None) -> dict[tuple[int, int], LabelId]:
+    """The labels that a table knows of an image's points."""
+    points = table.images.get(name, []) if table else []
+    return {(row, col): label for row, col, label in points if label is not None}
+
+
+def labelled_features(table: PointTable, folder: DataLocation) -> ImageLabels:
+    """The table's labels, each image named by its feature file in the folder.
+
+    Raises:
+        DataNotFoundError: images without a feature file.
+        SpacerInputError: two images that share one.
+    """
+    there = _feature_files(folder)
+    by_name: dict[str, list[str]] = {}
+    for key in there:
+        by_name.setdefault(image_name(PurePosixPath(key).name), []).append(key)
+    found: dict[str, str] = {}
+    for image in table.images:
+        wanted = [image_name(feature_key(image)) + ending for ending in FEATURE_ENDINGS]
+        same_name = by_name.get(PurePosixPath(image).name, [])
+        candidates = [key for key in wanted if key in there] or (same_name if len(same_name) == 1 else [])
+        if candidates:
+            found[image] = candidates[0]
+    _check_found(table, found, folder)
+    return ImageLabels(
+        {
+            inside(folder, found[image]): [(row, col, label) for row, col, label in points if label is not None]
+            for image, points in table.images.items()
+        }
+    )
+
+
+def _feature_files(folder: DataLocation) -> set[str]:
+    """The feature files below a folder, by their paths in it."""
+    from spacer_like.storage import list_keys
+
+    prefix = folder.key.rstrip("/") + "/"
+    found = (
+        loc.key.removeprefix(prefix) for loc in list_keys(DataLocation(folder.storage_type, prefix, folder.bucket_name))
+    )
+    return {key for key in found if key.endswith(FEATURE_ENDINGS)}
+
+
+def _check_found(table: PointTable, found: dict[str, str], folder: DataLocation) -> None:
+    if missing := [image for image in table.images if image not in found]:
+        raise DataNotFoundError(
+            f"{len(missing)} of the {len(table.images)} images of {table.name} have no feature file in "
+            f"{folder.display_name} (the first is {missing[0]}): run spacer-like extract first."
+        )
+    if twice := [key for key, count in Counter(found.values()).items() if count > 1]:
+        both = [image for image, key in found.items() if key == twice[0]]
+        raise SpacerInputError(f"The images {both[0]} and {both[1]} of {table.name} share the feature file {twice[0]}.")

@@ -1,0 +1,131 @@
+"""What people see: rich tables and sentences. Every text from outside is shown as plain text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_of, percent
+from spacer_like.reports.labels import plain_text, shorten
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from spacer_like.mailman import JobEnd
+    from spacer_like.messages import JobMsg
+
+MOST_ROWS = 40
+NAME_WIDTH = 48
+
+
+def name(label: object) -> Text:
+    """A name from outside, in one line without control characters."""
+    return Text(shorten(label, NAME_WIDTH))
+
+
+def table(*columns: str, names: int = 1) -> Table:
+    """A quiet table whose first `names` columns hold names, the others numbers."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="left" if number < names else "right", no_wrap=True, overflow="ellipsis")
+    return made
+
+
+def job_end(end: JobEnd, job: JobMsg) -> list[RenderableType]:
+    """How each task of a job ended."""
+    rows = table("task", "ended", "seconds", "what", names=2)
+    statuses = [outcome.status for outcome in end.outcomes] + ["not_run"] * (len(job.tasks) - len(end.outcomes))
+    for number, (msg, status) in enumerate(zip(job.tasks, statuses, strict=True)):
+        if number >= MOST_ROWS and status == "done":
+            continue
+        outcome = end.outcomes[number] if number < len(end.outcomes) else None
+        seconds = getattr(getattr(outcome, "result", None), "runtime", None)
+        told = Text(plain_text(outcome.error_message), style="red") if outcome and outcome.error_message else Text("")
+        rows.add_row(
+            name(getattr(msg, "job_token", None) or number),
+            Text(status.replace("_", " "), style="" if status == "done" else "red"),
+            "" if seconds is None else f"{seconds:.2f}",
+            told,
+        )
+    done = statuses.count("done")
+    style = "green" if done == len(statuses) else "red"
+    return [rows, Text(f"{done} of {count_of(len(statuses), job.task_name + ' task')} done.", style=style)]
+
+
+def extraction(files: Sequence[dict[str, Any]]) -> list[RenderableType]:
+    """The feature files written."""
+    rows = table("image", "features", "points", "seconds", names=2)
+    for file in files[:MOST_ROWS]:
+        rows.add_row(
+            name(file["image"]), Text(plain_text(file["features"])), str(file["points"]), f"{file['runtime']:.1f}"
+        )
+    points = sum(file["points"] for file in files)
+    more = [Text(f"… and {len(files) - MOST_ROWS} more")] if len(files) > MOST_ROWS else []
+    return [
+        rows,
+        *more,
+        Text(f"Features of {count_of(points, 'point')} in {count_of(len(files), 'image')}.", style="green"),
+    ]
+
+
+def evaluation(numbers: Evaluation, macro_f1: float | None) -> list[RenderableType]:
+    """How good a classifier is: class by class, its largest mistakes, and how far to trust it."""
+    rows = table("class", "points", "precision", "recall", "F1")
+    order = sorted(range(len(numbers.classes)), key=lambda index: -int(numbers.support[index]))
+    for index in order:
+        figures = (numbers.precision[index], numbers.recall[index], numbers.f1[index])
+        rows.add_row(
+            name(numbers.classes[index]), f"{numbers.support[index]:,}", *(percent(float(one), 1) for one in figures)
+        )
+    parts: list[RenderableType] = [Text(f"{numbers.headline()}.", style="bold green")]
+    if numbers.previous_accuracies:
+        shares = ", ".join(percent(share, 1) for share in numbers.previous_accuracies)
+        parts.append(Text(f"Previous models on the same points: {shares}."))
+    parts += [Text(""), rows]
+    if macro_f1 is not None:
+        parts.append(Text(f"Mean F1 over the classes: {percent(macro_f1, 1)}.", style="dim"))
+    if mistakes := numbers.largest_confusions(3):
+        parts.append(Text("Most often confused: " + "; ".join(_mistake(*one) for one in mistakes) + ".", style="dim"))
+    return [*parts, Text(""), Text(numbers.sentence(DEFAULT_THRESHOLD), style="bold")]
+
+
+def _mistake(true: str, given: str, count: int, share: float) -> str:
+    return f"{shorten(true, 30)} taken for {shorten(given, 30)} ({count:,}, {percent(share)} of them)"
+
+
+def cover(classified: Iterable[dict[str, Any]], threshold: float) -> list[RenderableType]:
+    """Share of the points of each class, over all images, and how many points the machine decides alone."""
+    points = [point for image in classified for point in image["points"]]
+    counts: dict[str, list[bool]] = {}
+    for point in points:
+        counts.setdefault(plain_text(point["label"]), []).append(point["score"] >= threshold)
+    rows = table("class", "points", "cover", f"score ≥ {threshold:.2f}")
+    ranked = sorted(counts.items(), key=lambda item: -len(item[1]))
+    for label, decided in ranked[:MOST_ROWS]:
+        rows.add_row(name(label), f"{len(decided):,}", percent(len(decided) / len(points), 1), f"{sum(decided):,}")
+    decided_count = sum(sum(decided) for decided in counts.values())
+    sentence = f"{count_of(len(points), 'point')}; {percent(decided_count / max(len(points), 1))} reach the threshold."
+    compared = [point["label"] == point["truth"] for point in points if point.get("truth") is not None]
+    if compared:
+        sentence += f" {percent(sum(compared) / len(compared), 1)} of the {len(compared)} labelled ones are right."
+    return [rows, Text(sentence, style="green")]
+
+
+def findings(checks: Iterable[dict[str, Any]]) -> list[RenderableType]:
+    """What the doctor found."""
+    parts: list[RenderableType] = []
+    section = None
+    for check in checks:
+        if check["section"] != section:
+            section = check["section"]
+            rows = table("", "", "", names=3)
+            rows.show_header = False
+            parts += [Text(""), Text(section, style="bold"), rows]
+        mark, style = {"ok": ("✓", "green"), "missing": ("–", "yellow"), "failed": ("✗", "red")}.get(
+            check["state"], ("·", "")
+        )
+        rows.add_row(Text(mark, style=style), Text(plain_text(check["name"])), Text(plain_text(check["text"])))
+    return parts[1:]

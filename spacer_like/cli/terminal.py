@@ -1,0 +1,99 @@
+"""The two streams of a command: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Progress = Callable[[int, int], None]
+
+
+class Terminal:
+    """What a command says, and where.
+
+    Args:
+        json_mode: standard output holds one JSON value; `show` is silent.
+        debug: failures come with a traceback.
+    """
+
+    def __init__(self, *, json_mode: bool = False, debug: bool = False) -> None:
+        self.json_mode = json_mode
+        self.debug = debug
+
+    def answer(self, value: Any) -> None:
+        """The command's result as JSON; only with ``--json``."""
+        if self.json_mode:
+            sys.stdout.write(json.dumps(value) + "\n")
+            sys.stdout.flush()
+
+    def show(self, *renderables: RenderableType) -> None:
+        """The command's result for people; not with ``--json``."""
+        if not self.json_mode:
+            console = _console(sys.stdout)
+            for renderable in renderables:
+                console.print(renderable)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no result."""
+        from rich.text import Text
+
+        _console(sys.stderr).print(Text(text), soft_wrap=True)
+
+    def complain(self, text: str) -> None:
+        """Something that went wrong while the rest went on."""
+        from rich.text import Text
+
+        _console(sys.stderr).print(Text(" ".join(text.split()), style="red"), soft_wrap=True)
+
+    def fail(
+        self, sentence: str, error: BaseException | None = None, *, code: int, error_class: str | None = None
+    ) -> None:
+        """Say in one red sentence why the command fails; as JSON too where that was asked for."""
+        if error is not None and error_class is None:
+            error_class = f"{type(error).__module__}.{type(error).__qualname__}"
+        if error is not None and self.debug:
+            traceback.print_exception(error, file=sys.stderr)
+        text = " ".join(sentence.split())
+        self.complain(text)
+        self.answer({"ok": False, "exit_code": int(code), "error": {"class": error_class, "message": text}})
+
+    @contextmanager
+    def progress(self, description: str) -> Iterator[Progress]:
+        """A bar on standard error, if that is a terminal; the callable takes (steps ended, steps in all)."""
+        if not sys.stderr.isatty():
+            yield lambda ended, total: None
+            return
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
+            task = bar.add_task(description, total=None)
+            yield lambda ended, total: bar.update(task, completed=ended, total=total)
+
+
+def _console(stream: IO[str]) -> Console:
+    from rich.console import Console
+
+    # Wide enough for a table where the output goes into a file or a pipe.
+    width = None if stream.isatty() else 120
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)

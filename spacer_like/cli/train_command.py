@@ -1,0 +1,135 @@
+"""``spacer-like train``: a classifier out of labelled points, and how good it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from spacer_like.cli import options
+from spacer_like.cli.locations import location
+from spacer_like.cli.terminal import Terminal
+from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
+from spacer_like.exceptions import SpacerInputError, TrainingLabelsError
+
+SPLITS = {"vectors": "VECTORS", "points": "POINTS", "points-stratified": "POINTS_STRATIFIED"}
+CLASSIFIERS = ("MLP", "LR")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(short_help="A classifier out of labelled points, and how good it is.")(train)
+
+
+def train(
+    labels: Annotated[
+        str, typer.Argument(metavar="LABELS.csv", help="A table with the columns image, row, col, label; or '-'.")
+    ],
+    features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")] = "",
+    model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")] = "",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the points to learn from.")] = 10,
+    classifier: Annotated[
+        str, typer.Option(metavar="MLP|LR", help="Multi-layer perceptron, or logistic regression.")
+    ] = "MLP",
+    split: Annotated[
+        str, typer.Option(metavar="|".join(SPLITS), help="What is dealt out: images; or points, where images are few.")
+    ] = "vectors",
+    reference: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to calibrate on.")] = 0.1,
+    validation: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to evaluate on.")] = 0.1,
+    previous: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="An older model to compare with; once for each.")
+    ] = None,
+    report: Annotated[str | None, typer.Option(metavar="FILE.json", help="Keep the evaluation report.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw the evaluation.")] = None,
+    page: Annotated[str | None, typer.Option(metavar="FILE.html", help="Write the evaluation as a page.")] = None,
+    valresult: Annotated[str | None, typer.Option(metavar="FILE.json", help="Keep the results point by point.")] = None,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Train a classifier on labelled points, and tell how good it is on points that it has not seen."""
+    from spacer_like.cli.point_jobs import labelled_features
+
+    terminal = Terminal(json_mode=json_mode)
+    folder = options.required(features, "features", "the folder or URI prefix of the feature files")
+    model_loc = options.required(model, "model", "where the classifier goes")
+    table = options.labelled_table(labels)
+    sets = divided(labelled_features(table, folder), split, (reference, validation))
+    fields = {
+        "job_token": table.name,
+        "nbr_epochs": epochs,
+        "clf_type": _choice(classifier.upper(), CLASSIFIERS, "classifier"),
+        "labels": sets,
+        "previous_model_locs": [location(one) for one in previous or []],
+        "model_loc": model_loc,
+        "valresult_loc": location(valresult) if valresult else DataLocation("memory", "results point by point"),
+        "report_loc": location(report) if report else DataLocation("memory", "evaluation report"),
+    }
+    _train(fields, terminal, plot, page)
+    return 0
+
+
+def _train(fields: dict[str, Any], terminal: Terminal, plot: str | None, page: str | None) -> None:
+    from spacer_like.cli.running import run_for_answers
+    from spacer_like.messages import JobMsg, TrainClassifierMsg
+    from spacer_like.reports.evaluation import read_evaluation
+    from spacer_like.storage import read_bytes
+
+    message = TrainClassifierMsg(trainer="minibatch", **fields)
+    job = JobMsg(task_name="train_classifier", tasks=[message])
+    (result,) = run_for_answers(job, terminal, [message.job_token]).results
+    figures = json.loads(read_bytes(fields["report_loc"]))
+    numbers = read_evaluation(figures)
+    _draw(figures, plot, page, message.model_loc.filename)
+    terminal.answer(
+        {
+            "ok": True,
+            "model": message.model_loc.display_name,
+            "accuracy": result.acc,
+            "runtime": result.runtime,
+            "sets": {name: message.labels[name].label_count for name in ("train", "ref", "val")},
+            "sentence": numbers.sentence(),
+            "report": figures,
+        }
+    )
+    if not terminal.json_mode:
+        from spacer_like.cli.rendering import evaluation
+
+        terminal.show(*evaluation(numbers, figures.get("macro_f1")))
+
+
+def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> TrainingTaskLabels:
+    """Labels in three sets; `shares` are those of the reference and of the validation set.
+
+    Raises:
+        SpacerInputError: an unknown split, or shares that leave nothing to learn from.
+        TrainingLabelsError: labels that cannot be divided so.
+    """
+    from spacer_like.learning.labels_split import SplitMode, preprocess_labels
+
+    mode = SplitMode[SPLITS[_choice(split, tuple(SPLITS), "split")]]
+    if sum(shares) >= 1:
+        raise SpacerInputError("The shares --reference and --validation together must leave points to learn from.")
+    try:
+        return preprocess_labels(labels, split_ratios=shares, split_mode=mode)
+    except TrainingLabelsError as error:
+        if mode is not SplitMode.VECTORS:
+            raise
+        hint = "Where images are few, deal out points: --split points-stratified."
+        raise TrainingLabelsError(f"{error} {hint}") from error
+
+
+def _choice(value: str, choices: tuple[str, ...], what: str) -> str:
+    if value not in choices:
+        raise SpacerInputError(f"The {what} '{value}' is unknown: it must be one of {', '.join(choices)}.")
+    return value
+
+
+def _draw(figures: dict[str, Any], plot: str | None, page: str | None, title: str) -> None:
+    if plot is not None:
+        from spacer_like.reports import evaluation_picture
+
+        evaluation_picture(figures, location(plot), title=title)
+    if page is not None:
+        from spacer_like.reports import evaluation_page
+
+        evaluation_page(figures, location(page), title=title)
