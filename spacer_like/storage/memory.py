@@ -1,0 +1,40 @@
+"""Bytes in the memory of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spacer_like.exceptions import DataNotFoundError
+from spacer_like.storage.base import Storage, check_key
+
+
+class MemoryStorage(Storage):
+    """A dictionary of bytes."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    def read(self, key: str) -> bytes:
+        check_key(key)
+        try:
+            return self.blobs[key]
+        except KeyError:
+            raise DataNotFoundError(f"Nothing is stored in memory under '{key}'.") from None
+
+    def write(self, key: str, data: bytes) -> None:
+        check_key(key)
+        self.blobs[key] = bytes(data)
+
+    def delete(self, key: str) -> None:
+        self.read(key)
+        self.blobs.pop(key, None)
+
+    def exists(self, key: str) -> bool:
+        check_key(key)
+        return key in self.blobs
+
+    def size(self, key: str) -> int:
+        return len(self.read(key))
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        return iter(sorted(key for key in self.blobs if key.startswith(prefix)))
