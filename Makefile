@@ -8,7 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
-PINS := $(wildcard requirements/*.txt)
+PINS := $(addprefix requirements/,torch.txt core.txt networks.txt networks-no-deps.txt plots.txt dev.txt)
+BENCH_VENV := benchmarks/.pyspacer-env
+BENCH_STAMP := $(BENCH_VENV)/.installed
+BENCH_PINS := $(addprefix requirements/,torch.txt bench-pyspacer.txt bench-pyspacer-no-deps.txt)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 

@@ -39,6 +39,7 @@ FLOORS = {
     "spacer_like.engines": 6,
     "spacer_like.reports": 6,
     "spacer_like.cli": 7,
+    "spacer_like.__main__": 8,
 }
 ONE_ROOM = {0, 5}
 
