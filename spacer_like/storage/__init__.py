@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import MessageError, SpacerError
 from spacer_like.storage.base import Storage
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.memory import MemoryStorage
@@ -49,6 +49,33 @@ def read_bytes(loc: DataLocation) -> bytes:
 
 def write_bytes(loc: DataLocation, data: bytes) -> None:
     storage_factory(loc.storage_type, loc.bucket_name).write(loc.key, data)
+
+
+def read_many(
+    locs: Iterable[DataLocation],
+    *,
+    concurrency: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[DataLocation, bytes]]:
+    """Every location with its bytes, many at once, in the order of completion; the first error is raised.
+
+    Args:
+        concurrency: how many at once; None is the setting STORAGE_CONCURRENCY.
+        progress: called with (read, all) after each.
+    """
+    by_storage: dict[tuple[str, str | None], list[DataLocation]] = {}
+    for loc in locs:
+        by_storage.setdefault((loc.storage_type, loc.bucket_name), []).append(loc)
+    count, total = 0, sum(map(len, by_storage.values()))
+    for (storage_type, bucket_name), group in by_storage.items():
+        of_key = {loc.key: loc for loc in group}
+        for key, found in storage_factory(storage_type, bucket_name).read_many(of_key, concurrency):
+            if isinstance(found, SpacerError):
+                raise found
+            count += 1
+            if progress:
+                progress(count, total)
+            yield of_key[key], found
 
 
 def exists(loc: DataLocation) -> bool:
