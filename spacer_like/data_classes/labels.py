@@ -158,6 +158,9 @@ class ImageLabels(DataClass):
     def keys(self) -> KeysView[DataLocation]:
         return self._data.keys()
 
+    def __iter__(self) -> Iterator[DataLocation]:
+        return iter(self._data)
+
     def __len__(self) -> int:
         return len(self._data)
 

@@ -34,7 +34,9 @@ def npz(**members):
 
 
 @given(
-    vectors=hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=st.floats(-9, 9, width=32)),
+    vectors=hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=st.floats(-9, 9, width=32)
+    ),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_a_file_gives_back_what_was_written(vectors, seed):
@@ -119,7 +121,9 @@ def test_vectors_come_in_the_order_of_the_annotations_and_as_often():
 
 
 def test_an_annotated_point_that_the_file_lacks_is_named():
-    with pytest.raises(RowColumnMismatchError, match=r"don't match those of the feature vector \(example: \(9, 9\)\)\."):
+    with pytest.raises(
+        RowColumnMismatchError, match=r"don't match those of the feature vector \(example: \(9, 9\)\)\."
+    ):
         FEATURES.match_with_annotations([(3, 4, "x"), (9, 9, "x")])
 
 

@@ -56,7 +56,11 @@ def test_a_signed_url_is_shown_without_what_signs_it():
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(("ftp", "a"), "'ftp' is unknown"), (("s3", "a"), "needs a bucket_name"), (("s3", "a", ""), "needs a bucket_name")],
+    [
+        (("ftp", "a"), "'ftp' is unknown"),
+        (("s3", "a"), "needs a bucket_name"),
+        (("s3", "a", ""), "needs a bucket_name"),
+    ],
 )
 def test_an_impossible_location_is_refused(arguments, sentence):
     with pytest.raises(MessageError, match=sentence):

@@ -78,9 +78,7 @@ def test_every_dialect_is_accepted_by_the_constructor():
         features_loc=features_loc,
         **common,
     )
-    older = TrainClassifierMsg(
-        trainer_name="minibatch", labels=TrainingTaskLabels(located, located, located), **common
-    )
+    older = TrainClassifierMsg(trainer_name="minibatch", labels=TrainingTaskLabels(located, located, located), **common)
     newest = TrainClassifierMsg(trainer="minibatch", labels=TrainingTaskLabels(located, located, located), **common)
 
     assert oldest == older == newest
