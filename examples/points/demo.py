@@ -13,6 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from sklearn.datasets import load_sample_images
 
@@ -25,7 +26,6 @@ from spacer_like.messages import (
     DataLocation,
     ExtractFeaturesMsg,
     JobMsg,
-    JobReturnMsg,
     TrainClassifierMsg,
 )
 from spacer_like.reports import annotated_picture, evaluation_picture
@@ -48,17 +48,18 @@ class Demo:
     def at(self, name: str) -> DataLocation:
         return DataLocation("filesystem", str(self.folder / name))
 
-    def run(self, job: JobMsg, what: str) -> JobReturnMsg:
-        """Run a job, and keep it and its answer as JSON."""
+    def run(self, task_name: str, tasks: list[Any], what: str) -> list[Any]:
+        """Run a job, keep it and its answer as JSON, and return the results."""
         print(f"{what} ...", end=" ", flush=True)
         started = time.perf_counter()
+        job = JobMsg(task_name=task_name, tasks=tasks)
         answer = process_job(job)
-        job.store(self.at(f"messages/{job.task_name}.json"))
-        answer.store(self.at(f"messages/{job.task_name}.answer.json"))
-        if not answer.ok:
+        job.store(self.at(f"messages/{task_name}.json"))
+        answer.store(self.at(f"messages/{task_name}.answer.json"))
+        if answer.results is None:
             sys.exit(f"failed:\n{answer.error_message}")
         print(f"{time.perf_counter() - started:.1f} s")
-        return answer
+        return answer.results
 
     def extract(self) -> None:
         tasks = [
@@ -72,10 +73,14 @@ class Demo:
             for image, points in self.labelled.items()
         ]
         count = sum(len(points) for points in self.labelled.values())
-        self.run(JobMsg("extract_features", tasks), f"Extracting features of {count} points in {len(tasks)} photographs")
+        self.run(
+            "extract_features",
+            tasks,
+            f"Extracting features of {count} points in {len(tasks)} photographs",
+        )
 
     def train(self) -> TrainingTaskLabels:
-        # By points, not by images: two photographs that show different things cannot be told apart by one another.
+        # By points, not by images: neither photograph could teach what only the other shows.
         labels = preprocess_labels(
             ImageLabels({self.at(f"{image}.features"): points for image, points in self.labelled.items()}),
             split_ratios=(0.2, 0.25),
@@ -84,16 +89,17 @@ class Demo:
         message = TrainClassifierMsg(
             job_token="demo",
             trainer="minibatch",
-            nbr_epochs=20,
-            clf_type="LR",
+            nbr_epochs=50,
+            clf_type="MLP",
             labels=labels,
             previous_model_locs=[],
             model_loc=self.at("classifier.pkl"),
             valresult_loc=self.at("valresult.json"),
             report_loc=self.at("evaluation.json"),
         )
-        sizes = f"{labels.train.label_count} to learn, {labels.ref.label_count} to calibrate, {labels.val.label_count} to evaluate"
-        self.run(JobMsg("train_classifier", [message]), f"Training and evaluating a classifier ({sizes})")
+        train, ref, val = (labels[name].label_count for name in ("train", "ref", "val"))
+        sizes = f"{train} to learn, {ref} to calibrate, {val} to evaluate"
+        self.run("train_classifier", [message], f"Training and evaluating a classifier ({sizes})")
         return labels
 
     def classify(self, image: str, labels: TrainingTaskLabels) -> None:
@@ -113,7 +119,7 @@ class Demo:
             image_loc=self.at(image),
             classifier_loc=self.at("classifier.pkl"),
         )
-        answer = self.run(JobMsg("classify_image", [message]), f"Classifying {len(points)} points in {image}").results[0]
+        (answer,) = self.run("classify_image", [message], f"Classifying {len(points)} points in {image}")
         best = [(row, col, *max(zip(scores, answer.classes, strict=True))) for row, col, scores in answer.scores]
         annotated_picture(
             photograph,
@@ -126,9 +132,12 @@ class Demo:
     def classify_stored_features(self) -> None:
         """Classify again from the stored features: needs no network, and no torch."""
         tasks = [
-            ClassifyFeaturesMsg(image, self.at(f"{image}.features"), self.at("classifier.pkl")) for image in self.labelled
+            ClassifyFeaturesMsg(
+                job_token=image, feature_loc=self.at(f"{image}.features"), classifier_loc=self.at("classifier.pkl")
+            )
+            for image in self.labelled
         ]
-        self.run(JobMsg("classify_features", tasks), "Classifying the stored features")
+        self.run("classify_features", tasks, "Classifying the stored features")
 
     def evaluate(self) -> None:
         """Draw the evaluation, and print how well each class was recognised."""
@@ -145,8 +154,18 @@ def read_labels() -> dict[str, list[Annotation]]:
     return dict(labelled)
 
 
-def print_table(report: dict) -> None:
-    print(report)
+def print_table(report: dict[str, Any]) -> None:
+    width = max(len(entry["label"]) for entry in report["per_class"])
+    print(f"\n{'class':{width}}  precision  recall  points")
+    for entry in report["per_class"]:
+        numbers = (f"{entry[name]:.0%}" if entry[name] is not None else "-" for name in ("precision", "recall"))
+        print(f"{entry['label']:{width}}  {next(numbers):>9}  {next(numbers):>6}  {entry['support']:>6}")
+    print(f"\nRight on {report['accuracy']:.1%} of {report['count']} points that it was not trained on.")
+    print("(They lie in the same two photographs: how it fares on others, only other photographs would tell.)")
+    at = next(entry for entry in report["thresholds"] if entry["threshold"] >= THRESHOLD)
+    if at["count"]:
+        share = f"{at['coverage']:.0%} of the points"
+        print(f"With a confidence above {THRESHOLD}, which {share} have: right on {at['accuracy']:.1%}.")
 
 
 def main(folder: Path) -> None:
@@ -160,7 +179,8 @@ def main(folder: Path) -> None:
     demo.classify("china.jpg", labels)
     demo.classify_stored_features()
     demo.evaluate()
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at {folder / 'annotated.png'} and {folder / 'evaluation.png'}.")
+    pictures = f"{folder / 'annotated.png'} and {folder / 'evaluation.png'}"
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at {pictures}.")
 
 
 if __name__ == "__main__":
