@@ -70,6 +70,18 @@ def annotated_picture(
         SpacerInputError: the picture's name has an unknown ending.
         MissingExtraError: matplotlib is not installed.
     """
+    return write_figure(annotated_figure(image, points, truth, threshold=threshold, title=title), path, DPI)
+
+
+def annotated_figure(
+    image: Image | np.ndarray[Any, Any],
+    points: Iterable[Point],
+    truth: Mapping[tuple[int, int], object] | None = None,
+    *,
+    threshold: float | None = None,
+    title: str = "",
+) -> Figure:
+    """The figure that `annotated_picture` writes, for a notebook or a document."""
     true_labels = {position: plain_text(label) for position, label in (truth or {}).items()}
     drawn = [_drawn(point, true_labels, threshold) for point in points]
     compared = sum((point.row, point.column) in true_labels for point in drawn)
@@ -89,7 +101,7 @@ def annotated_picture(
         fontsize=14, fontweight="bold", color=INK, parse_math=False,
     )  # fmt: skip
     legend.draw(figure, counts, style, drawn, threshold)
-    return write_figure(figure, path, DPI)
+    return figure
 
 
 def _drawn(point: Point, true_labels: Mapping[tuple[int, int], str], threshold: float | None) -> _Drawn:

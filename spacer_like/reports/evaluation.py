@@ -125,7 +125,7 @@ def _share(mistakes: Counts, support: Counts, row: int, column: int) -> float:
 
 
 def read_evaluation(report: Mapping[str, Any]) -> Evaluation:
-    """The numbers of an evaluation report, as `train_classifier` writes it.
+    """The numbers of an evaluation report, as `train_classifier` writes it (`EvaluationReport.serialize`).
 
     Raises:
         SpacerInputError: a part of the report is absent or malformed.

@@ -87,6 +87,11 @@ def evaluation_picture(
         SpacerInputError: the report is no evaluation report, or the picture's name has an unknown ending.
         MissingExtraError: matplotlib is not installed.
     """
+    return write_figure(evaluation_figure(report, title=title, threshold=threshold), path, DPI)
+
+
+def evaluation_figure(report: Mapping[str, Any], *, title: str = "", threshold: float = DEFAULT_THRESHOLD) -> Figure:
+    """The figure that `evaluation_picture` writes, for a notebook or a document."""
     whole = read_evaluation(report)
     shown = _with_rarest_merged(_by_support(whole), LARGEST_MATRIX)
     names = [drawable(name) for name in shorten_all(shown.classes, LONGEST_NAME)]
@@ -96,7 +101,7 @@ def evaluation_picture(
     _head(figure, whole, title, layout)
     _class_rows(figure, shown, names, size, layout)
     _charts(figure, whole, threshold, layout)
-    return write_figure(figure, path, DPI)
+    return figure
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:

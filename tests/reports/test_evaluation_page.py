@@ -1,0 +1,93 @@
+"""The evaluation as one HTML page that needs nothing beside itself and runs nothing."""
+
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.reports import evaluation_page
+
+HOSTILE = ["<script>alert(1)</script>", '" onmouseover="alert(1)', "</style><img src=x onerror=alert(1)>", "&amp;", "'"]
+
+
+class Reader(HTMLParser):
+    """Which elements and attributes a browser would see, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page_of(report, tmp_path, **options) -> str:
+    evaluation_page(report, tmp_path / "page.html", **options)
+    return (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_it_tells_what_the_report_tells(report_of, tmp_path):
+    report = report_of(8, points=2000)
+    read = Reader(page_of(report, tmp_path, title="North reef"))
+    assert f"Right on {100 * report['accuracy']:.1f} % of 2,000 points in 8 classes" in read.text
+    assert "Above 0.80 the machine is right" in read.text
+    assert "North reef" in read.text
+    for row in report["per_class"]:
+        assert row["label"] in read.text
+    assert read.text.count("class 3") >= 3
+
+
+def test_names_of_classes_are_only_names(report_of, tmp_path):
+    text = page_of(report_of(HOSTILE), tmp_path, title=HOSTILE[0])
+    read = Reader(text)
+    assert not {"script", "img", "iframe", "object", "link"} & {tag for tag, _ in read.elements}
+    assert not [name for _, attributes in read.elements for name in attributes if name.startswith("on")]
+    assert HOSTILE[0] in read.text
+    assert sum(tag == "style" for tag, _ in read.elements) == 1
+
+
+def test_it_asks_for_nothing_from_elsewhere(report_of, tmp_path):
+    text = page_of(report_of(3), tmp_path)
+    assert not re.search(r"(src|href)=|url\(|@import", text)
+    assert "default-src 'none'" in text
+
+
+def test_pictures_are_held_in_the_page(report_of, tmp_path):
+    stream = BytesIO()
+    Image.new("RGB", (4, 4)).save(stream, "PNG")
+    read = Reader(page_of(report_of(2), tmp_path, pictures=[("china <b>", stream.getvalue())]))
+    sources = [attributes["src"] for tag, attributes in read.elements if tag == "img"]
+    assert [source[:22] for source in sources] == ["data:image/png;base64,"]
+    assert "china <b>" in read.text
+
+
+def test_a_picture_of_another_kind_is_refused(report_of, tmp_path):
+    with pytest.raises(SpacerInputError, match="neither PNG nor JPEG"):
+        page_of(report_of(2), tmp_path, pictures=[("drawing", b"<svg onload=alert(1)>")])
+
+
+@pytest.mark.parametrize("skill", [0, 50], ids=["always guessing", "always right"])
+def test_extreme_classifiers_have_a_page(report_of, tmp_path, skill):
+    report = report_of(3, points=60, skill=skill)
+    assert "</html>" in page_of(report, tmp_path)
+    report["ref_accs"] = [1.0]
+    report["accuracy"] = 1.0
+    assert "</html>" in page_of(report, tmp_path)
+
+
+def test_an_always_right_classifier_confuses_nothing(report_of, tmp_path):
+    assert "None: every point is right." in page_of(report_of(3, points=60, skill=50), tmp_path)
+
+
+def test_two_hundred_classes_stay_a_page_of_bearable_size(report_of, tmp_path):
+    text = page_of(report_of(200, points=5000), tmp_path)
+    assert len(text) < 2_000_000
+    assert "The 150 classes with most points." in text
