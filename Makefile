@@ -10,8 +10,10 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
 PINS := $(addprefix requirements/,torch.txt core.txt networks.txt networks-no-deps.txt plots.txt dev.txt)
 BENCH_VENV := benchmarks/.pyspacer-env
+BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
 BENCH_STAMP := $(BENCH_VENV)/.installed
 BENCH_PINS := $(addprefix requirements/,torch.txt bench-pyspacer.txt bench-pyspacer-no-deps.txt)
+export PEER_PYTHON
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -51,25 +53,20 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 
-# PySpacer asks for another torch and scikit-learn, so it has an environment of its own; PEER_PYTHON names a ready one.
-PEER_ENV := benchmarks/.pyspacer-env
-PEER_PIP := $(PEER_ENV)/bin/pip --disable-pip-version-check --quiet
-PEER_STAMP := $(if $(PEER_PYTHON),,$(PEER_ENV)/.installed)
-PEER_PYTHON ?= $(PEER_ENV)/bin/python
+# PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
+bench: $(STAMP) $(if $(PEER_PYTHON),,$(BENCH_STAMP))
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-bench: $(STAMP) $(PEER_STAMP)
-	$(BIN)/python -m benchmarks --peer-python $(PEER_PYTHON) $(BENCH_ARGS)
-
-$(PEER_ENV)/.installed: requirements/torch.txt $(wildcard requirements/bench-pyspacer*.txt) | $(STAMP)
-	@echo "Setting up PySpacer in $(PEER_ENV): a few minutes, once."
-	test -x $(PEER_ENV)/bin/python || $(PYTHON) -m venv $(PEER_ENV)
-	$(PEER_PIP) install $(TORCH_INDEX) -r requirements/torch.txt
-	$(PEER_PIP) install -r requirements/bench-pyspacer.txt
-	$(PEER_PIP) install --no-deps -r requirements/bench-pyspacer-no-deps.txt
+$(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)
+	@echo "Setting up PySpacer in $(BENCH_VENV): a few minutes, once."
+	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_PIP) install $(TORCH_INDEX) -r requirements/torch.txt
+	$(BENCH_PIP) install -r requirements/bench-pyspacer.txt
+	$(BENCH_PIP) install --no-deps -r requirements/bench-pyspacer-no-deps.txt
 	@touch $@
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) $(PEER_ENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) $(BENCH_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

@@ -17,7 +17,7 @@ from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
 from benchmarks.points.measures import PointsMeasures
 from benchmarks.processes import ProgramFailed, keep_to_cores
-from benchmarks.tables import as_markdown, as_text
+from benchmarks.tables import as_markdown, as_text, target
 
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
@@ -113,7 +113,7 @@ def write(folder: Path, outcomes: list[Outcome], about: str) -> None:
                 "other": line.other,
                 "compared_with": line.figure.other,
                 "number": line.number,
-                "target": str(line.figure.target) if line.figure.target else None,
+                "target": target(line.figure) or None,
                 "met": line.is_met,
             }
             for line in lines

@@ -42,9 +42,6 @@ class Target:
     comparison: Comparison
     bound: float
 
-    def __str__(self) -> str:
-        return self.comparison.value.format(f"{self.bound:g}")
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -53,7 +50,7 @@ class Figure:
     Fields:
         title: what was measured.
         quantity: its name among what a run gives.
-        unit: ``s``, ``ms`` (of a quantity in seconds), ``MiB``, or nothing.
+        unit: ``s``, ``ms`` or ``µs`` (of a quantity in seconds), ``MiB``, or nothing.
         target: what it should come to, where that was settled.
         ours, other: the sides that are compared; None: there is nothing to compare with.
     """

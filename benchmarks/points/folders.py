@@ -1,21 +1,32 @@
-"""Where the material lies in the work folder; what makes it and what reads it agree here."""
+"""Where the material lies in the work folder; what makes it and what reads it agree here.
+
+Its folder is named after the programs that make it: when they change, there is other material.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 IMAGES = 20
 POINTS_PER_IMAGE = 50
 POINTS_TO_CLASSIFY = 200
 PACKAGES = ("spacer_like", "spacer")
+MAKERS = ("make_images", "make_weights", "make_numbers", "store_features", "folders")
 
 
 @dataclass(frozen=True)
 class Folders:
     """Paths of the material and of what programs write, under one work folder."""
 
-    work: Path
+    root: Path
+
+    @cached_property
+    def work(self) -> Path:
+        sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in MAKERS]
+        return self.root / f"points-{sha256(b''.join(sources)).hexdigest()[:8]}"
 
     @property
     def images(self) -> Path:

@@ -209,7 +209,7 @@ class PointsMeasures:
             before=list(sides.values()),
             figures=[
                 Figure(f"{about}: time among 10,000 points, of that among 100", "growth", "", at_most(2)),
-                Figure(f"{about}: one among 10,000 points", "look_up_seconds_many", "ms"),
+                Figure(f"{about}: one among 10,000 points", "look_up_seconds_many", "µs"),
             ],
         )
 

@@ -61,6 +61,11 @@ def test_another_peer_is_named_in_its_cell():
     assert cells(line)[1:] == ("12 s", "10 s (model)", "1.20", "at most 1.1 times as much", "NO")
 
 
+def test_a_bound_on_a_value_is_given_in_the_unit_of_the_value():
+    figure = Figure("import", "seconds", "ms", Target(Comparison.ALONE, 0.25), other=None)
+    assert cells(measured(figure, {OURS: seconds(0.31)})) == ("import", "310 ms", "", "", "at most 250 ms", "NO")
+
+
 def test_text_and_markdown_hold_the_same_cells():
     line = measured(Figure("a job", "seconds"), {OURS: seconds(2), PEER: seconds(5)})
     markdown = as_markdown([line]).splitlines()
