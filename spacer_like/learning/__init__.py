@@ -1,0 +1,1 @@
+"""Features and labels in, classifiers and figures about them out."""

@@ -1,0 +1,263 @@
+"""Features and labels in batches: kept in memory as far as allowed, read again for each pass beyond that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
+from spacer_like.data_classes.labels import FeatureLabelBatch
+from spacer_like.exceptions import FeatureFileError, TrainingLabelsError
+from spacer_like.learning.feature_reading import FeatureReader
+
+READ_POINTS = 10_000
+"""Points read at a time where features are not kept in memory; at least a batch, and fewer where memory is scarce."""
+_FLOAT32_BYTES = 4
+# Where features do not fit, half of the memory keeps some; the other half holds up to four groups: one read ahead, one
+# being worked on, and copies of both in the making.
+_GROUPS_IN_MEMORY = 8
+
+
+def shuffled_images(labels: ImageLabels, random: RandomState | None) -> list[DataLocation]:
+    """The labels' images, in the order that the stream gives; None leaves them as they are."""
+    locations = list(labels.keys())
+    if random is not None:
+        random.shuffle(locations)  # type: ignore[arg-type, unused-ignore]
+    return locations
+
+
+def load_data_in_batches(
+    labels: ImageLabels, batch_size: int | None = 1000, random_seed: int | None = None
+) -> Iterator[FeatureLabelBatch]:
+    """Pairs (vectors, labels) of at most `batch_size` points, read as they are needed.
+
+    Args:
+        labels: what to read.
+        batch_size: None puts everything into one batch.
+        random_seed: shuffles the images, not the points of an image; None leaves them in their order.
+
+    Yields:
+        A tuple of float64 [dimension] vectors and a tuple of labels, of equal length.
+
+    Raises:
+        RowColumnMissingError, RowColumnMismatchError, FeatureFileError: the sentence begins with the file's key.
+    """
+    random = None if random_seed is None else RandomState(random_seed)
+    pending: list[NDArray[np.float64]] = []
+    names: list[LabelId] = []
+    for vectors, labels_read in read_in_groups(FeatureReader(labels), batch_size or READ_POINTS, random):
+        pending.extend(vectors.astype(np.float64))
+        names.extend(labels_read)
+        while batch_size and len(pending) > batch_size:
+            yield tuple(pending[:batch_size]), tuple(names[:batch_size])
+            del pending[:batch_size], names[:batch_size]
+    if pending:
+        yield tuple(pending), tuple(names)
+
+
+def read_in_groups(
+    reader: FeatureReader, points: int = READ_POINTS, random: RandomState | None = None
+) -> Iterator[tuple[NDArray[Any], list[LabelId]]]:
+    """One pass over a reader's labels: vectors [n, dimension] and n labels, of images that have about `points`."""
+    labels = reader.labels
+    for group in _groups(labels, shuffled_images(labels, random), points):
+        read = dict(reader.read(group))
+        if len({vectors.shape[1] for vectors in read.values()}) > 1:
+            raise FeatureFileError(
+                f"{group[0].key}: The feature vectors of this file and of those after it differ in length: "
+                "they are of different extractors."
+            )
+        yield (
+            np.concatenate([read[location] for location in group]),
+            [label for location in group for _, _, label in labels[location]],
+        )
+
+
+def _groups(labels: ImageLabels, locations: Sequence[DataLocation], points: int) -> Iterator[list[DataLocation]]:
+    """Consecutive images that together have about `points` annotations."""
+    group: list[DataLocation] = []
+    count = 0
+    for location in locations:
+        group.append(location)
+        count += len(labels[location])
+        if count >= points:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Points to learn from or to classify.
+
+    Attributes:
+        features: float32 [n, dimension]; more rows than the batch has points where everything is in memory.
+        rows: [m] the batch's points among them, in order.
+        targets: [m] their classes, as indices.
+    """
+
+    features: NDArray[np.float32]
+    rows: NDArray[np.intp]
+    targets: NDArray[np.intp]
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The batch's own vectors, [m, dimension]."""
+        return self.features[self.rows]
+
+
+class LabelledFeatures:
+    """The features of a set of labels, for any number of passes over them.
+
+    As many images as `memory_bytes` allow, in the order of the labels, are read once and kept; the others are read
+    again in each pass, several thousand points at a time, while those before are being worked on. Both ways give the
+    same batches.
+
+    Attributes:
+        dimension: numbers in a vector.
+        held_bytes: size of what is kept.
+    """
+
+    def __init__(self, labels: ImageLabels, class_index: Mapping[LabelId, int], memory_bytes: int) -> None:
+        self.labels = labels
+        self._reader = FeatureReader(labels)
+        self._targets = {
+            location: _indices([label for _, _, label in labels[location]], class_index)
+            for location in list(labels.keys())
+        }
+        self._held = np.empty((0, 0), np.float32)
+        self._first_row: dict[DataLocation, int] = {}
+        self._group_points = READ_POINTS
+        self._read_into_memory(memory_bytes)
+
+    @property
+    def dimension(self) -> int:
+        return self._held.shape[1]
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held.nbytes
+
+    @property
+    def extractor_ids(self) -> set[str]:
+        """Of the files read so far, those that the files name."""
+        return self._reader.extractor_ids
+
+    def _read_into_memory(self, memory_bytes: int) -> None:
+        locations = list(self.labels.keys())
+        if not locations:
+            raise TrainingLabelsError("There are no labels to learn from.")
+        # Only a file tells the dimension, and with it how many files fit.
+        [(first, vectors)] = self._reader.read(locations[:1])
+        vector_bytes = vectors.shape[1] * _FLOAT32_BYTES
+        if self.labels.label_count * vector_bytes > memory_bytes:
+            self._group_points = min(READ_POINTS, memory_bytes // _GROUPS_IN_MEMORY // vector_bytes)
+            memory_bytes //= 2
+        count = 0
+        for location in locations:
+            points = len(self.labels[location])
+            if (count + points) * vector_bytes > memory_bytes:
+                break
+            self._first_row[location] = count
+            count += points
+        self._held = np.empty((count, vectors.shape[1]), np.float32)
+        if first in self._first_row:
+            self._hold(first, vectors)
+        for location, found in self._reader.read([location for location in self._first_row if location != first]):
+            self._hold(location, found)
+
+    def _hold(self, location: DataLocation, vectors: NDArray[Any]) -> None:
+        start = self._first_row[location]
+        self._held[start : start + len(vectors)] = self._single(location, vectors)
+
+    def _single(self, location: DataLocation, vectors: NDArray[Any]) -> NDArray[np.float32]:
+        if vectors.shape[1:] != (self.dimension,):
+            raise FeatureFileError(
+                f"{location.key}: The feature vectors have {vectors.shape[1]} numbers, and others {self.dimension}: "
+                "they are of different extractors."
+            )
+        with np.errstate(over="ignore"):
+            single = vectors.astype(np.float32, copy=False)
+        if not np.isfinite(single).all():
+            raise FeatureFileError(f"{location.key}: The features hold numbers too large to learn from.")
+        return single
+
+    def batches(self, batch_size: int, random: RandomState | None = None) -> Iterator[Batch]:
+        """One pass over the points, `batch_size` at a time; the last batch holds the rest.
+
+        Args:
+            batch_size: points in a batch.
+            random: shuffles the images, not the points of an image; None leaves them in their order.
+        """
+        order = shuffled_images(self.labels, random)
+        if len(self._first_row) == len(order):
+            return self._held_batches(order, batch_size)
+        return self._read_batches(order, batch_size)
+
+    def _held_batches(self, order: Sequence[DataLocation], batch_size: int) -> Iterator[Batch]:
+        rows = np.concatenate([self._rows_of(location) for location in order])
+        targets = np.concatenate([self._targets[location] for location in order])
+        for start in range(0, len(rows), batch_size):
+            part = slice(start, start + batch_size)
+            yield Batch(self._held, rows[part], targets[part])
+
+    def _rows_of(self, location: DataLocation) -> NDArray[np.intp]:
+        start = self._first_row[location]
+        return np.arange(start, start + len(self._targets[location]))
+
+    def _read_batches(self, order: Sequence[DataLocation], batch_size: int) -> Iterator[Batch]:
+        vectors: list[NDArray[np.float32]] = []
+        targets: list[NDArray[np.intp]] = []
+        count = 0
+        for group, read in self._read_ahead(list(_groups(self.labels, order, max(self._group_points, batch_size)))):
+            for location in group:
+                vectors.append(self._held[self._rows_of(location)] if location in self._first_row else read[location])
+                targets.append(self._targets[location])
+                count += len(targets[-1])
+            if count < batch_size:
+                continue
+            all_vectors, all_targets = np.concatenate(vectors), np.concatenate(targets)
+            whole = count - count % batch_size
+            yield from _sliced(all_vectors[:whole], all_targets[:whole], batch_size)
+            vectors, targets, count = [all_vectors[whole:]], [all_targets[whole:]], count - whole
+        if count:
+            yield from _sliced(np.concatenate(vectors), np.concatenate(targets), batch_size)
+
+    def _read_ahead(
+        self, groups: Sequence[list[DataLocation]]
+    ) -> Iterator[tuple[list[DataLocation], dict[DataLocation, NDArray[np.float32]]]]:
+        """Groups of images and their vectors, of those not kept; the next group is read while one is worked on."""
+        with ThreadPoolExecutor(1) as pool:
+            pending: Future[dict[DataLocation, NDArray[np.float32]]] = pool.submit(self._read_group, groups[0])
+            for number, group in enumerate(groups):
+                read = pending.result()
+                if number + 1 < len(groups):
+                    pending = pool.submit(self._read_group, groups[number + 1])
+                yield group, read
+
+    def _read_group(self, group: Sequence[DataLocation]) -> dict[DataLocation, NDArray[np.float32]]:
+        missing = [location for location in group if location not in self._first_row]
+        found = self._reader.read(missing, keep_copies=True)
+        return {location: self._single(location, vectors) for location, vectors in found}
+
+
+def _sliced(vectors: NDArray[np.float32], targets: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:
+    for start in range(0, len(targets), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(targets)))
+        yield Batch(vectors, rows, targets[rows])
+
+
+def _indices(labels: Sequence[LabelId], class_index: Mapping[LabelId, int]) -> NDArray[np.intp]:
+    try:
+        return np.array([class_index[label] for label in labels], dtype=np.intp)
+    except KeyError as missing:
+        raise TrainingLabelsError(
+            f"The class {missing} is not in the reference set: preprocess_labels leaves such classes out."
+        ) from None

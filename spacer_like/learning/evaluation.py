@@ -1,0 +1,87 @@
+"""Classifiers tried on points whose labels are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spacer_like.data_classes import ImageLabels, LabelId, ValResults
+from spacer_like.exceptions import ExtractorMismatchError, TrainingLabelsError
+from spacer_like.learning.batches import read_in_groups
+from spacer_like.learning.feature_reading import FeatureReader
+
+Answers = tuple[list[LabelId], list[float]]
+
+
+def evaluate_classifier(clf: Any, labels: ImageLabels) -> tuple[list[LabelId], list[LabelId], list[float]]:
+    """What a classifier says of labelled points.
+
+    Args:
+        clf: anything with `predict_proba` and `classes_`.
+        labels: the points.
+
+    Returns:
+        True labels, estimated labels, and the highest probability of each point.
+
+    Raises:
+        TrainingLabelsError: there are no points.
+        ExtractorMismatchError: the features are of another extractor than the classifier's.
+    """
+    true, [(estimated, scores)] = evaluate_classifiers([clf], labels)
+    return true, estimated, scores
+
+
+def evaluate_classifiers(classifiers: Sequence[Any], labels: ImageLabels) -> tuple[list[LabelId], list[Answers]]:
+    """True labels, and each classifier's estimated labels and highest probabilities. Files are read once for all."""
+    true: list[LabelId] = []
+    answers: list[Answers] = [([], []) for _ in classifiers]
+    reader = FeatureReader(labels)
+    for vectors, names in read_in_groups(reader):
+        true.extend(names)
+        for classifier, (estimated, scores) in zip(classifiers, answers, strict=True):
+            _check_extractor(classifier, reader.extractor_ids)
+            probabilities = classifier.predict_proba(vectors)
+            estimated.extend(classifier.classes_[probabilities.argmax(axis=1)].tolist())
+            scores.extend(probabilities.max(axis=1).tolist())
+    if not true:
+        raise TrainingLabelsError("There are no points to evaluate the classifier on.")
+    return true, answers
+
+
+def _check_extractor(classifier: Any, found: set[str]) -> None:
+    wanted = getattr(classifier, "extractor_id", None)
+    if wanted is not None and found - {wanted}:
+        raise ExtractorMismatchError(
+            f"The classifier was trained on features of the extractor {wanted[:16]}, and cannot be evaluated on those "
+            f"of {min(found - {wanted})[:16]}."
+        )
+
+
+def validation_results(
+    true: Sequence[LabelId], estimated: Sequence[LabelId], scores: Sequence[float], classes: Sequence[LabelId]
+) -> ValResults:
+    """The same answers with classes as indices.
+
+    Raises:
+        TrainingLabelsError: a true label is none of the classes.
+    """
+    index = {label: number for number, label in enumerate(classes)}
+    if unknown := next((label for label in true if label not in index), None):
+        raise TrainingLabelsError(
+            f"The class {unknown!r} of the validation set is unknown to the classifier: preprocess_labels leaves such "
+            "classes out."
+        )
+    return ValResults(
+        scores=list(scores),
+        gt=[index[label] for label in true],
+        est=[index[label] for label in estimated],
+        classes=list(classes),
+    )
+
+
+def agreement(outputs: Any, targets: Any) -> int:
+    """How many of n points get their class: outputs [n, classes], or [n, 1], above 0 for the second of two classes."""
+    given = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
+    return int(np.count_nonzero(given == targets))

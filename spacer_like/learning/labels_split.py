@@ -1,0 +1,162 @@
+"""Labels made ready for training: classes filtered, images or points divided into three sets, the result checked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable
+from enum import Enum
+from random import Random
+
+from spacer_like import config
+from spacer_like.data_classes import Annotation, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
+from spacer_like.data_classes.labels import SET_NAMES
+from spacer_like.exceptions import TrainingLabelsError
+
+FEWEST_STRATIFIED = 3
+"""A class with fewer annotations cannot be stratified over three sets."""
+
+PointIndex = tuple[DataLocation, int]
+
+
+class SplitMode(Enum):
+    """What is dealt out to the three sets.
+
+    VECTORS: whole feature files. Points of one image resemble each other; a classifier that is calibrated and evaluated
+        on images that it has not seen tells how it will fare on new ones. Sizes are met only as closely as images
+        allow.
+    POINTS: single points, so that the sizes are met exactly; the three sets share images.
+    POINTS_STRATIFIED: single points, each class in the same proportions. A set is not sure to hold every class.
+    """
+
+    VECTORS = "vectors"
+    POINTS = "points"
+    POINTS_STRATIFIED = "points_stratified"
+
+
+def preprocess_labels(
+    labels_in: ImageLabels | TrainingTaskLabels,
+    accepted_classes: Container[LabelId] | None = None,
+    split_ratios: tuple[float, float] = (0.1, 0.1),
+    split_mode: SplitMode = SplitMode.VECTORS,
+) -> TrainingTaskLabels:
+    """Labels that a classifier can be trained on: three sets, which are not empty, of classes known to train and ref.
+
+    Args:
+        labels_in: labels to split, or three sets that were split before; those are filtered in place and returned.
+        accepted_classes: other classes are left out; None (or nothing in it) accepts all.
+        split_ratios: as `split_labels`.
+        split_mode: as `split_labels`.
+
+    Raises:
+        TrainingLabelsError: fewer than two classes, or too few annotations, are left.
+    """
+    if isinstance(labels_in, TrainingTaskLabels):
+        labels = labels_in
+        if accepted_classes:
+            for name in SET_NAMES:
+                labels[name] = labels[name].filter_classes(accepted_classes)
+    else:
+        kept = labels_in.filter_classes(accepted_classes) if accepted_classes else labels_in
+        if split_mode is SplitMode.POINTS_STRATIFIED:
+            kept = _without_rare_classes(kept, labels_in)
+        labels = split_labels(kept, split_ratios, split_mode)
+    _keep_shared_classes(labels)
+    return labels
+
+
+def _without_rare_classes(labels: ImageLabels, counted: ImageLabels) -> ImageLabels:
+    common = {label for label, count in counted.label_count_per_class.items() if count >= FEWEST_STRATIFIED}
+    return labels if labels.classes_set <= common else labels.filter_classes(common)
+
+
+def _keep_shared_classes(labels: TrainingTaskLabels) -> None:
+    # A class can be learned only if it is in train, and calibrated only if it is in ref.
+    shared = labels.train.classes_set & labels.ref.classes_set
+    if len(shared) <= 1:
+        raise TrainingLabelsError(
+            "Need multiple classes to do training."
+            f" After preprocessing training data, there are {len(shared)} class(es) left."
+        )
+    for name in SET_NAMES:
+        if not labels[name].classes_set <= shared:
+            labels[name] = labels[name].filter_classes(shared)
+        if labels[name].label_count == 0:
+            raise TrainingLabelsError(f"After preprocessing training data, '{name}' set is empty.")
+
+
+def split_labels(
+    labels_in: ImageLabels, split_ratios: tuple[float, float], split_mode: SplitMode
+) -> TrainingTaskLabels:
+    """Divide labels into train, ref and val. The same labels in the same order give the same sets.
+
+    Args:
+        labels_in: the labels.
+        split_ratios: shares of ref and val; ref has at most TRAINING_BATCH_LABEL_COUNT annotations. The rest is train.
+        split_mode: whether whole images or single points are dealt out.
+
+    Raises:
+        TrainingLabelsError: too few annotations for three sets.
+    """
+    sizes = _set_sizes(labels_in, split_ratios, split_mode)
+    if split_mode is SplitMode.VECTORS:
+        return _split_images(labels_in, sizes)
+    return _split_points(labels_in, sizes, stratified=split_mode is SplitMode.POINTS_STRATIFIED)
+
+
+def _set_sizes(labels: ImageLabels, ratios: tuple[float, float], mode: SplitMode) -> dict[str, int]:
+    count = labels.label_count
+    ref = min(round(count * ratios[0]), config.settings().training_batch_label_count)
+    val = round(count * ratios[1])
+    sizes = {"train": count - ref - val, "ref": ref, "val": val}
+    smallest, reason = 1, "Each set must be non-empty."
+    if mode is SplitMode.POINTS_STRATIFIED:
+        smallest = len(labels.classes_set)
+        reason = (
+            f"Each set's size must not be less than the number of classes ({smallest}) to work with train_test_split()."
+        )
+    if min(sizes.values()) < smallest:
+        raise TrainingLabelsError(
+            "Not enough annotations to populate train/ref/val sets."
+            f" Split was calculated as {'/'.join(str(size) for size in sizes.values())}. {reason}"
+        )
+    return sizes
+
+
+def _split_images(labels: ImageLabels, sizes: dict[str, int]) -> TrainingTaskLabels:
+    shuffled = list(labels.keys())
+    Random(0).shuffle(shuffled)
+    remaining = iter(shuffled)
+    sets: dict[str, ImageLabels] = {}
+    # Train comes last: it is the one that may fall short when the others exceed their size by part of an image.
+    for name in ("val", "ref", "train"):
+        sets[name] = ImageLabels()
+        while sets[name].label_count < sizes[name] and (location := next(remaining, None)) is not None:
+            sets[name].add_image(location, labels[location])
+    return TrainingTaskLabels(train=sets["train"], ref=sets["ref"], val=sets["val"])
+
+
+def _split_points(labels: ImageLabels, sizes: dict[str, int], stratified: bool) -> TrainingTaskLabels:
+    # Imported here: training on sets that were split before needs no scikit-learn.
+    from sklearn.model_selection import train_test_split
+
+    points = [(location, index) for location in list(labels.keys()) for index in range(len(labels[location]))]
+    classes = [labels[location][index][2] for location, index in points]
+
+    def divide(numbers: list[int], size: int) -> tuple[list[int], list[int]]:
+        strata = [classes[number] for number in numbers] if stratified else None
+        try:
+            rest, taken = train_test_split(numbers, test_size=size, random_state=0, shuffle=True, stratify=strata)
+        except ValueError as error:
+            raise TrainingLabelsError(f"The annotations cannot be divided into train/ref/val sets: {error}") from None
+        return rest, taken
+
+    rest, val = divide(list(range(len(points))), sizes["val"])
+    train, ref = divide(rest, sizes["ref"])
+    return TrainingTaskLabels(*(_gather(labels, (points[number] for number in part)) for part in (train, ref, val)))
+
+
+def _gather(labels: ImageLabels, points: Iterable[PointIndex]) -> ImageLabels:
+    chosen: dict[DataLocation, list[Annotation]] = defaultdict(list)
+    for location, index in points:
+        chosen[location].append(labels[location][index])
+    return ImageLabels(chosen)

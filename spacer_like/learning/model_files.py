@@ -1,0 +1,114 @@
+"""Classifiers stored at locations, as pickles for scikit-learn or as safetensors, and loaded from there."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
+from spacer_like.learning.classifier import Classifier
+from spacer_like.learning.sklearn_objects import from_pickle_bytes, from_sklearn, to_pickle_bytes
+from spacer_like.learning.tensor_file import from_safetensors, is_safetensors, to_safetensors
+
+if TYPE_CHECKING:
+    from spacer_like.data_classes import DataLocation, ImageFeatures
+
+SAFETENSORS_SUFFIX = ".safetensors"
+KEPT_CLASSIFIERS = 8
+
+
+def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Classifier:
+    """The classifier in a file's bytes, of either format. Nothing in the file is ever run.
+
+    Raises:
+        ModelFileError: the file is unsafe or holds no classifier; the sentence begins with `name`.
+    """
+    try:
+        return from_safetensors(data) if is_safetensors(data) else from_pickle_bytes(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}") from None
+
+
+class _ClassifierLoader:
+    """Loads classifiers, and keeps the last few, found by the hash of the file that is there now: never stale."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[bytes, Classifier] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, loc: DataLocation) -> Classifier:
+        """The classifier at a location.
+
+        Raises:
+            ModelFileError: the file is unsafe or holds no classifier.
+            DataNotFoundError: nothing is stored there.
+        """
+        from spacer_like.storage import read_bytes
+
+        data = read_bytes(loc)
+        digest = sha256(data).digest()
+        with self._lock:
+            if (found := self._kept.get(digest)) is not None:
+                self._kept.move_to_end(digest)
+                return found
+        classifier = classifier_from_bytes(data, loc.display_name)
+        with self._lock:
+            self._kept[digest] = classifier
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return classifier
+
+    def cache_clear(self) -> None:
+        """Forget the classifiers that are kept."""
+        with self._lock:
+            self._kept.clear()
+
+
+load_classifier = _ClassifierLoader(KEPT_CLASSIFIERS)
+
+
+def store_classifier(loc: DataLocation, clf: Any) -> None:
+    """Write a classifier to a location: as safetensors if its name ends so, else as scikit-learn's pickle.
+
+    Args:
+        loc: where.
+        clf: a `Classifier`, or a fitted ``CalibratedClassifierCV`` of an MLPClassifier or SGDClassifier.
+
+    Raises:
+        ModelFileError: `clf` is not fitted, or of a kind that could not be loaded again.
+    """
+    from spacer_like.storage import write_bytes
+
+    if not isinstance(clf, Classifier):
+        if not hasattr(clf, "calibrated_classifiers_"):
+            raise ModelFileError("Only fitted classifiers can be stored.")
+        clf = from_sklearn(clf)
+    as_tensors = loc.filename.endswith(SAFETENSORS_SUFFIX)
+    write_bytes(loc, to_safetensors(clf) if as_tensors else to_pickle_bytes(clf))
+
+
+def check_same_extractor(classifier: Any, features: ImageFeatures, name: str) -> None:
+    """Refuse to classify features that another extractor made. Where either side does not say, nothing is checked.
+
+    Args:
+        classifier: a `Classifier`.
+        features: what is to be classified.
+        name: the classifier's name, for the sentence.
+
+    Raises:
+        ExtractorMismatchError: the extractors differ, or the vectors' lengths.
+    """
+    wanted = getattr(classifier, "extractor_id", None)
+    if wanted is not None and features.extractor_id is not None and wanted != features.extractor_id:
+        raise ExtractorMismatchError(
+            f"{name}: the classifier was trained on features of the extractor {wanted[:16]}, and these are of "
+            f"{features.extractor_id[:16]}: extract the features again, or train a classifier on them."
+        )
+    if classifier.n_features_in_ != features.feature_dim:
+        raise ExtractorMismatchError(
+            f"{name}: the classifier expects feature vectors of {classifier.n_features_in_} numbers, and these have "
+            f"{features.feature_dim}: they are of another extractor."
+        )

@@ -1,0 +1,139 @@
+"""A multi-layer perceptron of rectified units, trained by Adam in float32.
+
+Weights are drawn, samples are shuffled and steps are taken as scikit-learn's ``MLPClassifier`` does with its default
+settings (X. Glorot, Y. Bengio 2010 for the first weights, D. Kingma, J. Ba 2014 for Adam), so that the same random
+stream gives the same network but for rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[np.floating]
+
+ALPHA = 1e-4
+"""Weight of the L2 penalty: scikit-learn's default."""
+INNER_BATCH = 200
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
+
+
+class Perceptron:
+    """A network from `sizes[0]` inputs through hidden layers to `sizes[-1]` outputs; one output is two classes.
+
+    Attributes:
+        layers: (weights [inputs, outputs], offsets [outputs]) of each layer, views of one array.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], learning_rate: float, random: RandomState, dtype: DTypeLike = np.float32
+    ) -> None:
+        self.learning_rate = learning_rate
+        self._steps = 0
+        self._is_binary = sizes[-1] == 1
+        shapes = list(pairwise(sizes))
+        count = sum((inputs + 1) * outputs for inputs, outputs in shapes)
+        self._penalised = sum(inputs * outputs for inputs, outputs in shapes)
+        self._parameters, self._gradient, self._mean, self._variance, self._scratch = (
+            np.zeros(count, dtype) for _ in range(5)
+        )
+        self.layers = _views(self._parameters, shapes)
+        self._gradients = _views(self._gradient, shapes)
+        for (inputs, outputs), (weights, offsets) in zip(shapes, self.layers, strict=True):
+            bound = np.sqrt(6 / (inputs + outputs))
+            weights[...] = random.uniform(-bound, bound, (inputs, outputs))
+            offsets[...] = random.uniform(-bound, bound, outputs)
+
+    def learn(self, features: Array, rows: NDArray[np.intp], targets: NDArray[np.bool_], random: RandomState) -> None:
+        """One pass over samples, shuffled by `random`, in steps of at most `INNER_BATCH`.
+
+        Args:
+            features: [n, inputs].
+            rows: [m] which of them to learn from.
+            targets: [m, outputs] whether the sample is of the output's class.
+            random: the stream that shuffles.
+        """
+        order = np.arange(len(rows))
+        random.shuffle(order)
+        wanted = targets.astype(self._parameters.dtype)
+        for start in range(0, len(rows), INNER_BATCH):
+            chosen = order[start : start + INNER_BATCH]
+            self._compute_gradient(features[rows[chosen]], wanted[chosen])
+            self._adam_step()
+
+    def outputs(self, features: Array) -> Array:
+        """Probabilities [n, outputs], not calibrated."""
+        return self._activations(features)[-1]
+
+    def _activations(self, features: Array) -> list[Array]:
+        activations = [features]
+        for weights, offsets in self.layers:
+            values = activations[-1] @ weights
+            values += offsets
+            if len(activations) < len(self.layers):
+                np.maximum(values, 0, out=values)
+            activations.append(values)
+        _normalise(activations[-1], self._is_binary)
+        return activations
+
+    def _compute_gradient(self, features: Array, wanted: Array) -> None:
+        """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`."""
+        activations = self._activations(features.astype(self._parameters.dtype, copy=False))
+        deltas = activations[-1] - wanted
+        for index in range(len(self.layers) - 1, -1, -1):
+            weights_gradient, offsets_gradient = self._gradients[index]
+            np.matmul(activations[index].T, deltas, out=weights_gradient)
+            np.sum(deltas, axis=0, out=offsets_gradient)
+            if index:
+                deltas = deltas @ self.layers[index][0].T
+                deltas[activations[index] == 0] = 0
+        penalty = self._scratch[: self._penalised]
+        np.multiply(self._parameters[: self._penalised], ALPHA, out=penalty)
+        self._gradient[: self._penalised] += penalty
+        self._gradient /= len(features)
+
+    def _adam_step(self) -> None:
+        self._steps += 1
+        rate = self.learning_rate * np.sqrt(1 - _BETA_2**self._steps) / (1 - _BETA_1**self._steps)
+        scratch = self._scratch
+        self._mean *= _BETA_1
+        np.multiply(self._gradient, 1 - _BETA_1, out=scratch)
+        self._mean += scratch
+        self._variance *= _BETA_2
+        np.multiply(self._gradient, self._gradient, out=scratch)
+        scratch *= 1 - _BETA_2
+        self._variance += scratch
+        np.sqrt(self._variance, out=scratch)
+        scratch += _EPSILON
+        np.divide(self._mean, scratch, out=scratch)
+        scratch *= float(rate)
+        self._parameters -= scratch
+
+
+def _views(flat: Array, shapes: Sequence[tuple[int, int]]) -> list[tuple[Array, Array]]:
+    """Weights and offsets of each layer within one array: first all weights, which are penalised, then all offsets."""
+    matrices, vectors, start = [], [], 0
+    for inputs, outputs in shapes:
+        matrices.append(flat[start : start + inputs * outputs].reshape(inputs, outputs))
+        start += inputs * outputs
+    for _, outputs in shapes:
+        vectors.append(flat[start : start + outputs])
+        start += outputs
+    return list(zip(matrices, vectors, strict=True))
+
+
+def _normalise(values: Array, is_binary: bool) -> None:
+    """The logistic function of one output, the softmax of several, in place."""
+    if is_binary:
+        with np.errstate(over="ignore"):
+            np.exp(-values, out=values)
+        values += 1
+        np.reciprocal(values, out=values)
+    else:
+        values -= values.max(axis=1, keepdims=True)
+        np.exp(values, out=values)
+        values /= values.sum(axis=1, keepdims=True)

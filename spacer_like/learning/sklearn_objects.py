@@ -1,0 +1,227 @@
+"""Our classifiers as scikit-learn's objects and pickles, and back.
+
+Importing scikit-learn takes longer than training on ten thousand points. The pickle is therefore composed from names
+and arrays, as long as the installed version is one whose objects are known; for others it is made by pickling real
+objects.
+"""
+
+from __future__ import annotations
+
+import pickle
+from importlib import import_module
+from importlib.metadata import version
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from spacer_like.exceptions import ModelFileError
+from spacer_like.learning.classifier import Classifier
+from spacer_like.learning.pickle_reader import Made, read_pickle
+from spacer_like.learning.pickle_writer import write_pickle
+from spacer_like.learning.sklearn_tree import (
+    ALLOWED,
+    BINARIZER,
+    CALIBRATED,
+    CALIBRATED_CV,
+    FROZEN,
+    LINEAR,
+    OWN_ATTRIBUTE,
+    PERCEPTRON,
+    SIGMOID,
+    classifier_of,
+    own_text,
+)
+
+KNOWN_VERSIONS = ("1.6", "1.7", "1.8", "1.9")
+"""Versions of scikit-learn whose constructors take the arguments below, and no others."""
+
+_PERCEPTRON_DEFAULTS: dict[str, Any] = {
+    "hidden_layer_sizes": (100,),
+    "activation": "relu",
+    "solver": "adam",
+    "alpha": 0.0001,
+    "batch_size": "auto",
+    "learning_rate": "constant",
+    "learning_rate_init": 0.001,
+    "power_t": 0.5,
+    "max_iter": 200,
+    "shuffle": True,
+    "random_state": None,
+    "tol": 0.0001,
+    "verbose": False,
+    "warm_start": False,
+    "momentum": 0.9,
+    "nesterovs_momentum": True,
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "epsilon": 1e-08,
+    "n_iter_no_change": 10,
+    "max_fun": 15000,
+    "loss": "log_loss",
+}
+_LINEAR_DEFAULTS: dict[str, Any] = {
+    "loss": "hinge",
+    "penalty": "l2",
+    "alpha": 0.0001,
+    "l1_ratio": 0.15,
+    "fit_intercept": True,
+    "max_iter": 1000,
+    "tol": 0.001,
+    "shuffle": True,
+    "verbose": 0,
+    "epsilon": 0.1,
+    "n_jobs": None,
+    "random_state": None,
+    "learning_rate": "optimal",
+    "eta0": 0.01,
+    "power_t": 0.5,
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "n_iter_no_change": 5,
+    "class_weight": None,
+    "warm_start": False,
+    "average": False,
+}
+
+
+def to_pickle_bytes(classifier: Classifier) -> bytes:
+    """A pickle that a plain scikit-learn opens, of a ``CalibratedClassifierCV``. Equal classifiers give equal bytes."""
+    if _sklearn_version().rpartition(".")[0] in KNOWN_VERSIONS:
+        return write_pickle(tree_of(classifier))
+    return pickle.dumps(as_sklearn(classifier), protocol=3)
+
+
+def from_pickle_bytes(data: bytes) -> Classifier:
+    """The classifier in a pickle; nothing that the pickle names is imported or called.
+
+    Raises:
+        ModelFileError: the pickle names what no classifier needs, or holds another kind of object.
+    """
+    return classifier_of(read_pickle(data, ALLOWED))
+
+
+def from_sklearn(calibrated: Any) -> Classifier:
+    """A fitted ``CalibratedClassifierCV`` as plain arrays.
+
+    Raises:
+        ModelFileError: it is not one, or of a kind that could not be read again.
+    """
+    return from_pickle_bytes(pickle.dumps(calibrated, protocol=pickle.DEFAULT_PROTOCOL))
+
+
+def as_sklearn(classifier: Classifier) -> Any:
+    """A fitted ``CalibratedClassifierCV`` that answers as `classifier` does."""
+    return _realise(tree_of(classifier), {})
+
+
+def tree_of(classifier: Classifier) -> Made:
+    """The classifier as scikit-learn's objects, described and not made."""
+    estimator = _perceptron(classifier) if classifier.kind == "MLP" else _linear(classifier)
+    frozen = _object(FROZEN, {"estimator": estimator})
+    sigmoids = [
+        _object(SIGMOID, {"a_": float(slope), "b_": float(offset)})
+        for slope, offset in zip(classifier.slopes, classifier.offsets, strict=True)
+    ]
+    calibrated = Made(
+        CALIBRATED,
+        state={"estimator": frozen, "calibrators": sigmoids, "classes": classifier.classes_, "method": "sigmoid"},
+    )
+    return _object(
+        CALIBRATED_CV,
+        {
+            "estimator": frozen,
+            "method": "sigmoid",
+            "cv": None,
+            "n_jobs": None,
+            "ensemble": "auto",
+            "classes_": classifier.classes_,
+            "n_features_in_": classifier.n_features_in_,
+            "calibrated_classifiers_": [calibrated],
+            OWN_ATTRIBUTE: own_text(classifier),
+        },
+    )
+
+
+def _perceptron(classifier: Classifier) -> Made:
+    outputs = len(classifier.slopes)
+    is_binary = outputs == 1
+    binarizer = _object(
+        BINARIZER,
+        {
+            "neg_label": 0,
+            "pos_label": 1,
+            "sparse_output": False,
+            "y_type_": "binary" if is_binary else "multiclass",
+            "sparse_input_": False,
+            "classes_": classifier.classes_,
+            "n_features_in_": 1,
+        },
+    )
+    fitted = {
+        "n_features_in_": classifier.n_features_in_,
+        "classes_": classifier.classes_,
+        "_label_binarizer": binarizer,
+        "coefs_": [np.ascontiguousarray(weights) for weights, _ in classifier.layers],
+        "intercepts_": [np.ascontiguousarray(offsets) for _, offsets in classifier.layers],
+        "n_layers_": len(classifier.layers) + 1,
+        "n_outputs_": outputs,
+        "out_activation_": "logistic" if is_binary else "softmax",
+        "n_iter_": 1,
+        "t_": 0,
+        "loss_curve_": [],
+        "best_loss_": float("inf"),
+        "validation_scores_": None,
+        "best_validation_score_": None,
+        "_no_improvement_count": 0,
+    }
+    sizes = tuple(len(offsets) for _, offsets in classifier.layers[:-1])
+    own = {"hidden_layer_sizes": sizes, "activation": classifier.activation}
+    return _object(PERCEPTRON, _PERCEPTRON_DEFAULTS | _accepted(classifier, _PERCEPTRON_DEFAULTS) | own | fitted)
+
+
+def _linear(classifier: Classifier) -> Made:
+    weights, offsets = classifier.layers[0]
+    fitted = {
+        "n_features_in_": classifier.n_features_in_,
+        "classes_": classifier.classes_,
+        "coef_": np.ascontiguousarray(weights.T),
+        "intercept_": np.ascontiguousarray(offsets),
+        "t_": 1.0,
+        "n_iter_": 1,
+    }
+    own = {"loss": "log_loss"} | _accepted(classifier, _LINEAR_DEFAULTS)
+    return _object(LINEAR, _LINEAR_DEFAULTS | own | fitted)
+
+
+def _accepted(classifier: Classifier, defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in classifier.parameters.items() if name in defaults}
+
+
+def _object(name: str, state: dict[str, Any]) -> Made:
+    return Made(name, state=state | {"_sklearn_version": _sklearn_version()})
+
+
+def _sklearn_version() -> str:
+    return version("scikit-learn")
+
+
+def _realise(node: Any, made: dict[int, Any]) -> Any:
+    if isinstance(node, list):
+        return [_realise(entry, made) for entry in node]
+    if not isinstance(node, Made):
+        return node
+    if id(node) not in made:
+        module, _, name = node.name.rpartition(".")
+        try:
+            cls = getattr(import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise ModelFileError(f"The installed scikit-learn has no {node.name}: install another version.") from error
+        made[id(node)] = instance = cls.__new__(cls)
+        # A newer version's constructor may have arguments that are not known here.
+        defaults = {key: argument.default for key, argument in signature(cls).parameters.items()}
+        state = {key: _realise(value, made) for key, value in node.state.items() if key != "_sklearn_version"}
+        vars(instance).update({key: value for key, value in defaults.items() if key not in state} | state)
+    return made[id(node)]

@@ -1,0 +1,104 @@
+"""Classifiers as safetensors: arrays, and a JSON header that says what they are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.exceptions import ModelFileError
+from spacer_like.learning.classifier import ACTIVATIONS, Classifier, with_checked_arrays
+
+FORMAT = "spacer_like.classifier"
+FORMAT_VERSION = 1
+_LENGTH_BYTES = 8
+_LARGEST_HEADER = 16 * 2**20
+
+
+def to_safetensors(classifier: Classifier) -> bytes:
+    """The file: tensors ``layer<i>.weights``, ``layer<i>.offsets``, ``slopes``, ``offsets``, and the header.
+
+    Equal classifiers give equal bytes.
+    """
+    from safetensors.numpy import save
+
+    tensors: dict[str, NDArray[Any]] = {"slopes": classifier.slopes, "offsets": classifier.offsets}
+    for number, (weights, offsets) in enumerate(classifier.layers):
+        tensors[f"layer{number}.weights"] = weights
+        tensors[f"layer{number}.offsets"] = offsets
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "kind": classifier.kind,
+        "classes": classifier.classes_.tolist(),
+        "activation": classifier.activation,
+        "parameters": dict(classifier.parameters),
+        "extractor_id": classifier.extractor_id,
+        "metrics": dict(classifier.metrics),
+        "versions": dict(classifier.versions),
+    }
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return save(contiguous, {"header": json.dumps(header, sort_keys=True)})
+
+
+def is_safetensors(data: bytes) -> bool:
+    """Whether bytes begin as such a file does: the length of a JSON object, and the object."""
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    return data[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and length <= len(data) - _LENGTH_BYTES
+
+
+def from_safetensors(data: bytes) -> Classifier:
+    """The classifier in a file.
+
+    Raises:
+        ModelFileError: a damaged file, or one that holds no classifier of ours.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        header = _header(data)
+        tensors = load(data)
+        layers = tuple(
+            (tensors[f"layer{number}.weights"], tensors[f"layer{number}.offsets"])
+            for number in range(sum(name.endswith(".weights") for name in tensors))
+        )
+        parameters = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in header["parameters"].items()
+        }
+        return with_checked_arrays(
+            Classifier(
+                header["kind"],
+                np.array(header["classes"]),
+                layers,
+                tensors["slopes"],
+                tensors["offsets"],
+                header["activation"],
+                parameters,
+                header["extractor_id"],
+                dict(header["metrics"]),
+                dict(header["versions"]),
+            )
+        )
+    except KeyError as error:
+        raise ModelFileError(f"The file holds no classifier: it lacks {error}.") from None
+    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError(f"The file holds no classifier ({error}).") from None
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    if length > _LARGEST_HEADER:
+        raise ModelFileError("The file's header is larger than any classifier's.")
+    header = json.loads(json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]["header"])
+    if header["format"] != FORMAT or header["format_version"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"The file is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this "
+            f"version reads {FORMAT} up to {FORMAT_VERSION}."
+        )
+    if header["kind"] not in ("MLP", "LR") or header["activation"] not in ACTIVATIONS:
+        raise ModelFileError("The file holds a kind of classifier that this version does not know.")
+    found: dict[str, Any] = header
+    return found
