@@ -27,6 +27,7 @@ OTHERS = {
     "botocore": "boto3 brings it",
     "pydantic_core": "pydantic brings it",
     "scipy": "scikit-learn brings it",
+    "threadpoolctl": "scikit-learn brings it",
     "django": "only where the host uses it",
 }
 
