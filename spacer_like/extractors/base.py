@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageFeatures
-from spacer_like.exceptions import ConfigError, HashMismatchError, MessageError, RowColumnInvalidError
+from spacer_like.exceptions import (
+    ConfigError,
+    DataNotFoundError,
+    HashMismatchError,
+    MessageError,
+    RowColumnInvalidError,
+)
 from spacer_like.extractors.file_hashes import sha256_of_file
 from spacer_like.points.messages import ExtractFeaturesReturnMsg
 from spacer_like.registry import Described
@@ -127,7 +133,7 @@ class FeatureExtractor(Described):
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_ID_LENGTH]
 
     def _hashes(self) -> dict[str, str]:
-        return {**self._seen_hashes, **self.data_hashes}
+        return {**self._seen_hashes, **{key: value.lower() for key, value in self.data_hashes.items()}}
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -179,6 +185,8 @@ class FeatureExtractor(Described):
         loaded_remotely = False
         if location.storage_type == "filesystem":
             path = Path(location.key)
+            if not path.is_file():
+                raise DataNotFoundError(f"There is no file '{path}', which the extractor needs as its '{key}'.")
         elif location.is_remote:
             path, loaded_remotely = self._fetched(key)
         else:
@@ -238,6 +246,8 @@ class DummyExtractor(FeatureExtractor):
         data_hashes: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(data_locations, data_hashes)
+        if type(feature_dim) is not int or feature_dim < 1:
+            raise MessageError(f"The extractor's feature_dim must be a positive integer, and is {feature_dim!r}.")
         self._feature_dim = feature_dim
 
     @property

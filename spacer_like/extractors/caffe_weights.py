@@ -58,25 +58,28 @@ def _blob(view: memoryview, layer: str) -> NDArray[np.float32]:
     single = array("f")
     for number, wire_type, value in _fields(view):
         if number in (_BLOB_DATA, _BLOB_DOUBLE_DATA) and isinstance(value, memoryview):
-            packed = np.dtype("<f4") if wire_type == _FIXED32 or number == _BLOB_DATA else np.dtype("<f8")
             if wire_type == _FIXED32:
                 single.frombytes(value)
-                continue
-            if len(value) % packed.itemsize:
-                raise _damaged(f"the numbers of the layer {layer} break off")
-            parts.append(np.frombuffer(value, packed).astype(np.float32, copy=False))
+            else:
+                parts.append(_packed(value, "<f4" if number == _BLOB_DATA else "<f8", layer))
         elif number == _BLOB_SHAPE and isinstance(value, memoryview):
             shape = _dimensions(value)
         elif number in _BLOB_LEGACY_SHAPE and isinstance(value, int):
             legacy_shape[number] = value
-    if single:
+    if single or not parts:
         parts.append(np.array(single, np.float32))
-    numbers = np.concatenate(parts) if len(parts) != 1 else parts[0]
+    numbers = np.concatenate(parts) if len(parts) > 1 else parts[0]
     if not shape:
         shape = [legacy_shape.get(number, 1) for number in _BLOB_LEGACY_SHAPE]
     if len(shape) > _MAX_AXES or math.prod(shape) != len(numbers):
         raise _damaged(f"the layer {layer} has {len(numbers)} numbers, which do not fill the shape {shape[:_MAX_AXES]}")
     return numbers.reshape(shape)
+
+
+def _packed(view: memoryview, number_type: str, layer: str) -> NDArray[np.float32]:
+    if len(view) % np.dtype(number_type).itemsize:
+        raise _damaged(f"the numbers of the layer {layer} break off")
+    return np.frombuffer(view, number_type).astype(np.float32, copy=False)
 
 
 def _dimensions(view: memoryview) -> list[int]:

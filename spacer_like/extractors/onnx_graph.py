@@ -208,7 +208,7 @@ class _Translation:
         )
 
     def mean(self, x: Any, dim: Any, keepdim: bool = False) -> str:
-        if sorted(axis % 4 for axis in dim) != [2, 3]:
+        if not isinstance(dim, tuple | list) or sorted(axis % 4 for axis in dim) != [2, 3]:
             raise UntranslatableError(f"there is no translation of a mean over the axes {dim}")
         average = self._add("GlobalAveragePool", self._name(x))
         return average if keepdim else self._add("Flatten", average)
