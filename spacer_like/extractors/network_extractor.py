@@ -38,6 +38,8 @@ class NetworkExtractor(FeatureExtractor):
     ONNX_VERSION: ClassVar[int | None] = None
     """A number allows ONNX Runtime. Models for it are kept on disk: the number must change with the network's code."""
 
+    _was_fetched_ahead = False
+
     @abstractmethod
     def build_module(self) -> nn.Module:
         """The network in torch, with its weights, in evaluation mode. Its method `extract_features` takes float32
@@ -57,10 +59,15 @@ class NetworkExtractor(FeatureExtractor):
 
         takes_pixels = np.asarray(patch_list[0]).dtype == np.uint8
         network, loaded_remotely = self._network(takes_pixels)
+        loaded_remotely |= self._was_fetched_ahead
+        self._was_fetched_ahead = False
         return network.features(patch_list, self.BATCH_SIZE), loaded_remotely
 
     def prepare(self) -> bool:
-        return self._network(takes_pixels=True)[1]
+        loaded_remotely = self._network(takes_pixels=True)[1]
+        # The extraction that this was done for still has to tell.
+        self._was_fetched_ahead |= loaded_remotely
+        return loaded_remotely
 
     def weights_hash(self) -> tuple[str, bool]:
         """The hash of all files of the extractor, which are checked, and whether one was fetched from afar."""

@@ -48,7 +48,9 @@ def run_in_batches(
 
 def thread_count() -> int:
     """How many threads compute: the setting TORCH_THREADS, else the processor cores that this process may use."""
-    return settings().torch_threads or len(os.sched_getaffinity(0))
+    if threads := settings().torch_threads:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class NetworkCache:

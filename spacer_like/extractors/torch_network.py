@@ -52,5 +52,5 @@ class TorchNetwork:
     def _exact_convolutions(self) -> AbstractContextManager[None]:
         # The short floats that a GPU would use for convolutions are too coarse.
         if self._device.type == "cuda":
-            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # type: ignore[no-any-return]
+            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         return nullcontext()
