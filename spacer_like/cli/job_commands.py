@@ -59,11 +59,16 @@ def _read_job(source: str) -> JobMsg:
     from spacer_like.messages import JobMsg
 
     data, name = read_text_source(source)
+    job: JobMsg = _deserialized(JobMsg, parse_json(data, name), name)
+    return job
+
+
+def _deserialized(message_class: Any, value: Any, name: str) -> Any:
+    """The message, or an error that names the file beside the field."""
     try:
-        return JobMsg.deserialize(parse_json(data, name))
+        return message_class.deserialize(value)
     except MessageError as error:
-        sentence = str(error)
-        raise type(error)(sentence if name in sentence else f"{name}: {sentence}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
 def validate(
@@ -106,12 +111,12 @@ def _message_found(data: bytes, name: str, kind: str | None) -> dict[str, Any]:
     value = parse_json(data, name)
     if kind is not None:
         message_class = _message_class(kind)
-        message_class.deserialize(value)
-        return {"what": f"a {message_class.__name__}", "message": message_class.__name__}
+        _deserialized(message_class, value, name)
+        return {"what": f"a message of the class {message_class.__name__}", "message": message_class.__name__}
     if isinstance(value, dict) and "original_job" in value:
-        JobReturnMsg.deserialize(value)
+        _deserialized(JobReturnMsg, value, name)
         return {"what": "a JobReturnMsg", "message": "JobReturnMsg"}
-    job = JobMsg.deserialize(value)
+    job = _deserialized(JobMsg, value, name)
     what = f"a JobMsg of {len(job.tasks)} {job.task_name} task{'' if len(job.tasks) == 1 else 's'}"
     return {"what": what, "message": "JobMsg", "task_name": job.task_name, "tasks": len(job.tasks)}
 

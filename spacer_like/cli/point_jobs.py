@@ -241,12 +241,11 @@ def labelled_features(table: PointTable, folder: DataLocation) -> ImageLabels:
 
 def _feature_files(folder: DataLocation) -> set[str]:
     """The feature files below a folder, by their paths in it."""
-    from spacer_like.storage import list_keys
+    from spacer_like.storage import storage_factory
 
-    prefix = folder.key.rstrip("/") + "/"
-    found = (
-        loc.key.removeprefix(prefix) for loc in list_keys(DataLocation(folder.storage_type, prefix, folder.bucket_name))
-    )
+    prefix = folder.key.rstrip("/") + "/" if folder.key else ""
+    keys = storage_factory(folder.storage_type, folder.bucket_name).list(prefix)
+    found = (key.removeprefix(prefix) for key in keys)
     return {key for key in found if key.endswith(FEATURE_ENDINGS)}
 
 

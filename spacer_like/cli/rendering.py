@@ -36,7 +36,8 @@ def table(*columns: str, names: int = 1) -> Table:
 
 def job_end(end: JobEnd, job: JobMsg) -> list[RenderableType]:
     """How each task of a job ended."""
-    rows = table("task", "ended", "seconds", "what", names=2)
+    rows = table("task", "ended", "seconds", names=2)
+    rows.add_column("", overflow="fold")
     statuses = [outcome.status for outcome in end.outcomes] + ["not_run"] * (len(job.tasks) - len(end.outcomes))
     for number, (msg, status) in enumerate(zip(job.tasks, statuses, strict=True)):
         if number >= MOST_ROWS and status == "done":

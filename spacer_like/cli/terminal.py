@@ -36,9 +36,12 @@ class Terminal:
     def show(self, *renderables: RenderableType) -> None:
         """The command's result for people; not with ``--json``."""
         if not self.json_mode:
+            from rich.text import Text
+
             console = _console(sys.stdout)
             for renderable in renderables:
-                console.print(renderable)
+                # A sentence is left to the terminal to wrap, so that it can be searched for and copied as one line.
+                console.print(renderable, soft_wrap=isinstance(renderable, Text))
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
@@ -95,5 +98,5 @@ def _console(stream: IO[str]) -> Console:
     from rich.console import Console
 
     # Wide enough for a table where the output goes into a file or a pipe.
-    width = None if stream.isatty() else 120
+    width = None if stream.isatty() else 200
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)

@@ -59,7 +59,7 @@ def draw_thresholds(axes: Axes, evaluation: Evaluation, threshold: float) -> Non
     bare(axes)
     for values, name, colour, style in (
         (evaluation.threshold_accuracy, "accuracy", BLUE, "-"),
-        (evaluation.threshold_coverage, "coverage: share of the points decided", VERMILLION, (0, (5, 2))),
+        (evaluation.threshold_coverage, "coverage (share decided)", VERMILLION, (0, (5, 2))),
     ):
         axes.plot(100 * evaluation.thresholds, 100 * values, color=colour, linestyle=style, linewidth=2.2, label=name)
     if len(evaluation.thresholds):

@@ -119,7 +119,7 @@ def _threshold_chart(evaluation: Evaluation) -> str:
     lines = [
         Line("accuracy", thresholds, accuracies, BLUE),
         Line(
-            "coverage: share of the points decided",
+            "coverage (share decided)",
             thresholds,
             evaluation.threshold_coverage.tolist(),
             VERMILLION,
