@@ -18,8 +18,7 @@ WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements/torch.txt \
-    && pip install --no-cache-dir -r requirements/core.txt -r requirements/networks.txt \
-    && pip install --no-cache-dir --no-deps -r requirements/networks-no-deps.txt
+    && pip install --no-cache-dir -r requirements/core.txt -r requirements/networks.txt
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # The default network is converted once here, and not at each start of a container.
@@ -30,7 +29,8 @@ RUN pip install --no-cache-dir --no-deps . \
 # The unit tests: the same packages, what testing needs on top, and the whole source tree.
 FROM packages AS test
 WORKDIR /src
-RUN pip install --no-cache-dir -r requirements/plots.txt -r requirements/dev.txt
+RUN pip install --no-cache-dir -r requirements/plots.txt -r requirements/dev.txt \
+    && pip install --no-cache-dir --no-deps -r requirements/dev-no-deps.txt
 COPY --chown=spacer:spacer . .
 RUN pip install --no-cache-dir --no-deps --editable . && chown spacer:spacer /src
 USER 10001:10001

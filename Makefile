@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
-PINS := $(addprefix requirements/,torch.txt core.txt networks.txt networks-no-deps.txt plots.txt dev.txt)
+PINS := $(addprefix requirements/,torch.txt core.txt networks.txt plots.txt dev.txt dev-no-deps.txt)
 BENCH_VENV := benchmarks/.pyspacer-env
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
 BENCH_STAMP := $(BENCH_VENV)/.installed
@@ -37,7 +37,7 @@ $(STAMP): $(PINS) setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install $(TORCH_INDEX) -r requirements/torch.txt
 	$(PIP) install -r requirements/core.txt -r requirements/networks.txt -r requirements/plots.txt -r requirements/dev.txt
-	$(PIP) install --no-deps -r requirements/networks-no-deps.txt
+	$(PIP) install --no-deps -r requirements/dev-no-deps.txt
 	$(PIP) install --no-deps --editable .
 	@touch $@
 

