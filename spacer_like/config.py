@@ -75,6 +75,8 @@ class Settings:
     """Whether a URL may lead to an address of the own machine or a private network."""
     storage_concurrency: int = 32
     transfer_retries: int = 5
+    s3_timeout_seconds: int = 60
+    """Seconds of silence after which a request to S3 has failed, and is tried again."""
 
     training_batch_label_count: int = 5000
     """Labels in an outer training batch, and the largest reference set."""

@@ -25,7 +25,7 @@ FLOORS = {
     "spacer_like.reading_ahead": 0,
     "spacer_like.points.messages": 0,
     "spacer_like.storage": 1,
-    "spacer_like.aws": 1,
+    "spacer_like.aws": 2,
     "spacer_like.images": 2,
     "spacer_like.extractors": 3,
     "spacer_like.learning": 3,

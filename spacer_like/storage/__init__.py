@@ -2,91 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import MessageError, SpacerError
-from spacer_like.storage.base import Storage
+from spacer_like.exceptions import InvalidKeyError, SpacerError
+from spacer_like.storage.base import RemoteStorage, Storage
+from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.memory import MemoryStorage
 
-_memory: MemoryStorage | None = None
+if TYPE_CHECKING:
+    from spacer_like.storage.s3 import S3Storage
+    from spacer_like.storage.url import URLStorage
+
+__all__ = [
+    "FilesystemStorage",
+    "MemoryStorage",
+    "RemoteStorage",
+    "S3Storage",
+    "Storage",
+    "URLStorage",
+    "clear_memory_storage",
+    "delete",
+    "exists",
+    "list_keys",
+    "read_bytes",
+    "read_many",
+    "register_storage",
+    "storage_factory",
+    "write_bytes",
+]
+
+_memory = MemoryStorage()
 _registered: dict[str, Callable[[str | None], Storage]] = {}
 
 
 def storage_factory(storage_type: str, bucket_name: str | None = None) -> Storage:
-    """The storage of a type, of S3 that of a bucket."""
-    global _memory
-    if storage_type == "memory":
-        _memory = _memory or MemoryStorage()
-        return _memory
+    """The storage of a type, of S3 that of a bucket.
+
+    Raises:
+        InvalidKeyError: the type is unknown, or S3 is given no bucket.
+    """
     if storage_type == "filesystem":
         return FilesystemStorage()
+    if storage_type == "memory":
+        return _memory
+    if storage_type == "s3":
+        if not bucket_name:
+            raise InvalidKeyError("bucket_name must be a string for s3 storage.")
+        from spacer_like.storage.s3 import S3Storage
+
+        return S3Storage(bucket_name)
+    if storage_type == "url":
+        from spacer_like.storage.url import URLStorage
+
+        return URLStorage()
     if storage_type in _registered:
         return _registered[storage_type](bucket_name)
-    raise MessageError(f"The storage type '{storage_type}' is unknown.")
-
-
-def clear_memory_storage() -> None:
-    """Forget all that the memory storage holds."""
-    global _memory
-    _memory = None
+    raise InvalidKeyError(
+        f"The storage type '{storage_type}' is unknown: it must be one of {', '.join(config.STORAGE_TYPES)}."
+    )
 
 
 def register_storage(storage_type: str, make: Callable[[str | None], Storage]) -> None:
-    """Make a storage of one's own known: `make` gets a location's bucket name."""
+    """Make a storage of one's own known, so that locations may name its type.
+
+    Args:
+        make: called with a location's bucket name for each use.
+
+    Raises:
+        InvalidKeyError: a type of that name is built in.
+    """
+    if storage_type in config.STORAGE_TYPES and storage_type not in _registered:
+        raise InvalidKeyError(f"The storage type '{storage_type}' is built in, and cannot be replaced.")
     _registered[storage_type] = make
     if storage_type not in config.STORAGE_TYPES:
         config.STORAGE_TYPES.append(storage_type)
 
 
+def clear_memory_storage() -> None:
+    """Forget all that the memory storage holds."""
+    _memory.blobs.clear()
+
+
 def read_bytes(loc: DataLocation) -> bytes:
-    return storage_factory(loc.storage_type, loc.bucket_name).read(loc.key)
+    """The bytes at a location; errors as `Storage.read`."""
+    return _storage_of(loc).read(loc.key)
 
 
 def write_bytes(loc: DataLocation, data: bytes) -> None:
-    storage_factory(loc.storage_type, loc.bucket_name).write(loc.key, data)
+    """Keep bytes at a location, whole or not at all."""
+    _storage_of(loc).write(loc.key, data)
+
+
+def exists(loc: DataLocation) -> bool:
+    """Whether anything is stored at a location."""
+    return _storage_of(loc).exists(loc.key)
+
+
+def delete(loc: DataLocation) -> None:
+    """Forget what is stored at a location, if anything is."""
+    _storage_of(loc).delete(loc.key)
+
+
+def list_keys(loc: DataLocation) -> Iterator[DataLocation]:
+    """The locations whose key begins with the one of `loc`, in no promised order."""
+    for key in _storage_of(loc).list(loc.key):
+        yield DataLocation(loc.storage_type, key, loc.bucket_name)
 
 
 def read_many(
     locs: Iterable[DataLocation],
     *,
     concurrency: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Iterator[tuple[DataLocation, bytes]]:
-    """Every location with its bytes, many at once, in the order of completion; the first error is raised.
+    """Every location with its bytes, many at once, in the order of completion; storages may be mixed.
 
     Args:
-        concurrency: how many at once; None is the setting STORAGE_CONCURRENCY.
-        progress: called with (read, all) after each.
+        concurrency: how many at once, and how many values are held at most; None is the setting STORAGE_CONCURRENCY.
+        progress: called with (read, all) after each; all is None where `locs` has no length.
+
+    Raises:
+        SpacerError: the first one that reading gave.
     """
-    by_storage: dict[tuple[str, str | None], list[DataLocation]] = {}
-    for loc in locs:
-        by_storage.setdefault((loc.storage_type, loc.bucket_name), []).append(loc)
-    count, total = 0, sum(map(len, by_storage.values()))
-    for (storage_type, bucket_name), group in by_storage.items():
-        of_key = {loc.key: loc for loc in group}
-        for key, found in storage_factory(storage_type, bucket_name).read_many(of_key, concurrency):
-            if isinstance(found, SpacerError):
-                raise found
-            count += 1
-            if progress:
-                progress(count, total)
-            yield of_key[key], found
+    total = len(locs) if isinstance(locs, Sized) else None
+    found = outcomes(read_bytes, locs, concurrency or config.settings().storage_concurrency)
+    for count, (loc, outcome) in enumerate(found, 1):
+        if isinstance(outcome, SpacerError):
+            raise outcome
+        if progress:
+            progress(count, total)
+        yield loc, outcome
 
 
-def exists(loc: DataLocation) -> bool:
-    return storage_factory(loc.storage_type, loc.bucket_name).exists(loc.key)
-
-
-def delete(loc: DataLocation) -> None:
-    storage_factory(loc.storage_type, loc.bucket_name).delete(loc.key)
+def _storage_of(loc: DataLocation) -> Storage:
+    return storage_factory(loc.storage_type, loc.bucket_name)
 
 
 _ELSEWHERE = {
+    "S3Storage": "spacer_like.storage.s3",
+    "URLStorage": "spacer_like.storage.url",
+    # PySpacer has these here; they belong to floors above.
     "load_image": "spacer_like.images.decode",
     "store_image": "spacer_like.images.decode",
     "load_classifier": "spacer_like.learning.model_files",
@@ -95,7 +155,6 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    # PySpacer has these here; they belong to floors above.
     if name in _ELSEWHERE:
         return getattr(import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

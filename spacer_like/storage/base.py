@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from io import BytesIO
-from itertools import islice
+from pathlib import Path
 
 from spacer_like import config
+from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import InvalidKeyError, SpacerError
+from spacer_like.storage.concurrency import outcomes
 
 
 class Storage(ABC):
-    """A place where bytes are kept under keys. A write is whole or not at all."""
+    """A place where bytes are kept under keys.
+
+    A write is whole or not at all, and a reader sees the old bytes or the new ones. Deleting what is not there is no
+    error: a task that is done twice must not fail the second time.
+    """
 
     @abstractmethod
     def read(self, key: str) -> bytes:
-        """The bytes under a key; `DataNotFoundError` where there are none."""
+        """The bytes under a key.
+
+        Raises:
+            DataNotFoundError: nothing is stored under the key.
+            AccessDeniedError: the storage refuses.
+            StorageUnavailableError: the storage does not answer, or broke off.
+        """
 
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
@@ -25,51 +36,85 @@ class Storage(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Forget a key."""
+        """Forget a key, if it is there."""
 
     @abstractmethod
     def exists(self, key: str) -> bool:
-        """Whether anything is kept under a key."""
-
-    @abstractmethod
-    def size(self, key: str) -> int:
-        """How many bytes are kept under a key; `DataNotFoundError` where there are none."""
+        """Whether anything is stored under a key."""
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[str]:
-        """The keys that begin with a prefix, in order."""
+        """The keys that begin with the text `prefix`, in no promised order."""
+
+    def size(self, key: str) -> int:
+        """How many bytes are stored under a key; errors as `read`."""
+        return len(self.read(key))
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
-        """At most `length` bytes from offset `start` on."""
+        """The bytes ``read(key)[start : start + length]``; past the end there are fewer, or none.
+
+        Raises:
+            InvalidKeyError: a negative start or length; other errors as `read`.
+        """
+        check_range(key, start, length)
         return self.read(key)[start : start + length]
 
-    def read_many(self, keys: Iterable[str], concurrency: int | None = None) -> Iterator[tuple[str, bytes | SpacerError]]:
-        """Every key with its bytes, or with the error that reading it gave, in the order of completion."""
-        count = concurrency or config.settings().storage_concurrency
-        waiting = iter(keys)
-        with ThreadPoolExecutor(count, thread_name_prefix="storage") as readers:
-            while chunk := list(islice(waiting, 4 * count)):
-                futures = {readers.submit(self.read, key): key for key in chunk}
-                for future in as_completed(futures):
-                    error = future.exception()
-                    if error is not None and not isinstance(error, SpacerError):
-                        raise error
-                    yield futures[future], error if isinstance(error, SpacerError) else future.result()
+    def read_many(
+        self, keys: Iterable[str], concurrency: int | None = None
+    ) -> Iterator[tuple[str, bytes | SpacerError]]:
+        """Every key with its bytes, or with the error that reading it gave, in the order of completion.
+
+        Never more than `concurrency` values are held, however many keys there are; None is the setting
+        STORAGE_CONCURRENCY.
+        """
+        return outcomes(self.read, keys, concurrency or config.settings().storage_concurrency)
 
     def load(self, key: str) -> BytesIO:
-        """The bytes under a key as a stream that stands at its start."""
+        """The bytes under a key, as a stream that stands at its start."""
         return BytesIO(self.read(key))
 
     def store(self, key: str, stream: BytesIO) -> None:
-        """Keep a stream's bytes under a key."""
-        self.write(key, stream.getvalue())
+        """Keep the whole contents of a stream under a key, wherever the stream stands."""
+        self.write(key, stream.getvalue() if isinstance(stream, BytesIO) else stream.read())
+
+
+class RemoteStorage(Storage):
+    """A storage across the network, copies of which may be kept in a folder."""
+
+    @abstractmethod
+    def location(self, key: str) -> DataLocation:
+        """The location of a key."""
+
+    def load(self, key: str, filesystem_cache: str | Path | None = None) -> BytesIO:
+        """The bytes under a key, as a stream that stands at its start.
+
+        Args:
+            filesystem_cache: a folder where a copy is kept; the next load reads that one, even where the original has
+                changed since.
+        """
+        if not filesystem_cache:
+            return BytesIO(self.read(key))
+        from spacer_like.storage.cache import cached_file
+
+        path, _ = cached_file(self.location(key), None, filesystem_cache)
+        return BytesIO(path.read_bytes())
 
 
 def check_key(key: str) -> None:
-    """Refuse a key that could lead out of its root.
+    """Refuse a key that no storage takes.
 
     Raises:
-        InvalidKeyError: an empty key, one with a NUL, or one with a `..` among its parts.
+        InvalidKeyError: the key is empty, has a NUL, or has a `..` among its parts, which could lead out of its folder.
     """
-    if not key or "\0" in key or ".." in key.replace("\\", "/").split("/"):
-        raise InvalidKeyError(f"The key {key!r} may not be used: it is empty or climbs out of its folder with '..'.")
+    if not key:
+        raise InvalidKeyError("A key may not be empty.")
+    if "\0" in key:
+        raise InvalidKeyError(f"The key {key!r} may not be used: it has a NUL character.")
+    if ".." in key.replace("\\", "/").split("/"):
+        raise InvalidKeyError(f"The key '{key}' may not be used: it has '..' among its parts.")
+
+
+def check_range(key: str, start: int, length: int) -> None:
+    """Refuse a range that begins before the first byte, or has a negative length, as an `InvalidKeyError`."""
+    if start < 0 or length < 0:
+        raise InvalidKeyError(f"The range of '{key}' from {start} of length {length} may not be negative.")

@@ -1,87 +1,160 @@
-"""Files."""
+"""Files, by their path."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spacer_like.exceptions import AccessDeniedError, DataNotFoundError, InvalidKeyError, StorageUnavailableError
-from spacer_like.storage.base import Storage, check_key
+from spacer_like.storage.base import Storage, check_key, check_range
 
-_UNFINISHED = ".spacer-like-unfinished-"
+# A writer that was killed leaves a file of such a name behind: it is never listed, and no key may be called so.
+_UNFINISHED = re.compile(r"\.spacer-[0-9a-f]{16}\.unfinished")
 
 
 class FilesystemStorage(Storage):
-    """Files by their path, absolute or from the working folder on."""
+    """Files by their path, absolute or from the working folder on. Folders are made as needed."""
 
     def read(self, key: str) -> bytes:
         with _told(key):
             return _path(key).read_bytes()
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
+        check_range(key, start, length)
         with _told(key), _path(key).open("rb") as file:
+            # Asking for more than there is would reserve memory for all that was asked for.
+            length = min(length, max(os.fstat(file.fileno()).st_size - start, 0))
             file.seek(start)
             return file.read(length)
 
     def write(self, key: str, data: bytes) -> None:
         path = _path(key)
-        with _told(key):
+        with _told(key, writing=True):
+            # A link stays, and the file that it leads to is replaced.
+            path = Path(os.path.realpath(path))
+            mode = _mode_of_regular_file(path, key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                umask = os.umask(0)
-                os.umask(umask)
-                os.chmod(unfinished, 0o666 & ~umask)
-                os.replace(unfinished, path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(unfinished)
-                raise
+            _write_whole(path, data, mode)
 
     def delete(self, key: str) -> None:
-        with _told(key):
-            _path(key).unlink()
+        with _told(key), suppress(FileNotFoundError, NotADirectoryError):
+            path = _path(key)
+            if path.is_dir() and not path.is_symlink():
+                raise IsADirectoryError
+            path.unlink()
 
     def exists(self, key: str) -> bool:
-        return _path(key).exists()
+        with _told(key):
+            return _path(key).is_file()
 
     def size(self, key: str) -> int:
         with _told(key):
-            return _path(key).stat().st_size
+            status = _path(key).stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError
+            return status.st_size
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        folder = Path(prefix if prefix.endswith("/") or not prefix else os.path.dirname(prefix) or ".")
-        found = (
-            os.path.join(root, name) if str(folder) != "." else os.path.relpath(os.path.join(root, name))
-            for root, _, names in os.walk(folder)
-            for name in names
-            if not name.startswith(_UNFINISHED)
-        )
-        return iter(sorted(path for path in found if path.startswith(prefix)))
+        """The files whose path begins with `prefix`: a folder with its slash, or the beginning of a name in it."""
+        if prefix:
+            check_key(prefix)
+        folder = prefix[: prefix.rfind("/") + 1]
+        for root, folders, names in os.walk(folder or "."):
+            inside = root if folder else root[2:]
+            begin = inside if not inside or inside.endswith("/") else f"{inside}/"
+            # Folders that cannot hold a key of this prefix are not entered.
+            folders[:] = [name for name in folders if _may_begin(f"{begin}{name}/", prefix)]
+            for name in names:
+                if f"{begin}{name}".startswith(prefix) and not _UNFINISHED.fullmatch(name):
+                    yield f"{begin}{name}"
+
+
+def _may_begin(folder: str, prefix: str) -> bool:
+    return folder.startswith(prefix) or prefix.startswith(folder)
 
 
 def _path(key: str) -> Path:
     check_key(key)
-    return Path(key)
+    if key.endswith("/"):
+        raise InvalidKeyError(f"'{key}' is a folder: name a file in it.")
+    path = Path(key)
+    if _UNFINISHED.fullmatch(path.name):
+        raise InvalidKeyError(f"The key '{key}' may not be used: unfinished files are called so.")
+    return path
+
+
+def _mode_of_regular_file(path: Path, key: str) -> int | None:
+    """The permissions of the file that will be replaced, None where there is none."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(mode):
+        raise InvalidKeyError(f"'{key}' is no ordinary file, and is not replaced by one.")
+    return stat.S_IMODE(mode)
+
+
+def _write_whole(path: Path, data: bytes, mode: int | None) -> None:
+    unfinished = path.with_name(f".spacer-{secrets.token_hex(8)}.unfinished")
+    # The system applies the umask; asking for it here would change it for other threads.
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            if mode is not None:
+                with suppress(PermissionError):
+                    os.fchmod(descriptor, mode)
+            rest = memoryview(data).cast("B")
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+            os.fsync(descriptor)
+        os.replace(unfinished, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+        raise
+    _keep_name(path.parent)
+
+
+def _keep_name(folder: Path) -> None:
+    """See to it that a rename in a folder survives a loss of power, where the filesystem offers that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
-def _told(key: str) -> Iterator[None]:
+def _told(key: str, writing: bool = False) -> Iterator[None]:
     """What the operating system says, as one of our errors."""
     try:
         yield
+    except InvalidKeyError:
+        raise
     except FileNotFoundError:
         raise DataNotFoundError(f"There is no file '{key}'.") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise InvalidKeyError(f"'{key}' leads to a folder or through a file, and not to a file.") from None
+    except IsADirectoryError:
+        raise InvalidKeyError(f"'{key}' is a folder: name a file in it.") from None
+    except (NotADirectoryError, FileExistsError):
+        if not writing:
+            raise DataNotFoundError(f"There is no file '{key}'.") from None
+        raise InvalidKeyError(f"'{key}' leads through a file as if that were a folder.") from None
     except PermissionError:
-        raise AccessDeniedError(f"The permissions of '{key}' forbid this.") from None
+        raise AccessDeniedError(f"The permissions of '{key}' or its folder forbid this.") from None
+    except UnicodeEncodeError:
+        raise InvalidKeyError(f"The key {key!r} cannot be the name of a file.") from None
     except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+            raise InvalidKeyError(f"The key '{key}' cannot be the name of a file: {error.strerror}.") from None
+        if error.errno == errno.EROFS:
+            raise AccessDeniedError(f"'{key}' lies on a disk that can only be read.") from None
         raise StorageUnavailableError(f"The file '{key}' cannot be reached: {error.strerror}.") from None

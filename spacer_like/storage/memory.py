@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spacer_like.exceptions import DataNotFoundError
-from spacer_like.storage.base import Storage, check_key
+from spacer_like.storage.base import Storage, check_key, check_range
 
 
 class MemoryStorage(Storage):
-    """A dictionary of bytes."""
+    """A dictionary of bytes, which all threads of the process share.
+
+    Each method touches the dictionary in one step, which the interpreter makes whole: no lock is needed.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
@@ -26,7 +29,7 @@ class MemoryStorage(Storage):
         self.blobs[key] = bytes(data)
 
     def delete(self, key: str) -> None:
-        self.read(key)
+        check_key(key)
         self.blobs.pop(key, None)
 
     def exists(self, key: str) -> bool:
@@ -36,5 +39,9 @@ class MemoryStorage(Storage):
     def size(self, key: str) -> int:
         return len(self.read(key))
 
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        check_range(key, start, length)
+        return self.read(key)[start : start + length]
+
     def list(self, prefix: str = "") -> Iterator[str]:
-        return iter(sorted(key for key in self.blobs if key.startswith(prefix)))
+        return iter([key for key in tuple(self.blobs) if key.startswith(prefix)])

@@ -1,0 +1,162 @@
+"""One HTTP request to an address that was checked.
+
+The name is resolved once, the addresses are checked, and the connection goes to a checked one: a name that answers
+another address the second time leads nowhere. Proxies of the environment are not used, because they would resolve the
+name themselves. Loading a body ends at a deadline, however slowly the server drips.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from spacer_like.exceptions import InvalidKeyError
+from spacer_like.storage.addresses import is_public
+
+_ADDRESSES_TRIED = 4
+_PATH_LETTERS = "/%:@!$&'()*+,;=~-._"
+_QUERY_LETTERS = _PATH_LETTERS + "?[]"
+
+
+class Deadline:
+    """The moment at which a download ends, finished or not."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def seconds_left(self) -> float:
+        return self._end - time.monotonic()
+
+    def check(self) -> None:
+        if self.seconds_left <= 0:
+            raise TimeoutError("the whole download took too long")
+
+
+class CheckedConnection(http.client.HTTPConnection):
+    """A connection to the host of a URL, by an address that `is_public`, or by any if private ones are allowed.
+
+    Args:
+        timeout: seconds of silence after which it gives up.
+        deadline: when it is cut, inside the context `bounded`.
+    """
+
+    def __init__(self, url: SplitResult, timeout: float, deadline: Deadline, allow_private: bool) -> None:
+        self._deadline = deadline
+        self._is_encrypted = url.scheme == "https"
+        host = _ascii_host(url)
+        super().__init__(host, url.port or (443 if self._is_encrypted else 80), timeout=timeout)
+        self._allow_private = allow_private
+        if self._is_encrypted:
+            # The port that goes without saying in the header Host.
+            self.default_port = 443
+
+    def connect(self) -> None:
+        error: OSError | None = None
+        for family, address in self._checked_addresses():
+            raw = socket.socket(family, socket.SOCK_STREAM)
+            raw.settimeout(self.timeout)
+            self.sock = raw
+            try:
+                # Before and after: a socket that is not yet connected cannot be cut.
+                self._deadline.check()
+                raw.connect(address)
+                self._deadline.check()
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._is_encrypted:
+                    context = ssl.create_default_context()
+                    self.sock = context.wrap_socket(raw, server_hostname=self.host, do_handshake_on_connect=False)
+                    self.sock.do_handshake()
+                return
+            except OSError as failure:
+                error = failure
+                self.close()
+        raise error or OSError("the name has no address")
+
+    def _checked_addresses(self) -> Sequence[tuple[socket.AddressFamily, tuple[str, int]]]:
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        addresses = [(family, (str(address[0]), self.port)) for family, _, _, _, address in found]
+        allowed = [entry for entry in addresses if self._allow_private or is_public(entry[1][0])]
+        if addresses and not allowed:
+            raise InvalidKeyError(
+                f"'{self.host}' leads to the address {addresses[0][1][0]}, which is not on the public internet."
+            )
+        return allowed[:_ADDRESSES_TRIED]
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """What waits on this connection when the deadline comes gets a `TimeoutError`."""
+        timer = threading.Timer(max(self._deadline.seconds_left, 0), self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except Exception:
+            self._deadline.check()
+            raise
+        finally:
+            timer.cancel()
+        self._deadline.check()
+
+    def _cut(self) -> None:
+        sock = self.sock
+        if sock is not None:
+            with suppress(OSError):
+                # The method of an encrypted socket would also take the encryption down under the thread that uses it.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _ascii_host(url: SplitResult) -> str:
+    host = url.hostname or ""
+    if host.isascii():
+        return host
+    return host.encode("idna").decode("ascii")
+
+
+def parsed(url: str) -> SplitResult:
+    """The parts of a URL that may be fetched.
+
+    Raises:
+        InvalidKeyError: not a URL of http or https with a host.
+    """
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # What Python says of it may repeat a password.
+        raise InvalidKeyError("its host or port is malformed") from None
+    if parts.scheme not in ("http", "https"):
+        raise InvalidKeyError(f"only http and https can be fetched, not '{parts.scheme or 'a text without a scheme'}'")
+    if not is_complete:
+        raise InvalidKeyError("the URL names no host")
+    return parts
+
+
+def request_target(url: SplitResult) -> str:
+    """The path and query as they are sent: letters that a request may not hold are quoted, others stay as they are."""
+    path = quote(url.path or "/", safe=_PATH_LETTERS)
+    return f"{path}?{quote(url.query, safe=_QUERY_LETTERS)}" if url.query else path
+
+
+def request_headers(url: SplitResult) -> Mapping[str, str]:
+    headers = {"User-Agent": "spacer-like", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+    if url.username is not None:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    return headers
+
+
+def shown(url: str) -> str:
+    """A URL as errors and logs name it: without its password, and without a query, which may be a signature."""
+    begin, mark, _ = url.partition("?")
+    scheme, slashes, rest = begin.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}" + ("?..." if mark else "")

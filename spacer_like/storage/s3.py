@@ -1,0 +1,121 @@
+"""Objects of an S3 bucket, on Amazon or on any server that speaks its language.
+
+obstore does the work; boto3 lends its chain of credentials, and stands in where obstore cannot: see `s3_boto`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataNotFoundError, InvalidKeyError
+from spacer_like.storage import s3_obstore
+from spacer_like.storage.base import RemoteStorage, check_key, check_range
+from spacer_like.storage.s3_account import Account
+from spacer_like.storage.s3_boto import BotoBucket
+from spacer_like.storage.s3_errors import RangeBeyondEndError
+from spacer_like.storage.s3_obstore import ObstoreBucket
+
+Bucket = TypeVar("Bucket", BotoBucket, ObstoreBucket)
+
+_boto_buckets: dict[tuple[Account, str], BotoBucket] = {}
+_obstore_buckets: dict[tuple[Account, str], ObstoreBucket] = {}
+_inherited: list[object] = []
+_lock = threading.RLock()
+
+
+class S3Storage(RemoteStorage):
+    """The objects of one bucket. All storages of a process share their connections to it."""
+
+    def __init__(self, bucket_name: str) -> None:
+        self.bucket_name = bucket_name
+
+    def location(self, key: str) -> DataLocation:
+        return DataLocation("s3", key, self.bucket_name)
+
+    def read(self, key: str) -> bytes:
+        return self._bucket(key).read(key)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        check_range(key, start, length)
+        bucket = self._bucket(key)
+        if not length:
+            # No request can ask for nothing, but a missing key is missing all the same.
+            bucket.size(key)
+            return b""
+        try:
+            return bucket.read_range(key, start, length)
+        except RangeBeyondEndError:
+            return b""
+
+    def write(self, key: str, data: bytes) -> None:
+        self._bucket(key).write(key, data)
+
+    def delete(self, key: str) -> None:
+        self._bucket(key).delete(key)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object; False as well where there is no such bucket."""
+        try:
+            self._bucket(key).size(key)
+        except DataNotFoundError:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        return self._bucket(key).size(key)
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        if prefix:
+            check_key(prefix)
+        return _boto_bucket(self.bucket_name).list(prefix)
+
+    def _bucket(self, key: str) -> BotoBucket | ObstoreBucket:
+        _check_s3_key(self.bucket_name, key)
+        if s3_obstore.is_usable() and s3_obstore.can_name(key):
+            return _shared(
+                _obstore_buckets,
+                self.bucket_name,
+                lambda account, name: ObstoreBucket(account, name, lambda: _boto_bucket(name)),
+            )
+        return _boto_bucket(self.bucket_name)
+
+
+def _boto_bucket(name: str) -> BotoBucket:
+    return _shared(_boto_buckets, name, BotoBucket)
+
+
+def _shared(buckets: dict[tuple[Account, str], Bucket], name: str, make: Callable[[Account, str], Bucket]) -> Bucket:
+    account = Account.current()
+    if (found := buckets.get((account, name))) is not None:
+        return found
+    with _lock:
+        if (account, name) not in buckets:
+            buckets[account, name] = make(account, name)
+        return buckets[account, name]
+
+
+def _check_s3_key(bucket: str, key: str) -> None:
+    check_key(key)
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidKeyError(f"The key {key!r} of the bucket '{bucket}' is no valid text.") from None
+    if length > 1024:
+        raise InvalidKeyError(f"The key '{key[:60]}…' of the bucket '{bucket}' is longer than S3's 1024 bytes.")
+
+
+def _forget_connections() -> None:
+    """A forked child must not write into its parent's connections, nor wait for a lock that a lost thread held."""
+    global _lock
+    _lock = threading.RLock()
+    # Kept alive: to take them down would wait for threads that the child does not have.
+    _inherited.append((dict(_boto_buckets), dict(_obstore_buckets)))
+    _boto_buckets.clear()
+    _obstore_buckets.clear()
+
+
+os.register_at_fork(after_in_child=_forget_connections)

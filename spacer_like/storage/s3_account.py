@@ -1,0 +1,112 @@
+"""Who asks S3, and where it answers: the settings, and what boto3's chain of credentials adds to them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from spacer_like import config
+from spacer_like.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    import boto3
+
+# What boto3 reads from the environment: a change of one of these is another account.
+_ENVIRONMENT = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CA_BUNDLE",
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """All that tells one connection to S3 from another; it can be a dictionary's key."""
+
+    access_key_id: str | None = field(repr=False)
+    secret_access_key: str | None = field(repr=False)
+    session_token: str | None = field(repr=False)
+    profile_name: str | None
+    anonymous: bool
+    region: str | None
+    endpoint_url: str | None
+    retries: int
+    timeout_seconds: int
+    connections: int
+    environment: tuple[str | None, ...] = field(repr=False)
+
+    @classmethod
+    def current(cls) -> Account:
+        """The account of the settings in force."""
+        values = config.settings()
+        return cls(
+            access_key_id=values.aws_access_key_id,
+            secret_access_key=values.aws_secret_access_key,
+            session_token=values.aws_session_token,
+            profile_name=values.aws_profile_name,
+            anonymous=values.aws_anonymous,
+            region=values.aws_region,
+            endpoint_url=values.aws_endpoint_url
+            or os.environ.get("AWS_ENDPOINT_URL_S3")
+            or os.environ.get("AWS_ENDPOINT_URL")
+            or None,
+            retries=values.transfer_retries,
+            timeout_seconds=values.s3_timeout_seconds,
+            connections=values.storage_concurrency,
+            environment=tuple(os.environ.get(name) for name in _ENVIRONMENT),
+        )
+
+    def session(self) -> boto3.Session:
+        """A boto3 session with the settings' credentials, else with those that boto3 finds.
+
+        Raises:
+            ConfigError: the profile does not exist, or half of a pair of keys is set.
+        """
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return boto3.Session(
+                aws_access_key_id=self.access_key_id,
+                aws_secret_access_key=self.secret_access_key,
+                aws_session_token=self.session_token,
+                profile_name=self.profile_name,
+            )
+        except BotoCoreError as error:
+            raise ConfigError(f"The AWS credentials are not set up: {type(error).__name__}: {error}") from None
+
+    def client(self, service: str = "s3", region: str | None = None) -> Any:
+        """A boto3 client of a service; the endpoint applies to S3 alone."""
+        session = self.session()
+        try:
+            return session.client(
+                service,
+                region_name=region or self.region,
+                endpoint_url=self.endpoint_url if service == "s3" else None,
+                config=self.boto_config(),
+            )
+        except ValueError:
+            raise ConfigError(f"AWS_ENDPOINT_URL '{self.endpoint_url}' is not a URL.") from None
+
+    def boto_config(self) -> Any:
+        import botocore
+        from botocore.config import Config
+
+        return Config(
+            signature_version=botocore.UNSIGNED if self.anonymous else None,
+            retries={"mode": "standard", "total_max_attempts": self.retries + 1},
+            connect_timeout=min(self.timeout_seconds, 10),
+            read_timeout=self.timeout_seconds,
+            max_pool_connections=self.connections,
+            # Stores that are not Amazon's know neither the newer checksums nor buckets as host names.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"} if self.endpoint_url else None,
+        )

@@ -1,0 +1,128 @@
+"""A bucket by boto3: for listing, for keys that obstore cannot name, and for forked processes.
+
+obstore runs on threads that a forked child does not inherit, and it knows no key with an empty part, such as ``a//b``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from spacer_like.exceptions import ConfigError, InvalidKeyError, StorageUnavailableError
+from spacer_like.storage.s3_account import Account
+from spacer_like.storage.s3_errors import s3_error
+
+
+class BotoBucket:
+    """A bucket that boto3 reads and writes. Threads may share it."""
+
+    def __init__(self, account: Account, name: str) -> None:
+        self.name = name
+        self._client = account.client()
+        self._retries = account.retries
+
+    def read(self, key: str) -> bytes:
+        return self._answer(key)[0]
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        body, is_partial = self._answer(key, Range=f"bytes={start}-{start + length - 1}")
+        return body if is_partial else body[start : start + length]
+
+    def _answer(self, key: str, **options: Any) -> tuple[bytes, bool]:
+        # boto3 itself tries again until an answer begins, but not once it has broken off.
+        for attempts_left in range(self._retries, -1, -1):
+            with self._told(key):
+                answer = self._client.get_object(Bucket=self.name, Key=key, **options)
+            try:
+                with self._told(key):
+                    return answer["Body"].read(), "ContentRange" in answer
+            except StorageUnavailableError:
+                if not attempts_left:
+                    raise
+        raise AssertionError
+
+    def write(self, key: str, data: bytes) -> None:
+        from io import BytesIO
+
+        from boto3.s3.transfer import TransferConfig
+
+        with self._told(key):
+            # Threads of its own would fail while the interpreter shuts down.
+            options = TransferConfig(use_threads=False, multipart_threshold=2**26, multipart_chunksize=2**24)
+            self._client.upload_fileobj(BytesIO(data), self.name, key, Config=options)
+
+    def delete(self, key: str) -> None:
+        with self._told(key):
+            self._client.delete_object(Bucket=self.name, Key=key)
+
+    def size(self, key: str) -> int:
+        with self._told(key):
+            size: int = self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
+            return size
+
+    def list(self, prefix: str) -> Iterator[str]:
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix))
+        while True:
+            with self._told(prefix):
+                page = next(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", ()):
+                yield entry["Key"]
+
+    @cached_property
+    def region(self) -> str | None:
+        """The region of the bucket, which S3 tells even those who may not read it."""
+        from botocore.exceptions import ClientError
+
+        with self._told(""):
+            try:
+                answer = self._client.head_bucket(Bucket=self.name)
+            except ClientError as error:
+                answer = error.response
+        headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+        region: str | None = headers.get("x-amz-bucket-region")
+        return region
+
+    def _told(self, key: str) -> Any:
+        return _told(self.name, key)
+
+
+@contextmanager
+def _told(bucket: str, key: str) -> Iterator[None]:
+    """What boto3 says, as one of our errors."""
+    from boto3.exceptions import Boto3Error
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        raise s3_error(bucket, key, status, _code(error)) from None
+    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.NoRegionError):
+        raise missing_credentials(bucket) from None
+    except boto.ParamValidationError:
+        raise InvalidKeyError(f"S3 takes no such names as 's3://{bucket}/{key}'.") from None
+    except Boto3Error as error:
+        # The transfer of an upload hides its cause in a text.
+        cause = error.__context__
+        if isinstance(cause, boto.ClientError):
+            status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            raise s3_error(bucket, key, status, _code(cause)) from None
+        raise s3_error(bucket, key, None) from None
+    except (boto.BotoCoreError, OSError):
+        raise s3_error(bucket, key, None) from None
+
+
+def _code(error: Any) -> str | None:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return None if code.isdigit() else code or None
+
+
+def missing_credentials(bucket: str) -> ConfigError:
+    return ConfigError(
+        f"No AWS credentials were found for the bucket '{bucket}': set AWS_PROFILE_NAME, AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, or AWS_ANONYMOUS for a public one."
+    )

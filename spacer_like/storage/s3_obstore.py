@@ -1,0 +1,225 @@
+"""A bucket by obstore: connections are kept and shared, requests are tried again, a body that breaks off is resumed."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from spacer_like.exceptions import ConfigError, SpacerError, StorageUnavailableError
+from spacer_like.storage.s3_account import Account
+from spacer_like.storage.s3_boto import BotoBucket, missing_credentials
+from spacer_like.storage.s3_errors import s3_error
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+Value = TypeVar("Value")
+
+_STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_REGION = re.compile(r"<Region>([a-z0-9-]{1,32})</Region>")
+# One request up to here; larger values in parts, which appear as one object when the last has come.
+_ONE_REQUEST_BYTES = 2**26
+_PART_BYTES = 2**24
+# The credentials are asked for again after this time. botocore renews a role's ten minutes before they end.
+_CREDENTIALS_LIFE = timedelta(minutes=9)
+
+_runtime_pid: int | None = None
+
+
+def is_usable() -> bool:
+    """Whether obstore works here: not in a child that was forked after its parent had used it."""
+    return _runtime_pid in (None, os.getpid())
+
+
+def can_name(key: str) -> bool:
+    """Whether obstore leaves a key as it is: it drops empty parts and refuses ``.`` and control characters."""
+    return all(part not in ("", ".", "..") for part in key.split("/")) and not any(
+        ord(letter) < 32 or ord(letter) == 127 for letter in key
+    )
+
+
+class _WrongRegionError(Exception):
+    def __init__(self, region: str | None) -> None:
+        super().__init__(region)
+        self.region = region
+
+
+class _NotPartialError(Exception):
+    """A whole object came where a range was asked for."""
+
+
+class ObstoreBucket:
+    """A bucket that obstore reads and writes. Threads may share it; it is made anew for another account."""
+
+    def __init__(self, account: Account, name: str, boto_bucket: Callable[[], BotoBucket]) -> None:
+        self.name = name
+        self._account = account
+        self._boto_bucket = boto_bucket
+        self._lock = threading.Lock()
+        self._store = self._new_store(account.region)
+
+    def read(self, key: str) -> bytes:
+        import obstore
+
+        return self._body(key, lambda store: obstore.get(store, key))
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        import obstore
+
+        options: Any = {"range": (start, start + length)}
+        try:
+            return self._body(key, lambda store: obstore.get(store, key, options=options))
+        except _NotPartialError:
+            return self.read(key)[start : start + length]
+
+    def _body(self, key: str, request: Callable[[S3Store], Any]) -> bytes:
+        # obstore resumes a body that broke off, where the server can; where it cannot, all is asked for again.
+        for attempts_left in range(self._account.retries, -1, -1):
+            answer = self._done(key, request)
+            try:
+                with self._told(key):
+                    return bytes(answer.bytes())
+            except StorageUnavailableError:
+                if not attempts_left:
+                    raise
+        raise AssertionError
+
+    def write(self, key: str, data: bytes) -> None:
+        import obstore
+
+        in_parts = len(data) > _ONE_REQUEST_BYTES
+        self._done(key, lambda store: obstore.put(store, key, data, use_multipart=in_parts, chunk_size=_PART_BYTES))
+
+    def delete(self, key: str) -> None:
+        import obstore
+
+        self._done(key, lambda store: obstore.delete(store, key))
+
+    def size(self, key: str) -> int:
+        import obstore
+
+        return self._done(key, lambda store: obstore.head(store, key)["size"])
+
+    def _done(self, key: str, request: Callable[[S3Store], Value]) -> Value:
+        store = self._store
+        try:
+            with self._told(key):
+                return request(store)
+        except _WrongRegionError as error:
+            self._move(store, error.region)
+        try:
+            with self._told(key):
+                return request(self._store)
+        except _WrongRegionError:
+            raise s3_error(self.name, key, 301, "WrongRegion") from None
+
+    def _move(self, store: S3Store, region: str | None) -> None:
+        """Ask in the region where the bucket is, unless another thread found that out."""
+        with self._lock:
+            if self._store is store:
+                self._store = self._new_store(region or self._boto_bucket().region)
+
+    def _new_store(self, region: str | None) -> S3Store:
+        global _runtime_pid
+        from obstore.store import S3Store
+
+        _runtime_pid = os.getpid()
+        account = self._account
+        session = None if account.anonymous else account.session()
+        # Where nothing is said, boto3 may know an endpoint from its profile.
+        endpoint = account.endpoint_url or (None if session is None else _profile_endpoint(account))
+        options: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
+        if session is None:
+            options["skip_signature"] = True
+        else:
+            options["credential_provider"] = _credentials(session, self.name)
+            region = region or session.region_name
+        try:
+            return S3Store(
+                self.name,
+                region=region or "us-east-1",
+                disable_bulk_delete=True,
+                client_options=_client_options(account, endpoint),
+                retry_config={
+                    "max_retries": account.retries,
+                    "backoff": {
+                        "init_backoff": timedelta(milliseconds=100),
+                        "max_backoff": timedelta(seconds=5),
+                        "base": 2,
+                    },
+                },
+                **options,
+            )
+        except Exception as error:
+            raise ConfigError(f"The connection to the bucket '{self.name}' cannot be set up: {error}") from None
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise s3_error(self.name, key, 404, _first(_CODE, str(error))) from None
+        except BaseError as error:
+            raise _translated(error, self.name, key) from None
+
+
+def _translated(error: Exception, bucket: str, key: str) -> SpacerError | _WrongRegionError | _NotPartialError:
+    text = str(error)
+    if "External AWS credential provider" in text:
+        return StorageUnavailableError(f"The AWS credentials for the bucket '{bucket}' could not be fetched.")
+    if "Received redirect without LOCATION" in text:
+        return _WrongRegionError(None)
+    if "non-partial response when range requested" in text:
+        return _NotPartialError()
+    status = _first(_STATUS, text)
+    code = _first(_CODE, text)
+    if status in ("301", "307", "400") and (region := _first(_REGION, text)):
+        return _WrongRegionError(region)
+    if status is None and type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
+        status = "403"
+    return s3_error(bucket, key, int(status) if status else None, code)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.search(text)
+    return found[1] if found else None
+
+
+def _credentials(session: Any, bucket: str) -> Any:
+    from botocore.exceptions import BotoCoreError
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    try:
+        return Boto3CredentialProvider(session, ttl=_CREDENTIALS_LIFE)
+    except (ValueError, BotoCoreError):
+        raise missing_credentials(bucket) from None
+
+
+def _profile_endpoint(account: Account) -> str | None:
+    endpoint: str = account.client().meta.endpoint_url
+    return None if re.fullmatch(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com", endpoint) else endpoint
+
+
+def _client_options(account: Account, endpoint: str | None) -> Any:
+    options: dict[str, Any] = {
+        "allow_http": bool(endpoint and endpoint.startswith("http://")),
+        "connect_timeout": timedelta(seconds=min(account.timeout_seconds, 10)),
+        "read_timeout": timedelta(seconds=account.timeout_seconds),
+        # Silence ends a transfer, not its length: a large file may take its time.
+        "timeout": timedelta(hours=12),
+    }
+    if bundle := os.environ.get("AWS_CA_BUNDLE"):
+        try:
+            options["root_certificate"] = Path(bundle).read_bytes()
+        except OSError:
+            raise ConfigError(f"The file '{bundle}' that AWS_CA_BUNDLE names cannot be read.") from None
+    return options

@@ -1,0 +1,207 @@
+"""Reading from the web, where a URL may come from a stranger.
+
+Only http and https; only addresses of the public internet, checked at every redirect and connected to as checked,
+unless the setting URL_ALLOW_PRIVATE allows others; at most MAX_DOWNLOAD_BYTES, and URL_TOTAL_TIMEOUT_SECONDS from the
+request to the last byte. Proxies that the environment names are not used: see `http_connection`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import urljoin
+
+from spacer_like import config
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import (
+    DataLimitError,
+    InvalidKeyError,
+    ReadOnlyStorageError,
+    SpacerInputError,
+    URLDownloadError,
+)
+from spacer_like.storage.base import RemoteStorage, check_range
+from spacer_like.storage.http_connection import (
+    CheckedConnection,
+    Deadline,
+    parsed,
+    request_headers,
+    request_target,
+    shown,
+)
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTS = 10
+_PASSING_STATUSES = {408, 425, 429}
+_CHUNK_BYTES = 2**18
+
+
+class HTTPStatusError(Exception):
+    """An answer that is not a success; ``status`` is its number."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"the server answered {self.status} {http.client.responses.get(self.status, '')}".rstrip()
+
+
+class IncompleteBodyError(Exception):
+    """A body that ended before its announced length."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class URLStorage(RemoteStorage):
+    """Whatever can be fetched from a URL, which is the key. It only reads."""
+
+    def location(self, key: str) -> DataLocation:
+        return DataLocation("url", key)
+
+    def read(self, key: str) -> bytes:
+        """The body of the answer.
+
+        Raises:
+            URLDownloadError: it cannot be downloaded; transient where trying again may help.
+            DataLimitError: it is longer than the setting MAX_DOWNLOAD_BYTES.
+        """
+        return _fetched(key).body
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        check_range(key, start, length)
+        if not length:
+            _fetched(key, "HEAD")
+            return b""
+        answer = _fetched(key, headers={"Range": f"bytes={start}-{start + length - 1}"}, accepted=(200, 206, 416))
+        if answer.status == 416:
+            return b""
+        if answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(f"bytes {start}-"):
+            return answer.body[:length]
+        body = answer.body if answer.status == 200 else self.read(key)
+        return body[start : start + length]
+
+    def exists(self, key: str) -> bool:
+        """Whether the server answers a question for the head of the resource with a success.
+
+        False after any failure: a server need not answer such a question, nor truthfully.
+        """
+        try:
+            _fetched(key, "HEAD")
+        except (URLDownloadError, InvalidKeyError):
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        length = _fetched(key, "HEAD").headers.get("Content-Length") or ""
+        return int(length) if length.isdecimal() else len(self.read(key))
+
+    def write(self, key: str, data: bytes) -> NoReturn:
+        raise ReadOnlyStorageError(f"Store operation not supported for URL storage: '{shown(key)}'.")
+
+    def delete(self, key: str) -> NoReturn:
+        raise ReadOnlyStorageError(f"Delete operation not supported for URL storage: '{shown(key)}'.")
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        raise ReadOnlyStorageError(f"URLs cannot be listed: '{shown(prefix)}'.")
+
+
+def _fetched(
+    url: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    accepted: tuple[int, ...] = (),
+) -> _Answer:
+    """The answer to a request, after its redirects."""
+    deadline = Deadline(config.settings().url_total_timeout_seconds)
+    target = url
+    for _ in range(_MOST_REDIRECTS + 1):
+        answer = _asked(url, target, method, headers or {}, deadline)
+        following = answer.headers.get("Location")
+        if answer.status not in _REDIRECTS or not following:
+            break
+        with _told(url):
+            # A Location may hold letters of Latin 1 that were UTF-8; the old place's password stays behind.
+            target = urljoin(target, following.encode("latin-1", "replace").decode("utf-8", "replace"))
+    else:
+        raise URLDownloadError(_failed(url), InvalidKeyError(f"more than {_MOST_REDIRECTS} redirects"))
+    if 200 <= answer.status < 300 or answer.status in accepted:
+        return answer
+    error = HTTPStatusError(answer.status)
+    raise URLDownloadError(_failed(url), error, answer.status >= 500 or answer.status in _PASSING_STATUSES)
+
+
+def _asked(url: str, target: str, method: str, headers: Mapping[str, str], deadline: Deadline) -> _Answer:
+    """The answer of one server; `url` is what the caller asked for, and what errors name."""
+    settings = config.settings()
+    with _told(url):
+        deadline.check()
+        parts = parsed(target)
+        connection = CheckedConnection(parts, settings.url_timeout_seconds, deadline, settings.url_allow_private)
+    try:
+        with _told(url), connection.bounded():
+            connection.request(method, request_target(parts), headers={**request_headers(parts), **headers})
+            response = connection.getresponse()
+        with _told(url, in_body=True), connection.bounded():
+            has_body = method == "GET" and (200 <= response.status < 300)
+            body = _body(url, response, settings.max_download_bytes) if has_body else b""
+        return _Answer(response.status, response.headers, body)
+    finally:
+        connection.close()
+
+
+def _body(url: str, response: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    announced = response.length
+    if announced is not None and announced > most_bytes:
+        raise _too_large(url, most_bytes)
+    chunks: list[bytes] = []
+    count = 0
+    while chunk := response.read(_CHUNK_BYTES):
+        chunks.append(chunk)
+        count += len(chunk)
+        if count > most_bytes:
+            raise _too_large(url, most_bytes)
+    if announced is not None and count < announced:
+        raise IncompleteBodyError(f"{count} of {announced} bytes came")
+    return b"".join(chunks)
+
+
+def _too_large(url: str, most_bytes: int) -> DataLimitError:
+    return DataLimitError(
+        f"The URL '{shown(url)}' holds more than {most_bytes} bytes, the limit that the setting MAX_DOWNLOAD_BYTES "
+        "sets."
+    )
+
+
+def _failed(url: str) -> str:
+    return f"Failed to download from the URL '{shown(url)}'."
+
+
+@contextmanager
+def _told(url: str, in_body: bool = False) -> Iterator[None]:
+    """What the network says, as one of our errors."""
+    try:
+        yield
+    except DataLimitError:
+        raise
+    except (OSError, http.client.HTTPException, ValueError, IncompleteBodyError) as error:
+        message = f"Couldn't read the full response from the URL '{shown(url)}'." if in_body else _failed(url)
+        raise URLDownloadError(message, error, _is_passing(error)) from None
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, socket.gaierror):
+        return error.errno != socket.EAI_NONAME
+    if isinstance(error, SpacerInputError | ssl.SSLCertVerificationError | http.client.InvalidURL | UnicodeError):
+        return False
+    return isinstance(error, OSError | http.client.HTTPException | IncompleteBodyError)
