@@ -173,7 +173,7 @@ class ImageLabels(DataClass):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImageLabels) and self._data == other._data
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __repr__(self) -> str:
         return f"ImageLabels({len(self)} images, {self.label_count} labels, {len(self.classes_set)} classes)"

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spacer_like.extractors.base import FeatureExtractor
+    from spacer_like.learning.trainer import ClassifierTrainer
+
 logger = getLogger(__name__)
 
 
@@ -46,8 +49,9 @@ def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]
 @reads_ahead(_read_image)
 def extract_features(msg: ExtractFeaturesMsg, image: NDArray[np.uint8]) -> ExtractFeaturesReturnMsg:
     """Extract the features of the message's points and store them."""
+    extractor: FeatureExtractor = msg.extractor
     with config.log_entry_and_exit("actual extraction"):
-        features, return_msg = msg.extractor(image, msg.rowcols)
+        features, return_msg = extractor(image, msg.rowcols)
     with config.log_entry_and_exit("storing features"):
         features.store(msg.feature_loc)
     return return_msg
@@ -62,8 +66,9 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
 
     labels = preprocess_labels(msg.labels.copy())
     previous = [load_classifier(location) for location in msg.previous_model_locs]
+    trainer: ClassifierTrainer = msg.trainer
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
-        classifier, results, return_msg = msg.trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+        classifier, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
     with config.log_entry_and_exit("storing classifier and val res"):
         results.store(msg.valresult_loc)
         if msg.report_loc is not None:
@@ -85,7 +90,8 @@ def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
 def classify_image(msg: ClassifyImageMsg, image: NDArray[np.uint8]) -> ClassifyReturnMsg:
     """Extract the features of the message's points and classify them, in the message's order."""
     start = time.perf_counter()
-    features, _ = msg.extractor(image, msg.rowcols)
+    extractor: FeatureExtractor = msg.extractor
+    features, _ = extractor(image, msg.rowcols)
     return _classified(msg, features, start)
 
 
