@@ -24,7 +24,6 @@ _ANYWHERE = ("--debug", "--verbose")
 
 app = typer.Typer(
     name="spacer-like",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -58,7 +57,7 @@ for _commands in (extract_command, train_command, classify_command, job_commands
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is returned, and no exception leaves."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    given = _in_front(given)
+    given = _in_front(given) or ["--help"]
     terminal = Terminal(json_mode="--json" in given, debug="--debug" in given)
     with _logging(given):
         try:

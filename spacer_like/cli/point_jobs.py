@@ -135,7 +135,8 @@ def _beside(name: str, table_source: str | None) -> DataLocation:
     if not is_relative(name) or table_source in (None, "-"):
         return location(name)
     table = location(str(table_source))
-    folder = DataLocation(table.storage_type, str(PurePosixPath(table.key).parent), table.bucket_name)
+    parent = table.key.rpartition("/")[0] or ("/" if table.key.startswith("/") else "")
+    folder = DataLocation(table.storage_type, parent, table.bucket_name)
     beside = inside(folder, name)
     if beside.storage_type == "filesystem" and not Path(beside.key).exists() and Path(name).exists():
         return location(name)

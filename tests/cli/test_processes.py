@@ -47,6 +47,12 @@ def test_default_weights_to_json_on_a_pipe(tmp_path):
     assert features.features.shape == (4, 1280)
 
 
+def test_without_arguments_it_tells_what_it_can_do():
+    ended = run()
+    assert ended.returncode == 0
+    assert "classify" in ended.stdout
+
+
 def test_a_failure_is_one_sentence_and_an_exit_code(tmp_path):
     ended = run("run", tmp_path / "nix.json")
     assert (ended.returncode, ended.stdout) == (64, "")

@@ -1,0 +1,101 @@
+"""What the doctor finds, and that it tells no secret."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spacer_like import config
+
+SECRETS = {
+    "SPACER_AWS_ACCESS_KEY_ID": "AKIDDOCTORSECRET1234",
+    "SPACER_AWS_SECRET_ACCESS_KEY": "doctor-secret-5678",
+    "SPACER_AWS_SESSION_TOKEN": "doctor-token-9012",
+}
+
+
+@pytest.fixture
+def clean(monkeypatch, tmp_path):
+    """No credentials of whoever runs the tests, and no machine that could be asked for some."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "SPACER_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    config.reload()
+    yield
+    config.reload()
+
+
+def by_name(said):
+    return {finding["name"]: finding for finding in said.json["findings"]}
+
+
+def test_a_healthy_house(clean, command):
+    said = command("doctor", "--json")
+    found = by_name(said)
+    assert said.code == 0, [finding for finding in found.values() if finding["state"] == "failed"]
+    assert found["torch"]["state"] == "ok"
+    assert found["MAX_IMAGE_PIXELS"]["text"] == "100000000 (default)"
+    assert (found["filesystem"]["state"], found["memory"]["state"]) == ("ok", "ok")
+    assert "no credentials" in found["s3 identity"]["text"]
+    assert "a vector of 1280 numbers" in found["extraction"]["text"]
+    assert "All is well." in command("doctor").out
+
+
+def test_no_secret_is_told(clean, command, monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    config.reload()
+    said = command("doctor", "--json")
+    shown = command("doctor")
+    for value in SECRETS.values():
+        assert value not in said.out + said.err + shown.out + shown.err
+        assert value[-6:] not in said.out
+    assert by_name(said)["AWS_SECRET_ACCESS_KEY"]["text"] == "(set) (environment)"
+
+
+def test_a_malformed_setting_is_told(clean, command, monkeypatch):
+    monkeypatch.setenv("SPACER_USE_ONNX", "yes")
+    config.reload()
+    said = command("doctor")
+    assert said.code == 1
+    assert "USE_ONNX may only be True or False." in said.out
+
+
+def test_a_cache_folder_that_cannot_be_made_is_told(clean, command, tmp_path):
+    (tmp_path / "file").write_text("")
+    with config.override(extractors_cache_dir=str(tmp_path / "file" / "cache")):
+        said = command("doctor", "--json")
+    assert said.code == 1
+    assert by_name(said)["weights' cache"]["state"] == "failed"
+
+
+def test_a_url_that_may_not_be_asked_is_told(clean, command):
+    said = command("doctor", "--url", "http://127.0.0.1:9/secret?token=hunter2", "--json")
+    assert said.code == 1
+    assert "hunter2" not in said.out
+
+
+def test_a_missing_extra_is_told_with_the_command_to_install_it():
+    code = """
+import importlib.metadata as metadata, sys
+whole = metadata.version
+def version(name):
+    if name in ("torch", "matplotlib"):
+        raise metadata.PackageNotFoundError(name)
+    return whole(name)
+metadata.version = version
+from spacer_like.cli import main
+sys.exit(main(["doctor"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"},
+    )
+    assert ended.returncode == 0, ended.stdout
+    assert "run pip install 'spacer_like[torch]'" in ended.stdout
+    assert "run pip install 'spacer_like[plots]'" in ended.stdout
