@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -116,3 +117,20 @@ def wait_until_blocked(process) -> None:
         if place.read_text() in ("wait_for_partner", "fifo_open"):
             return
         time.sleep(0.02)
+
+
+def test_a_bar_and_colours_appear_on_a_terminal(tmp_path):
+    JobMsg("classify_features", []).store(DataLocation("filesystem", str(tmp_path / "job.json")))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "run", str(tmp_path / "job.json"), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    with process, os.fdopen(ours, "rb") as terminal:
+        out = process.stdout.read()
+        shown = os.read(terminal.fileno(), 100_000)
+    assert json.loads(out)["ok"] is True
+    assert b"Classifying" in shown
