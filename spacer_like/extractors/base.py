@@ -18,12 +18,10 @@ from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageFeatures
 from spacer_like.exceptions import (
     ConfigError,
-    DataNotFoundError,
     HashMismatchError,
     MessageError,
     RowColumnInvalidError,
 )
-from spacer_like.extractors.file_hashes import sha256_of_file
 from spacer_like.points.messages import ExtractFeaturesReturnMsg
 from spacer_like.registry import Described
 
@@ -170,29 +168,28 @@ class FeatureExtractor(Described):
         location = self.data_locations[key]
         loaded_remotely = False
         if location.is_remote:
-            path, loaded_remotely = self._fetched(key)
-            data = path.read_bytes()
+            path, loaded_remotely = self.load_data_into_filesystem(key)
+            data = Path(path).read_bytes()
         else:
             data = read_bytes(location)
-        self._check(key, hashlib.sha256(data).hexdigest())
+        # What was read, and not what the file held before.
+        self._seen_hashes[key] = hashlib.sha256(data).hexdigest()
+        if self._seen_hashes[key] != self._hashes()[key]:
+            self.decache_remote_loaded_file(key)
+            raise self._mismatch(key)
         return BytesIO(data), loaded_remotely
 
     def load_data_into_filesystem(self, key: str) -> tuple[str, bool]:
         """The path of a file with the contents of `key`, checked, and whether they were fetched; errors as above."""
-        from spacer_like.storage import read_bytes, write_bytes
+        from spacer_like.storage.cache import cached_file, file_hash
 
         location = self.data_locations[key]
-        loaded_remotely = False
-        if location.storage_type == "filesystem":
-            path = Path(location.key)
-            if not path.is_file():
-                raise DataNotFoundError(f"There is no file '{path}', which the extractor needs as its '{key}'.")
-        elif location.is_remote:
-            path, loaded_remotely = self._fetched(key)
-        else:
-            path = self.data_filepath_for_cache(key)
-            write_bytes(DataLocation("filesystem", str(path)), read_bytes(location))
-        self._check(key, sha256_of_file(path))
+        folder = "" if location.storage_type == "filesystem" else self._cache_folder()
+        try:
+            path, loaded_remotely = cached_file(location, self.data_hashes.get(key), folder)
+        except HashMismatchError as error:
+            raise self._mismatch(key) from error
+        self._seen_hashes[key] = file_hash(path)
         return str(path), loaded_remotely
 
     def data_filepath_for_cache(self, key: str) -> Path:
@@ -206,25 +203,11 @@ class FeatureExtractor(Described):
         if self.data_locations[key].is_remote:
             self.data_filepath_for_cache(key).unlink(missing_ok=True)
 
-    def _fetched(self, key: str) -> tuple[Path, bool]:
-        from spacer_like.storage.cache import cached_file
-
-        try:
-            return cached_file(self.data_locations[key], self.data_hashes.get(key), self._cache_folder())
-        except HashMismatchError as error:
-            raise self._mismatch(key) from error
-
     def _cache_folder(self) -> str:
         folder = config.settings().extractors_cache_dir
         if not folder:
             raise ConfigError("Must define EXTRACTORS_CACHE_DIR to load extractor files/blobs into the filesystem.")
         return folder
-
-    def _check(self, key: str, sha256: str) -> None:
-        if key in self.data_hashes and self.data_hashes[key].lower() != sha256:
-            self.decache_remote_loaded_file(key)
-            raise self._mismatch(key)
-        self._seen_hashes[key] = sha256
 
     @staticmethod
     def _mismatch(key: str) -> HashMismatchError:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -122,7 +123,7 @@ def _model_path(recipe: Recipe) -> Path | None:
     import onnxruntime
 
     folder = _folder()
-    versions: list[Any] = [_CONVERSION, onnxruntime.__version__, os.uname().machine]
+    versions: list[Any] = [_CONVERSION, onnxruntime.__version__, platform.machine()]
     key = hashlib.sha256(json.dumps([*versions, asdict(recipe)], sort_keys=True).encode()).hexdigest()
     return None if folder is None else folder / f"{key[:40]}.onnx"
 

@@ -12,6 +12,8 @@ Value: TypeAlias = "str | Message"
 _TOKEN = re.compile(
     r"""\s+|\#[^\n]*|(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<word>[\w.+-]+)|(?P<sign>[{}:;,])"""
 )
+# Network definitions go four deep.
+_MAX_DEPTH = 50
 
 
 class Message:
@@ -52,7 +54,7 @@ def parse(text: str) -> Message:
     open_messages = [Message()]
     name: str | None = None
     for position, token in _tokens(text):
-        if token == "{" and name is not None:
+        if token == "{" and name is not None and len(open_messages) < _MAX_DEPTH:
             inner = Message()
             open_messages[-1].add(name, inner)
             open_messages.append(inner)

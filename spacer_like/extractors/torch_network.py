@@ -43,8 +43,7 @@ class TorchNetwork:
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Features of a batch [n, size, size, 3]: uint8 pixels, or float32 that enter the network as they are."""
         pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device).permute(0, 3, 1, 2)
-        if pixels.dtype == torch.uint8:
-            pixels = (pixels.float() - self._mean) / self._scale
+        pixels = (pixels.float() - self._mean) / self._scale if pixels.dtype == torch.uint8 else pixels.float()
         with torch.inference_mode(), self._exact_convolutions():
             found: Tensor = cast(Any, self._module).extract_features(pixels)
         return found.flatten(1).float().cpu().numpy()

@@ -66,8 +66,8 @@ def test_batches_hold_all_patches_in_order():
     assert np.array_equal(np.concatenate(batches), np.stack(patches))
 
 
-def test_a_thousand_points_at_the_edge_need_no_thousand_patches():
-    patches = Patches(np.zeros((400, 400, 3), np.uint8), [(0, number % 400) for number in range(1000)])
+def test_many_points_at_the_edge_do_not_need_all_their_patches_at_once():
+    patches = Patches(np.zeros((400, 400, 3), np.uint8), [(0, number % 400) for number in range(200)])
     tracemalloc.start()
     for _ in patch_batches(patches, 2):
         pass
