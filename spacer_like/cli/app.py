@@ -13,10 +13,8 @@ from typing import Annotated
 import typer
 
 from spacer_like.cli import classify_command, doctor_command, extract_command, job_commands, train_command
-from spacer_like.cli.running import JobFailedError
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import SpacerError
-from spacer_like.mailman import ExitCode, is_transient
 
 INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
 READER_WENT_AWAY = 128 + signal.SIGPIPE
@@ -81,6 +79,10 @@ def _in_front(arguments: list[str]) -> list[str]:
 
 
 def _failure(error: Exception, terminal: Terminal) -> int:
+    # Not before it is needed: a help page is to appear at once.
+    from spacer_like.cli.running import JobFailedError
+    from spacer_like.mailman import ExitCode, is_transient
+
     code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
     if isinstance(error, JobFailedError):
         code = error.exit_code

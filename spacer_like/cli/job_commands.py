@@ -11,7 +11,6 @@ from spacer_like.cli.locations import location, read_text_source
 from spacer_like.cli.options import JsonMode
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import MessageError, SpacerInputError
-from spacer_like.mailman import ExitCode
 
 if TYPE_CHECKING:
     from spacer_like.messages import JobMsg
@@ -90,7 +89,7 @@ def validate(
         from rich.text import Text
 
         terminal.show(Text(f"{name} is valid: {found['what']}."))
-    return ExitCode.DONE
+    return 0
 
 
 def _table_found(data: bytes, name: str) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def schema(
     found = _message_class(message) if message else JobMsg
     described = json_schema() if found is JobMsg else found.model_json_schema()
     typer.echo(json.dumps(described, indent=None if json_mode else 2))
-    return ExitCode.DONE
+    return 0
 
 
 def env_job() -> int:

@@ -29,7 +29,7 @@ def test_help_and_version_need_no_heavy_import():
 import sys
 from spacer_like.cli import main
 main(["--help"]); main(["train", "--help"])
-heavy = {"numpy", "PIL", "sklearn", "torch", "boto3", "matplotlib", "rich"}
+heavy = {"spacer_like.messages", "numpy", "PIL", "sklearn", "torch", "boto3", "matplotlib", "rich"}
 sys.exit(", ".join(heavy & set(sys.modules)) or None)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
