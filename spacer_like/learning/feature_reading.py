@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels
 from spacer_like.exceptions import FeatureFileError, RowColumnMismatchError, RowColumnMissingError
+from spacer_like.progress import report
 
 # Parsing is part inflating, part copying: two threads keep up with the reading.
 _PARSING_THREADS = 2
@@ -75,7 +76,7 @@ class FeatureReader:
                 yield location, copy.read_bytes()
             else:
                 missing.append(location)
-        for location, data in read_many(missing):
+        for location, data in read_many(missing, progress=_report):
             if keep_copies and (copy := self._copy_of(location)) is not None:
                 _write_whole(copy, data)
             yield location, data
@@ -84,6 +85,10 @@ class FeatureReader:
         if self._copies is None or not location.is_remote:
             return None
         return self._copies / sha256(location.uri.encode()).hexdigest()
+
+
+def _report(ended: int, total: int | None) -> None:
+    report("feature files", ended, total or ended)
 
 
 def _write_whole(path: Path, data: bytes) -> None:

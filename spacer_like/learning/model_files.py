@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +31,15 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
 
 
 class _ClassifierLoader:
-    """Loads classifiers, and keeps the last few, found by the hash of the file that is there now: never stale."""
+    """Loads classifiers, and keeps the last few with their files' bytes.
+
+    The file is read each time, and what is kept is given only if the bytes are the same: it is never stale. Comparing
+    them takes far less time than hashing them or parsing them again.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[bytes, Classifier] = OrderedDict()
+        self._kept: OrderedDict[DataLocation, tuple[bytes, Classifier]] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, loc: DataLocation) -> Classifier:
@@ -49,14 +52,16 @@ class _ClassifierLoader:
         from spacer_like.storage import read_bytes
 
         data = read_bytes(loc)
-        digest = sha256(data).digest()
         with self._lock:
-            if (found := self._kept.get(digest)) is not None:
-                self._kept.move_to_end(digest)
-                return found
+            kept = self._kept.get(loc)
+            if kept is not None:
+                self._kept.move_to_end(loc)
+        if kept is not None and kept[0] == data:
+            return kept[1]
         classifier = classifier_from_bytes(data, loc.display_name)
         with self._lock:
-            self._kept[digest] = classifier
+            self._kept[loc] = data, classifier
+            self._kept.move_to_end(loc)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         return classifier

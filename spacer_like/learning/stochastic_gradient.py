@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 ALPHA = 1e-4
 """Weight of the L2 penalty: scikit-learn's default."""
-_BLOCK = 32
+_BLOCK = 64
 
 
 class StochasticGradient:

@@ -23,6 +23,7 @@ from spacer_like.learning.evaluation import agreement
 from spacer_like.learning.perceptron import Perceptron
 from spacer_like.learning.stochastic_gradient import StochasticGradient
 from spacer_like.learning.trainer import MiniBatchTrainer
+from spacer_like.progress import report
 
 logger = getLogger(__name__)
 
@@ -124,6 +125,7 @@ def _learn(
         hits = sum(agreement(learner.outputs(batch.vectors), batch.targets) for batch in ref.batches(READ_POINTS))
         ref_accs.append(hits / ref.labels.label_count)
         logger.debug("Epoch %d, acc: %s", epoch, ref_accs[-1])
+        report("epochs", epoch + 1, nbr_epochs)
     assert learner is not None
     return learner, ref_accs
 

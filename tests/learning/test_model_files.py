@@ -260,12 +260,6 @@ class TestCache:
         store_classifier(LOCATION, made())
         assert load_classifier(LOCATION) is load_classifier(LOCATION)
 
-    def test_equal_files_are_one_classifier(self) -> None:
-        other = DataLocation("memory", "copy.pkl")
-        for location in (LOCATION, other):
-            store_classifier(location, made())
-        assert load_classifier(LOCATION) is load_classifier(other)
-
     def test_it_is_never_stale(self) -> None:
         store_classifier(LOCATION, made("MLP"))
         assert load_classifier(LOCATION).kind == "MLP"

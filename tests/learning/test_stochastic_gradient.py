@@ -6,7 +6,7 @@ from spacer_like.learning.stochastic_gradient import StochasticGradient
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-@pytest.mark.parametrize("count", [1, 31, 32, 33, 200])
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
 def test_it_takes_the_steps_of_scikit_learn(classes: int, count: int) -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, classes, count)
