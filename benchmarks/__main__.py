@@ -17,6 +17,7 @@ from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
 from benchmarks.points.measures import PointsMeasures
 from benchmarks.processes import ProgramFailed, keep_to_cores
+from benchmarks.storage import reading_many
 from benchmarks.tables import as_markdown, as_text, target
 
 HERE = Path(__file__).resolve().parent
@@ -68,7 +69,10 @@ def main() -> int:
     options = arguments()
     folders = Folders(options.work.resolve())
     pythons = Pythons(Path(sys.executable), options.peer_python.absolute())
-    measures = PointsMeasures(folders, pythons).all()
+    measures = [
+        *PointsMeasures(folders, pythons).all(),
+        reading_many(pythons.ours, folders.features("spacer_like"), folders.work / "s3"),
+    ]
     if options.list:
         print("\n".join(measure.name for measure in measures))
         return 0
@@ -77,9 +81,9 @@ def main() -> int:
     cores = keep_to_cores()
     make(folders, pythons, report)
     repeats = 1 if options.quick else options.repeats
+    about = described(pythons, cores, repeats)
     outcomes, failed = take_all(chosen(measures, options.only, options.quick), repeats)
     lines = [line for outcome in outcomes for line in outcome.lines]
-    about = described(pythons, cores, repeats)
     print(f"{as_text(lines)}\n\n{about}")
     output = options.output or (None if options.only or options.quick else HERE)
     if output is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -25,10 +26,13 @@ _PACKAGES = ("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", 
 
 
 def described(pythons: Pythons, cores: Sequence[int], repeats: int) -> str:
-    """One paragraph: when, on which processor, how often, which versions on either side."""
+    """One paragraph: when, on which processor, how often, which versions on either side.
+
+    To be asked before the first run, since it also says how busy the machine was.
+    """
     return (
         f"{date.today().isoformat()}; {processor()}, {len(cores)} cores; Python {platform.python_version()}; "
-        f"medians of {repeats}, fresh processes, in turn.\n"
+        f"medians of {repeats}, fresh processes, in turn; load at the start {os.getloadavg()[0]:.1f}.\n"
         f"spacer_like with {versions(pythons.ours)}; PySpacer with {versions(pythons.peer)}."
     )
 

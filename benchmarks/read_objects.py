@@ -1,0 +1,47 @@
+"""Read many objects of a bucket, all at once by our storage, or one after the other by boto3.
+
+usage: python -m benchmarks.read_objects spacer_like|boto3 BUCKET OBJECTS; the settings SPACER_AWS_* say where
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+from spacer_like.config import settings
+
+
+def by_spacer_like(bucket: str, keys: list[str]) -> Iterator[bytes]:
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.storage import read_many
+
+    return (data for _, data in read_many([DataLocation("s3", key, bucket) for key in keys]))
+
+
+def by_boto3(bucket: str, keys: list[str]) -> Iterator[bytes]:
+    import boto3
+
+    client = boto3.client(
+        "s3",
+        aws_access_key_id=settings().aws_access_key_id,
+        aws_secret_access_key=settings().aws_secret_access_key,
+        region_name=settings().aws_region,
+        endpoint_url=settings().aws_endpoint_url,
+    )
+    return (client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
+
+
+def main(side: str, bucket: str, count: int) -> None:
+    keys = [f"{number}.npz" for number in range(count)]
+    started = time.perf_counter()
+    sizes = [len(data) for data in (by_spacer_like if side == "spacer_like" else by_boto3)(bucket, keys)]
+    seconds = time.perf_counter() - started
+    if len(sizes) != count:
+        raise SystemExit(f"{len(sizes)} of {count} objects arrived.")
+    print(json.dumps({"task_seconds": seconds, "megabytes": sum(sizes) / 1e6}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

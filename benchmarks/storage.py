@@ -1,0 +1,102 @@
+"""Reading many small objects from an S3 endpoint, against boto3, one after the other."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.figures import OURS, Comparison, Figure, Target
+from benchmarks.measures import Measure
+from benchmarks.processes import Command
+
+BOTO3 = "boto3, one after the other"
+OBJECTS = 1000
+BUCKET = "features"
+KEY, SECRET = "benchmark", "not-a-secret"
+SECONDS_TO_START = 20
+
+
+def reading_many(python: Path, feature_files: Path, folder: Path) -> Measure:
+    """Read feature files from `rclone serve s3`, which runs on the same cores.
+
+    Args:
+        python: the interpreter of our environment, which has rclone beside it.
+        feature_files: a folder of .npz files; each stands in the bucket as often as it takes to make OBJECTS.
+        folder: what the server serves.
+    """
+    port = _free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+
+    def command(side: str) -> Command:
+        settings = {
+            "SPACER_AWS_ACCESS_KEY_ID": KEY,
+            "SPACER_AWS_SECRET_ACCESS_KEY": SECRET,
+            "SPACER_AWS_REGION": "us-east-1",
+            "SPACER_AWS_ENDPOINT_URL": endpoint,
+        }
+        return Command(python, ("-m", "benchmarks.read_objects", side, BUCKET, str(OBJECTS)), settings)
+
+    @contextmanager
+    def server() -> Iterator[None]:
+        _fill(folder / BUCKET, feature_files)
+        process = subprocess.Popen(
+            [
+                *(python.with_name("rclone"), "serve", "s3", folder, "--addr", f"127.0.0.1:{port}"),
+                *("--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--config", os.devnull),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(port)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+    ours = command("spacer_like")
+    about = f"{OBJECTS:,} feature files from an S3 endpoint"
+    return Measure(
+        name="read-s3",
+        sides={OURS: ours, BOTO3: command("boto3")},
+        before=[ours],
+        figures=[
+            Figure(f"{about}: reading", "task_seconds", target=Target(Comparison.TIMES_LESS, 5), other=BOTO3),
+            Figure(f"{about}: whole process", "wall_seconds", other=BOTO3),
+            Figure(f"{about}: peak memory", "peak_mib", "MiB", other=BOTO3),
+        ],
+        surroundings=server,
+    )
+
+
+def _fill(bucket: Path, feature_files: Path) -> None:
+    bucket.mkdir(parents=True, exist_ok=True)
+    sources = sorted(feature_files.glob("*.npz"))
+    for number in range(OBJECTS):
+        target = bucket / f"{number}.npz"
+        if not target.exists():
+            os.link(sources[number % len(sources)], target)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
