@@ -20,11 +20,10 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import parse_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
+from spacer_like.progress import report
 from spacer_like.reading_ahead import ReadingTask
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 
 class ExitCode(IntEnum):
@@ -40,7 +39,7 @@ class Interrupted(BaseException):
     """SIGTERM: the machine is being taken away. Not an `Exception`, so that no task catches it."""
 
 
-def process_job(job_msg: JobMsg, progress: Progress | None = None) -> JobReturnMsg:
+def process_job(job_msg: JobMsg) -> JobReturnMsg:
     """Run every task of a job, one after the other, the reading of the next beside the computing of this one.
 
     A task that fails does not stop the others, except for a transient failure: what made it fail would meet them too.
@@ -53,7 +52,7 @@ def process_job(job_msg: JobMsg, progress: Progress | None = None) -> JobReturnM
     """
     if not isinstance(job_msg, JobMsg):
         raise MessageError(f"process_job takes a JobMsg, not {type(job_msg).__name__}.")
-    run = _Run(job_msg, progress)
+    run = _Run(job_msg)
     run.tasks()
     return run.return_message()
 
@@ -66,9 +65,9 @@ class JobEnd(NamedTuple):
     exit_code: ExitCode
 
 
-def run_job(job_msg: JobMsg, progress: Progress | None = None) -> JobEnd:
+def run_job(job_msg: JobMsg) -> JobEnd:
     """As `process_job`, for a program: it learns how each task ended, and SIGTERM ends the job with what is done."""
-    run = _Run(job_msg, progress)
+    run = _Run(job_msg)
     with _interruptible():
         try:
             run.tasks()
@@ -80,9 +79,8 @@ def run_job(job_msg: JobMsg, progress: Progress | None = None) -> JobEnd:
 class _Run:
     """One job under way: what its tasks have come to so far."""
 
-    def __init__(self, job_msg: JobMsg, progress: Progress | None = None) -> None:
+    def __init__(self, job_msg: JobMsg) -> None:
         self.job_msg = job_msg
-        self.progress = progress
         self.outcomes: list[TaskOutcome] = []
         self.first_traceback: str | None = None
 
@@ -94,8 +92,7 @@ class _Run:
             with config.log_entry_and_exit(f"{self.job_msg.task_name} [{getattr(msg, 'job_token', '')}]"):
                 outcome = self._outcome(msg, answer)
             self.outcomes.append(outcome)
-            if self.progress:
-                self.progress(len(self.outcomes), len(self.job_msg.tasks))
+            report(self.job_msg.task_name, len(self.outcomes), len(self.job_msg.tasks))
             if outcome.transient:
                 break
 

@@ -19,6 +19,7 @@ FLOORS = {
     "spacer_like": 0,
     "spacer_like.exceptions": 0,
     "spacer_like.registry": 0,
+    "spacer_like.progress": 0,
     "spacer_like.config": 0,
     "spacer_like.data_classes": 0,
     "spacer_like.message_base": 0,

@@ -15,6 +15,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
 from spacer_like.mailman import ExitCode, env_job, process_job
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, JobMsg, JobReturnMsg
+from spacer_like.progress import listening
 from spacer_like.reading_ahead import ReadingTask
 
 ANSWER = ClassifyReturnMsg.example()
@@ -86,8 +87,9 @@ def test_a_transient_failure_ends_the_job_since_the_others_would_meet_it_too(ans
 def test_progress_is_told_after_each_task(answer_with):
     answer_with(failing(ImageError("reef.jpg is no image.")))
     seen = []
-    process_job(job_of("1", "bad", "2"), progress=lambda done, count: seen.append((done, count)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    with listening(lambda *told: seen.append(told)):
+        process_job(job_of("1", "bad", "2"))
+    assert seen == [("classify_features", ended, 3) for ended in (1, 2, 3)]
 
 
 def test_what_is_no_job_is_refused():

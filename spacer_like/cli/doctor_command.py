@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -29,8 +30,8 @@ def doctor(
     from spacer_like.cli.diagnosis import examine
 
     terminal = Terminal(json_mode=json_mode)
-    with terminal.progress("Examining") as progress:
-        findings = [finding._asdict() for finding in examine(bucket, url, progress)]
+    with terminal.progress({}) as listener:
+        findings = [finding._asdict() for finding in examine(bucket, url, partial(listener, "Examining"))]
     healthy = all(finding["state"] != "failed" for finding in findings)
     terminal.answer({"ok": healthy, "findings": findings})
     if not json_mode:

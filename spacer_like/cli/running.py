@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacer_like.exceptions import SpacerError
 from spacer_like.mailman import ExitCode, JobEnd, run_job
+from spacer_like.progress import listening
 
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
@@ -41,9 +42,9 @@ class Answers:
 
 def run_with_progress(job: JobMsg, terminal: Terminal) -> JobEnd:
     """Run a job, with a bar where somebody can see it."""
-    with terminal.progress(DESCRIPTIONS.get(job.task_name, job.task_name)) as progress:
-        progress(0, len(job.tasks))
-        return run_job(job, progress)
+    with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
+        listener(job.task_name, 0, len(job.tasks))
+        return run_job(job)
 
 
 def run_for_answers(job: JobMsg, terminal: Terminal, names: list[str]) -> Answers:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import TaskID
 
-Progress = Callable[[int, int], None]
+    from spacer_like.progress import Listener
 
 
 class Terminal:
@@ -68,10 +69,14 @@ class Terminal:
         self.answer({"ok": False, "exit_code": int(code), "error": {"class": error_class, "message": text}})
 
     @contextmanager
-    def progress(self, description: str) -> Iterator[Progress]:
-        """A bar on standard error, if that is a terminal; the callable takes (steps ended, steps in all)."""
+    def progress(self, descriptions: Mapping[str, str]) -> Iterator[Listener]:
+        """A bar for each kind of work on standard error, if that is a terminal.
+
+        Args:
+            descriptions: how a kind of work is called here; of others the listener's own word for it is shown.
+        """
         if not sys.stderr.isatty():
-            yield lambda ended, total: None
+            yield lambda work, ended, total: None
             return
         from rich.progress import (
             BarColumn,
@@ -90,8 +95,14 @@ class Terminal:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
-            task = bar.add_task(description, total=None)
-            yield lambda ended, total: bar.update(task, completed=ended, total=total)
+            tasks: dict[str, TaskID] = {}
+
+            def show(work: str, ended: int, total: int) -> None:
+                if work not in tasks:
+                    tasks[work] = bar.add_task(descriptions.get(work, work), total=total)
+                bar.update(tasks[work], completed=ended, total=total)
+
+            yield show
 
 
 def _console(stream: IO[str]) -> Console:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Protocol
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.config import settings
+from spacer_like.progress import report
 
 _KEPT_NETWORKS = 4
 
@@ -41,9 +42,17 @@ def run_in_batches(
 
     starts = range(0, len(patches), batch_size)
     if workers == 1 or len(starts) == 1:
-        return np.concatenate([run_from(start) for start in starts])
+        return np.concatenate(list(_reported(map(run_from, starts), len(patches))))
     with ThreadPoolExecutor(min(workers, len(starts)), "extract") as pool:
-        return np.concatenate(list(pool.map(run_from, starts)))
+        return np.concatenate(list(_reported(pool.map(run_from, starts), len(patches))))
+
+
+def _reported(results: Iterator[NDArray[np.float32]], total: int) -> Iterator[NDArray[np.float32]]:
+    ended = 0
+    for result in results:
+        ended += len(result)
+        report("points", ended, total)
+        yield result
 
 
 def thread_count() -> int:
