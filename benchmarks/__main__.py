@@ -11,12 +11,13 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.environment import described
+from benchmarks.cores import keep_to_cores
+from benchmarks.environment import described, quietness
 from benchmarks.measures import Measure, Outcome, take
 from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
 from benchmarks.points.measures import PointsMeasures
-from benchmarks.processes import ProgramFailed, keep_to_cores
+from benchmarks.processes import ProgramFailed
 from benchmarks.storage import reading_many
 from benchmarks.tables import as_markdown, as_text, target
 
@@ -81,9 +82,9 @@ def main() -> int:
     cores = keep_to_cores()
     make(folders, pythons, report)
     repeats = 1 if options.quick else options.repeats
-    about = described(pythons, cores, repeats)
     outcomes, failed = take_all(chosen(measures, options.only, options.quick), repeats)
     lines = [line for outcome in outcomes for line in outcome.lines]
+    about = f"{described(pythons, cores, repeats)}\n{quietness(outcomes)}"
     print(f"{as_text(lines)}\n\n{about}")
     output = options.output or (None if options.only or options.quick else HERE)
     if output is not None:

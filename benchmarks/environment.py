@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from statistics import median
 
+from benchmarks.measures import Outcome
 from benchmarks.points.material import Pythons
+from benchmarks.processes import OTHERS
+
+BUSY = 0.1
 
 _VERSIONS = """
 import importlib.metadata, json, sys
@@ -26,15 +30,22 @@ _PACKAGES = ("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", 
 
 
 def described(pythons: Pythons, cores: Sequence[int], repeats: int) -> str:
-    """One paragraph: when, on which processor, how often, which versions on either side.
-
-    To be asked before the first run, since it also says how busy the machine was.
-    """
+    """One paragraph: when, on which processor, how often, which versions on either side."""
     return (
         f"{date.today().isoformat()}; {processor()}, {len(cores)} cores; Python {platform.python_version()}; "
-        f"medians of {repeats}, fresh processes, in turn; load at the start {os.getloadavg()[0]:.1f}.\n"
+        f"medians of {repeats}, fresh processes, in turn.\n"
         f"spacer_like with {versions(pythons.ours)}; PySpacer with {versions(pythons.peer)}."
     )
+
+
+def quietness(outcomes: Sequence[Outcome]) -> str:
+    """One sentence: what part of the cores other programs took, which slows whoever runs on both of them most."""
+    shares = [quantities[OTHERS] for outcome in outcomes for runs in outcome.runs.values() for quantities in runs]
+    if not shares:
+        return ""
+    typical, largest = median(shares), max(shares)
+    advice = "; such a table proves nothing, measure again on a quiet machine" if typical > BUSY else ""
+    return f"Other programs took {typical:.0%} of the cores' time in the median run, {largest:.0%} at most{advice}."
 
 
 def processor() -> str:

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from benchmarks.cores import THREADS, ShareOfOthers
+
 REPOSITORY = Path(__file__).resolve().parents[1]
-THREADS = 2
+OTHERS = "share_of_others"
 
 Quantities = dict[str, float]
 
@@ -40,19 +42,13 @@ class Command:
     without: Path | None = None
 
 
-def keep_to_cores(count: int = THREADS) -> list[int]:
-    """Keep this process and all that it starts to so many cores; gives their numbers."""
-    cores = sorted(os.sched_getaffinity(0))[:count]
-    os.sched_setaffinity(0, cores)
-    return cores
-
-
 def run(command: Command) -> Quantities:
     """Run a program to its end.
 
     Returns:
         Its answer, and of the whole process: ``wall_seconds`` from start to end, ``cpu_seconds``, user and system,
-        and ``peak_mib``, the largest resident memory.
+        ``peak_mib``, the largest resident memory, and ``share_of_others``, what part of the cores' time went to other
+        programs meanwhile.
 
     Raises:
         ProgramFailed: it ended with an error, or printed no answer.
@@ -60,6 +56,7 @@ def run(command: Command) -> Quantities:
     if command.without is not None:
         shutil.rmtree(command.without, ignore_errors=True)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        others = ShareOfOthers()
         started = time.perf_counter()
         process = subprocess.Popen(
             [str(command.python), *command.arguments],
@@ -74,6 +71,8 @@ def run(command: Command) -> Quantities:
             process.kill()
             raise
         wall_seconds = time.perf_counter() - started
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        share_of_others = others.share(cpu_seconds, wall_seconds)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise ProgramFailed(f"{_name(command)} ended with {process.returncode}:\n{_end_of(errors)}")
@@ -81,8 +80,9 @@ def run(command: Command) -> Quantities:
     return {
         **answer,
         "wall_seconds": wall_seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "cpu_seconds": cpu_seconds,
         "peak_mib": usage.ru_maxrss / 1024,
+        OTHERS: share_of_others,
     }
 
 

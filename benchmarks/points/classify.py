@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.points.packages import part
 
 
-def main(package: str, features: str, classifier: str, times: int, scores: str) -> None:
+def main(package: str, features: str, classifier: str, times: str, scores: str) -> None:
     messages, tasks = (part(package, name) for name in ("messages", "tasks"))
     location = messages.DataLocation
     message = messages.ClassifyFeaturesMsg(
@@ -25,7 +25,7 @@ def main(package: str, features: str, classifier: str, times: int, scores: str) 
     )
     answers: list[Any] = []
     seconds = []
-    for _ in range(times + 1):
+    for _ in range(int(times) + 1):
         started = time.perf_counter()
         answers.append(tasks.classify_features(message))
         seconds.append(time.perf_counter() - started)
@@ -35,4 +35,4 @@ def main(package: str, features: str, classifier: str, times: int, scores: str) 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], times=int(sys.argv[4]), scores=sys.argv[5])
+    main(*sys.argv[1:])

@@ -21,7 +21,7 @@ def random_points(count: int, seed: int) -> list[tuple[int, int]]:
     return [(choose.randrange(HEIGHT), choose.randrange(WIDTH)) for _ in range(count)]
 
 
-def main(package: str, image: str, weights: str, features: str, points: int) -> None:
+def main(package: str, image: str, weights: str, features: str, points: str) -> None:
     started = time.perf_counter()
     messages, extractors, tasks = (part(package, name) for name in ("messages", "extractors", "tasks"))
     imported = time.perf_counter()
@@ -29,7 +29,7 @@ def main(package: str, image: str, weights: str, features: str, points: int) -> 
     message = messages.ExtractFeaturesMsg(
         job_token="benchmark",
         extractor=extractors.EfficientNetExtractor(data_locations={"weights": location("filesystem", weights)}),
-        rowcols=random_points(points, seed=points),
+        rowcols=random_points(int(points), seed=int(points)),
         image_loc=location("filesystem", image),
         feature_loc=location("filesystem", features),
     )
@@ -40,4 +40,4 @@ def main(package: str, image: str, weights: str, features: str, points: int) -> 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], points=int(sys.argv[5]))
+    main(*sys.argv[1:])

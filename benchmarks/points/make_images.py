@@ -25,7 +25,8 @@ def noise(random: np.random.Generator) -> NDArray[np.float32]:
     frequency = np.hypot(np.fft.fftfreq(HEIGHT)[:, None], np.fft.rfftfreq(WIDTH)[None, :])
     frequency[0, 0] = np.inf
     field = np.fft.irfft2(spectrum / frequency**SLOPE, s=(HEIGHT, WIDTH))
-    return (field / field.std()).astype(np.float32)
+    unit: NDArray[np.float32] = (field / field.std()).astype(np.float32)
+    return unit
 
 
 def photograph(fields: NDArray[np.float32], random: np.random.Generator) -> Image.Image:

@@ -30,7 +30,7 @@ def run_job(extractor: EfficientNetExtractor, images: list[Path], folder: Path, 
         )
         for number, image in enumerate(images)
     ]
-    job = JobMsg("extract_features", tasks)
+    job = JobMsg(task_name="extract_features", tasks=tasks)
     started = time.perf_counter()
     answer = process_job(job)
     seconds = time.perf_counter() - started
@@ -59,15 +59,15 @@ def run_network(extractor: EfficientNetExtractor, images: list[Path], points: in
     return {"task_seconds": network_seconds, "reading_seconds": reading_seconds}
 
 
-def main(what: str, images_folder: str, weights: str, features_folder: str, count: int, points: int) -> None:
-    images = sorted(Path(images_folder).glob("*.jpg"))[:count]
+def main(what: str, images_folder: str, weights: str, features_folder: str, count: str, points: str) -> None:
+    images = sorted(Path(images_folder).glob("*.jpg"))[: int(count)]
     extractor = EfficientNetExtractor(data_locations={"weights": DataLocation("filesystem", weights)})
     if what == "job":
-        answer = run_job(extractor, images, Path(features_folder), points)
+        answer = run_job(extractor, images, Path(features_folder), int(points))
     else:
-        answer = run_network(extractor, images, points)
-    print(json.dumps({**answer, "patches_a_second": count * points / answer["task_seconds"]}))
+        answer = run_network(extractor, images, int(points))
+    print(json.dumps({**answer, "patches_a_second": len(images) * int(points) / answer["task_seconds"]}))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], count=int(sys.argv[5]), points=int(sys.argv[6]))
+    main(*sys.argv[1:])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.cores import THREADS
 from benchmarks.figures import OURS, PEER, Comparison, Figure, Target
 from benchmarks.measures import Measure
 from benchmarks.points.folders import IMAGES, POINTS_PER_IMAGE, POINTS_TO_CLASSIFY, Folders
 from benchmarks.points.material import Pythons
-from benchmarks.processes import THREADS, Command
+from benchmarks.processes import Command
 
 FIRST_RUN = f"{OURS}, first run"
 PEERS_FILES = f"{OURS} on PySpacer's files"

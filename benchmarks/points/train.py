@@ -46,4 +46,4 @@ def main(package: str, kind: str, labels: str, features_folder: str, model: str,
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:7])
+    main(*sys.argv[1:])

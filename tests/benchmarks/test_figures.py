@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cores import busy_seconds
 from benchmarks.figures import OURS, PEER, Comparison, Figure, Target, measured
 from benchmarks.measures import Measure, take
 from benchmarks.processes import Command, ProgramFailed, run
@@ -119,3 +120,15 @@ def test_sides_are_run_in_turn(tmp_path):
     assert log.read_text() == "wABAB"
     assert len(said) == 4
     assert [line.ours for line in outcome.lines] == [1, 0.5]
+
+
+def test_the_time_of_the_cores_is_read_from_the_kernel(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {1, 2})
+    monkeypatch.setattr("os.sysconf", lambda _: 100)
+    statistics = "cpu 9 9 9 9 9 9 9 9\ncpu0 9 9 9 9 9 9 9 9\ncpu1 100 20 30 7777 888 1 2 3 0 0\ncpu2 44 0 0 5 5 0 0 0\n"
+    assert busy_seconds(statistics) == 2.0
+
+
+def test_what_another_program_takes_is_told():
+    quantities = run(python("import time; time.sleep(0.3); print('{}')"))
+    assert 0 <= quantities["share_of_others"] <= 1
