@@ -54,6 +54,8 @@ class CheckedConnection(http.client.HTTPConnection):
         host = _ascii_host(url)
         super().__init__(host, url.port or (443 if self._is_encrypted else 80), timeout=timeout)
         self._allow_private = allow_private
+        # The base class forgets its socket when the answer announces that the connection ends with the body.
+        self._to_cut: socket.socket | None = None
         if self._is_encrypted:
             # The port that goes without saying in the header Host.
             self.default_port = 443
@@ -63,7 +65,7 @@ class CheckedConnection(http.client.HTTPConnection):
         for family, address in self._checked_addresses():
             raw = socket.socket(family, socket.SOCK_STREAM)
             raw.settimeout(self.timeout)
-            self.sock = raw
+            self.sock = self._to_cut = raw
             try:
                 # Before and after: a socket that is not yet connected cannot be cut.
                 self._deadline.check()
@@ -73,6 +75,7 @@ class CheckedConnection(http.client.HTTPConnection):
                 if self._is_encrypted:
                     context = ssl.create_default_context()
                     self.sock = context.wrap_socket(raw, server_hostname=self.host, do_handshake_on_connect=False)
+                    self._to_cut = self.sock
                     self.sock.do_handshake()
                 return
             except OSError as failure:
@@ -106,11 +109,10 @@ class CheckedConnection(http.client.HTTPConnection):
         self._deadline.check()
 
     def _cut(self) -> None:
-        sock = self.sock
-        if sock is not None:
+        if self._to_cut is not None:
             with suppress(OSError):
                 # The method of an encrypted socket would also take the encryption down under the thread that uses it.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._to_cut, socket.SHUT_RDWR)
 
 
 def _ascii_host(url: SplitResult) -> str:

@@ -148,6 +148,7 @@ def _asked(url: str, target: str, method: str, headers: Mapping[str, str], deadl
         deadline.check()
         parts = parsed(target)
         connection = CheckedConnection(parts, settings.url_timeout_seconds, deadline, settings.url_allow_private)
+    response: http.client.HTTPResponse | None = None
     try:
         with _told(url), connection.bounded():
             connection.request(method, request_target(parts), headers={**request_headers(parts), **headers})
@@ -157,6 +158,8 @@ def _asked(url: str, target: str, method: str, headers: Mapping[str, str], deadl
             body = _body(url, response, settings.max_download_bytes) if has_body else b""
         return _Answer(response.status, response.headers, body)
     finally:
+        if response is not None:
+            response.close()
         connection.close()
 
 

@@ -16,6 +16,9 @@ from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import Storage
 
 
+LONG_AGO = "Sat, 21 Nov 2015 03:44:00 GMT"
+
+
 @dataclass(frozen=True)
 class Place:
     """A storage, and where in it keys may be made."""
@@ -154,7 +157,7 @@ def server(start_server) -> FaultyServer:
 
 def respond(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
     handler.send_response(status)
-    for name, value in ({"Content-Length": str(len(body))} | headers).items():
+    for name, value in ({"Content_Length": str(len(body))} | headers).items():
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     if handler.command != "HEAD":
@@ -184,6 +187,11 @@ class Answers:
     @staticmethod
     def ok(body: bytes, **headers: str):
         return lambda handler: respond(handler, 200, body, **headers)
+
+    @staticmethod
+    def object(body: bytes):
+        """An object as S3 serves it."""
+        return lambda handler: respond(handler, 200, body, ETag='"1"', Last_Modified=LONG_AGO)
 
     @staticmethod
     def redirect(target: str, status: int = 302):
@@ -221,9 +229,6 @@ class Answers:
         """The first `count` requests go wrong."""
         seen = iter(range(count))
         return lambda handler: (then if next(seen, None) is None else fault)(handler)
-
-
-LONG_AGO = "Sat, 21 Nov 2015 03:44:00 GMT"
 
 
 @pytest.fixture(scope="session")
