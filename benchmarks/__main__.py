@@ -106,6 +106,7 @@ def take_all(measures: list[Measure], repeats: int) -> tuple[list[Outcome], list
 
 def write(folder: Path, outcomes: list[Outcome], about: str) -> None:
     """Write results.json, with every single run, and results.md."""
+    folder.mkdir(parents=True, exist_ok=True)
     lines = [line for outcome in outcomes for line in outcome.lines]
     (folder / "results.md").write_text(f"{as_markdown(lines)}\n{about}\n", encoding="utf-8")
     everything = {
