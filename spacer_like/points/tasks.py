@@ -6,8 +6,9 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging import getLogger
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from spacer_like import config
@@ -41,9 +42,16 @@ def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]
 
     if not msg.rowcols:
         raise RowColumnInvalidError(f"{msg.image_loc.key}: There must be at least one point.")
+    Thread(target=_prepare, args=(msg.extractor,), name="prepare").start()
     image = load_image(msg.image_loc)
     check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
     return to_rgb_array(image)
+
+
+def _prepare(extractor: FeatureExtractor) -> None:
+    """Build the network while the image is read. What goes wrong is raised again, in its place, by the extraction."""
+    with suppress(Exception):
+        extractor.prepare()
 
 
 @reads_ahead(_read_image)

@@ -201,7 +201,7 @@ def test_a_class_that_the_reference_set_lacks_is_left_out(training, labels):
 
 
 @pytest.mark.parametrize(("rowcols", "sentence"), [([], "at least one point"), ([(0, 640)], "falls outside")])
-def test_points_that_cannot_be_are_refused_before_a_network_is_built(photographs, tmp_path, rowcols, sentence):
+def test_points_that_cannot_be_are_refused(photographs, tmp_path, rowcols, sentence):
     msg = ClassifyImageMsg("", EfficientNetLite0Extractor(), rowcols, photographs[0][0], place(tmp_path, "m.pkl"))
     with pytest.raises(RowColumnInvalidError, match=sentence):
         classify_image(msg)
