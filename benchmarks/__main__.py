@@ -77,12 +77,13 @@ def main() -> int:
     if options.list:
         print("\n".join(measure.name for measure in measures))
         return 0
+    measures = chosen(measures, options.only, options.quick)
     if not pythons.peer.exists():
         raise SystemExit(f"There is no PySpacer at {pythons.peer}: run `make bench`, or name one with --peer-python.")
     cores = keep_to_cores()
     make(folders, pythons, report)
     repeats = 1 if options.quick else options.repeats
-    outcomes, failed = take_all(chosen(measures, options.only, options.quick), repeats)
+    outcomes, failed = take_all(measures, repeats)
     lines = [line for outcome in outcomes for line in outcome.lines]
     about = f"{described(pythons, cores, repeats)}\n{quietness(outcomes)}"
     print(f"{as_text(lines)}\n\n{about}")

@@ -30,6 +30,7 @@ def main(package: str, features: str, classifier: str, times: str, scores: str) 
         answers.append(tasks.classify_features(message))
         seconds.append(time.perf_counter() - started)
     first, *warm = seconds
+    Path(scores).parent.mkdir(parents=True, exist_ok=True)
     Path(scores).write_text(json.dumps([one for _, _, one in answers[-1].scores]))
     print(json.dumps({"warm_seconds": median(warm), "first_seconds": first}))
 

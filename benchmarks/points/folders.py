@@ -70,6 +70,4 @@ class Folders:
 
     def output(self, side: str, name: str) -> Path:
         """Where a side's program writes a result."""
-        folder = self.work / "output" / side
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
+        return self.work / "output" / side / name

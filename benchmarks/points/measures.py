@@ -137,7 +137,6 @@ class PointsMeasures:
     def many_images(self) -> Measure:
         def command(what: str) -> Command:
             folder = self.folders.output("many-images", "features")
-            folder.mkdir(exist_ok=True)
             arguments = (what, self.folders.images, self.folders.weights, folder, IMAGES, POINTS_PER_IMAGE)
             return self._with_settings(self.pythons.program("spacer_like", "many_images", *arguments))
 
