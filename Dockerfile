@@ -1,6 +1,7 @@
-# docker build --target runtime -t spacer-like .          the job runner, torch for CPUs
-# docker build --target runtime -t spacer-like:gpu --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
-# docker build --target test -t spacer-like:test . && docker run --rm spacer-like:test
+# docker build --target runtime -t spacer-like --build-arg TORCH_INDEX=...     the job runner; ... is the index of CPU
+#                                                                               builds that PyTorch's pages name
+# docker build --target runtime -t spacer-like:gpu --build-arg TORCH=torch-gpu .   the same for GPUs, several GB larger
+# docker build --target test -t spacer-like:test --build-arg TORCH_INDEX=... . && docker run --rm spacer-like:test
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -13,12 +14,13 @@ RUN groupadd --gid 10001 spacer \
 
 # Everything that is installed, in a layer that changes only with the pins.
 FROM base AS packages
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH=torch
+ARG TORCH_INDEX
 WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/ requirements/
-RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -r requirements/torch.txt \
-    && pip install --no-cache-dir -r requirements/core.txt -r requirements/networks.txt
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r "requirements/$TORCH.txt" \
+    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # The default network is converted once here, and not at each start of a container.

@@ -17,10 +17,11 @@ export PEER_PYTHON
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-# PyPI's torch for Linux is a GPU build of several GB; the CPU build stands in PyTorch's own index. A machine with a wheel
-# house of its own (PIP_FIND_LINKS, or find-links in pip's configuration) is expected to keep the CPU build there.
-WHEEL_HOUSE := $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
-TORCH_INDEX ?= $(if $(WHEEL_HOUSE),,--extra-index-url https://download.pytorch.org/whl/cpu)
+# On Linux only a CPU build of torch will do, and pip must be told where there is one.
+define NO_TORCH
+There is no CPU build of torch 2.13.0 here. Name the index of CPU builds that PyTorch's installation page gives: \
+export PIP_EXTRA_INDEX_URL=..., or a folder with the wheel: export PIP_FIND_LINKS=...; then run make again.
+endef
 
 .PHONY: env demo test lint bench wheel clean
 .DEFAULT_GOAL := demo
@@ -35,8 +36,8 @@ $(STAMP): $(PINS) setup.cfg pyproject.toml
 	  echo "spacer_like needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
 	@echo "Setting up $(VENV): a few minutes, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install $(TORCH_INDEX) -r requirements/torch.txt
-	$(PIP) install -r requirements/core.txt -r requirements/networks.txt -r requirements/plots.txt -r requirements/dev.txt
+	@$(PIP) install -r requirements/torch.txt || { echo "$(NO_TORCH)" >&2; exit 1; }
+	$(PIP) install -c requirements/torch.txt -r requirements/core.txt -r requirements/networks.txt -r requirements/plots.txt -r requirements/dev.txt
 	$(PIP) install --no-deps -r requirements/dev-no-deps.txt
 	$(PIP) install --no-deps --editable .
 	@touch $@
@@ -60,7 +61,7 @@ bench: $(STAMP) $(if $(PEER_PYTHON),,$(BENCH_STAMP))
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)
 	@echo "Setting up PySpacer in $(BENCH_VENV): a few minutes, once."
 	test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_PIP) install $(TORCH_INDEX) -r requirements/torch.txt
+	$(BENCH_PIP) install -r requirements/torch.txt
 	$(BENCH_PIP) install -r requirements/bench-pyspacer.txt
 	$(BENCH_PIP) install --no-deps -r requirements/bench-pyspacer-no-deps.txt
 	@touch $@

@@ -40,9 +40,10 @@ def test_nothing_runs_as_root(stage):
     assert int(user[-1]) > 0
 
 
-def test_torch_comes_first_and_from_an_index_of_cpu_builds():
-    assert "TORCH_INDEX=https://download.pytorch.org/whl/cpu" in DOCKERFILE
-    assert DOCKERFILE.index("requirements/torch.txt") < DOCKERFILE.index("requirements/networks.txt")
+def test_torch_comes_first_and_is_a_cpu_build_unless_another_is_asked_for():
+    assert "ARG TORCH=torch\n" in DOCKERFILE
+    assert DOCKERFILE.index('-r "requirements/$TORCH.txt"') < DOCKERFILE.index("requirements/networks.txt")
+    assert 'torch==2.13.0+cpu; sys_platform == "linux"' in (ROOT / "requirements" / "torch.txt").read_text()
 
 
 def test_the_build_context_leaves_out_secrets():

@@ -39,7 +39,7 @@ def requirements(section: str, option: str) -> list[Requirement]:
 
 
 def pins(name: str) -> dict[str, str]:
-    lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+    lines = [line.split(";")[0] for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()]
     return {
         canonicalize_name(line.split("==")[0]): line.split("==")[1]
         for line in lines
