@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from statistics import median
@@ -40,7 +41,9 @@ def described(pythons: Pythons, cores: Sequence[int], repeats: int) -> str:
 
 def quietness(outcomes: Sequence[Outcome]) -> str:
     """One sentence: what part of the cores other programs took, which slows whoever runs on both of them most."""
-    shares = [quantities[OTHERS] for outcome in outcomes for runs in outcome.runs.values() for quantities in runs]
+    # A measure's own server is no stranger, though it is another program.
+    alone = [outcome for outcome in outcomes if outcome.measure.surroundings is nullcontext]
+    shares = [quantities[OTHERS] for outcome in alone for runs in outcome.runs.values() for quantities in runs]
     if not shares:
         return ""
     typical, largest = median(shares), max(shares)
