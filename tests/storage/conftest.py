@@ -15,7 +15,6 @@ from spacer_like.exceptions import DataNotFoundError
 from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import Storage
 
-
 LONG_AGO = "Sat, 21 Nov 2015 03:44:00 GMT"
 
 

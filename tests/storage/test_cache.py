@@ -70,7 +70,8 @@ def test_equal_names_in_different_places_are_different_files(moto, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "key", ["/etc/passwd", "a\\..\\b", "http://h/../../up", "http://h/" + "x" * 500, "http://h/.hidden", "http://h/ü?q=/"]
+    "key",
+    ["/etc/passwd", "a\\..\\b", "http://h/../../up", "http://h/" + "x" * 500, "http://h/.hidden", "http://h/ü?q=/"],
 )
 def test_no_copy_lies_outside_of_the_folder(tmp_path, key):
     location = DataLocation("url", key)

@@ -55,7 +55,7 @@ def test_a_range_is_not_negative(place, start, length):
 @pytest.mark.parametrize("read", ["read", "size", "load"])
 def test_a_missing_key_is_named(place, read):
     key = place.key("nothing here")
-    with pytest.raises(DataNotFoundError, match="nothing here|No entry") as caught:
+    with pytest.raises(DataNotFoundError, match=r"nothing here|No entry") as caught:
         getattr(place.storage, read)(key)
     assert isinstance(caught.value, SpacerInputError)
     assert isinstance(caught.value, FileNotFoundError)

@@ -145,9 +145,7 @@ def test_a_busy_server_is_transient_after_the_retries(faulty, server, answers, t
 
 
 def test_a_server_that_recovers_is_not_noticed(faulty, server, answers, transport):
-    server.answers["/reefs/reef.jpg"] = answers.first(
-        1, answers.status(503, "SlowDown"), answers.object(b"fish")
-    )
+    server.answers["/reefs/reef.jpg"] = answers.first(1, answers.status(503, "SlowDown"), answers.object(b"fish"))
     assert faulty.read("reef.jpg") == b"fish"
 
 
@@ -227,9 +225,11 @@ def test_anonymous_requests_are_not_signed(faulty, server, answers, no_credentia
 
 
 def test_an_unknown_profile_is_named(moto, no_credentials, transport):
-    with moto.settings(aws_access_key_id=None, aws_secret_access_key=None, aws_profile_name="divers"):
-        with pytest.raises(ConfigError, match="divers"):
-            storage.storage_factory("s3", "reefs").read("reef.jpg")
+    with (
+        moto.settings(aws_access_key_id=None, aws_secret_access_key=None, aws_profile_name="divers"),
+        pytest.raises(ConfigError, match="divers"),
+    ):
+        storage.storage_factory("s3", "reefs").read("reef.jpg")
 
 
 def test_the_environment_may_name_the_endpoint_and_the_credentials(rclone, no_credentials, monkeypatch, transport):
@@ -263,7 +263,8 @@ def test_credentials_that_end_are_fetched_again(rclone, no_credentials, tmp_path
         "count.write_text(str(asked + 1))\n"
         f"key, secret = {pairs!r}[asked % 2]\n"
         "end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)\n"
-        "print(json.dumps({'Version': 1, 'AccessKeyId': key, 'SecretAccessKey': secret, 'Expiration': end.isoformat()}))"
+        "keys = {'AccessKeyId': key, 'SecretAccessKey': secret}\n"
+        "print(json.dumps({'Version': 1, **keys, 'Expiration': end.isoformat()}))"
     )
     (tmp_path / "config").write_text(
         f"[profile role]\ncredential_process = {sys.executable} {script}\nregion = us-east-1\n"

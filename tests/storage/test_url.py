@@ -68,8 +68,10 @@ def test_other_addresses(address):
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "127.1", "0", "[::1]"]
-    + ["[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1"],
+    [
+        *("127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "127.1", "0", "[::1]"),
+        *("[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1"),
+    ],
 )
 def test_no_way_of_writing_a_private_address_leads_there(server, answers, host):
     server.answers["/secret"] = answers.ok(b"secret")
@@ -82,14 +84,18 @@ def test_the_shortest_number_of_this_machine():
     assert "not on the public internet" in refused("http://2130706433/")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "gopher://127.0.0.1/", "data:,x", "FILE:///x"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://example.org/x", "gopher://127.0.0.1/", "data:,x", "FILE:///x"]
+)
 def test_only_http_and_https(url):
     text = refused(url)
     assert text.startswith(f"Failed to download from the URL '{url}'. / Details - InvalidKeyError: only http and https")
     assert not urls.exists(url)
 
 
-@pytest.mark.parametrize("url", ["", "reef.jpg", "http://", "http:///x", "http://[::1", "http://h:99999/", "http://h:x/"])
+@pytest.mark.parametrize(
+    "url", ["", "reef.jpg", "http://", "http:///x", "http://[::1", "http://h:99999/", "http://h:x/"]
+)
 def test_what_is_no_url(url):
     assert refused(url).startswith(f"Failed to download from the URL '{url}'.")
     assert not urls.exists(url)
@@ -357,7 +363,11 @@ def test_a_name_that_does_not_exist_is_permanent(monkeypatch):
 
 
 def test_urls_are_only_read():
-    for use in (lambda: urls.write("http://h/", b"1"), lambda: urls.delete("http://h/"), lambda: urls.list("http://h/")):
+    for use in (
+        lambda: urls.write("http://h/", b"1"),
+        lambda: urls.delete("http://h/"),
+        lambda: urls.list("http://h/"),
+    ):
         with pytest.raises(ReadOnlyStorageError):
             use()
     with pytest.raises(TypeError, match="Store operation not supported for URL storage"):
