@@ -14,6 +14,7 @@ from PIL import Image
 
 from spacer_like.config import settings
 from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.images.fast_jpeg import decoded_jpeg
 from spacer_like.images.identify import identify
 from spacer_like.images.tolerant import make_tolerant
 
@@ -81,6 +82,8 @@ def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
                 f"the shape {image.shape}."
             )
         return image
+    if (decoded := decoded_jpeg(image)) is not None:
+        return decoded
     rgb = _to_rgb(image)
     pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
     # In strips, because the whole image at once would need its memory twice more, and twice the time.

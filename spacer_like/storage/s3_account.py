@@ -63,6 +63,13 @@ class Account:
             environment=tuple(os.environ.get(name) for name in _ENVIRONMENT),
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the settings say all, so that boto3, whose import takes a quarter of a second, need not be asked."""
+        # obstore takes a token from the environment, where it may belong to other keys.
+        is_own = self.session_token is not None or "AWS_SESSION_TOKEN" not in os.environ
+        return is_own and None not in (self.access_key_id, self.secret_access_key, self.region, self.endpoint_url)
+
     def session(self) -> boto3.Session:
         """A boto3 session with the settings' credentials, else with those that boto3 finds.
 

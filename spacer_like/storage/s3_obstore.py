@@ -132,12 +132,17 @@ class ObstoreBucket:
 
         _runtime_pid = os.getpid()
         account = self._account
-        session = None if account.anonymous else account.session()
+        session = None if account.anonymous or account.is_complete else account.session()
         # Where nothing is said, boto3 may know an endpoint from its profile.
         endpoint = account.endpoint_url or (None if session is None else _profile_endpoint(account))
         options: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
-        if session is None:
+        if account.anonymous:
             options["skip_signature"] = True
+        elif session is None:
+            options["access_key_id"] = account.access_key_id
+            options["secret_access_key"] = account.secret_access_key
+            if account.session_token:
+                options["session_token"] = account.session_token
         else:
             options["credential_provider"] = _credentials(session, self.name)
             region = region or session.region_name
