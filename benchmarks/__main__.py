@@ -72,7 +72,10 @@ def main() -> int:
     pythons = Pythons(Path(sys.executable), options.peer_python.absolute())
     measures = [
         *PointsMeasures(folders, pythons).all(),
-        reading_many(pythons.ours, folders.features("spacer_like"), folders.work / "s3"),
+        *(
+            reading_many(pythons.ours, folders.features("spacer_like"), folders.work / f"s3-{points}", points)
+            for points in (10, 50)
+        ),
     ]
     if options.list:
         print("\n".join(measure.name for measure in measures))

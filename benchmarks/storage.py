@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from benchmarks.figures import OURS, Comparison, Figure, Target
 from benchmarks.measures import Measure
 from benchmarks.processes import Command
+from spacer_like.data_classes import ImageFeatures
 
 BOTO3 = "boto3, one after the other"
 OBJECTS = 1000
@@ -21,13 +23,14 @@ KEY, SECRET = "benchmark", "not-a-secret"
 SECONDS_TO_START = 20
 
 
-def reading_many(python: Path, feature_files: Path, folder: Path) -> Measure:
+def reading_many(python: Path, feature_files: Path, folder: Path, points: int) -> Measure:
     """Read feature files from `rclone serve s3`, which runs on the same cores.
 
     Args:
         python: the interpreter of our environment, which has rclone beside it.
         feature_files: a folder of .npz files; each stands in the bucket as often as it takes to make OBJECTS.
         folder: what the server serves.
+        points: how many of its points each file keeps: with more, server and memory bound both readers alike.
     """
     port = _free_port()
     endpoint = f"http://127.0.0.1:{port}"
@@ -43,7 +46,7 @@ def reading_many(python: Path, feature_files: Path, folder: Path) -> Measure:
 
     @contextmanager
     def server() -> Iterator[None]:
-        _fill(folder / BUCKET, feature_files)
+        _fill(folder / BUCKET, feature_files, points)
         process = subprocess.Popen(
             [
                 *(python.with_name("rclone"), "serve", "s3", folder, "--addr", f"127.0.0.1:{port}"),
@@ -60,9 +63,9 @@ def reading_many(python: Path, feature_files: Path, folder: Path) -> Measure:
             process.wait()
 
     ours = command("spacer_like")
-    about = f"{OBJECTS:,} feature files from an S3 endpoint"
+    about = f"{OBJECTS:,} feature files of {points} points from an S3 endpoint"
     return Measure(
-        name="read-s3",
+        name=f"read-s3-{points}",
         sides={OURS: ours, BOTO3: command("boto3")},
         before=[ours],
         figures=[
@@ -74,13 +77,19 @@ def reading_many(python: Path, feature_files: Path, folder: Path) -> Measure:
     )
 
 
-def _fill(bucket: Path, feature_files: Path) -> None:
-    bucket.mkdir(parents=True, exist_ok=True)
-    sources = sorted(feature_files.glob("*.npz"))
+def _fill(bucket: Path, feature_files: Path, points: int) -> None:
+    if bucket.exists():
+        return
+    kept = []
+    for source in sorted(feature_files.glob("*.npz")):
+        features = ImageFeatures.from_bytes(source.read_bytes(), source.name)
+        kept.append(ImageFeatures.from_arrays(features.rowcols[:points], features.features[:points]).to_bytes())
+    unfinished = bucket.with_name(f"{bucket.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     for number in range(OBJECTS):
-        target = bucket / f"{number}.npz"
-        if not target.exists():
-            os.link(sources[number % len(sources)], target)
+        (unfinished / f"{number}.npz").write_bytes(kept[number % len(kept)])
+    unfinished.rename(bucket)
 
 
 def _free_port() -> int:
