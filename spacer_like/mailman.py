@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
-from spacer_like.data_classes.base import parse_json
+from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.progress import report
@@ -195,7 +195,7 @@ def _run_job_at(location: DataLocation) -> tuple[JobReturnMsg, ExitCode]:
     run: _Run | None = None
     data: Any = None
     try:
-        data = _read_job(location)
+        data = load_json(location)
         run = _Run(JobMsg.deserialize(data))
         run.tasks()
         return run.return_message(), run.exit_code
@@ -207,12 +207,6 @@ def _run_job_at(location: DataLocation) -> tuple[JobReturnMsg, ExitCode]:
         logger.error("The job at %s cannot be run: %s", location.display_name, error)
         code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
         return _return_message(data, f"Error deserializing message: {error!r}"), code
-
-
-def _read_job(location: DataLocation) -> Any:
-    from spacer_like.storage import read_bytes
-
-    return parse_json(read_bytes(location), location.display_name)
 
 
 def _location_from_environment(name: str) -> DataLocation | None:

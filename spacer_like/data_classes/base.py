@@ -36,15 +36,7 @@ class DataClass:
             DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES.
             MessageError: not JSON, or not a value of this class.
         """
-        # Storage stands a floor above; only who loads or stores needs it.
-        from spacer_like import config
-        from spacer_like.storage import storage_factory
-
-        storage = storage_factory(loc.storage_type, loc.bucket_name)
-        limit = config.settings().max_message_bytes
-        if (size := storage.size(loc.key)) > limit:
-            raise DataLimitError(f"{loc.display_name} has {size} bytes, more than the {limit} that a message may have.")
-        return cls.deserialize(parse_json(storage.read(loc.key), loc.display_name))
+        return cls.deserialize(load_json(loc))
 
     def store(self, loc: DataLocation) -> None:
         """Write the JSON to a location, whole or not at all."""
@@ -58,6 +50,16 @@ class DataClass:
     __hash__ = None  # type: ignore[assignment]  # mutable values; Python's own convention
 
 
+def load_json(loc: DataLocation) -> Any:
+    """The JSON at a location; errors as `DataClass.load`. What is too large is not read."""
+    # Storage stands a floor above; only who loads or stores needs it.
+    from spacer_like.storage import storage_factory
+
+    storage = storage_factory(loc.storage_type, loc.bucket_name)
+    _check_size(storage.size(loc.key), loc.display_name)
+    return parse_json(storage.read(loc.key), loc.display_name)
+
+
 def parse_json(data: bytes, name: str = "The message") -> Any:
     """JSON bytes as numbers, texts, lists and dictionaries.
 
@@ -67,12 +69,16 @@ def parse_json(data: bytes, name: str = "The message") -> Any:
     """
     from pydantic_core import from_json
 
-    from spacer_like import config
-
-    limit = config.settings().max_message_bytes
-    if len(data) > limit:
-        raise DataLimitError(f"{name} has {len(data)} bytes, more than the {limit} that a message may have.")
+    _check_size(len(data), name)
     try:
         return from_json(data)
     except ValueError as error:
         raise MessageError(f"{name} is not valid JSON: {error}.") from None
+
+
+def _check_size(size: int, name: str) -> None:
+    from spacer_like import config
+
+    limit = config.settings().max_message_bytes
+    if size > limit:
+        raise DataLimitError(f"{name} has {size} bytes, more than the {limit} that a message may have.")
