@@ -136,16 +136,16 @@ class ObstoreBucket:
         # Where nothing is said, boto3 may know an endpoint from its profile.
         endpoint = account.endpoint_url or (None if session is None else _profile_endpoint(account))
         options: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
-        if account.anonymous:
-            options["skip_signature"] = True
-        elif session is None:
+        # Said in any case: obstore would take it from the environment, where boto3 knows no such word.
+        options["skip_signature"] = account.anonymous
+        if session is not None:
+            options["credential_provider"] = _credentials(session, self.name)
+            region = region or session.region_name
+        elif not account.anonymous:
             options["access_key_id"] = account.access_key_id
             options["secret_access_key"] = account.secret_access_key
             if account.session_token:
                 options["session_token"] = account.session_token
-        else:
-            options["credential_provider"] = _credentials(session, self.name)
-            region = region or session.region_name
         try:
             return S3Store(
                 self.name,
