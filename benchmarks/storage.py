@@ -17,6 +17,7 @@ from benchmarks.processes import Command
 from spacer_like.data_classes import ImageFeatures
 
 BOTO3 = "boto3, one after the other"
+PYSPACERS_CALLS = "boto3, as PySpacer calls it"
 OBJECTS = 1000
 BUCKET = "features"
 KEY, SECRET = "benchmark", "not-a-secret"
@@ -66,10 +67,11 @@ def reading_many(python: Path, feature_files: Path, folder: Path, points: int) -
     about = f"{OBJECTS:,} feature files of {points} points from an S3 endpoint"
     return Measure(
         name=f"read-s3-{points}",
-        sides={OURS: ours, BOTO3: command("boto3")},
+        sides={OURS: ours, BOTO3: command("boto3"), PYSPACERS_CALLS: command("pyspacer")},
         before=[ours],
         figures=[
             Figure(f"{about}: reading", "task_seconds", target=Target(Comparison.TIMES_LESS, 5), other=BOTO3),
+            Figure(f"{about}: reading, as PySpacer does", "task_seconds", other=PYSPACERS_CALLS),
             Figure(f"{about}: whole process", "wall_seconds", other=BOTO3),
             Figure(f"{about}: peak memory", "peak_mib", "MiB", other=BOTO3),
         ],
