@@ -99,12 +99,20 @@ def test_an_interrupted_run_tells_so(tmp_path, number, code):
     task = ClassifyFeaturesMsg("waits", *(DataLocation("filesystem", str(path)) for path in (features, pipe)))
     JobMsg("classify_features", [task]).store(DataLocation("filesystem", str(tmp_path / "job.json")))
     process = subprocess.Popen(
-        [*COMMAND, "run", str(tmp_path / "job.json")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "run", str(tmp_path / "job.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background of a shell ignores Ctrl-C, and so would the child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
-        wait_until_blocked(process)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        try:
+            wait_until_blocked(process)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "Traceback" not in err
 
