@@ -80,14 +80,20 @@ class DataLocation:
         """The location as errors and logs name it: a URL without its query and password, which may be secrets."""
         if self.storage_type != "url":
             return self.uri if self.storage_type != "filesystem" else self.key
-        parts = urlsplit(self.key)
-        host = parts.netloc.rpartition("@")[2]
-        return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
+        # By hand, for a text that is no URL has a name as well.
+        begin, mark, _ = self.key.partition("?")
+        scheme, slashes, rest = begin.partition("://")
+        authority, slash, path = rest.partition("/")
+        return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}" + ("?..." if mark else "")
 
     @property
     def filename(self) -> str:
         """The last part of the path."""
-        return PurePosixPath(urlsplit(self.key).path if self.storage_type == "url" else self.key).name
+        path = self.key
+        if self.storage_type == "url":
+            path = path.partition("?")[0].partition("#")[0]
+            path = path.partition("://")[2].partition("/")[2] if "://" in path else path
+        return PurePosixPath(path).name
 
     @property
     def is_remote(self) -> bool:

@@ -154,11 +154,3 @@ def request_headers(url: SplitResult) -> Mapping[str, str]:
         pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     return headers
-
-
-def shown(url: str) -> str:
-    """A URL as errors and logs name it: without its password, and without a query, which may be a signature."""
-    begin, mark, _ = url.partition("?")
-    scheme, slashes, rest = begin.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}" + ("?..." if mark else "")

@@ -32,7 +32,6 @@ from spacer_like.storage.http_connection import (
     parsed,
     request_headers,
     request_target,
-    shown,
 )
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -184,6 +183,11 @@ def _too_large(url: str, most_bytes: int) -> DataLimitError:
         f"The URL '{shown(url)}' holds more than {most_bytes} bytes, the limit that the setting MAX_DOWNLOAD_BYTES "
         "sets."
     )
+
+
+def shown(url: str) -> str:
+    """A URL as errors and logs name it: without its password, and without a query, which may be a signature."""
+    return DataLocation("url", url).display_name
 
 
 def _failed(url: str) -> str:

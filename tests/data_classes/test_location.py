@@ -78,3 +78,11 @@ def test_json_that_is_no_location_is_refused(data):
 def test_a_missing_part_is_named():
     with pytest.raises(MissingFieldError, match="lacks its key"):
         DataLocation.deserialize({"storage_type": "memory"})
+
+
+@pytest.mark.parametrize("key", ["http://[::1", "reef.jpg", "", "http://h:port/x"])
+def test_a_text_that_is_no_url_has_a_name_as_well(key):
+    location = DataLocation("url", key)
+    assert location.display_name == key
+    assert key in repr(location)
+    assert isinstance(location.filename, str)
