@@ -206,6 +206,20 @@ def test_a_job_message_that_is_not_there_is_answered_too(monkeypatch, tmp_path):
     assert "nowhere.json" in JobReturnMsg.load(DataLocation("filesystem", f"{tmp_path}/result.json")).error_message
 
 
+def test_a_job_message_over_the_limit_is_not_even_read(run_in_environment, monkeypatch):
+    from spacer_like.storage.filesystem import FilesystemStorage
+
+    read = FilesystemStorage.read
+    keys = []
+    monkeypatch.setattr(FilesystemStorage, "read", lambda self, key: keys.append(key) or read(self, key))
+    with config.override(max_message_bytes=300):
+        (code, answer) = run_in_environment(" " * 400)
+
+    assert (code, answer.ok) == (64, False)
+    assert "has 400 bytes, more than the 300" in answer.error_message
+    assert not any(key.endswith("job.json") for key in keys)
+
+
 def test_without_a_place_for_the_result_the_exit_code_tells(monkeypatch, tmp_path, answer_with):
     answer_with(failing(ImageError("no image")))
     job_of("bad").store(DataLocation("filesystem", str(tmp_path / "job.json")))
