@@ -21,7 +21,7 @@ from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.progress import report
-from spacer_like.reading_ahead import ReadingTask
+from spacer_like.reading_ahead import ReadingTask, keep_memory
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
         for msg in messages:
             yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
         return
-    with ThreadPoolExecutor(1, thread_name_prefix="reading-ahead") as reader:
+    with ThreadPoolExecutor(1, "reading-ahead", initializer=keep_memory) as reader:
         coming: Future[Any] = reader.submit(task.read, messages[0])
         for msg, following in zip(messages, [*messages[1:], None], strict=True):
             material = coming

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from spacer_like.reading_ahead import reusable_memory
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,7 +30,9 @@ def decoded_jpeg(image: Image.Image) -> NDArray[np.uint8] | None:
         # The limit of pixels was held against what Pillow read; a hostile file may have two headers.
         if (width, height) != image.size:
             return None
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+        memory = reusable_memory(height * width * 3)
+        buffer = None if memory is None else memoryview(memory)[: height * width * 3]
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=True, buffer=buffer)
     except ValueError:
         # Damaged or cut short: Pillow decodes what there is, and says so.
         return None
