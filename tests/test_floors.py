@@ -25,12 +25,14 @@ FLOORS = {
     "spacer_like.message_base": 0,
     "spacer_like.reading_ahead": 0,
     "spacer_like.points.messages": 0,
+    "spacer_like.rarity.messages": 0,
     "spacer_like.storage": 1,
     "spacer_like.aws": 2,
     "spacer_like.images": 2,
     "spacer_like.extractors": 3,
     "spacer_like.learning": 3,
     "spacer_like.points": 4,
+    "spacer_like.rarity": 4,
     "spacer_like.messages": 5,
     "spacer_like.tasks": 5,
     "spacer_like.mailman": 5,
@@ -39,8 +41,9 @@ FLOORS = {
     "spacer_like.train_utils": 5,
     "spacer_like.engines": 6,
     "spacer_like.reports": 6,
-    "spacer_like.cli": 7,
-    "spacer_like.__main__": 8,
+    "spacer_like.workflows": 7,
+    "spacer_like.cli": 8,
+    "spacer_like.__main__": 9,
 }
 ONE_ROOM = {0, 5}
 

@@ -1,0 +1,1 @@
+"""How rare the pixels of an image are among all images of its collection, or of all collections."""
