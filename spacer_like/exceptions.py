@@ -22,7 +22,11 @@
     │   ├── TrainingLabelsError          labels that cannot be trained on          (also ValueError)
     │   ├── ModelFileError               a classifier file that is unsafe or unreadable (also ValueError)
     │   ├── WeightsError                 weights of another architecture           (also ValueError)
-    │   └── ExtractorMismatchError       features of one extractor, a model of another (also ValueError)
+    │   ├── ExtractorMismatchError       features of one extractor, a model of another (also ValueError)
+    │   ├── ArchiveError                 a zip archive that is unsafe or unreadable (also ValueError)
+    │   ├── CollectionError              a collection that cannot be worked on     (also ValueError)
+    │   ├── HistogramError               histograms that are malformed or do not go together (also ValueError)
+    │   └── TableError                   a malformed table, or one of other columns (also ValueError)
     ├── TransientError                   network, throttling: the same request may succeed later
     │   └── StorageUnavailableError      a storage does not answer, or broke off   (also ConnectionError)
     └── URLDownloadError                 a download that failed; always of one of the two branches above
@@ -134,6 +138,22 @@ class WeightsError(SpacerInputError, ValueError):
 
 class ExtractorMismatchError(SpacerInputError, ValueError):
     """Features or a model of one extractor used with those of another."""
+
+
+class ArchiveError(SpacerInputError, ValueError):
+    """A zip archive that is damaged, or unsafe to unpack."""
+
+
+class CollectionError(SpacerInputError, ValueError):
+    """A collection of images that cannot be worked on: no image, two images of one token, a stack of another size."""
+
+
+class HistogramError(SpacerInputError, ValueError):
+    """A histogram that is malformed, or does not go together with another one."""
+
+
+class TableError(SpacerInputError, ValueError):
+    """A table that is malformed, or lacks a column."""
 
 
 class StorageUnavailableError(TransientError, ConnectionError):
