@@ -1,0 +1,57 @@
+"""A process that answers one request after the other: ``python -m spacer_like.engines.worker``, JSON lines in and out.
+
+The first line says how to work: the settings, which may hold secrets and therefore come by the pipe, and how much to
+log. Every other line is a job of one task, and is answered by its outcome. The end of the input is the end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from typing import IO, Any
+
+from spacer_like import config
+from spacer_like.mailman import run_job
+from spacer_like.messages import JobMsg
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Answer every request."""
+    beginning = requests.readline()
+    if not beginning:
+        return
+    how = json.loads(beginning)
+    _log(how["log_level"])
+    with config.override(**_settings(how["settings"])):
+        for line in requests:
+            outcome = run_job(JobMsg.deserialize(json.loads(line))).outcomes[0]
+            answers.write(json.dumps(outcome.serialize()).encode() + b"\n")
+            answers.flush()
+
+
+def _settings(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _log(level: int) -> None:
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("spacer_like").setLevel(level)
+    if level > logging.DEBUG:
+        # Whoever asked is told in one sentence what failed.
+        logging.getLogger("spacer_like.mailman").setLevel(logging.CRITICAL)
+
+
+def main() -> None:
+    # The terminal sends Ctrl-C to everybody; whoever asked decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # What a library prints must not come between the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()
