@@ -1,6 +1,7 @@
 # make demo   sets up .venv, then extracts, trains, evaluates and classifies on two photographs; leaves pictures in demo/
 # make test   sets up .venv, then runs the tests
-# make bench  sets up PySpacer beside it, then measures the two in turn: some 15 minutes, BENCH_ARGS=--quick for two
+# make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
+#             make bench FAMILY=rarity: that family alone, without PySpacer
 # make lint | env | clean
 
 PYTHON ?= python3.11
@@ -13,7 +14,10 @@ BENCH_VENV := benchmarks/.pyspacer-env
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
 BENCH_STAMP := $(BENCH_VENV)/.installed
 BENCH_PINS := $(addprefix requirements/,torch.txt bench-pyspacer.txt bench-pyspacer-no-deps.txt)
+PANDAS_VENV := benchmarks/.pandas-env
+PANDAS_STAMP := $(PANDAS_VENV)/.installed
 export PEER_PYTHON
+export PANDAS_PYTHON
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
@@ -55,8 +59,9 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 # PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
-bench: $(STAMP) $(if $(PEER_PYTHON),,$(BENCH_STAMP))
-	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity,$(FAMILY)),,$(BENCH_STAMP)) \
+		$(if $(PANDAS_PYTHON)$(filter points,$(FAMILY)),,$(PANDAS_STAMP))
+	$(BIN)/python -m benchmarks $(if $(FAMILY),--family $(FAMILY)) $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)
 	@echo "Setting up PySpacer in $(BENCH_VENV): a few minutes, once."
@@ -66,8 +71,13 @@ $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)
 	$(BENCH_PIP) install --no-deps -r requirements/bench-pyspacer-no-deps.txt
 	@touch $@
 
+$(PANDAS_STAMP): requirements/bench-rarity.txt | $(STAMP)
+	test -x $(PANDAS_VENV)/bin/python || $(PYTHON) -m venv $(PANDAS_VENV)
+	$(PANDAS_VENV)/bin/pip --disable-pip-version-check --quiet install -r requirements/bench-rarity.txt
+	@touch $@
+
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

@@ -1,6 +1,7 @@
-"""Measure the package against PySpacer 0.14.0, in turn, and print the table.
+"""Measure the package against its peers, in turn, and print the table.
 
-A full run also writes results.json, every run of it, and results.md. `make bench` sets up both environments first.
+A full run also writes results.json, every run of it, and results.md; one of a single family results-FAMILY.json and
+.md. `make bench` sets up the peers' environments first.
 """
 
 from __future__ import annotations
@@ -9,42 +10,66 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.cores import keep_to_cores
 from benchmarks.environment import described, quietness
+from benchmarks.figures import OURS, PEER
 from benchmarks.measures import Measure, Outcome, take
 from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
 from benchmarks.points.measures import PointsMeasures
 from benchmarks.processes import ProgramFailed
+from benchmarks.rarity import cost
+from benchmarks.rarity import folders as rarity_folders
+from benchmarks.rarity import material as rarity_material
+from benchmarks.rarity.measures import RarityMeasures
 from benchmarks.storage import reading_many
 from benchmarks.tables import as_markdown, as_text, target
 
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
+PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
+FAMILIES = ("points", "rarity")
+PANDAS = "pandas"
+SHEET = "punks.png"
+TINY = {"images": 50, "many_images": 200, "collections": 4}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--family", choices=FAMILIES, help="the measures of this family alone")
     parser.add_argument("--only", action="append", metavar="NAME", help="measure this alone; may be given again")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each side (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one run of each side, without the longest measures")
+    parser.add_argument("--tiny", action="store_true", help="try the measures of rarity out on little material")
     parser.add_argument("--list", action="store_true", help="print the measures' names and end")
     parser.add_argument("--work", type=Path, default=HERE / ".work", metavar="FOLDER", help="for the material")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where real data lie: the tiles of its {SHEET}, if there is one, are measured instead of drawn pictures",
+    )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where results.json and results.md go (default: benchmarks/ of a full run, else nowhere)",
+        help="where the results go (default: benchmarks/ of a full run, else nowhere)",
     )
-    parser.add_argument(
-        "--peer-python",
-        type=Path,
-        default=Path(os.getenv("PEER_PYTHON") or PEER_PYTHON),
-        metavar="PATH",
-        help="the Python of an environment with PySpacer (default: PEER_PYTHON, else the one that `make bench` made)",
-    )
+    for name, python in ((PEER, PEER_PYTHON), (PANDAS, PANDAS_PYTHON)):
+        option = "peer" if name == PEER else name
+        variable = f"{option.upper()}_PYTHON"
+        parser.add_argument(
+            f"--{option}-python",
+            type=Path,
+            default=Path(os.getenv(variable) or python),
+            metavar="PATH",
+            help=f"the Python of an environment with {name} (default: {variable}, else the one that `make bench` made)",
+        )
     return parser.parse_args()
 
 
@@ -52,54 +77,94 @@ def report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def chosen(measures: list[Measure], only: list[str] | None, quick: bool) -> list[Measure]:
-    """The measures to take.
-
-    Raises:
-        SystemExit: a name that none has.
-    """
-    names = {measure.name for measure in measures}
-    if unknown := set(only or ()) - names:
-        raise SystemExit(f"There is no measure {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}.")
-    if only:
-        return [measure for measure in measures if measure.name in only]
-    return [measure for measure in measures if not (quick and measure.long)]
-
-
-def main() -> int:
-    options = arguments()
-    folders = Folders(options.work.resolve())
-    pythons = Pythons(Path(sys.executable), options.peer_python.absolute())
-    measures = [
+def all_measures(options: argparse.Namespace) -> list[Measure]:
+    work, ours = options.work.resolve(), Path(sys.executable)
+    folders, pythons = Folders(work), Pythons(ours, options.peer_python.absolute())
+    points = [
         *PointsMeasures(folders, pythons).all(),
         *(
             reading_many(pythons.ours, folders.features("spacer_like"), folders.work / f"s3-{points}", points)
             for points in (10, 50)
         ),
     ]
+    material = partial(make, folders, pythons)
+    sheet = options.data.resolve() / SHEET if options.data else None
+    rarity = RarityMeasures(
+        rarity_folders.Folders(work, **(TINY if options.tiny else {})),
+        rarity_material.Pythons(ours, options.pandas_python.absolute()),
+        sheet if sheet and sheet.exists() else None,
+    )
+    return [*(replace(measure, material=material) for measure in points), *rarity.all()]
+
+
+def chosen(measures: list[Measure], options: argparse.Namespace) -> list[Measure]:
+    """The measures to take.
+
+    Raises:
+        SystemExit: a name that none has.
+    """
+    names = {measure.name for measure in measures}
+    if unknown := set(options.only or ()) - names:
+        raise SystemExit(f"There is no measure {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}.")
+    if options.only:
+        return [measure for measure in measures if measure.name in options.only]
+    measures = [measure for measure in measures if options.family in (None, measure.family)]
+    return [measure for measure in measures if not (options.quick and measure.long)]
+
+
+def pythons_of(measures: Iterable[Measure], options: argparse.Namespace) -> dict[str, Path]:
+    """The interpreters that the measures need, by what they are there for.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    pythons = {OURS: Path(sys.executable)}
+    # Even those of the points that run ours alone work on material that PySpacer has made.
+    if any(measure.family == "points" for measure in measures):
+        pythons[PEER] = options.peer_python.absolute()
+    pandas = options.pandas_python.absolute()
+    if any(command.python == pandas for measure in measures for command in measure.sides.values()):
+        pythons[PANDAS] = pandas
+    for name, python in pythons.items():
+        if not python.exists():
+            option = "peer" if name == PEER else name
+            raise SystemExit(f"There is no {name} at {python}: run `make bench`, or name one with --{option}-python.")
+    return pythons
+
+
+def main() -> int:
+    options = arguments()
+    measures = all_measures(options)
     if options.list:
-        print("\n".join(measure.name for measure in measures))
+        print("\n".join(measure.name for measure in measures if options.family in (None, measure.family)))
         return 0
-    measures = chosen(measures, options.only, options.quick)
-    if not pythons.peer.exists():
-        raise SystemExit(f"There is no PySpacer at {pythons.peer}: run `make bench`, or name one with --peer-python.")
+    measures = chosen(measures, options)
+    pythons = pythons_of(measures, options)
     cores = keep_to_cores()
-    make(folders, pythons, report)
     repeats = 1 if options.quick else options.repeats
     outcomes, failed = take_all(measures, repeats)
-    lines = [line for outcome in outcomes for line in outcome.lines]
     about = f"{described(pythons, cores, repeats)}\n{quietness(outcomes)}"
-    print(f"{as_text(lines)}\n\n{about}")
-    output = options.output or (None if options.only or options.quick else HERE)
+    if set(cost.NEEDED) <= {outcome.measure.name for outcome in outcomes}:
+        about += f"\n\n{cost.cost(cost.rates({outcome.measure.name: outcome.runs for outcome in outcomes}))}"
+    print(f"{as_text([line for outcome in outcomes for line in outcome.lines])}\n\n{about}")
+    output = options.output or (None if options.only or options.quick or options.tiny else HERE)
     if output is not None:
-        write(output, outcomes, about)
+        write(output, "results" if options.family is None else f"results-{options.family}", outcomes, about)
     return 1 if failed else 0
 
 
 def take_all(measures: list[Measure], repeats: int) -> tuple[list[Outcome], list[str]]:
     """The outcomes of all measures that could be taken, and the names of those that could not."""
     outcomes, failed = [], []
+    ready = []
     for measure in measures:
+        try:
+            measure.material(report)
+            ready.append(measure)
+        except ProgramFailed as error:
+            report(f"the material of {measure.name} FAILED: {error}")
+            failed.append(measure.name)
+    for measure in ready:
         try:
             outcomes.append(take(measure, repeats, report))
         except ProgramFailed as error:
@@ -108,11 +173,11 @@ def take_all(measures: list[Measure], repeats: int) -> tuple[list[Outcome], list
     return outcomes, failed
 
 
-def write(folder: Path, outcomes: list[Outcome], about: str) -> None:
-    """Write results.json, with every single run, and results.md."""
+def write(folder: Path, name: str, outcomes: list[Outcome], about: str) -> None:
+    """Write the results as JSON, with every single run, and as Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [line for outcome in outcomes for line in outcome.lines]
-    (folder / "results.md").write_text(f"{as_markdown(lines)}\n{about}\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(f"{as_markdown(lines)}\n{about}\n", encoding="utf-8")
     everything = {
         "about": about,
         "figures": [
@@ -130,7 +195,7 @@ def write(folder: Path, outcomes: list[Outcome], about: str) -> None:
         ],
         "runs": {outcome.measure.name: outcome.runs for outcome in outcomes},
     }
-    (folder / "results.json").write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from statistics import median
 
 from benchmarks.measures import Outcome
-from benchmarks.points.material import Pythons
 from benchmarks.processes import OTHERS
 
 BUSY = 0.1
@@ -27,15 +26,18 @@ for name in sys.argv[1:]:
         pass
 print(json.dumps(found))
 """
-_PACKAGES = ("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", "numpy", "pillow", "boto3", "obstore")
+_PACKAGES = (
+    *("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", "numpy", "pillow", "boto3", "obstore"),
+    *("numba", "simplejpeg", "pyarrow", "pandas"),
+)
 
 
-def described(pythons: Pythons, cores: Sequence[int], repeats: int) -> str:
-    """One paragraph: when, on which processor, how often, which versions on either side."""
+def described(pythons: Mapping[str, Path], cores: Sequence[int], repeats: int) -> str:
+    """One paragraph: when, on which processor, how often, which versions on each side, an interpreter by its name."""
+    sides = "; ".join(f"{name} with {versions(python)}" for name, python in pythons.items())
     return (
         f"{date.today().isoformat()}; {processor()}, {len(cores)} cores; Python {platform.python_version()}; "
-        f"medians of {repeats}, fresh processes, in turn.\n"
-        f"spacer_like with {versions(pythons.ours)}; PySpacer with {versions(pythons.peer)}."
+        f"medians of {repeats}, fresh processes, in turn.\n{sides}."
     )
 
 

@@ -18,13 +18,14 @@ class Comparison(Enum):
 
     TIMES_LESS = "at least {} times less"
     SHARE = "at most {} times as much"
+    RATE = "at least {} of its rate"
     APART = "at most {} apart"
     ALONE = "at most {}"
 
     def of(self, ours: float, other: float) -> float:
         """The number that is held against the bound."""
         match self:
-            case Comparison.TIMES_LESS:
+            case Comparison.TIMES_LESS | Comparison.RATE:
                 return other / ours
             case Comparison.SHARE:
                 return ours / other
@@ -34,7 +35,7 @@ class Comparison(Enum):
                 return ours
 
     def is_met(self, number: float, bound: float) -> bool:
-        return number >= bound if self is Comparison.TIMES_LESS else number <= bound
+        return number >= bound if self in (Comparison.TIMES_LESS, Comparison.RATE) else number <= bound
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Figure:
     Fields:
         title: what was measured.
         quantity: its name among what a run gives.
-        unit: ``s``, ``ms`` or ``µs`` (of a quantity in seconds), ``MiB``, or nothing.
+        unit: ``s``, ``ms`` or ``µs`` (of a quantity in seconds), any other that the quantity is in, or nothing.
         target: what it should come to, where that was settled.
         ours, other: the sides that are compared; None: there is nothing to compare with.
     """

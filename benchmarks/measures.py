@@ -12,6 +12,10 @@ from benchmarks.processes import Command, Quantities, run
 Report = Callable[[str], None]
 
 
+def nothing(report: Report) -> None:
+    """The material of a measure that needs none."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """What is run, and what is read off it.
@@ -23,6 +27,8 @@ class Measure:
         before: commands that are run once and not counted: they fill caches.
         afterwards: a command of our side that is run once at the end; its answer joins our side's quantities.
         surroundings: what must be there while it runs, a server for instance.
+        material: makes what it works on, where that is not there yet.
+        family: the family of tasks that it belongs to.
         long: left out by ``--quick``.
     """
 
@@ -32,6 +38,8 @@ class Measure:
     before: Sequence[Command] = ()
     afterwards: Command | None = None
     surroundings: Callable[[], AbstractContextManager[object]] = nullcontext
+    material: Callable[[Report], None] = nothing
+    family: str = "points"
     long: bool = False
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.making import make_once
 from benchmarks.measures import Report
 from benchmarks.points.folders import IMAGES, PACKAGES, POINTS_TO_CLASSIFY, Folders
 from benchmarks.processes import Command, run
@@ -46,12 +46,12 @@ def make(folders: Folders, pythons: Pythons, report: Report) -> None:
         features = folders.features("spacer")
         run(pythons.program("spacer", "train", "spacer", "MLP", folders.labels, features, target, results))
 
-    _make_once(folders.images, images, report)
-    _make_once(folders.weights, weights, report)
-    _make_once(folders.numbers, numbers, report)
+    make_once(folders.images, images, report)
+    make_once(folders.weights, weights, report)
+    make_once(folders.numbers, numbers, report)
     for package in PACKAGES:
-        _make_once(folders.features(package), _feature_files(package, folders, pythons), report)
-    _make_once(folders.classifier, classifier, report)
+        make_once(folders.features(package), _feature_files(package, folders, pythons), report)
+    make_once(folders.classifier, classifier, report)
 
 
 def _feature_files(package: str, folders: Folders, pythons: Pythons) -> Callable[[Path], None]:
@@ -60,17 +60,3 @@ def _feature_files(package: str, folders: Folders, pythons: Pythons) -> Callable
         run(pythons.program(package, "store_features", package, folders.numbers, target, POINTS_TO_CLASSIFY))
 
     return store
-
-
-def _make_once(target: Path, maker: Callable[[Path], None], report: Report) -> None:
-    """Let `maker` write beside the target and move it into place, so that what is there is whole."""
-    if target.exists():
-        return
-    report(f"Making {target}")
-    partial = target.with_name(f"partial-{target.name}")
-    if partial.is_dir():
-        shutil.rmtree(partial)
-    partial.unlink(missing_ok=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    maker(partial)
-    partial.replace(target)

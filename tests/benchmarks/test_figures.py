@@ -24,6 +24,8 @@ def seconds(*values):
         (Comparison.TIMES_LESS, 4.1, 4.0, False),
         (Comparison.SHARE, 0.25, 0.25, True),
         (Comparison.SHARE, 0.2, 0.25, False),
+        (Comparison.RATE, 4, 4.0, True),
+        (Comparison.RATE, 4.1, 4.0, False),
         (Comparison.APART, 6, 6.0, True),
         (Comparison.APART, 5.9, 6.0, False),
         (Comparison.ALONE, 2, 2.0, True),

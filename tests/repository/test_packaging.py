@@ -31,6 +31,7 @@ OTHERS = {
     "google": "onnx brings protobuf",
     "spacer": "PySpacer, in the benchmark's own environment",
     "django": "only where the host uses it",
+    "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
 }
 
 
@@ -60,7 +61,12 @@ PLACES = {
 def imported_packages(*folders: str) -> set[str]:
     """Names of the packages that the code in these folders imports, of others than ourselves and Python."""
     found = set()
-    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if ".pyspacer-env" not in path.parts]
+    paths = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if not {".pyspacer-env", ".pandas-env"} & set(path.parts)
+    ]
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

@@ -1,0 +1,84 @@
+"""From image files to a histogram, as a task; or the same files decoded and nothing else.
+
+Both in two threads, in a process that has done a few files before.
+
+usage: python -m benchmarks.rarity.files_to_histogram job|decoding png|jpeg FOLDER FEW_FILES_FOLDER HISTOGRAM
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.cores import THREADS
+
+
+def run_job(folder: Path, histogram: Path) -> int:
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.rarity.messages import ComputeHistogramMsg
+    from spacer_like.rarity.tasks.histograms import compute_histogram
+
+    message = ComputeHistogramMsg(
+        collection_id="benchmark",
+        images_loc=DataLocation("filesystem", str(folder)),
+        histogram_loc=DataLocation("filesystem", str(histogram)),
+    )
+    n_images: int = compute_histogram(message).n_images
+    return n_images
+
+
+def decode_png(data: bytes) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+
+
+def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
+    import simplejpeg
+
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB")
+    return pixels
+
+
+DECODERS: dict[str, Callable[[bytes], NDArray[np.uint8]]] = {"png": decode_png, "jpeg": decode_jpeg}
+
+
+def decode(folder: Path, kind: str) -> int:
+    """Each thread reads and decodes its part of the files, with nothing to wait for."""
+    paths = sorted(folder.iterdir())
+    decoder = DECODERS[kind]
+
+    def part(number: int) -> int:
+        return sum(decoder(path.read_bytes()).shape[2] == 3 for path in paths[number::THREADS])
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return sum(threads.map(part, range(THREADS)))
+
+
+def main(what: str, kind: str, folder: Path, few: Path, histogram: Path) -> None:
+    def once(files: Path) -> int:
+        return run_job(files, histogram) if what == "job" else decode(files, kind)
+
+    histogram.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    once(few)
+    warm = time.perf_counter()
+    images = once(folder)
+    seconds = time.perf_counter() - warm
+    answer = {"task_seconds": seconds, "images_a_second": images / seconds, "first_seconds": warm - started}
+    if what == "job":
+        answer["histogram_mib"] = histogram.stat().st_size / 2**20
+    answer["file_kib"] = sum(path.stat().st_size for path in folder.iterdir()) / images / 2**10
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(Path, sys.argv[3:]))
