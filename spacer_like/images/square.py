@@ -1,0 +1,97 @@
+"""An image file as a square of RGB pixels."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from spacer_like.config import settings
+from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.images.fast_jpeg import decoded_jpeg
+from spacer_like.images.identify import identify
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import ImageFile
+
+DROP = "drop"
+FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+# Threads decode at once what is smaller; of larger ones, one at a time, so that their memory does not add up.
+_LARGE_PIXELS = 2**24
+_one_large_image = Lock()
+
+
+def squared(data: bytes, name: str, size: int, resample: str = "bicubic", background: str = DROP) -> NDArray[np.uint8]:
+    """The pixels of an image file, stretched to a square: uint8 [size, size, 3].
+
+    Of an animated image the first frame counts. Unlike `open_image`, a body that ends early or is damaged is an error:
+    the grey or black that stands for its rest would pass for rare colours.
+
+    Args:
+        data: the bytes of an image file.
+        name: what errors call the image.
+        size: width and height of the square in pixels; an image of that size is not resized.
+        resample: the filter that resizes, a key of `FILTERS`.
+        background: ``drop``: as Pillow's ``convert("RGB")``, which leaves the colour beneath transparency; or a colour
+            ``#rrggbb``, over which the image is laid before it is resized.
+
+    Raises:
+        UnidentifiedImageError: no image.
+        ImageError: damaged, cut short, or of a mode that has no colours.
+        DataLimitError: more pixels than the setting MAX_IMAGE_PIXELS, by the header.
+    """
+    square = np.empty((size, size, 3), np.uint8)
+    square_into(square, data, name, resample, background)
+    return square
+
+
+def square_into(square: NDArray[np.uint8], data: bytes, name: str, resample: str, background: str) -> None:
+    """Fill `square`, uint8 [size, size, 3], with the pixels that `squared` gives; errors as there."""
+    image = identify(data, name)
+    n_pixels = image.width * image.height
+    if n_pixels > (limit := settings().max_image_pixels):
+        raise DataLimitError(
+            f"The image '{name}' has {image.width} x {image.height} pixels, more than the {limit} that the setting "
+            "MAX_IMAGE_PIXELS allows."
+        )
+    with _one_large_image if n_pixels > _LARGE_PIXELS else nullcontext():
+        square[...] = _pixels(image, name, len(square), resample, background)
+
+
+def _pixels(image: ImageFile.ImageFile, name: str, size: int, resample: str, background: str) -> NDArray[np.uint8]:
+    try:
+        jpeg = decoded_jpeg(image)
+        if jpeg is not None and jpeg.shape == (size, size, 3):
+            return jpeg
+        rgb = _rgb(image, background) if jpeg is None else Image.fromarray(jpeg)
+        if rgb.size != (size, size):
+            rgb = rgb.resize((size, size), FILTERS[resample])
+        return np.asarray(rgb)
+    except (ImageError, MemoryError):
+        raise
+    # Any other exception may come out of a decoder that is given hostile bytes.
+    except Exception as error:
+        raise ImageError(
+            f"The image '{name}' cannot be decoded: {str(error).rstrip('.') or type(error).__name__}."
+        ) from error
+
+
+def _rgb(image: ImageFile.ImageFile, background: str) -> Image.Image:
+    image.load()
+    if background != DROP and image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, background), layer).convert("RGB")
+    if image.mode == "RGB":
+        return image
+    # Which colour is transparent does not change the colours, but Pillow warns about it.
+    image.info.pop("transparency", None)
+    return image.convert("RGB")

@@ -1,0 +1,152 @@
+"""Many image files decoded ahead of whoever looks at them, in bounded memory and in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from spacer_like import config
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.images.square import square_into
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Three batches are held at a time: one that is looked at, one that is ready, one that is being filled.
+_BATCH_BYTES = 2**25
+_MOST_IMAGES = 4096
+# Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
+_RUN = 8
+
+
+class Preparation(Protocol):
+    """How images become squares: `spacer_like.rarity.messages.PreparationMsg`, or whatever has its fields."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def resample(self) -> str: ...
+    @property
+    def background(self) -> str: ...
+
+
+class NamedFile(NamedTuple):
+    """A file of a collection, and the token whose image it is."""
+
+    token: str
+    name: str
+
+
+class Batch(NamedTuple):
+    """Images of a collection: tokens [n], pixels uint8 [n, size, size, 3], and (name, reason) of files that are none."""
+
+    tokens: list[str]
+    pixels: NDArray[np.uint8]
+    unreadable: list[tuple[str, str]]
+
+
+def batch_length(size: int) -> int:
+    """How many squares of `size` pixels make a batch."""
+    return min(max(_BATCH_BYTES // (3 * size * size), 1), _MOST_IMAGES)
+
+
+def thread_count() -> int:
+    """How many threads may compute at once."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return config.settings().torch_threads or cores
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads and decodes files in threads.
+
+    Fields:
+        read: gives a file's bytes by its name; called in many threads.
+        is_far: whether reading is waiting, such as for a network: then many are read at once.
+    """
+
+    read: Callable[[str], bytes]
+    preparation: Preparation
+    is_far: bool = False
+
+    def batches(self, files: Sequence[NamedFile], length: int) -> Iterator[Batch]:
+        """All files in batches of `length`, in their order; the next one is made while one is looked at.
+
+        Raises:
+            SpacerError: one that is not the fault of a single file, such as a storage that does not answer.
+        """
+        computing = thread_count()
+        workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
+        run = 1 if self.is_far else max(1, min(_RUN, length // workers))
+        slots = threading.BoundedSemaphore(computing)
+        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+            waiting: deque[_Filling] = deque()
+            begins = iter(range(0, len(files), length))
+
+            def begin() -> None:
+                for first in begins:
+                    waiting.append(_Filling(self, files[first : first + length], run, slots, pool))
+                    return
+
+            try:
+                begin()
+                while waiting:
+                    begin()
+                    yield waiting.popleft().batch()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Filling:
+    """A batch in the making."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        files: Sequence[NamedFile],
+        run: int,
+        slots: threading.BoundedSemaphore,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._decoder = decoder
+        self._files = files
+        self._slots = slots
+        size = decoder.preparation.size
+        self._pixels = np.empty((len(files), size, size, 3), np.uint8)
+        self._runs: list[Future[dict[int, str]]] = [
+            pool.submit(self._fill, range(first, min(first + run, len(files)))) for first in range(0, len(files), run)
+        ]
+
+    def _fill(self, places: range) -> dict[int, str]:
+        """Decode the files of some places; the reasons of those that cannot be."""
+        reasons = {}
+        preparation = self._decoder.preparation
+        for place in places:
+            name = self._files[place].name
+            try:
+                data = self._decoder.read(name)
+                with self._slots:
+                    square_into(self._pixels[place], data, name, preparation.resample, preparation.background)
+            except SpacerInputError as error:
+                reasons[place] = str(error)
+        return reasons
+
+    def batch(self) -> Batch:
+        reasons: dict[int, str] = {}
+        for run in self._runs:
+            reasons |= run.result()
+        if not reasons:
+            return Batch([file.token for file in self._files], self._pixels, [])
+        kept = [place for place in range(len(self._files)) if place not in reasons]
+        return Batch(
+            [self._files[place].token for place in kept],
+            self._pixels[kept],
+            [(self._files[place].name, reasons[place]) for place in sorted(reasons)],
+        )

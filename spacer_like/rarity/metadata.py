@@ -1,0 +1,131 @@
+"""The metadata of a collection: what its maker says about the tokens."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.exceptions import TableError
+from spacer_like.rarity.tokens import token_id
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COLUMNS = ("id", "rarityScore", "rarityRank", "url")
+_MOST_ROWS = 5_000_000
+_MOST_FIELD_LETTERS = 131_072
+_IDS = frozenset({"id", "tokenid", "token_id"})
+# How the columns may be called in a row of names, without regard to case.
+_SPELLINGS = {
+    "id": "id",
+    "tokenid": "id",
+    "token_id": "id",
+    "rarityscore": "rarityScore",
+    "rarity_score": "rarityScore",
+    "rarityrank": "rarityRank",
+    "rarity_rank": "rarityRank",
+    "url": "url",
+    "imageurl": "url",
+    "image_url": "url",
+}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """One row for each token, in the order of the file.
+
+    Fields:
+        token_ids: as `token_id` spells them, each once.
+        rarity_scores, rarity_ranks: float64 [n]; NaN where there is none.
+        urls: of the images; empty where there is none.
+    """
+
+    token_ids: list[str]
+    rarity_scores: NDArray[np.float64]
+    rarity_ranks: NDArray[np.float64]
+    urls: list[str]
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+
+def read_metadata(data: bytes, name: str) -> Metadata:
+    """The metadata in a CSV file: id, rarityScore, rarityRank, url, or the first of these, without a row of names.
+
+    A row of names is understood too, and may put the columns in another order. What is no finite number, such as
+    'undefined', is no score. Of a token that has several rows the last one counts, in the place of the first.
+
+    Args:
+        data: the bytes of the file, UTF-8 with or without a byte order mark.
+        name: what errors call it.
+
+    Raises:
+        TableError: not UTF-8, no CSV, too many rows, or a row without an id.
+    """
+    rows: dict[str, tuple[float, float, str]] = {}
+    columns: dict[str, int] | None = None
+    for line, row in _rows(data, name):
+        if columns is None:
+            columns = _named_columns(row)
+            if columns is not None:
+                continue
+            columns = {column: place for place, column in enumerate(COLUMNS)}
+        token = token_id(_cell(row, columns, "id"))
+        if not token:
+            raise TableError(f"The metadata '{name}' have a row without an id in line {line}.")
+        rows[token] = (
+            _number(_cell(row, columns, "rarityScore")),
+            _number(_cell(row, columns, "rarityRank")),
+            _cell(row, columns, "url").strip(),
+        )
+        if len(rows) > _MOST_ROWS:
+            raise TableError(f"The metadata '{name}' have more than {_MOST_ROWS} rows.")
+    return Metadata(
+        token_ids=list(rows),
+        rarity_scores=np.array([score for score, _, _ in rows.values()], np.float64),
+        rarity_ranks=np.array([rank for _, rank, _ in rows.values()], np.float64),
+        urls=[url for _, _, url in rows.values()],
+    )
+
+
+def _rows(data: bytes, name: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, with the numbers of their lines."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(f"The metadata '{name}' are no text in UTF-8: see byte {error.start}.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise TableError(f"The metadata '{name}' are no CSV in line {reader.line_num}: {error}.") from None
+
+
+def _named_columns(row: list[str]) -> dict[str, int] | None:
+    """Where the columns are, by a row of names; None: it is a row of data."""
+    names = [cell.strip().lower() for cell in row]
+    if not _IDS & set(names):
+        return None
+    found: dict[str, int] = {}
+    for place, spelling in enumerate(names):
+        if spelling in _SPELLINGS:
+            found.setdefault(_SPELLINGS[spelling], place)
+    return found
+
+
+def _cell(row: list[str], columns: dict[str, int], column: str) -> str:
+    place = columns.get(column)
+    return row[place] if place is not None and place < len(row) else ""
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
