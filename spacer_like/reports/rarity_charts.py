@@ -1,0 +1,69 @@
+"""What the charts of rarity share: a figure with a headline and one line below it, and checked scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.reports.class_rows import bare
+from spacer_like.reports.figures import drawable, new_figure
+from spacer_like.reports.labels import shorten
+from spacer_like.reports.palette import FAINT, GREY, INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 110
+BAR = "#7FA8C9"
+LONGEST_TITLE = 40
+_EDGE, _HEAD, _FOOT = 0.3, 1.05, 0.62
+"""Inches left of the headline, above the charts, and below them."""
+
+
+def headed_figure(width: float, height: float, headline: str, detail: str, title: str = "") -> Figure:
+    """A figure of `width` x `height` inches with a headline, before which `title` names the collection, and a line of
+    detail."""
+    figure = new_figure(width, height)
+    named = f"{shorten(title, LONGEST_TITLE)}: {headline[0].lower()}{headline[1:]}" if title else headline
+    figure.text(
+        _EDGE / width, 1 - 0.3 / height, drawable(named), fontsize=15, fontweight="bold", color=INK, va="center",
+        parse_math=False,
+    )  # fmt: skip
+    figure.text(_EDGE / width, 1 - 0.66 / height, detail, fontsize=10, color=GREY, va="center", parse_math=False)
+    return figure
+
+
+def chart(figure: Figure, left: float, width: float, foot: float = _FOOT, head: float = _HEAD) -> Axes:
+    """Bare axes below the figure's head, `left` and `width` in inches."""
+    total_width, total_height = figure.get_size_inches()
+    axes = figure.add_axes(
+        (left / total_width, foot / total_height, width / total_width, 1 - (head + foot) / total_height)
+    )
+    bare(axes)
+    axes.grid(axis="y", color=FAINT)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def name_axes(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x, fontsize=10, color=GREY)
+    axes.set_ylabel(y, fontsize=10, color=GREY)
+
+
+def known_scores(scores: ArrayLike) -> NDArray[np.float64]:
+    """The scores that are numbers.
+
+    Raises:
+        SpacerInputError: there is none, or one is infinite.
+    """
+    values = np.asarray(scores, dtype=np.float64).ravel()
+    values = values[~np.isnan(values)]
+    if not len(values):
+        raise SpacerInputError("There is no score to draw.")
+    if np.isinf(values).any():
+        raise SpacerInputError("A score is infinite: scores to draw must be finite.")
+    return values
