@@ -1,11 +1,12 @@
 """Count the colours of decoded images at every position.
 
-usage: python -m benchmarks.rarity.count numba|numpy|loop|unique|memory STACK
+usage: python -m benchmarks.rarity.count numba|one-core|numpy|loop|unique|memory STACK
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def by_spacer_like(stack: Stack) -> dict[str, float]:
         "pairs": pairs,
         "images": images,
     }
+
+
+def on_one_core(stack: Stack) -> dict[str, float]:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    return by_spacer_like(stack)
 
 
 def without_numba(stack: Stack) -> dict[str, float]:
@@ -92,6 +98,7 @@ def memory(stack: Stack) -> dict[str, float]:
 
 SIDES: dict[str, Callable[[Stack], dict[str, float]]] = {
     "numba": by_spacer_like,
+    "one-core": on_one_core,
     "numpy": without_numba,
     "loop": by_loop,
     "unique": by_unique,

@@ -1,8 +1,9 @@
 """Draw a collection of characters out of layers, as generated collections are: squares of 224 pixels.
 
-Each layer has some variants, of which each image shows one, often or rarely: shaded shapes with soft edges before a
-plain or graded background; every twentieth character is grained. Its PNG files are about as large as those of emoji
-enlarged to this size, so that they cost as much to decode.
+Each layer has some variants, of which each image shows one, often or rarely and in its own tint: shaded shapes with soft
+edges before a plain or graded background; every twentieth character is grained. The PNG files are about as large as those
+of emoji of this size, so that they cost as much to decode, and of a thousand images there are as many pairs of position
+and colour.
 
 usage: python -m benchmarks.rarity.make_images FOLDER COUNT
 """
@@ -82,6 +83,13 @@ def background(random: np.random.Generator, number: int) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert("RGBA")
 
 
+def tinted(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """The layer in colours of its own."""
+    gains = random.uniform(0.6, 1.4, 3)
+    levels = np.minimum(np.outer(gains, np.arange(256)), 255).astype(int)
+    return image.point([*levels.ravel().tolist(), *range(256)])
+
+
 def characters(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """The collection, uint8 [count, size, size, 3]."""
     layers = [[background(random, number) for number in range(BACKGROUNDS)]]
@@ -93,7 +101,7 @@ def characters(count: int, random: np.random.Generator) -> NDArray[np.uint8]:
         chosen = [random.choice(len(share), p=share / share.sum()) for share in shares]
         image = layers[0][chosen[0]].copy()
         for variants, variant in zip(layers[1:], chosen[1:], strict=True):
-            image.alpha_composite(variants[variant])
+            image.alpha_composite(tinted(variants[variant], random))
         pixels = np.asarray(image.convert("RGB"))
         if number % GRAINED == 0:
             pixels = (pixels + random.normal(0, 2, pixels.shape)).clip(0, 255).astype(np.uint8)

@@ -13,6 +13,7 @@ from benchmarks.rarity.folders import SCORES_PER_COLLECTION, Folders
 from benchmarks.rarity.material import Material, Pythons
 
 FAMILY = "rarity"
+ONE_CORE = f"{OURS} on one core"
 WITHOUT_NUMBA = f"{OURS} without numba"
 LOOP = "the original's loop"
 UNIQUE = "np.unique"
@@ -65,6 +66,7 @@ class RarityMeasures:
             name="rarity-histogram",
             sides={
                 OURS: ours,
+                ONE_CORE: command("one-core"),
                 WITHOUT_NUMBA: command("numpy"),
                 LOOP: command("loop"),
                 UNIQUE: command("unique"),
@@ -75,6 +77,8 @@ class RarityMeasures:
                 Figure(f"{about}: counting", "counting_seconds", "ms", times_less(60), other=LOOP),
                 Figure(f"{about}: counting", "counting_seconds", "ms", times_less(30), other=UNIQUE),
                 Figure(f"{about}: counted and made sparse, as np.unique does", "histogram_seconds", "ms", other=UNIQUE),
+                Figure(f"{about}: counting on one core", "counting_seconds", "ms", ours=ONE_CORE, other=LOOP),
+                Figure(f"{about}: counting on one core", "counting_seconds", "ms", ours=ONE_CORE, other=UNIQUE),
                 Figure(f"{about}: without numba", "counting_seconds", "ms", ours=WITHOUT_NUMBA, other=LOOP),
                 Figure(f"{about}: without numba", "counting_seconds", "ms", ours=WITHOUT_NUMBA, other=UNIQUE),
                 Figure(f"{about}: images a second, counting", "images_a_second", "images/s", other=None),
