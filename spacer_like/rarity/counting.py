@@ -1,0 +1,130 @@
+"""Counting and looking up colours by position, on all processor cores: by numba where it is installed, else by NumPy.
+
+Both give the same bits. Positions (or rows) are shared out among threads, so that no two write to one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like.extractors.networks import thread_count
+from spacer_like.rarity.bins import CELLS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FEWEST_POSITIONS = 1024
+"""Of a thread: for fewer it does not pay to begin."""
+
+
+@cache
+def kernels() -> Any:
+    """`counting_numba`, or `counting_numpy` where numba is not installed."""
+    name = "counting_numba" if find_spec("numba") is not None else "counting_numpy"
+    return import_module(f"spacer_like.rarity.{name}")
+
+
+def positions_of(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A stack [n, height, width, 3] as [n, positions, 3]; position = row * width + column."""
+    return np.ascontiguousarray(stack).reshape(len(stack), -1, 3)
+
+
+def count_into(counts: Any, stack: NDArray[np.uint8]) -> None:
+    """Count the colour of each image at each position.
+
+    Args:
+        counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
+        stack: uint8 [n, height, width, 3].
+    """
+    flat = positions_of(stack)
+    _shared(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop))
+
+
+def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """The cells that have a count.
+
+    Args:
+        counts: [positions, 1000].
+
+    Returns:
+        Their keys, position * 1000 + cell, uint32, rising; and their counts, uint32.
+    """
+    ranges = _ranges(len(counts))
+    numbers = _run(ranges, lambda start, stop: kernels().number_occurring(counts, start, stop))
+    ends = np.cumsum([0, *numbers])
+    keys, values = np.empty(ends[-1], np.uint32), np.empty(ends[-1], np.uint32)
+    places = {start: slice(low, high) for (start, _), low, high in zip(ranges, ends, ends[1:], strict=False)}
+    _run(
+        ranges,
+        lambda start, stop: kernels().occurring_into(counts, keys[places[start]], values[places[start]], start, stop),
+    )
+    return keys, values
+
+
+def add_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> None:
+    """Add the counts of cells, each key at most once, to `counts` [positions, 1000]."""
+    kernels().add_into(counts.reshape(-1), keys, values)
+
+
+def subtract_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> bool:
+    """Take them away again; False, and nothing is changed, where less is there."""
+    return bool(kernels().subtract_into(counts.reshape(-1), keys, values))
+
+
+def looked_up(table: Any, stack: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """The table's count for the colour of each image at each position.
+
+    Args:
+        table: uint32 [positions, 1000].
+        stack: uint8 [n, height, width, 3].
+
+    Returns:
+        uint32 [n, positions].
+    """
+    flat = positions_of(stack)
+    found = np.empty(flat.shape[:2], np.uint32)
+    _shared(len(table), lambda start, stop: kernels().look_up_into(found, table, flat, start, stop))
+    return found
+
+
+def multiplicities(counts: NDArray[np.uint32], largest: int) -> NDArray[np.uint32]:
+    """How often each count occurs in each row.
+
+    Args:
+        counts: uint32 [rows, positions], none above `largest`.
+
+    Returns:
+        uint32 [rows, largest + 1].
+    """
+    found = np.empty((len(counts), largest + 1), np.uint32)
+    _shared(len(counts), lambda start, stop: kernels().multiplicities_into(found, counts, start, stop), fewest=8)
+    return found
+
+
+def empty_counts(positions: int, dtype: Any = np.uint16) -> Any:
+    """Counts of nothing, [positions, 1000]."""
+    return np.zeros((positions, CELLS), dtype)
+
+
+def _shared(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS) -> None:
+    _run(_ranges(length, fewest), work)
+
+
+def _ranges(length: int, fewest: int = _FEWEST_POSITIONS) -> list[tuple[int, int]]:
+    parts = max(1, min(thread_count(), length // fewest))
+    bounds = np.linspace(0, length, parts + 1).astype(int).tolist()
+    return list(zip(bounds, bounds[1:], strict=False))
+
+
+def _run(ranges: list[tuple[int, int]], work: Callable[[int, int], Any]) -> list[Any]:
+    if len(ranges) == 1:
+        return [work(*ranges[0])]
+    with ThreadPoolExecutor(len(ranges), "counting") as pool:
+        return list(pool.map(lambda bounds: work(*bounds), ranges))

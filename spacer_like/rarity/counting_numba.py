@@ -1,0 +1,129 @@
+"""Counting and looking up colours by position at the speed of memory; the same to the same bits as `counting_numpy`.
+
+Numbers of a block of positions stay in the core's cache while the images pass by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, uint64
+from numpy.typing import NDArray
+
+from spacer_like.rarity.bins import channel_parts
+
+# Times 1000 cells of 2 or 4 bytes: within a core's second cache.
+_BLOCK = 128
+
+
+def count_into(counts: Any, stack: NDArray[np.uint8], start: int, stop: int) -> None:
+    """See `counting_numpy.count_into`."""
+    _count(counts, stack, *channel_parts(), start, stop)
+
+
+def number_occurring(counts: Any, start: int, stop: int) -> int:
+    """See `counting_numpy.number_occurring`."""
+    return int(_number_occurring(counts, start, stop))
+
+
+def occurring_into(counts: Any, keys: NDArray[np.uint32], values: NDArray[np.uint32], start: int, stop: int) -> None:
+    """See `counting_numpy.occurring_into`."""
+    if len(keys):
+        _occurring(counts, keys, values, start, stop)
+
+
+def add_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> None:
+    """See `counting_numpy.add_into`."""
+    _add(counts, keys, values)
+
+
+def subtract_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> bool:
+    """See `counting_numpy.subtract_into`."""
+    return bool(_subtract(counts, keys, values))
+
+
+def look_up_into(found: NDArray[np.uint32], table: Any, stack: NDArray[np.uint8], start: int, stop: int) -> None:
+    """See `counting_numpy.look_up_into`."""
+    _look_up(found, table, stack, *channel_parts(), start, stop)
+
+
+def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], start: int, stop: int) -> None:
+    """See `counting_numpy.multiplicities_into`."""
+    _multiplicities(found, counts, start, stop)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
+    cells = uint64(counts.shape[1])
+    for low in range(start, stop, _BLOCK):
+        high = min(low + _BLOCK, stop)
+        block = counts[low:high].reshape(-1)
+        for image in range(stack.shape[0]):
+            pixels = stack[image, low:high].reshape(-1)
+            for position in range(high - low):
+                # Unsigned, so that no index is taken to count from the end.
+                first = uint64(3) * uint64(position)
+                cell = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
+                block[uint64(position) * cells + uint64(cell)] += 1
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
+    number = 0
+    for position in range(start, stop):
+        for cell in range(counts.shape[1]):
+            number += counts[position, cell] != 0
+    return number
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-def]
+    done, last = uint64(0), uint64(keys.shape[0] - 1)
+    for position in range(start, stop):
+        row = counts[position]
+        for cell in range(row.shape[0]):
+            # Written in any case, and passed over if it counts: a branch that cannot be foretold takes twice as long.
+            slot = min(done, last)
+            keys[slot] = position * row.shape[0] + cell if done <= last else keys[slot]
+            values[slot] = row[cell] if done <= last else values[slot]
+            done += uint64(row[cell] != 0)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _add(counts, keys, values):  # type: ignore[no-untyped-def]
+    for number in range(keys.shape[0]):
+        counts[keys[number]] += values[number]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
+    for number in range(keys.shape[0]):
+        if counts[keys[number]] < values[number]:
+            return False
+    for number in range(keys.shape[0]):
+        counts[keys[number]] -= values[number]
+    return True
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
+    cells = uint64(table.shape[1])
+    for low in range(start, stop, _BLOCK):
+        high = min(low + _BLOCK, stop)
+        block = table[low:high].reshape(-1)
+        for image in range(stack.shape[0]):
+            pixels = stack[image, low:high].reshape(-1)
+            row = found[image, low:high]
+            for position in range(high - low):
+                first = uint64(3) * uint64(position)
+                cell = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
+                row[position] = block[uint64(position) * cells + uint64(cell)]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _multiplicities(found, counts, start, stop):  # type: ignore[no-untyped-def]
+    for row in range(start, stop):
+        found[row] = 0
+        for position in range(counts.shape[1]):
+            found[row, counts[row, position]] += 1

@@ -1,0 +1,81 @@
+"""Counting and looking up colours by position, with NumPy alone; `counting_numba` does the same to the same bits.
+
+Everywhere `stack` is uint8 [n, positions, 3], `table` and `counts` are [positions, 1000], and `start` and `stop` bound
+the positions (or the rows) that a call works on, so that several threads may share the arrays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like.rarity.bins import CELLS, cells_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Counts = Any
+"""An array of uint16, uint32 or uint64."""
+
+_POSITIONS_AT_ONCE = 256
+_ROWS_AT_ONCE = 32
+
+
+def _blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    return [(low, min(low + size, stop)) for low in range(start, stop, size)]
+
+
+def _keys(stack: NDArray[np.uint8], low: int, high: int) -> NDArray[np.int64]:
+    """The cells of the positions from `low` to `high`, numbered from that block's first cell, [n, high - low]."""
+    return cells_of(stack[:, low:high]) + CELLS * np.arange(high - low, dtype=np.int64)
+
+
+def count_into(counts: Counts, stack: NDArray[np.uint8], start: int, stop: int) -> None:
+    """Count each image's colour at each position."""
+    for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
+        found = np.bincount(_keys(stack, low, high).reshape(-1), minlength=(high - low) * CELLS)
+        counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
+
+
+def number_occurring(counts: Counts, start: int, stop: int) -> int:
+    """How many cells have a count."""
+    return int(np.count_nonzero(counts[start:stop]))
+
+
+def occurring_into(counts: Counts, keys: NDArray[np.uint32], values: NDArray[np.uint32], start: int, stop: int) -> None:
+    """The cells that have a count, by key (position * 1000 + cell), and the counts."""
+    done = 0
+    for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
+        block = counts[low:high].reshape(-1)
+        found = np.flatnonzero(block)
+        keys[done : done + len(found)] = found + low * CELLS
+        values[done : done + len(found)] = block[found]
+        done += len(found)
+
+
+def add_into(counts: Counts, keys: NDArray[np.uint32], values: Any) -> None:
+    """Add sparse counts, whose keys differ, to `counts`, flat [positions * 1000]."""
+    counts[keys] += values.astype(counts.dtype, copy=False)
+
+
+def subtract_into(counts: Counts, keys: NDArray[np.uint32], values: Any) -> bool:
+    """Take sparse counts away; False, and nothing is changed, where less is there."""
+    if np.any(counts[keys] < values):
+        return False
+    counts[keys] -= values.astype(counts.dtype, copy=False)
+    return True
+
+
+def look_up_into(found: NDArray[np.uint32], table: Counts, stack: NDArray[np.uint8], start: int, stop: int) -> None:
+    """The table's count for each image's colour at each position, into `found`, [n, positions]."""
+    for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
+        found[:, low:high] = table[low:high].reshape(-1)[_keys(stack, low, high)]
+
+
+def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], start: int, stop: int) -> None:
+    """How often each count occurs in each row of `counts`, into `found`, [rows, largest count + 1]."""
+    width = found.shape[1]
+    for low, high in _blocks(start, stop, _ROWS_AT_ONCE):
+        keys = counts[low:high].astype(np.int64) + width * np.arange(high - low)[:, None]
+        found[low:high] = np.bincount(keys.reshape(-1), minlength=(high - low) * width).reshape(-1, width)

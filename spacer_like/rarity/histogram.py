@@ -1,0 +1,206 @@
+"""How many images of a collection have which colour at which position: sparse, and made to be added up.
+
+Histograms of images prepared alike are a commutative monoid under addition, whose identity is the empty one; a
+collection may be in a sum once only, and can be taken away again. Counts are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from spacer_like.exceptions import HistogramError
+from spacer_like.rarity.bins import BINS, CELLS
+from spacer_like.rarity.counting import add_into, count_into, empty_counts, occurring, subtract_into
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_LARGEST_UINT16 = 2**16 - 1
+_LARGEST_UINT32 = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """What histograms must have in common to be added up.
+
+    Attributes:
+        size: width and height of the squares that were counted.
+        resample, background: how images became squares, see `spacer_like.rarity.messages.PreparationMsg`.
+    """
+
+    size: int
+    resample: str
+    background: str
+    bins: int = BINS
+    colour_space: str = "RGB"
+
+    @property
+    def positions(self) -> int:
+        return self.size * self.size
+
+    def check_same(self, other: Header) -> None:
+        """Raise a `HistogramError` that names the first difference, if there is one."""
+        mine, theirs = asdict(self), asdict(other)
+        for name, value in mine.items():
+            if theirs[name] != value:
+                raise HistogramError(
+                    f"The histograms do not go together: the {name.replace('_', ' ')} is {value} of one "
+                    f"and {theirs[name]} of the other; count both alike."
+                )
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Sparse counts.
+
+    Attributes:
+        collections: how many images of which collection were counted.
+        keys: uint32, rising: position * 1000 + cell.
+        counts: uint32, none of them 0.
+    """
+
+    header: Header
+    collections: Mapping[str, int]
+    keys: NDArray[np.uint32]
+    counts: NDArray[np.uint32]
+
+    @classmethod
+    def empty(cls, header: Header) -> Self:
+        return cls(header, {}, np.empty(0, np.uint32), np.empty(0, np.uint32))
+
+    @property
+    def n_images(self) -> int:
+        return sum(self.collections.values())
+
+    @property
+    def smallest_count(self) -> int:
+        """The smallest count that is not 0; 0 where nothing was counted."""
+        return int(self.counts.min()) if len(self.counts) else 0
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Histogram)
+            and self.header == other.header
+            and dict(self.collections) == dict(other.collections)
+            and np.array_equal(self.keys, other.keys)
+            and np.array_equal(self.counts, other.counts)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __add__(self, other: Histogram) -> Histogram:
+        return HistogramSum(self.header).add(self).add(other).histogram()
+
+    def __sub__(self, other: Histogram) -> Histogram:
+        return HistogramSum(self.header).add(self).subtract(other).histogram()
+
+    def to_dense(self) -> NDArray[np.int32]:
+        """The counts in PixelScore's layout, int32 [positions, 10, 10, 10].
+
+        Raises:
+            HistogramError: a count is too large for it.
+        """
+        if len(self.counts) and int(self.counts.max()) > np.iinfo(np.int32).max:
+            raise HistogramError("The histogram counts too many images for the dense layout, which has 32 bits.")
+        dense = np.zeros(self.header.positions * CELLS, np.int32)
+        dense[self.keys] = self.counts
+        return dense.reshape(-1, BINS, BINS, BINS)
+
+    @classmethod
+    def from_dense(cls, dense: Any, header: Header, collections: Mapping[str, int]) -> Self:
+        """The histogram of dense counts [positions, 10, 10, 10]; see `to_dense`."""
+        counts = np.ascontiguousarray(dense).reshape(header.positions, CELLS)
+        return cls(header, dict(collections), *occurring(counts))
+
+    def check(self, name: str = "The histogram") -> None:
+        """See that the counts are what they are said to be.
+
+        Raises:
+            HistogramError: a key out of range or out of order, or counts that are not one for each image everywhere.
+        """
+        positions = self.header.positions
+        rises = len(self.keys) < 2 or bool(np.all(self.keys[1:] > self.keys[:-1]))
+        if not rises or (len(self.keys) and int(self.keys[-1]) >= positions * CELLS):
+            raise HistogramError(f"{name} is malformed: its keys are not in order.")
+        sums = np.bincount(self.keys // CELLS, self.counts, minlength=positions)
+        if np.any(sums != self.n_images) or not np.all(self.counts):
+            raise HistogramError(f"{name} is malformed: its counts are not one for each image at each position.")
+
+
+class HistogramBuilder:
+    """Counts images as they come; its memory does not grow with their number.
+
+    Args:
+        header: says the size of the squares.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._counts = empty_counts(header.positions)
+        self.n_images = 0
+
+    def add(self, stack: NDArray[np.uint8]) -> None:
+        """Count images, uint8 [n, size, size, 3]."""
+        if self.n_images + len(stack) > _LARGEST_UINT16 and self._counts.dtype == np.uint16:
+            self._counts = self._counts.astype(np.uint32)
+        if self.n_images + len(stack) > _LARGEST_UINT32:
+            raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
+        count_into(self._counts, stack)
+        self.n_images += len(stack)
+
+    def histogram(self, collection_id: str) -> Histogram:
+        """What was counted so far."""
+        return Histogram(self._header, {collection_id: self.n_images}, *occurring(self._counts))
+
+
+class HistogramSum:
+    """Adds up histograms, in memory that does not grow with their number: 200 MB for squares of 224 pixels."""
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self.collections: dict[str, int] = {}
+        self.counts: NDArray[np.uint32] = empty_counts(header.positions, np.uint32)
+
+    def add(self, histogram: Histogram) -> Self:
+        """Add a histogram.
+
+        Raises:
+            HistogramError: its images were prepared otherwise, or one of its collections is counted already.
+        """
+        self.header.check_same(histogram.header)
+        if twice := self.counted_already(histogram):
+            raise HistogramError(f"The collection '{twice[0]}' is counted already: it may be in a sum once only.")
+        if sum(self.collections.values()) + histogram.n_images > _LARGEST_UINT32:
+            raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
+        add_into(self.counts, histogram.keys, histogram.counts)
+        self.collections |= histogram.collections
+        return self
+
+    def subtract(self, histogram: Histogram) -> Self:
+        """Take a histogram away.
+
+        Raises:
+            HistogramError: it was prepared otherwise, or the sum does not hold what it counts.
+        """
+        self.header.check_same(histogram.header)
+        for name, count in histogram.collections.items():
+            if self.collections.get(name) != count:
+                raise HistogramError(f"The collection '{name}' cannot be taken away: the sum does not hold it.")
+        if not subtract_into(self.counts, histogram.keys, histogram.counts):
+            names = ", ".join(histogram.collections)
+            raise HistogramError(f"The collection '{names}' cannot be taken away: other images of it were counted.")
+        for name in histogram.collections:
+            del self.collections[name]
+        return self
+
+    def counted_already(self, histogram: Histogram) -> list[str]:
+        """Those of a histogram's collections that the sum holds."""
+        return [name for name in histogram.collections if name in self.collections]
+
+    def histogram(self) -> Histogram:
+        """The sum."""
+        return Histogram(self.header, dict(sorted(self.collections.items())), *occurring(self.counts))
