@@ -100,9 +100,7 @@ def agreement(first: NDArray[np.float64], second: NDArray[np.float64], top_share
     )
 
 
-def _pairs(
-    first: NDArray[np.float64], second: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _pairs(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     both = ~(np.isnan(first) | np.isnan(second))
     return first[both], second[both]
 
@@ -131,4 +129,4 @@ def _part_in_top(scores: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Of each score, how much of it is among the `size` highest: 1, 0, or a part of those equal to the last."""
     last = np.partition(scores, len(scores) - size)[len(scores) - size]
     above, equal = scores > last, scores == last
-    return above + equal * ((size - above.sum()) / equal.sum())
+    return np.asarray(above + equal * ((size - above.sum()) / equal.sum()), np.float64)
