@@ -65,14 +65,15 @@ def reusable_memory(size: int) -> bytearray | None:
     if kept is None:
         return None
     for buffer in kept:
-        if len(buffer) >= size and _is_free(buffer):
+        if len(buffer) >= size and is_free(buffer):
             return buffer
-    kept[:] = [buffer for buffer in kept if not _is_free(buffer)][: _KEPT_BUFFERS - 1]
+    kept[:] = [buffer for buffer in kept if not is_free(buffer)][: _KEPT_BUFFERS - 1]
     kept.append(bytearray(size))
     return kept[-1]
 
 
-def _is_free(buffer: bytearray) -> bool:
+def is_free(buffer: bytearray) -> bool:
+    """Whether nobody looks into a buffer."""
     try:
         # Python refuses to resize what an array or a memoryview still looks into.
         buffer.append(buffer.pop())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
@@ -29,11 +30,13 @@ __all__ = [
     "delete",
     "exists",
     "list_keys",
+    "open_file",
     "read_bytes",
     "read_many",
     "register_storage",
     "storage_factory",
     "write_bytes",
+    "write_file",
 ]
 
 _memory = MemoryStorage()
@@ -96,6 +99,16 @@ def read_bytes(loc: DataLocation) -> bytes:
 def write_bytes(loc: DataLocation, data: bytes) -> None:
     """Keep bytes at a location, whole or not at all."""
     _storage_of(loc).write(loc.key, data)
+
+
+def open_file(loc: DataLocation) -> BinaryIO:
+    """A seekable file object over the bytes at a location, of which only parts are fetched; see `Storage.open`."""
+    return _storage_of(loc).open(loc.key)
+
+
+def write_file(loc: DataLocation, path: str | Path, consume: bool = False) -> None:
+    """Keep the bytes of a local file at a location, whole or not at all; see `Storage.write_file`."""
+    _storage_of(loc).write_file(loc.key, path, consume)
 
 
 def exists(loc: DataLocation) -> bool:

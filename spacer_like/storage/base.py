@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
@@ -59,6 +60,26 @@ class Storage(ABC):
         check_range(key, start, length)
         return self.read(key)[start : start + length]
 
+    def open(self, key: str) -> BinaryIO:
+        """A file object over the bytes under a key, of which no more than a part is held; errors as `read`.
+
+        One thread at a time may use it. A storage of one's own that says nothing else holds all bytes.
+        """
+        return BytesIO(self.read(key))
+
+    def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
+        """Keep the bytes of a local file under a key, whole or not at all.
+
+        The storages of this package do not hold the bytes in memory, but for the one that is the memory.
+
+        Args:
+            consume: the file at `path` is not needed any more: it is gone afterwards, and was moved where that is
+                possible.
+        """
+        self.write(key, Path(path).read_bytes())
+        if consume:
+            Path(path).unlink(missing_ok=True)
+
     def read_many(
         self, keys: Iterable[str], concurrency: int | None = None
     ) -> Iterator[tuple[str, bytes | SpacerError]]:
@@ -98,6 +119,11 @@ class RemoteStorage(Storage):
 
         path, _ = cached_file(self.location(key), None, filesystem_cache)
         return BytesIO(path.read_bytes())
+
+    def open(self, key: str) -> BinaryIO:
+        from spacer_like.storage.ranged_file import RangedFile
+
+        return cast("BinaryIO", RangedFile(self, key))
 
 
 def check_key(key: str) -> None:

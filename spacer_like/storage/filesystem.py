@@ -10,12 +10,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from spacer_like.exceptions import AccessDeniedError, DataNotFoundError, InvalidKeyError, StorageUnavailableError
 from spacer_like.storage.base import Storage, check_key, check_range
 
 # A writer that was killed leaves a file of such a name behind: it is never listed, and no key may be called so.
 _UNFINISHED = re.compile(r"\.spacer-[0-9a-f]{16}\.unfinished")
+
+_COPIED_BYTES = 2**24
 
 
 class FilesystemStorage(Storage):
@@ -27,11 +30,13 @@ class FilesystemStorage(Storage):
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         check_range(key, start, length)
-        with _told(key), _path(key).open("rb") as file:
-            # Asking for more than there is would reserve memory for all that was asked for.
-            length = min(length, max(os.fstat(file.fileno()).st_size - start, 0))
-            file.seek(start)
-            return file.read(length)
+        with _told(key):
+            # A file object would take twice as long as the reading itself, for a small file.
+            descriptor = os.open(_path(key), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return _range(descriptor, start, length)
+            finally:
+                os.close(descriptor)
 
     def write(self, key: str, data: bytes) -> None:
         path = _path(key)
@@ -41,6 +46,21 @@ class FilesystemStorage(Storage):
             mode = _mode_of_regular_file(path, key)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, data, mode)
+
+    def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
+        target = _path(key)
+        with open(path, "rb") as source, _told(key, writing=True):
+            target = Path(os.path.realpath(target))
+            mode = _mode_of_regular_file(target, key)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not (consume and _move_whole(source, path, target, mode)):
+                _write_whole(target, source, mode)
+        if consume:
+            Path(path).unlink(missing_ok=True)
+
+    def open(self, key: str) -> BinaryIO:
+        with _told(key):
+            return _path(key).open("rb")
 
     def delete(self, key: str) -> None:
         with _told(key), suppress(FileNotFoundError, NotADirectoryError):
@@ -75,6 +95,18 @@ class FilesystemStorage(Storage):
                     yield f"{begin}{name}"
 
 
+def _range(descriptor: int, start: int, length: int) -> bytes:
+    # Asking for more than there is would reserve memory for all that was asked for.
+    length = min(length, os.fstat(descriptor).st_size - start)
+    if length <= 0:
+        return b""
+    data = os.pread(descriptor, length, start)
+    # The system reads no more than 2 GiB at a time.
+    while len(data) < length and (more := os.pread(descriptor, length - len(data), start + len(data))):
+        data += more
+    return data
+
+
 def _may_begin(folder: str, prefix: str) -> bool:
     return folder.startswith(prefix) or prefix.startswith(folder)
 
@@ -102,8 +134,8 @@ def _mode_of_regular_file(path: Path, key: str) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _write_whole(path: Path, data: bytes, mode: int | None) -> None:
-    unfinished = path.with_name(f".spacer-{secrets.token_hex(8)}.unfinished")
+def _write_whole(path: Path, data: bytes | BinaryIO, mode: int | None) -> None:
+    unfinished = _unfinished(path)
     # The system applies the umask; asking for it here would change it for other threads.
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -111,9 +143,12 @@ def _write_whole(path: Path, data: bytes, mode: int | None) -> None:
             if mode is not None:
                 with suppress(PermissionError):
                     os.fchmod(descriptor, mode)
-            rest = memoryview(data).cast("B")
-            while rest:
-                rest = rest[file.write(rest) or 0 :]
+            if isinstance(data, bytes | bytearray | memoryview):
+                rest = memoryview(data).cast("B")
+                while rest:
+                    rest = rest[file.write(rest) or 0 :]
+            else:
+                _copy(data, descriptor)
             os.fsync(descriptor)
         os.replace(unfinished, path)
     except BaseException:
@@ -121,6 +156,58 @@ def _write_whole(path: Path, data: bytes, mode: int | None) -> None:
             unfinished.unlink()
         raise
     _keep_name(path.parent)
+
+
+def _copy(source: BinaryIO, descriptor: int) -> None:
+    # Some filesystems share the blocks of the copy instead of copying them.
+    with suppress(OSError, AttributeError):
+        while os.copy_file_range(source.fileno(), descriptor, _COPIED_BYTES):
+            pass
+    # Where that is unknown, or ended early, the rest; at the end there is none.
+    source.seek(os.lseek(descriptor, 0, os.SEEK_CUR))
+    while chunk := source.read(_COPIED_BYTES):
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _move_whole(source: BinaryIO, path: str | Path, target: Path, mode: int | None) -> bool:
+    """Give a file another name; False: it would have to change disks, or is no file of its own."""
+    if os.path.islink(path) or os.fstat(source.fileno()).st_nlink != 1:
+        return False
+    os.fsync(source.fileno())
+    unfinished = _unfinished(target)
+    try:
+        os.rename(path, unfinished)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    try:
+        # Temporary files are for their owner only; a result is as readable as any new file.
+        os.chmod(unfinished, mode if mode is not None else _mode_of_new_files(target.parent))
+        os.replace(unfinished, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+        raise
+    _keep_name(target.parent)
+    return True
+
+
+def _mode_of_new_files(folder: Path) -> int:
+    """What the umask leaves, as a new file shows; asking for the umask would change it for other threads."""
+    probe = _unfinished(folder / "probe")
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        probe.unlink()
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".spacer-{secrets.token_hex(8)}.unfinished")
 
 
 def _keep_name(folder: Path) -> None:

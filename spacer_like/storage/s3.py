@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from spacer_like.data_classes import DataLocation
@@ -53,6 +54,11 @@ class S3Storage(RemoteStorage):
 
     def write(self, key: str, data: bytes) -> None:
         self._bucket(key).write(key, data)
+
+    def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
+        self._bucket(key).write_file(key, Path(path))
+        if consume:
+            Path(path).unlink(missing_ok=True)
 
     def delete(self, key: str) -> None:
         self._bucket(key).delete(key)

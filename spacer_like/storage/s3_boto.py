@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, StorageUnavailableError
 from spacer_like.storage.s3_account import Account
@@ -44,14 +46,19 @@ class BotoBucket:
         raise AssertionError
 
     def write(self, key: str, data: bytes) -> None:
-        from io import BytesIO
+        self._upload(key, BytesIO(data))
 
+    def write_file(self, key: str, path: Path) -> None:
+        with path.open("rb") as file:
+            self._upload(key, file)
+
+    def _upload(self, key: str, file: BinaryIO) -> None:
         from boto3.s3.transfer import TransferConfig
 
         with self._told(key):
             # Threads of its own would fail while the interpreter shuts down.
             options = TransferConfig(use_threads=False, multipart_threshold=2**26, multipart_chunksize=2**24)
-            self._client.upload_fileobj(BytesIO(data), self.name, key, Config=options)
+            self._client.upload_fileobj(file, self.name, key, Config=options)
 
     def delete(self, key: str) -> None:
         with self._told(key):

@@ -27,6 +27,8 @@ _REGION = re.compile(r"<Region>([a-z0-9-]{1,32})</Region>")
 # One request up to here; larger values in parts, which appear as one object when the last has come.
 _ONE_REQUEST_BYTES = 2**26
 _PART_BYTES = 2**24
+# Of a file that is not in memory, so many parts are.
+_PARTS_AT_ONCE = 4
 # The credentials are asked for again after this time. botocore renews a role's ten minutes before they end.
 _CREDENTIALS_LIFE = timedelta(minutes=9)
 
@@ -96,6 +98,15 @@ class ObstoreBucket:
 
         in_parts = len(data) > _ONE_REQUEST_BYTES
         self._done(key, lambda store: obstore.put(store, key, data, use_multipart=in_parts, chunk_size=_PART_BYTES))
+
+    def write_file(self, key: str, path: Path) -> None:
+        import obstore
+
+        if path.stat().st_size <= _ONE_REQUEST_BYTES:
+            return self.write(key, path.read_bytes())
+        options: Any = {"use_multipart": True, "chunk_size": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
+        self._done(key, lambda store: obstore.put(store, key, path, **options))
+        return None
 
     def delete(self, key: str) -> None:
         import obstore

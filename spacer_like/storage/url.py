@@ -13,7 +13,9 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NoReturn
 from urllib.parse import urljoin
 
 from spacer_like import config
@@ -104,6 +106,14 @@ class URLStorage(RemoteStorage):
     def size(self, key: str) -> int:
         length = _fetched(key, "HEAD").headers.get("Content-Length") or ""
         return int(length) if length.isdecimal() else len(self.read(key))
+
+    def open(self, key: str) -> BinaryIO:
+        answer = _fetched(key, headers={"Range": "bytes=0-0"}, accepted=(200, 206, 416))
+        # A server that knows no ranges has sent all.
+        return super().open(key) if answer.status == 206 else BytesIO(answer.body)
+
+    def write_file(self, key: str, path: str | Path, consume: bool = False) -> NoReturn:
+        self.write(key, b"")
 
     def write(self, key: str, data: bytes) -> NoReturn:
         raise ReadOnlyStorageError(f"Store operation not supported for URL storage: '{shown(key)}'.")
