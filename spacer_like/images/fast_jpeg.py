@@ -14,6 +14,8 @@ from spacer_like.reading_ahead import reusable_memory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_START_OF_JPEG = b"\xff\xd8\xff"
+
 
 def decoded_jpeg(image: Image.Image) -> NDArray[np.uint8] | None:
     """The pixels of a JPEG image in colours that is whole and not yet decoded, uint8 [height, width, 3].
@@ -37,6 +39,30 @@ def decoded_jpeg(image: Image.Image) -> NDArray[np.uint8] | None:
         # Damaged or cut short: Pillow decodes what there is, and says so.
         return None
     return pixels
+
+
+def decoded_photograph(
+    data: bytes, max_pixels: int, memory: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8] | None:
+    """As `decoded_jpeg`, but from the bytes, without Pillow's reading of the header: a third less time for small ones.
+
+    Args:
+        max_pixels: the largest width times height.
+        memory: uint8 [height, width, 3]: an image of just that size is decoded into it, and returned.
+    """
+    if not data.startswith(_START_OF_JPEG) or find_spec("simplejpeg") is None:
+        return None
+    import simplejpeg
+
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if colours not in ("YCbCr", "RGB") or height * width > max_pixels:
+            return None
+        fits = memory is not None and memory.shape == (height, width, 3) and memory.flags.c_contiguous
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=True, buffer=memory if fits else None)
+    except ValueError:
+        return None
+    return memory if fits else pixels
 
 
 def _is_unread_jpeg(image: Image.Image) -> bool:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from spacer_like.config import settings
 from spacer_like.exceptions import DataLimitError, ImageError
-from spacer_like.images.fast_jpeg import decoded_jpeg
+from spacer_like.images.fast_jpeg import decoded_photograph
 from spacer_like.images.identify import identify
 
 if TYPE_CHECKING:
@@ -56,9 +56,16 @@ def squared(data: bytes, name: str, size: int, resample: str = "bicubic", backgr
 
 def square_into(square: NDArray[np.uint8], data: bytes, name: str, resample: str, background: str) -> None:
     """Fill `square`, uint8 [size, size, 3], with the pixels that `squared` gives; errors as there."""
+    limit = settings().max_image_pixels
+    photograph = decoded_photograph(data, min(limit, _LARGE_PIXELS), square)
+    if photograph is square:
+        return
+    if photograph is not None:
+        square[...] = _fitted(Image.fromarray(photograph), len(square), resample)
+        return
     image = identify(data, name)
     n_pixels = image.width * image.height
-    if n_pixels > (limit := settings().max_image_pixels):
+    if n_pixels > limit:
         raise DataLimitError(
             f"The image '{name}' has {image.width} x {image.height} pixels, more than the {limit} that the setting "
             "MAX_IMAGE_PIXELS allows."
@@ -69,20 +76,18 @@ def square_into(square: NDArray[np.uint8], data: bytes, name: str, resample: str
 
 def _pixels(image: ImageFile.ImageFile, name: str, size: int, resample: str, background: str) -> NDArray[np.uint8]:
     try:
-        jpeg = decoded_jpeg(image)
-        if jpeg is not None and jpeg.shape == (size, size, 3):
-            return jpeg
-        rgb = _rgb(image, background) if jpeg is None else Image.fromarray(jpeg)
-        if rgb.size != (size, size):
-            rgb = rgb.resize((size, size), FILTERS[resample])
-        return np.asarray(rgb)
-    except (ImageError, MemoryError):
+        return _fitted(_rgb(image, background), size, resample)
+    except MemoryError:
         raise
     # Any other exception may come out of a decoder that is given hostile bytes.
     except Exception as error:
-        raise ImageError(
-            f"The image '{name}' cannot be decoded: {str(error).rstrip('.') or type(error).__name__}."
-        ) from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ImageError(f"The image '{name}' cannot be decoded: {reason}.") from error
+
+
+def _fitted(image: Image.Image, size: int, resample: str) -> NDArray[np.uint8]:
+    """The pixels of an RGB image, resized where it has another size."""
+    return np.asarray(image if image.size == (size, size) else image.resize((size, size), FILTERS[resample]))
 
 
 def _rgb(image: ImageFile.ImageFile, background: str) -> Image.Image:

@@ -67,7 +67,7 @@ class Collection(ABC):
         self.unreadable[:] = self._known_unreadable
         ended = 0
         for tokens, pixels, unreadable in self._batches(batch_size or batch_length(self.size)):
-            self.unreadable += [Unreadable(name=_told(name), reason=_told(reason)) for name, reason in unreadable]
+            self.unreadable += [_unreadable(name, reason) for name, reason in unreadable]
             ended += len(tokens) + len(unreadable)
             if tokens:
                 yield tokens, pixels
@@ -192,6 +192,10 @@ def _whole(data: bytes, name: str) -> bytes:
     if len(data) > MOST_FILE_BYTES:
         raise ImageError(f"The file '{name}' is larger than {MOST_FILE_BYTES // 2**20} MiB: no image is read of it.")
     return data
+
+
+def _unreadable(name: str, reason: str) -> Unreadable:
+    return Unreadable(name=_told(name), reason=_told(reason))
 
 
 def _told(text: str) -> str:

@@ -15,12 +15,14 @@ import numpy as np
 from spacer_like import config
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.images.square import square_into
+from spacer_like.reading_ahead import is_free
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Three batches are held at a time: one that is looked at, one that is ready, one that is being filled.
 _BATCH_BYTES = 2**25
+_KEPT_BUFFERS = 3
 _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
 _RUN = 8
@@ -45,7 +47,13 @@ class NamedFile(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Images of a collection: tokens [n], pixels uint8 [n, size, size, 3], and (name, reason) of files that are none."""
+    """Images of a collection.
+
+    Fields:
+        tokens: [n].
+        pixels: uint8 [n, size, size, 3].
+        unreadable: (name, reason) of files that are no images.
+    """
 
     tokens: list[str]
     pixels: NDArray[np.uint8]
@@ -86,13 +94,16 @@ class Decoder:
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         run = 1 if self.is_far else max(1, min(_RUN, length // workers))
         slots = threading.BoundedSemaphore(computing)
+        memory = _Memory()
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
             begins = iter(range(0, len(files), length))
 
             def begin() -> None:
                 for first in begins:
-                    waiting.append(_Filling(self, files[first : first + length], run, slots, pool))
+                    some = files[first : first + length]
+                    pixels = memory.squares(len(some), self.preparation.size)
+                    waiting.append(_Filling(self, some, run, pixels, slots, pool))
                     return
 
             try:
@@ -104,6 +115,24 @@ class Decoder:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
+class _Memory:
+    """Memory of batches that is used again once nobody looks into it: new memory costs a tenth of decoding JPEG."""
+
+    def __init__(self) -> None:
+        self._buffers: list[bytearray] = []
+
+    def squares(self, count: int, size: int) -> NDArray[np.uint8]:
+        """Uninitialised uint8 [count, size, size, 3]."""
+        n_bytes = count * size * size * 3
+        free = (buffer for buffer in self._buffers if len(buffer) >= n_bytes and is_free(buffer))
+        buffer = next(free, None)
+        if buffer is None:
+            buffer = bytearray(n_bytes)
+            # A caller that keeps all batches must not make us keep them as well, once it lets go of them.
+            self._buffers = [*self._buffers[-_KEPT_BUFFERS + 1 :], buffer]
+        return np.frombuffer(buffer, np.uint8, n_bytes).reshape(count, size, size, 3)
+
+
 class _Filling:
     """A batch in the making."""
 
@@ -112,14 +141,14 @@ class _Filling:
         decoder: Decoder,
         files: Sequence[NamedFile],
         run: int,
+        pixels: NDArray[np.uint8],
         slots: threading.BoundedSemaphore,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._decoder = decoder
         self._files = files
         self._slots = slots
-        size = decoder.preparation.size
-        self._pixels = np.empty((len(files), size, size, 3), np.uint8)
+        self._pixels = pixels
         self._runs: list[Future[dict[int, str]]] = [
             pool.submit(self._fill, range(first, min(first + run, len(files)))) for first in range(0, len(files), run)
         ]
