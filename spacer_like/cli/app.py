@@ -12,7 +12,14 @@ from typing import Annotated
 
 import typer
 
-from spacer_like.cli import classify_command, doctor_command, extract_command, job_commands, train_command
+from spacer_like.cli import (
+    classify_command,
+    doctor_command,
+    extract_command,
+    job_commands,
+    rarity_command,
+    train_command,
+)
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import SpacerError
 
@@ -48,7 +55,7 @@ def _whole(
     """Features, labels, scores and models out of points in photographs."""
 
 
-for _commands in (extract_command, train_command, classify_command, job_commands, doctor_command):
+for _commands in (extract_command, train_command, classify_command, rarity_command, job_commands, doctor_command):
     _commands.add_to(app)
 
 

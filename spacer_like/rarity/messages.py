@@ -39,7 +39,7 @@ class PreparationMsg(Message):
             through it.
     """
 
-    size: Annotated[StrictInt, Field(ge=1, le=1024)] = 224
+    size: Annotated[StrictInt, Field(ge=1, le=512)] = 224
     resample: Resample = "bicubic"
     background: Annotated[StrictStr, Field(pattern=r"^(drop|#[0-9a-fA-F]{6})$")] = "drop"
 

@@ -1,0 +1,104 @@
+"""``spacer-like rarity``: how rare the images of collections are, from a folder to rankings and pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spacer_like.cli import options
+from spacer_like.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spacer_like.workflows.rarity import RarityOptions, RarityReport
+
+_List = Annotated[str | None, typer.Option(metavar="FILE.csv", help="A table with the column collection_id.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command(short_help="How rare images are among all of their collections.")(rarity)
+
+
+def rarity(
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="Holds a folder or zip archive of images for each collection.")
+    ],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where everything goes; a run goes on there.")] = "rarity",
+    methods: Annotated[
+        str, typer.Option(help="Scores against all collections, separated by commas.")
+    ] = "ratio,log,surprisal,top_surprisal",
+    local_methods: Annotated[
+        str, typer.Option(help="Scores against the own collection, separated by commas; '' for none.")
+    ] = "raw",
+    buckets: Annotated[str, typer.Option(help="The score that is sorted into buckets and drawn.")] = "ratio",
+    size: Annotated[int, typer.Option(min=1, max=512, help="Width and height of the squares compared.")] = 224,
+    resample: Annotated[str, typer.Option(help="The filter: bicubic, nearest, box or lanczos.")] = "bicubic",
+    background: Annotated[
+        str, typer.Option(help="What shows through transparent pixels: #rrggbb, or drop, their own hidden colour.")
+    ] = "drop",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Decode images three times instead of keeping 150 kB of pixels of each.")
+    ] = False,
+    pre_reveal_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Set a collection aside of which one image has this share.")
+    ] = 1.0,
+    whitelist: _List = None,
+    blacklist: _List = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Collections at once; else as many as cores.")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures of the result.")] = True,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Check, count, score and rank every image of every collection. What is done and unchanged is not done again."""
+    from pathlib import Path
+
+    from spacer_like.cli.locations import location
+    from spacer_like.mailman import ExitCode
+    from spacer_like.progress import listening
+    from spacer_like.workflows.rarity import RarityOptions, methods_named, score_collections
+
+    terminal = Terminal(json_mode=json_mode)
+    chosen = RarityOptions(
+        methods=methods_named(methods),
+        local_methods=methods_named(local_methods),
+        bucketized=methods_named(buckets or "none")[0],
+        size=size,
+        resample=resample,  # type: ignore[arg-type]
+        background=background,
+        keep_stacks=not stream,
+        pre_reveal_share=pre_reveal_share,
+        whitelist=None if whitelist is None else location(whitelist),
+        blacklist=None if blacklist is None else location(blacklist),
+        processes=processes,
+    )
+    output = Path(out).expanduser()
+    with terminal.progress({}) as listener, listening(listener):
+        report = score_collections(Path(folder).expanduser(), output, chosen)
+        drawn = _draw(output, report, chosen, terminal) if pictures and report.scored else []
+    failed = [one for one in report.collections if one.state == "failed"]
+    for one in failed:
+        terminal.complain(f"{one.collection_id}: {one.reason}")
+    for step, reason in report.failures.items():
+        terminal.complain(f"{step}: {reason}")
+    for name in report.missing:
+        terminal.complain(f"{name}: the whitelist names it, and {folder} has no such collection.")
+    ok = not failed and not report.failures and not report.missing
+    terminal.answer({"ok": ok, **report.serialize(), "pictures": drawn})
+    if not json_mode:
+        from spacer_like.cli.rarity_rendering import rarity_report
+
+        terminal.show(*rarity_report(report, output, drawn))
+    return ExitCode.DONE if ok else ExitCode.PERMANENT_FAILURE
+
+
+def _draw(output: Path, report: RarityReport, chosen: RarityOptions, terminal: Terminal) -> list[str]:
+    from spacer_like.exceptions import MissingExtraError
+    from spacer_like.workflows.rarity_pictures import draw_pictures
+
+    try:
+        return [str(place) for place in draw_pictures(output, report, chosen)]
+    except MissingExtraError as error:
+        terminal.note(f"No pictures: {error}")
+        return []

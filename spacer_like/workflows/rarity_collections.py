@@ -1,0 +1,115 @@
+"""The collections below a folder: which there are, which are wanted, and whether their files have changed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataNotFoundError, TableError
+from spacer_like.storage import read_bytes
+
+
+@dataclass(frozen=True)
+class CollectionFolder:
+    """A collection as it lies below the folder of collections.
+
+    Attributes:
+        collection_id: the folder's name, or the archive's without ``.zip``.
+        images: the folder of images, or the archive.
+        metadata: ``metadata/metadata.csv``, if there is one.
+    """
+
+    collection_id: str
+    images: Path
+    metadata: Path | None
+
+    @property
+    def images_loc(self) -> DataLocation:
+        key = str(self.images)
+        return DataLocation("filesystem", f"{key}/" if self.images.is_dir() else key)
+
+    @property
+    def metadata_loc(self) -> DataLocation | None:
+        return None if self.metadata is None else DataLocation("filesystem", str(self.metadata))
+
+    def version(self) -> str:
+        """Different when an image's file was added, removed or written to."""
+        return _digest(_states(self.images))
+
+    def metadata_version(self) -> str:
+        return "" if self.metadata is None else _digest(_states(self.metadata))
+
+
+def collections_in(folder: Path) -> list[CollectionFolder]:
+    """The collections below a folder, by their ids: its folders, with the images in ``resized`` or directly inside, and
+    its zip archives.
+
+    Raises:
+        DataNotFoundError: no such folder, or no collection in it.
+    """
+    if not folder.is_dir():
+        raise DataNotFoundError(f"There is no folder {folder}: name the one that holds a folder for each collection.")
+    found: dict[str, CollectionFolder] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            images = path / "resized" if (path / "resized").is_dir() else path
+            metadata = path / "metadata" / "metadata.csv"
+            found[path.name] = CollectionFolder(path.name, images, metadata if metadata.is_file() else None)
+        elif path.suffix.lower() == ".zip":
+            found.setdefault(path.stem, CollectionFolder(path.stem, path, None))
+    if not found:
+        raise DataNotFoundError(f"The folder {folder} holds no collection: no folder with images and no zip archive.")
+    return [found[name] for name in sorted(found)]
+
+
+def wanted(
+    collections: Iterable[CollectionFolder], whitelist: DataLocation | None, blacklist: DataLocation | None
+) -> tuple[list[CollectionFolder], list[str]]:
+    """Those of the whitelist (None: all) that are not on the blacklist; and the ids of the whitelist that lack.
+
+    Raises:
+        TableError: a list has no column ``collection_id``.
+    """
+    by_id = {one.collection_id: one for one in collections}
+    allowed = list(by_id) if whitelist is None else read_list(whitelist)
+    refused = set() if blacklist is None else set(read_list(blacklist))
+    names = [name for name in dict.fromkeys(allowed) if name not in refused]
+    return [by_id[name] for name in sorted(names) if name in by_id], sorted(set(names) - set(by_id))
+
+
+def read_list(location: DataLocation) -> list[str]:
+    """The column ``collection_id`` of a CSV file."""
+    try:
+        rows = csv.DictReader(io.StringIO(read_bytes(location).decode("utf-8-sig")))
+        if "collection_id" not in (rows.fieldnames or ()):
+            raise TableError(f"The list {location.display_name} has no column 'collection_id'.")
+        return [row["collection_id"].strip() for row in rows if (row["collection_id"] or "").strip()]
+    except (UnicodeDecodeError, csv.Error):
+        raise TableError(f"The list {location.display_name} is no CSV file in UTF-8.") from None
+
+
+def _states(path: Path) -> Iterator[str]:
+    if path.is_file():
+        status = path.stat()
+        yield f"{path.name} {status.st_size} {status.st_mtime_ns}"
+        return
+    with os.scandir(path) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_file():
+                status = entry.stat()
+                yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
