@@ -56,7 +56,9 @@ class S3Storage(RemoteStorage):
         self._bucket(key).write(key, data)
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
-        self._bucket(key).write_file(key, Path(path))
+        with Path(path).open("rb"):
+            # Told here, as by the other storages, when it is not there.
+            self._bucket(key).write_file(key, Path(path))
         if consume:
             Path(path).unlink(missing_ok=True)
 

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, StorageUnavailableError
 from spacer_like.storage.s3_account import Account
 from spacer_like.storage.s3_errors import s3_error
+
+_ONE_REQUEST_BYTES = 2**26
+_PART_BYTES = 2**24
 
 
 class BotoBucket:
@@ -46,19 +49,13 @@ class BotoBucket:
         raise AssertionError
 
     def write(self, key: str, data: bytes) -> None:
-        self._upload(key, BytesIO(data))
+        with self._told(key):
+            self._client.upload_fileobj(BytesIO(data), self.name, key, Config=_transfer_options())
 
     def write_file(self, key: str, path: Path) -> None:
-        with path.open("rb") as file:
-            self._upload(key, file)
-
-    def _upload(self, key: str, file: BinaryIO) -> None:
-        from boto3.s3.transfer import TransferConfig
-
         with self._told(key):
-            # Threads of its own would fail while the interpreter shuts down.
-            options = TransferConfig(use_threads=False, multipart_threshold=2**26, multipart_chunksize=2**24)
-            self._client.upload_fileobj(file, self.name, key, Config=options)
+            # By its name: of an open file, boto3 holds every part until the last has come.
+            self._client.upload_file(str(path), self.name, key, Config=_transfer_options())
 
     def delete(self, key: str) -> None:
         with self._told(key):
@@ -95,6 +92,13 @@ class BotoBucket:
 
     def _told(self, key: str) -> Any:
         return _told(self.name, key)
+
+
+def _transfer_options() -> Any:
+    from boto3.s3.transfer import TransferConfig
+
+    # Threads of its own would fail while the interpreter shuts down.
+    return TransferConfig(use_threads=False, multipart_threshold=_ONE_REQUEST_BYTES, multipart_chunksize=_PART_BYTES)
 
 
 @contextmanager
