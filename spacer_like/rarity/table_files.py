@@ -65,10 +65,10 @@ def read_table(data: bytes, name: str, parquet: bool, columns: Collection[str] |
     return checked_table(found, name, columns)
 
 
-def write_csv(table: ScoreTable, sink: IO[bytes], threads: int = 1) -> None:
+def write_csv(columns: pa.Table, sink: IO[bytes], threads: int = 1) -> None:
     """Write a table as CSV, a part at a time, `threads` parts at once."""
-    sink.write((",".join(table.columns.column_names) + "\n").encode())
-    parts = (table.columns.slice(start, _ROWS_AT_A_TIME) for start in range(0, len(table), _ROWS_AT_A_TIME))
+    sink.write((",".join(columns.column_names) + "\n").encode())
+    parts = (columns.slice(start, _ROWS_AT_A_TIME) for start in range(0, columns.num_rows, _ROWS_AT_A_TIME))
     with ThreadPoolExecutor(threads, thread_name_prefix="spacer-csv") as workers:
         waiting: deque[Future[BytesIO]] = deque()
         for part in parts:
@@ -79,21 +79,21 @@ def write_csv(table: ScoreTable, sink: IO[bytes], threads: int = 1) -> None:
             sink.write(future.result().getbuffer())
 
 
-def write_parquet(table: ScoreTable, sink: IO[bytes]) -> None:
+def write_parquet(columns: pa.Table, sink: IO[bytes]) -> None:
     """Write a table as Parquet."""
     from pyarrow.parquet import ParquetWriter
 
-    repeated = [name for name, kind in COLUMNS.items() if pa.types.is_dictionary(kind)]
+    repeated = [field.name for field in columns.schema if pa.types.is_dictionary(field.type)]
     # Without Arrow's own schema every reader sees plain text where there are dictionaries here.
     options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated, "store_schema": False}
-    with ParquetWriter(sink, table.columns.schema, **options) as writer:
-        writer.write_table(table.columns, row_group_size=_ROWS_OF_GROUP)
+    with ParquetWriter(sink, columns.schema, **options) as writer:
+        writer.write_table(columns, row_group_size=_ROWS_OF_GROUP)
 
 
 def encoded(table: ScoreTable, parquet: bool) -> bytes:
     """The bytes of a table's file."""
     sink = BytesIO()
-    (write_parquet if parquet else write_csv)(table, sink)
+    (write_parquet if parquet else write_csv)(table.columns, sink)
     return sink.getvalue()
 
 

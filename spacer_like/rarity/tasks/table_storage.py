@@ -1,0 +1,56 @@
+"""Tables between storage and memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spacer_like.rarity.table_files import is_parquet, read_table, write_csv, write_parquet
+from spacer_like.storage import read_bytes, write_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.rarity.score_table import ScoreTable
+
+
+def number_of_threads() -> int:
+    """As many as cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def read_scores(loc: DataLocation, columns: Collection[str] | None = None) -> ScoreTable:
+    """The table of scores at a location; `columns` and errors as `read_table`, and those of the storage."""
+    parquet = is_parquet(loc)
+    return read_table(read_bytes(loc), loc.display_name, parquet, columns)
+
+
+def check_endings(locs: Sequence[DataLocation]) -> None:
+    """Refuse, before the work, a table's location that ends neither with .csv nor with .parquet, as a `TableError`."""
+    for loc in locs:
+        is_parquet(loc)
+
+
+def write_tables(outputs: Sequence[tuple[pa.Table, DataLocation]]) -> None:
+    """Write tables, CSV or Parquet by their locations' endings: all are made before the first one is put in place."""
+    with tempfile.TemporaryDirectory(prefix="spacer-tables-") as folder:
+        paths = [Path(folder, str(number)) for number in range(len(outputs))]
+        with ThreadPoolExecutor(max(len(outputs), 1), thread_name_prefix="spacer-table") as workers:
+            made = [workers.submit(_make, *output, path) for output, path in zip(outputs, paths, strict=True)]
+            for future in made:
+                future.result()
+        for (_, loc), path in zip(outputs, paths, strict=True):
+            write_file(loc, path, consume=True)
+
+
+def _make(columns: pa.Table, loc: DataLocation, path: Path) -> None:
+    with path.open("wb") as file:
+        if is_parquet(loc):
+            write_parquet(columns, file)
+        else:
+            write_csv(columns, file, number_of_threads())
