@@ -8,12 +8,14 @@ that 10 stays the rarest hundredth however many scores are equal, and the number
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib import format as npy_format
 
 from spacer_like.exceptions import TableError
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES
@@ -114,27 +116,45 @@ def read_buckets(data: bytes, name: str) -> Buckets:
     """
     arrays = _arrays(data, name)
     edges = arrays.get("arr_0", np.empty(0))
-    if edges.dtype != np.float64 or edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all():
-        raise TableError(f"The edges '{name}' must be two float64 numbers or more, in arr_0.")
-    if (np.diff(edges) < 0).any():
-        raise TableError(f"The edges '{name}' must rise.")
+    if len(edges) < 2 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
+        raise TableError(f"The edges '{name}' must be two float64 numbers or more that rise, in arr_0.")
     probabilities = arrays.get("probabilities")
     if probabilities is None:
         return Buckets(edges, QUANTILE_PROBABILITIES if len(edges) == len(QUANTILE_PROBABILITIES) else None)
-    if probabilities.dtype != np.float64 or probabilities.shape != edges.shape or not _are_probabilities(probabilities):
+    if probabilities.shape != edges.shape or not _are_probabilities(probabilities):
         raise TableError(f"The probabilities of the edges '{name}' must rise from 0 to 1, one for each edge.")
     return Buckets(edges, tuple(probabilities.tolist()))
 
 
 def _arrays(data: bytes, name: str) -> dict[str, NDArray[np.float64]]:
+    """The members arr_0 and probabilities of a ``.npz``, float64 [n]; nothing in it is ever run."""
+    found = {}
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _MOST_FILE_BYTES:
-                raise ValueError
-        with np.load(BytesIO(data), allow_pickle=False) as file:
-            return {member: file[member] for member in file.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        raise TableError(f"The edges '{name}' are no .npz file of bucketize_scores.") from None
+            for member in archive.infolist():
+                if member.filename in ("arr_0.npy", "probabilities.npy"):
+                    with archive.open(member) as file:
+                        found[member.filename.removesuffix(".npy")] = _float64(BytesIO(file.read(_MOST_FILE_BYTES)))
+    except (ValueError, TypeError, SyntaxError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError):
+        raise _no_edges(name) from None
+    except (zipfile.BadZipFile, zlib.error):
+        raise _no_edges(name) from None
+    return found
+
+
+def _float64(file: BytesIO) -> NDArray[np.float64]:
+    # `numpy.load` would take memory for as many numbers as the header promises.
+    version = npy_format.read_magic(file)
+    read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    numbers = np.frombuffer(file.read(), np.float64)
+    if dtype != np.float64 or shape != numbers.shape:
+        raise ValueError("Edges are float64 [n].")
+    return numbers
+
+
+def _no_edges(name: str) -> TableError:
+    return TableError(f"The edges '{name}' are no .npz file of bucketize_scores.")
 
 
 def _are_probabilities(values: NDArray[np.float64]) -> bool:

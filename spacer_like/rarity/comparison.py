@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spacer_like.exceptions import TableError
-from spacer_like.rarity.ranking import Agreement, agreement
+from spacer_like.rarity.messages import Correlations
+from spacer_like.rarity.ranking import Agreement, agreement, pearson, spearman
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,19 @@ def agreements(tables: Mapping[str, ScoreTable], top_share: float) -> list[tuple
         if not np.isnan(rarity).all():
             found.append((name, METADATA, agreement(table.scores, rarity, top_share)))
     return found
+
+
+def rarity_correlations(table: ScoreTable) -> Correlations:
+    """How the table's scores and ranks agree with the metadata's in it."""
+    scores, ranks = table.scores, table.numbers("pixelScoreRank")
+    rarity_scores, rarity_ranks = table.numbers(METADATA), table.numbers("rarityRank")
+    return Correlations(
+        n=int((~np.isnan(scores) & ~np.isnan(rarity_scores)).sum()),
+        pearson_score=pearson(rarity_scores, scores),
+        spearman_score=spearman(rarity_scores, scores),
+        pearson_rank=pearson(rarity_ranks, ranks),
+        spearman_rank=spearman(rarity_ranks, ranks),
+    )
 
 
 def _places(tables: Mapping[str, ScoreTable]) -> tuple[dict[str, NDArray[np.int64]], int]:
