@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def _shared(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST
 def _ranges(length: int, fewest: int = _FEWEST_POSITIONS) -> list[tuple[int, int]]:
     parts = max(1, min(thread_count(), length // fewest))
     bounds = np.linspace(0, length, parts + 1).astype(int).tolist()
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))
 
 
 def _run(ranges: list[tuple[int, int]], work: Callable[[int, int], Any]) -> list[Any]:

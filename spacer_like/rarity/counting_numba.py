@@ -53,7 +53,7 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
     _multiplicities(found, counts, start, stop)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
     cells = uint64(counts.shape[1])
     for low in range(start, stop, _BLOCK):
@@ -68,7 +68,7 @@ def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-unt
                 block[uint64(position) * cells + uint64(cell)] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
     number = 0
     for position in range(start, stop):
@@ -77,7 +77,7 @@ def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-def]
     done, last = uint64(0), uint64(keys.shape[0] - 1)
     for position in range(start, stop):
@@ -90,13 +90,13 @@ def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-de
             done += uint64(row[cell] != 0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _add(counts, keys, values):  # type: ignore[no-untyped-def]
     for number in range(keys.shape[0]):
         counts[keys[number]] += values[number]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
     for number in range(keys.shape[0]):
         if counts[keys[number]] < values[number]:
@@ -106,7 +106,7 @@ def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
     cells = uint64(table.shape[1])
     for low in range(start, stop, _BLOCK):
@@ -121,7 +121,7 @@ def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignor
                 row[position] = block[uint64(position) * cells + uint64(cell)]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _multiplicities(found, counts, start, stop):  # type: ignore[no-untyped-def]
     for row in range(start, stop):
         found[row] = 0

@@ -298,7 +298,9 @@ class _Run:
         if (method := self._options.bucketized) in places:
             steps.append(self._bucket_step(method, places[method], after[method]))
         comparison = self.place("scores", "comparison.csv")
-        message = CompareRankingsMsg(scores_locs={**places}, comparison_loc=comparison)
+        message = CompareRankingsMsg(
+            scores_locs={str(name): place for name, place in places.items()}, comparison_loc=comparison
+        )
         steps.append(Step("compare rankings", message, tuple(after.values()), (comparison,)))
         answers = self._all("Ranking", steps).answers
         if f"bucketize {self._options.bucketized}" in answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.progress import report as tell
-from spacer_like.rarity.messages import PreparationMsg
+from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg
 from spacer_like.storage import read_bytes
 
 if TYPE_CHECKING:
@@ -27,16 +28,17 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from spacer_like.rarity.buckets import READABLE_BUCKETS
+    from spacer_like.rarity.buckets import Buckets
     from spacer_like.reports import rarity_colours, rarity_contact_sheet, rarity_histograms, rarity_rankings
 
     method = options.bucketized
     table = _Table(output / "scores" / f"{method}.parquet")
     counts = _colour_counts(output / "global" / "histogram.parquet")
     buckets = _column(output / "scores" / f"{method}_bucketized.csv", "bin_pixelScore")
+    labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels
     sheet = rarity_contact_sheet.sheet_entries(table.names, table.scores)
     shown = [entry.token_id for entries in sheet for entry in entries]
-    drawings = {
+    drawings: dict[str, Callable[[str], object]] = {
         "commonest_colours": lambda path: rarity_colours.commonest_colours_picture(counts, path),
         "rarest_colours": lambda path: rarity_colours.rarest_colours_picture(counts, path),
         "colour_cube": lambda path: rarity_colours.colour_cube_picture(counts, path),
@@ -49,7 +51,7 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
         "score_histogram": lambda path: rarity_histograms.score_histogram_picture(
             table.scores, path, score_name=f"{method} score"
         ),
-        "buckets": lambda path: rarity_histograms.bucket_shares_picture(buckets, READABLE_BUCKETS, path),
+        "buckets": lambda path: rarity_histograms.bucket_shares_picture(buckets, dict(enumerate(labels, 1)), path),
         "contact_sheet": lambda path: rarity_contact_sheet.contact_sheet_picture(
             table.names, table.scores, _pixels(shown, table, report, options), path
         ),
@@ -91,10 +93,11 @@ class _Table:
 
 def _colour_counts(path: Path) -> NDArray[np.float64]:
     from spacer_like.rarity.bins import CELLS
-    from spacer_like.rarity.histogram import Histogram
+    from spacer_like.rarity.histogram_file import from_parquet
 
-    histogram = Histogram.from_parquet(read_bytes(DataLocation("filesystem", str(path))))
-    return np.bincount(histogram.keys % CELLS, histogram.counts, minlength=CELLS)
+    histogram = from_parquet(read_bytes(DataLocation("filesystem", str(path))), str(path))
+    counts = np.bincount(histogram.keys % CELLS, histogram.counts, minlength=CELLS)
+    return counts.astype(np.float64)
 
 
 def _column(path: Path, name: str) -> NDArray[np.float64]:

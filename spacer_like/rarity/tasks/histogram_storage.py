@@ -1,0 +1,88 @@
+"""Histograms and tables of counts, read from and written to wherever they live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import HistogramError
+from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
+from spacer_like.rarity.histogram import Header, Histogram
+from spacer_like.rarity.histogram_file import from_parquet, to_parquet
+from spacer_like.storage import read_bytes, temporary_file, write_bytes, write_file
+
+if TYPE_CHECKING:
+    from spacer_like.rarity.messages import PreparationMsg
+
+
+def header_of(msg: PreparationMsg) -> Header:
+    """The header of a histogram of images that were prepared as a message says."""
+    return Header(msg.size, msg.resample, msg.background.lower())
+
+
+def read_histogram(loc: DataLocation) -> Histogram:
+    """The histogram at a location; errors as `from_parquet`, and those of the storage."""
+    return from_parquet(read_bytes(loc), f"The histogram {loc.display_name}")
+
+
+def write_histogram(loc: DataLocation, histogram: Histogram) -> None:
+    write_bytes(loc, to_parquet(histogram))
+
+
+def write_table(loc: DataLocation, table: CountTable) -> None:
+    """Store a table and, before it, its description: who finds the table finds both."""
+    write_bytes(_description_loc(loc), table.description())
+    with temporary_file(loc) as path:
+        with path.open("wb") as file:
+            file.write(npy_head(table.counts.shape))
+            file.write(table.counts.data)
+        write_file(loc, path, consume=True)
+
+
+def read_table(loc: DataLocation, header: Header) -> CountTable:
+    """What images are scored against: a table (``.npy``), mapped where it is a file, or a histogram (``.parquet``).
+
+    Args:
+        header: of the images that will be looked up.
+
+    Raises:
+        HistogramError: neither, or of images that were prepared otherwise; also those of the storage.
+    """
+    if loc.filename.endswith(".npy"):
+        table = _read_npy(loc)
+    elif loc.filename.endswith(".parquet"):
+        table = CountTable.from_histogram(read_histogram(loc))
+    else:
+        raise HistogramError(f"{loc.display_name} must end with .parquet, a histogram, or .npy, a table.")
+    table.header.check_same(header)
+    return table
+
+
+def _read_npy(loc: DataLocation) -> CountTable:
+    description = read_bytes(_description_loc(loc))
+    if len(description) > LARGEST_DESCRIPTION:
+        raise HistogramError(f"The description of the table {loc.display_name} is too long to be one.")
+    try:
+        if loc.storage_type == "filesystem":
+            counts = np.load(loc.key, mmap_mode="r", allow_pickle=False)
+        else:
+            counts = _array(read_bytes(loc))
+    except ValueError:
+        raise HistogramError(f"The table {loc.display_name} is no array of numbers, or is cut short.") from None
+    return CountTable.described(counts, description, loc.display_name)
+
+
+def _array(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
+    head = data[:10]
+    length = 10 + int.from_bytes(head[8:10], "little")
+    rows = (len(data) - length) // 4000
+    shape = (rows, 1000)
+    if data[:length] != npy_head(shape):
+        raise ValueError
+    return np.frombuffer(data, np.uint32, offset=length).reshape(shape)
+
+
+def _description_loc(loc: DataLocation) -> DataLocation:
+    return DataLocation(loc.storage_type, f"{loc.key}.json", loc.bucket_name)
