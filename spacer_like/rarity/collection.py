@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -23,11 +24,13 @@ from spacer_like.exceptions import (
     ImageError,
     StorageUnavailableError,
 )
+from spacer_like.images.archive import ImageArchive
 from spacer_like.progress import report
-from spacer_like.rarity.decoding import Decoder, NamedFile, Preparation, batch_length
+from spacer_like.rarity.decoding import Batch, BatchMemory, Decoder, NamedFile, Preparation, batch_length
 from spacer_like.rarity.messages import Unreadable
+from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
-from spacer_like.storage import storage_factory
+from spacer_like.storage import open_file, storage_factory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 2**27
 """The largest image file that is read."""
+IDS_NAME = "ids.npz"
+"""The file with the ids of a stack, in the same folder."""
 
 
 class Collection(ABC):
@@ -47,18 +52,28 @@ class Collection(ABC):
             each time.
     """
 
-    def __init__(self, name: str, tokens: list[str], size: int, unreadable: list[Unreadable] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        tokens: list[str],
+        size: int,
+        unreadable: list[Unreadable] | None = None,
+        resources: ExitStack | None = None,
+    ) -> None:
         self.name = name
         self.tokens = tokens
         self.size = size
         self.unreadable = list(unreadable or ())
         self._known_unreadable = tuple(self.unreadable)
-        self._resources = ExitStack()
+        self._resources = resources or ExitStack()
 
-    def batches(self, batch_size: int | None = None) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
+    def batches(
+        self, batch_size: int | None = None, places: Sequence[int] | None = None
+    ) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
         """Tokens [n] and pixels uint8 [n, size, size, 3], n at most `batch_size`; None is about 32 MiB of pixels.
 
-        No batch is empty. The pixels are the caller's. May be called again, and begins anew then; progress is reported.
+        With `places`, ascending numbers, only of the tokens at these places among all tokens. No batch is empty. The
+        pixels are the caller's. May be called again, and begins anew then. Progress is reported.
 
         Raises:
             CollectionError, ArchiveError: a damaged stack or archive.
@@ -66,17 +81,18 @@ class Collection(ABC):
         """
         self.unreadable[:] = self._known_unreadable
         ended = 0
-        for tokens, pixels, unreadable in self._batches(batch_size or batch_length(self.size)):
+        places = range(len(self.tokens)) if places is None else places
+        for tokens, pixels, unreadable in self._batches(places, batch_size or batch_length(self.size)):
             self.unreadable += [_unreadable(name, reason) for name, reason in unreadable]
             ended += len(tokens) + len(unreadable)
             if tokens:
                 yield tokens, pixels
                 # The batch would be held while the next but one is being filled.
                 del pixels
-            report(f"images of {self.name}", ended, len(self.tokens))
+            report(f"images of {self.name}", ended, len(places))
 
     @abstractmethod
-    def _batches(self, length: int) -> Iterator[tuple[list[str], NDArray[np.uint8], list[tuple[str, str]]]]: ...
+    def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]: ...
 
     def reason_for_nothing(self) -> str:
         """Why `batches` gave no image, as a sentence; call it afterwards."""
@@ -110,6 +126,7 @@ class FileCollection(Collection):
         preparation: Preparation,
         is_far: bool = False,
         unreadable: list[Unreadable] | None = None,
+        resources: ExitStack | None = None,
     ) -> None:
         files, others = first_of_each_token(names)
         duplicates = [
@@ -118,12 +135,35 @@ class FileCollection(Collection):
             )
             for other, counts, token in others
         ]
-        super().__init__(name, [token for token, _ in files], preparation.size, [*(unreadable or ()), *duplicates])
+        super().__init__(
+            name, [token for token, _ in files], preparation.size, [*(unreadable or ()), *duplicates], resources
+        )
         self._files = [NamedFile(*pair) for pair in files]
         self._decoder = Decoder(read, preparation, is_far)
 
-    def _batches(self, length: int) -> Iterator[tuple[list[str], NDArray[np.uint8], list[tuple[str, str]]]]:
-        return self._decoder.batches(self._files, length)
+    def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]:
+        return self._decoder.batches([self._files[place] for place in places], length)
+
+
+class StackCollection(Collection):
+    """A collection that `convert_collection` has decoded."""
+
+    def __init__(self, name: str, stack: Stack, tokens: list[str], resources: ExitStack) -> None:
+        super().__init__(name, tokens, stack.shape[1], resources=resources)
+        self._stack = stack
+
+    def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]:
+        memory = BatchMemory()
+        parts = self._stack.parts(places, length, lambda count: memory.squares(count, self.size))
+        # Read in a thread, one part ahead.
+        with ThreadPoolExecutor(1, thread_name_prefix="read-stack") as reading:
+            coming = reading.submit(next, parts, None)
+            for first in range(0, len(places), length):
+                pixels = coming.result()
+                coming = reading.submit(next, parts, None)
+                if pixels is not None:
+                    yield Batch([self.tokens[place] for place in places[first : first + length]], pixels, [])
+                del pixels
 
 
 def open_collection(images_loc: DataLocation, preparation: Preparation) -> Collection:
@@ -133,6 +173,11 @@ def open_collection(images_loc: DataLocation, preparation: Preparation) -> Colle
         DataNotFoundError: there is no such file or folder; a prefix without a key is an empty collection.
         ArchiveError, CollectionError: the archive or stack is malformed, unsafe, or of another size.
     """
+    ending = images_loc.filename.lower()
+    if ending.endswith(".zip"):
+        return _open_archive(images_loc, preparation)
+    if ending.endswith(".npz"):
+        return _open_stack(images_loc, preparation)
     storage = storage_factory(images_loc.storage_type, images_loc.bucket_name)
     folder = images_loc.key if images_loc.key.endswith("/") or not images_loc.key else f"{images_loc.key}/"
     names = _folder_names(images_loc) if images_loc.storage_type == "filesystem" else _names_under(images_loc, folder)
@@ -163,6 +208,49 @@ def open_images(images_loc: DataLocation, preparation: Preparation) -> Collectio
         lambda _: _whole(storage.read_range(images_loc.key, 0, MOST_FILE_BYTES + 1), name),
         preparation,
     )
+
+
+def _open_archive(loc: DataLocation, preparation: Preparation) -> Collection:
+    with ExitStack() as cleaning:
+        file = cleaning.enter_context(open_file(loc))
+        archive = ImageArchive(file, loc.display_name)
+        collection = FileCollection(
+            loc.display_name,
+            archive.names,
+            archive.read,
+            preparation,
+            unreadable=[_unreadable(*pair) for pair in archive.unreadable],
+            resources=cleaning.pop_all(),
+        )
+    return collection
+
+
+def _open_stack(loc: DataLocation, preparation: Preparation) -> Collection:
+    name = loc.display_name
+    ids_loc = ids_beside(loc)
+    with ExitStack() as cleaning:
+        stack = Stack(cleaning.enter_context(open_file(loc)), name)
+        if stack.shape[1] != preparation.size:
+            raise CollectionError(
+                f"The images of the stack '{name}' are {stack.shape[1]} pixels wide, and {preparation.size} are asked "
+                "for: convert the collection again, or ask for that size."
+            )
+        try:
+            with open_file(ids_loc) as file:
+                tokens = read_ids(file, ids_loc.display_name, stack.shape[0])
+        except DataNotFoundError:
+            raise DataNotFoundError(
+                f"The stack '{name}' needs the ids of its tokens beside it, in '{ids_loc.display_name}'."
+            ) from None
+        collection = StackCollection(name, stack, tokens, cleaning.pop_all())
+    return collection
+
+
+def ids_beside(loc: DataLocation) -> DataLocation:
+    """Where the ids of a stack are looked for: in its folder."""
+    path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
+    folder = path[: path.rfind("/") + 1]
+    return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
 
 
 def _names_under(loc: DataLocation, folder: str) -> list[str]:

@@ -94,7 +94,7 @@ class Decoder:
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         run = 1 if self.is_far else max(1, min(_RUN, length // workers))
         slots = threading.BoundedSemaphore(computing)
-        memory = _Memory()
+        memory = BatchMemory()
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
             begins = iter(range(0, len(files), length))
@@ -115,7 +115,7 @@ class Decoder:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
-class _Memory:
+class BatchMemory:
     """Memory of batches that is used again once nobody looks into it: new memory costs a tenth of decoding JPEG."""
 
     def __init__(self) -> None:

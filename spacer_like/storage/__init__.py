@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -35,6 +36,7 @@ __all__ = [
     "read_many",
     "register_storage",
     "storage_factory",
+    "temporary_file",
     "write_bytes",
     "write_file",
 ]
@@ -109,6 +111,11 @@ def open_file(loc: DataLocation) -> BinaryIO:
 def write_file(loc: DataLocation, path: str | Path, consume: bool = False) -> None:
     """Keep the bytes of a local file at a location, whole or not at all; see `Storage.write_file`."""
     _storage_of(loc).write_file(loc.key, path, consume)
+
+
+def temporary_file(loc: DataLocation) -> AbstractContextManager[Path]:
+    """The path of a local file that may be made, and that `write_file` will store at a location."""
+    return _storage_of(loc).temporary_file(loc.key)
 
 
 def exists(loc: DataLocation) -> bool:

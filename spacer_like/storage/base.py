@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -79,6 +81,15 @@ class Storage(ABC):
         self.write(key, Path(path).read_bytes())
         if consume:
             Path(path).unlink(missing_ok=True)
+
+    @contextmanager
+    def temporary_file(self, key: str) -> Iterator[Path]:
+        """The path of a local file that may be made, and that `write_file` will store under a key.
+
+        Whatever is left of it in the end is removed.
+        """
+        with tempfile.TemporaryDirectory(prefix="spacer-") as folder:
+            yield Path(folder) / "unfinished"
 
     def read_many(
         self, keys: Iterable[str], concurrency: int | None = None

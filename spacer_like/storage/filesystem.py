@@ -62,6 +62,19 @@ class FilesystemStorage(Storage):
         with _told(key):
             return _path(key).open("rb")
 
+    @contextmanager
+    def temporary_file(self, key: str) -> Iterator[Path]:
+        target = _path(key)
+        with _told(key, writing=True):
+            target = Path(os.path.realpath(target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+        # On the disk of the result, so that it need not be copied, and of a name that is never listed.
+        path = _unfinished(target)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
     def delete(self, key: str) -> None:
         with _told(key), suppress(FileNotFoundError, NotADirectoryError):
             path = _path(key)
