@@ -16,14 +16,14 @@ from benchmarks.cores import THREADS
 from benchmarks.figures import OURS
 from benchmarks.processes import Quantities
 from benchmarks.rarity.folders import SIZE
-from benchmarks.rarity.measures import DECODING
+from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING
 
 Runs = Mapping[str, Mapping[str, Sequence[Quantities]]]
 
 COLLECTIONS = 1000
 IMAGES = 10_000
 CORES = (2, 16, 64)
-NEEDED = ("rarity-png", "rarity-jpeg", "rarity-merge", "rarity-whole", "rarity-merge-scores")
+NEEDED = ("rarity-png", "rarity-jpeg", "rarity-merge", "rarity-score", "rarity-whole", "rarity-merge-scores")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Rates:
 
     Fields:
         histogram_files: images a second from files of a kind to a histogram; decoding_files: and decoded alone.
-        counting, scoring, converting: images a second out of a stack by all methods, and from PNG files into one.
+        counting, converting: images a second out of a stack, and from PNG files into one.
+        scoring: images a second by all methods against a global table.
         file_kib: of an image, by kind.
         histogram_mib: of a collection of ten thousand images.
         merging: seconds for each MiB of histograms; writing: for the sum.
@@ -68,7 +69,7 @@ def rates(runs: Runs) -> Rates:
         histogram_files={kind: of(f"rarity-{kind}", "images_a_second") for kind in kinds},
         decoding_files={kind: of(f"rarity-{kind}", "images_a_second", DECODING) for kind in kinds},
         counting=images / of("rarity-whole", "count_seconds"),
-        scoring=images / of("rarity-whole", "score_seconds"),
+        scoring=of("rarity-score", "images_a_second", ALL_METHODS_GLOBAL),
         converting=images / of("rarity-whole", "convert_seconds"),
         file_kib={kind: of(f"rarity-{kind}", "file_kib") for kind in kinds},
         histogram_mib=of("rarity-whole", "histogram_mib"),

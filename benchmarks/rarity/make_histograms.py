@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.rarity.histogram import Header, HistogramBuilder
+from spacer_like.rarity.histogram_file import to_parquet
 
 # Of the images that are changed at once.
 BATCH = 100
@@ -36,7 +37,7 @@ def main(folder: Path, count: int, stack_file: Path) -> None:
         builder = HistogramBuilder(Header(size=stack.shape[1], resample="bicubic", background="drop"))
         for batch in changed(stack, np.random.default_rng(number)):
             builder.add(batch)
-        (folder / f"{number:03}.parquet").write_bytes(builder.histogram(f"collection-{number:03}").to_parquet())
+        (folder / f"{number:03}.parquet").write_bytes(to_parquet(builder.histogram(f"collection-{number:03}")))
     print(json.dumps({"histograms": count}))
 
 

@@ -1,9 +1,9 @@
 """Draw a collection of characters out of layers, as generated collections are: squares of 224 pixels.
 
-Each layer has some variants, of which each image shows one, often or rarely and in its own tint: shaded shapes with soft
-edges before a plain or graded background; every twentieth character is grained. The PNG files are about as large as those
-of emoji of this size, so that they cost as much to decode, and of a thousand images there are as many pairs of position
-and colour.
+Each layer has some variants, of which each image shows one, often or rarely and in its own tint: shaded shapes with
+soft edges before a plain or graded background; every twentieth character is grained. The PNG files are about as large
+as those of emoji of this size, so that they cost as much to decode, and of a thousand images there are as many pairs of
+position and colour.
 
 usage: python -m benchmarks.rarity.make_images FOLDER COUNT
 """

@@ -19,7 +19,9 @@ LOOP = "the original's loop"
 UNIQUE = "np.unique"
 MEMORY = "reading memory"
 DECODING = "decoding alone"
+GLOBAL = f"{OURS}, global table"
 ALL_METHODS = f"{OURS}, all methods"
+ALL_METHODS_GLOBAL = f"{OURS}, all methods, global table"
 PANDAS = "a pandas loop"
 TOP_ROWS = 20_000
 MEGABYTES_600 = 600e6 / 2**20
@@ -132,20 +134,30 @@ class RarityMeasures:
         )
 
     def scoring(self) -> Measure:
-        def command(side: str) -> Command:
-            return self.pythons.program("score", side, self.folders.stack)
+        def command(methods: str, table: str) -> Command:
+            return self.pythons.program("score", methods, table, self.folders.stack)
 
-        one, all_methods = command("log"), command("all")
+        sides = {
+            OURS: command("log", "local"),
+            GLOBAL: command("log", "global"),
+            ALL_METHODS: command("all", "local"),
+            ALL_METHODS_GLOBAL: command("all", "global"),
+        }
         about = f"score {self.folders.images:,} decoded images"
+        titles = {
+            OURS: f"{about} by one method (log), collection's table",
+            GLOBAL: f"{about} by one method (log), global table",
+            ALL_METHODS: f"{about} by all five, the loop by one, collection's table",
+            ALL_METHODS_GLOBAL: f"{about} by all five, the loop by one, global table",
+        }
+        targets = {OURS: times_less(20), GLOBAL: times_less(20)}
         return Measure(
             name="rarity-score",
-            sides={OURS: one, ALL_METHODS: all_methods, LOOP: command("loop")},
-            before=[one, all_methods],
+            sides={**sides, LOOP: command("loop", "local")},
+            before=list(sides.values()),
             figures=[
-                Figure(f"{about} by one method (log)", "task_seconds", "ms", times_less(20), other=LOOP),
-                Figure(f"{about} by all five, the loop by one", "task_seconds", "ms", None, ALL_METHODS, LOOP),
-                Figure(f"{about} by one method: images a second", "images_a_second", "images/s", other=None),
-                Figure(f"{about} by all five: images a second", "images_a_second", "images/s", None, ALL_METHODS, None),
+                *(Figure(titles[side], "task_seconds", "ms", targets.get(side), side, LOOP) for side in sides),
+                *(Figure(f"{titles[side]}: speed", "images_a_second", "images/s", None, side, None) for side in sides),
                 Figure(f"{about}: mean of the score log", "mean_log_score", "", EQUAL, other=LOOP),
             ],
             material=self.material.collection,

@@ -1,6 +1,6 @@
-"""Score decoded images against the histogram of their collection, in memory.
+"""Score decoded images against a table in memory: of their collection, or a global one of many images.
 
-usage: python -m benchmarks.rarity.score log|all|loop STACK
+usage: python -m benchmarks.rarity.score log|all|loop local|global STACK
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, get_args
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from spacer_like.rarity.histogram import Histogram
+    from spacer_like.rarity.messages import Method
 
 ROUNDS = 3
+# Each image counted so often makes a table of as many images as a global one has; the shares, and the score log, stay.
+TIMES = {"local": 1, "global": 1000}
 
 
 def histogram_of(stack: NDArray[np.uint8]) -> Histogram:
@@ -29,20 +33,26 @@ def histogram_of(stack: NDArray[np.uint8]) -> Histogram:
     return builder.histogram("benchmark")
 
 
-def by_spacer_like(stack: NDArray[np.uint8], methods: list[str]) -> dict[str, float]:
+def by_spacer_like(stack: NDArray[np.uint8], methods: list[Method], times: int) -> dict[str, float]:
     """The first round loads the compiled functions and is not counted."""
     from spacer_like.rarity.count_table import CountTable
     from spacer_like.rarity.scores import Scorer
 
     table = CountTable.from_histogram(histogram_of(stack))
-    times = []
+    table = replace(
+        table,
+        n_images=table.n_images * times,
+        smallest_count=table.smallest_count * times,
+        counts=table.counts * np.uint32(times),
+    )
+    seconds = []
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()
         scorer = Scorer(table, methods)
         scorer.add(stack)
         scores = scorer.scores()
-        times.append(time.perf_counter() - started)
-    return {"task_seconds": median(times[1:]), "mean_log_score": float(scores["log"].mean())}
+        seconds.append(time.perf_counter() - started)
+    return {"task_seconds": median(seconds[1:]), "mean_log_score": float(scores["log"].mean())}
 
 
 def by_loop(stack: NDArray[np.uint8]) -> dict[str, float]:
@@ -54,16 +64,16 @@ def by_loop(stack: NDArray[np.uint8]) -> dict[str, float]:
     return {"task_seconds": time.perf_counter() - started, "mean_log_score": float(scores.mean())}
 
 
-def main(side: str, stack_file: Path) -> None:
+def main(side: str, of: str, stack_file: Path) -> None:
     stack = np.load(stack_file)
     if side == "loop":
         answer = by_loop(stack)
     else:
         from spacer_like.rarity.messages import Method
 
-        answer = by_spacer_like(stack, ["log"] if side == "log" else list(get_args(Method)))
+        answer = by_spacer_like(stack, ["log"] if side == "log" else list(get_args(Method)), TIMES[of])
     print(json.dumps({**answer, "images_a_second": len(stack) / answer["task_seconds"]}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -14,7 +14,7 @@ from benchmarks.rarity.folders import Folders
 from benchmarks.rarity.make_images import characters
 from benchmarks.rarity.make_pixel_art import drawn, tiles
 from benchmarks.rarity.material import Pythons
-from benchmarks.rarity.measures import DECODING, RarityMeasures
+from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING, RarityMeasures
 
 
 @pytest.fixture
@@ -70,11 +70,12 @@ def runs():
     """A run in which whatever is counted in images goes at a thousand a second."""
     from_files = {OURS: [{"images_a_second": 1000, "file_kib": 30}], DECODING: [{"images_a_second": 1000}]}
     merge = {f"afterwards_{name}": 0.05 for name in ("reading_seconds_each", "adding_seconds_each", "writing_seconds")}
-    whole = {"images": 10_000, "count_seconds": 10, "score_seconds": 10, "convert_seconds": 10, "histogram_mib": 10}
+    whole = {"images": 10_000, "count_seconds": 10, "convert_seconds": 10, "histogram_mib": 10}
     return {
         "rarity-png": from_files,
         "rarity-jpeg": from_files,
         "rarity-merge": {OURS: [{**merge, "afterwards_histogram_mib": 10}]},
+        "rarity-score": {ALL_METHODS_GLOBAL: [{"images_a_second": 1000}]},
         "rarity-whole": {OURS: [whole]},
         "rarity-merge-scores": {OURS: [{"rows": 2e6, "task_seconds": 4, "megabytes": 200}]},
     }
