@@ -1,0 +1,84 @@
+"""A NumPy array as the member arr_0 of a ``.npz``, and read again without trusting the file."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+
+from spacer_like.exceptions import DataLimitError, TableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_BYTES = 2**33
+"""The largest array that is read."""
+_MEMBER = "arr_0.npy"
+# Far above what compression makes of real numbers, and of ids; far below what an attack needs.
+_MOST_RATIO = 2000
+_LONGEST_HEADER = 10_000
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+def to_npz(array: NDArray[Any]) -> bytes:
+    """The file's bytes, not compressed; equal arrays give equal bytes."""
+    sink = BytesIO()
+    np.savez(sink, array)
+    return sink.getvalue()
+
+
+def from_npz(data: bytes, name: str) -> NDArray[Any]:
+    """The array arr_0 of a file.
+
+    Nothing in the file is ever run, and its size is checked against what it says before memory is taken for it.
+
+    Args:
+        name: what errors call the file.
+
+    Raises:
+        TableError: no ``.npz``, without arr_0, damaged, or with Python objects in it.
+        DataLimitError: an array of more than `MOST_BYTES`, or one that only an attack packs so densely.
+    """
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            member = archive.getinfo(_MEMBER)
+            if member.file_size > min(MOST_BYTES, _MOST_RATIO * len(data)):
+                raise DataLimitError(f"The array in '{name}' would take {member.file_size} bytes: it is not read.")
+            with archive.open(member) as file:
+                return _array(file, member.file_size)
+    except KeyError:
+        raise TableError(f"The file '{name}' has no array arr_0.") from None
+    except DataLimitError:
+        raise
+    except _DAMAGED as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise TableError(f"The file '{name}' is no .npz of one array: {reason}.") from None
+
+
+def _array(file: IO[bytes], size: int) -> NDArray[Any]:
+    version = npy_format.read_magic(file)
+    read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}.get(version)
+    if read_header is None:
+        raise ValueError(f"its format {version} is unknown")
+    shape, in_columns, kind = read_header(file, _LONGEST_HEADER)
+    if kind.hasobject:
+        raise ValueError("it holds Python objects")
+    count = 1
+    for length in shape:
+        count *= length
+    if min(shape, default=0) < 0 or count * kind.itemsize != size - file.tell():
+        raise ValueError("its size is not the one that it announces")
+    values = np.frombuffer(file.read(), kind)
+    return values.reshape(shape[::-1]).T if in_columns else values.reshape(shape)

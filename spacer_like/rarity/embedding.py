@@ -1,0 +1,110 @@
+"""Rarity from embeddings: vectors that a network makes of images.
+
+Two scores: the mean of an embedding's numbers, as PixelScore's program computes it, and the share of images in the same
+cell of a k-means partition, as its paper describes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.exceptions import TableError
+from spacer_like.rarity.messages import EmbeddingMethod
+from spacer_like.rarity.tokens import token_of_file
+
+HIGHEST_SCORE = 10.0
+_STEPS = 100
+# Below this range the numbers differ by rounding alone.
+_ROUNDING = 10 * np.finfo(np.float64).eps
+
+
+def embedding_scores(
+    embeddings: NDArray[np.floating], method: EmbeddingMethod, n_cells: int = 1000, seed: int = 0
+) -> NDArray[np.float64]:
+    """The score of each image, float64 [n], high for rare.
+
+    Args:
+        embeddings: [n, m], n above 0.
+        method: ``mean_activation``: `mean_activation`. With c the number of images in an image's k-means cell and
+            p = c / n, ``kmeans_log``: 1 - ln(1 + p), from 0.31 to 1; ``kmeans_surprisal``: -log2 p, in bits.
+        n_cells, seed: of k-means.
+    """
+    if method == "mean_activation":
+        return mean_activation(embeddings)
+    cells = kmeans_cells(embeddings, n_cells, seed)
+    share = np.bincount(cells)[cells] / len(cells)
+    # Adding 0 makes of -0, where all images are in one cell, a plain 0.
+    return 1 - np.log1p(share) if method == "kmeans_log" else -np.log2(share) + 0.0
+
+
+def mean_activation(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The mean of each embedding's numbers, scaled over all images to 0 to 10; 0 for all where all means are equal."""
+    means = embeddings.mean(axis=1, dtype=np.float64)
+    means -= means.min()
+    highest = means.max()
+    scale = np.abs(embeddings).max(initial=0.0)
+    if highest <= _ROUNDING * scale:
+        return np.zeros(len(means))
+    return np.asarray(means / highest * HIGHEST_SCORE, np.float64)
+
+
+def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> NDArray[np.int64]:
+    """The cell of each embedding, int64 [n], by k-means from k-means++ centres.
+
+    There are no more cells than embeddings that differ. The same numbers and seed give the same cells.
+    """
+    distinct, place = np.unique(embeddings, axis=0, return_inverse=True)
+    if len(distinct) <= n_cells:
+        return np.asarray(place.ravel(), np.int64)
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    # Threads would add up the centres' sums in whatever order they end.
+    with threadpool_limits(1):
+        found = KMeans(n_cells, n_init=1, max_iter=_STEPS, random_state=seed).fit(embeddings)
+    return np.asarray(found.labels_, np.int64)
+
+
+def checked_embeddings(array: NDArray[np.generic], ids: NDArray[np.generic], name: str) -> NDArray[np.floating]:
+    """Embeddings out of a file, float32 or float64 [n, m].
+
+    Args:
+        array, ids: what the files hold; both are distrusted.
+        name: what errors call the file of embeddings.
+
+    Raises:
+        TableError: not a table of finite floating-point numbers with one id for each row.
+    """
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.size:
+        raise TableError(
+            f"The embeddings '{name}' must be floating-point numbers [images, numbers], and are {array.dtype} "
+            f"{list(array.shape)}."
+        )
+    if ids.shape != array.shape[:1]:
+        raise TableError(f"The embeddings '{name}' are of {len(array)} images, and there are ids {list(ids.shape)}.")
+    # Numbers beyond the narrower type become infinite, and are refused.
+    with np.errstate(over="ignore"):
+        numbers: NDArray[np.floating] = array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64)
+    if not np.isfinite(numbers).all():
+        raise TableError(f"The embeddings '{name}' hold numbers that are not finite.")
+    return numbers
+
+
+def checked_tokens(ids: NDArray[np.generic], name: str) -> list[str]:
+    """The tokens of a file of ids: text, or whole numbers [n]; names of image files are understood.
+
+    Raises:
+        TableError: ids of another kind, an empty one, or one twice.
+    """
+    if ids.ndim != 1 or ids.dtype.kind not in "Uiu":
+        raise TableError(f"The ids '{name}' must be text [images], and are {ids.dtype} {list(ids.shape)}.")
+    tokens: list[str] = []
+    seen: set[str] = set()
+    for text in ids.astype(str).tolist():
+        token = token_of_file(text)
+        if token is None or token in seen:
+            raise TableError(f"The ids '{name}' have '{text[:50]}', which is no id of a token or there twice.")
+        seen.add(token)
+        tokens.append(token)
+    return tokens
