@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from spacer_like.rarity.table_files import is_parquet, read_table, write_csv, write_parquet
-from spacer_like.storage import read_bytes, write_file
+from spacer_like.storage import read_bytes, temporary_file, write_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from spacer_like.data_classes import DataLocation
@@ -38,8 +39,8 @@ def check_endings(locs: Sequence[DataLocation]) -> None:
 
 def write_tables(outputs: Sequence[tuple[pa.Table, DataLocation]]) -> None:
     """Write tables, CSV or Parquet by their locations' endings: all are made before the first one is put in place."""
-    with tempfile.TemporaryDirectory(prefix="spacer-tables-") as folder:
-        paths = [Path(folder, str(number)) for number in range(len(outputs))]
+    with ExitStack() as files:
+        paths = [files.enter_context(temporary_file(loc)) for _, loc in outputs]
         with ThreadPoolExecutor(max(len(outputs), 1), thread_name_prefix="spacer-table") as workers:
             made = [workers.submit(_make, *output, path) for output, path in zip(outputs, paths, strict=True)]
             for future in made:

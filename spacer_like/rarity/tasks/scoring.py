@@ -1,0 +1,193 @@
+"""Tasks that score images by the colours of their pixels, and tell why a score is what it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from spacer_like.exceptions import CollectionError, DataLimitError
+from spacer_like.rarity.messages import (
+    ExplainImageMsg,
+    ExplainImageReturnMsg,
+    Method,
+    ScoreCollectionMsg,
+    ScoreCollectionReturnMsg,
+    ScoreUnseenMsg,
+    ScoreUnseenReturnMsg,
+    ScoringMsg,
+    UnseenScore,
+)
+from spacer_like.storage import read_bytes, storage_factory, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.rarity.collection import Collection
+    from spacer_like.rarity.metadata import Metadata
+
+EXPLAINED_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surprisal")
+"""Methods that score an image by itself; ``raw`` is scaled over a collection."""
+
+
+def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
+    """Score every image of a collection by one or more methods.
+
+    Raises:
+        CollectionError: there is no image.
+        HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
+        TableError: the metadata are malformed, or a table's location has an ending that is no table's.
+    """
+    from spacer_like.rarity.collection import open_collection
+    from spacer_like.rarity.comparison import rarity_correlations
+    from spacer_like.rarity.score_table import token_rows
+    from spacer_like.rarity.tasks.table_storage import check_endings, write_tables
+
+    start = time.perf_counter()
+    check_endings([loc for locs in msg.scores_locs.values() for loc in locs])
+    metadata = _metadata(msg.metadata_loc)
+    with open_collection(msg.images_loc, msg) as collection:
+        tokens, scores = _scores(msg, collection, list(msg.scores_locs))
+        unreadable = list(collection.unreadable)
+    rows = token_rows(tokens, metadata)
+    tables = {method: rows.table(msg.collection_id, scores[method]) for method in msg.scores_locs}
+    not_scored = next(iter(tables.values())).not_scored
+    if msg.not_scored_loc:
+        write_bytes(msg.not_scored_loc, _not_scored_csv(not_scored))
+    write_tables([(tables[method].columns, loc) for method, locs in msg.scores_locs.items() for loc in locs])
+    return ScoreCollectionReturnMsg(
+        collection_id=msg.collection_id,
+        n_images=len(tokens),
+        n_tokens=len(rows.token_ids),
+        n_not_scored=len(not_scored),
+        correlations={method: rarity_correlations(table) for method, table in tables.items()} if metadata else {},
+        unreadable=unreadable,
+        runtime=time.perf_counter() - start,
+    )
+
+
+def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
+    """Score images that the histogram has not counted, and sort them into buckets by the edges as they were stored.
+
+    A score beyond the edges is in the first or the last bucket. The answer carries the first scores in the order of the
+    tokens; with metadata, of those that they know.
+
+    Raises:
+        CollectionError: there is no image.
+        HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
+        TableError: the edges or the metadata are malformed.
+    """
+    from spacer_like.rarity.buckets import read_buckets
+    from spacer_like.rarity.collection import open_images
+    from spacer_like.rarity.score_table import token_rows
+    from spacer_like.rarity.tasks.table_storage import check_endings, write_tables
+
+    start = time.perf_counter()
+    if msg.scores_loc:
+        check_endings([msg.scores_loc])
+    metadata = _metadata(msg.metadata_loc)
+    buckets = read_buckets(read_bytes(msg.edges_loc), msg.edges_loc.display_name)
+    with open_images(msg.images_loc, msg) as collection:
+        tokens, scores = _scores(msg, collection, [msg.method])
+        unreadable = list(collection.unreadable)
+    table = buckets.bucketized(token_rows(tokens, metadata).table(msg.collection_id, scores[msg.method]))
+    if msg.scores_loc:
+        write_tables([(table.columns, msg.scores_loc)])
+    names = ("pixelScore", "bin_pixelScore", "readable_bin_pixelScore")
+    scored = table.columns.filter(table.columns["pixelScore"].is_valid()).slice(0, msg.max_returned)
+    columns = [scored["tokenId"].cast("string").to_pylist(), *(scored[name].to_pylist() for name in names)]
+    return ScoreUnseenReturnMsg(
+        collection_id=msg.collection_id,
+        n_images=len(tokens),
+        scores=[
+            UnseenScore(token_id=token, score=score, bin=number, readable_bin=words)
+            for token, score, number, words in zip(*columns, strict=True)
+        ],
+        unreadable=unreadable,
+        runtime=time.perf_counter() - start,
+    )
+
+
+def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
+    """Tell where an image is rare and which colours make it so, and paint it.
+
+    Raises:
+        ImageError: no image, or one that cannot be decoded.
+        HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
+    """
+    import numpy as np
+
+    from spacer_like.images.square import squared
+    from spacer_like.rarity.bins import cells_of
+    from spacer_like.rarity.explanation import overlay, rarest_cells, rarest_colours
+    from spacer_like.rarity.scores import Scorer, surprisals
+    from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
+
+    start = time.perf_counter()
+    image = squared(_image_bytes(msg.image_loc), msg.image_loc.display_name, msg.size, msg.resample, msg.background)
+    table = read_table(msg.histogram_loc, header_of(msg))
+    scorer = Scorer(table, EXPLAINED_METHODS, unseen_count=msg.unseen_count)
+    scorer.add(image[None])
+    cells = cells_of(image)
+    counts = table.counts[np.arange(cells.size), cells.ravel()].reshape(cells.shape).astype(np.int64)
+    surprisal = surprisals(counts, table.n_images, msg.unseen_count)
+    if msg.overlay_loc:
+        most = surprisals(np.zeros(1, np.int64), table.n_images, msg.unseen_count)[0]
+        write_bytes(msg.overlay_loc, overlay(image, surprisal, float(most)))
+    return ExplainImageReturnMsg(
+        scores={method: float(values[0]) for method, values in scorer.scores().items()},
+        cells=rarest_cells(cells, counts, surprisal, msg.n_cells),
+        colours=rarest_colours(cells, surprisal),
+        runtime=time.perf_counter() - start,
+    )
+
+
+def _scores(
+    msg: ScoringMsg, collection: Collection, methods: Sequence[Method]
+) -> tuple[list[str], dict[Method, NDArray[np.float64]]]:
+    """The tokens of the images that can be decoded, and their scores by method.
+
+    Raises:
+        CollectionError: there is no image.
+    """
+    from spacer_like.rarity.scores import Scorer
+    from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
+
+    table = read_table(msg.histogram_loc, header_of(msg))
+    scorer = Scorer(table, methods, msg.top_share, msg.unseen_count)
+    tokens: list[str] = []
+    for some, pixels in collection.batches():
+        tokens += some
+        scorer.add(pixels)
+    if not tokens:
+        raise CollectionError(collection.reason_for_nothing())
+    return tokens, scorer.scores()
+
+
+def _metadata(loc: DataLocation | None) -> Metadata | None:
+    from spacer_like.rarity.metadata import read_metadata
+
+    return None if loc is None else read_metadata(read_bytes(loc), loc.display_name)
+
+
+def _image_bytes(loc: DataLocation) -> bytes:
+    from spacer_like.rarity.collection import MOST_FILE_BYTES
+
+    data = storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, MOST_FILE_BYTES + 1)
+    if len(data) > MOST_FILE_BYTES:
+        raise DataLimitError(f"The image {loc.display_name} is larger than {MOST_FILE_BYTES // 2**20} MiB.")
+    return data
+
+
+def _not_scored_csv(tokens: list[str]) -> bytes:
+    import pyarrow as pa
+
+    from spacer_like.rarity.score_table import token_column
+    from spacer_like.rarity.table_files import write_csv
+
+    sink = BytesIO()
+    write_csv(pa.table({"notScoredIds": token_column(pa.array(tokens, pa.large_string()))}), sink)
+    return sink.getvalue()
