@@ -32,7 +32,7 @@ def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -
             str(one.n_distinct),
             str(len(one.unreadable)),
             _agreement(one),
-            Text(plain_text(one.reason or _unreadable(one))),
+            Text(plain_text(told) if (told := one.reason or _unreadable(one)) else ""),
         )
     more = [Text(f"… and {len(ordered) - MOST_ROWS} more")] if len(ordered) > MOST_ROWS else []
     shown: list[RenderableType] = [rows, *more]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import spacer_like
 from spacer_like import config
@@ -23,29 +23,65 @@ from spacer_like.messages import TASKS, JobMsg, TaskOutcome
 
 
 def outcomes(messages: Sequence[Message], processes: int | None = None) -> Iterator[tuple[int, TaskOutcome]]:
-    """The outcome of every request with its number, in the order in which they end.
+    """The outcome of every request with its number, as `Processes.outcomes`, by processes that end with the last."""
+    with Processes(processes) as engine:
+        yield from engine.outcomes(messages)
+
+
+class Processes:
+    """Processes of this machine that work on requests; they begin when they are needed, and end with the ``with``.
 
     A request that fails does not stop the others. A process that dies fails the request that it worked on, as a
     transient failure, and another one takes its place.
 
     Args:
-        messages: requests; they must not depend on each other.
-        processes: how many work at once; None: as many as there are processor cores. With 1 this very process does
-            the work, and only then requests may name places in memory.
+        count: how many work at once; None: as many as there are processor cores. With 1 this very process does the
+            work, and only then requests may name places in memory.
     """
-    cores = core_count()
-    count = min(processes or cores, len(messages))
-    if count <= 1:
-        for number, message in enumerate(messages):
-            yield number, run_job(_job(message)).outcomes[0]
-        return
-    settings = config.settings()
-    threads = settings.torch_threads or max(1, cores // count)
-    beginning = {
-        "settings": asdict(settings) | {"torch_threads": threads},
-        "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
-    }
-    yield from _Crew(messages, json.dumps(beginning).encode() + b"\n").outcomes(count)
+
+    def __init__(self, count: int | None = None) -> None:
+        self._count = count or core_count()
+        self._idle: list[_Worker] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        while self._idle:
+            self._idle.pop().leave()
+
+    def outcomes(self, messages: Sequence[Message]) -> Iterator[tuple[int, TaskOutcome]]:
+        """The outcome of every request with its number, in the order in which they end.
+
+        Args:
+            messages: requests; they must not depend on each other.
+        """
+        count = min(self._count, len(messages))
+        if count <= 1:
+            for number, message in enumerate(messages):
+                yield number, run_job(_job(message)).outcomes[0]
+            return
+        yield from _Crew(self, messages).outcomes(count)
+
+    def hire(self) -> _Worker:
+        """A process that waits for a request."""
+        with self._lock:
+            return self._idle.pop() if self._idle else _Worker(self._beginning())
+
+    def keep(self, worker: _Worker) -> None:
+        """Take a process back that has answered."""
+        with self._lock:
+            self._idle.append(worker)
+
+    def _beginning(self) -> bytes:
+        settings = config.settings()
+        threads = settings.torch_threads or max(1, core_count() // self._count)
+        how = {
+            "settings": asdict(settings) | {"torch_threads": threads},
+            "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
+        }
+        return json.dumps(how).encode() + b"\n"
 
 
 def core_count() -> int:
@@ -58,15 +94,15 @@ def _job(message: Message) -> JobMsg:
 
 
 class _Crew:
-    """Processes at work, each with a thread of this process that hands it requests."""
+    """Processes at work on some requests, each with a thread of this process that hands them over."""
 
-    def __init__(self, messages: Sequence[Message], beginning: bytes) -> None:
+    def __init__(self, engine: Processes, messages: Sequence[Message]) -> None:
+        self._engine = engine
         self._messages = messages
-        self._beginning = beginning
         self._waiting = iter(range(len(messages)))
         self._lock = threading.Lock()
         self._ended: queue.SimpleQueue[tuple[int, TaskOutcome] | BaseException] = queue.SimpleQueue()
-        self._workers: set[_Worker] = set()
+        self._at_work: set[_Worker] = set()
         self._stopped = False
 
     def outcomes(self, count: int) -> Iterator[tuple[int, TaskOutcome]]:
@@ -82,51 +118,48 @@ class _Crew:
         finally:
             with self._lock:
                 self._stopped = True
-                workers = list(self._workers)
-            for worker in workers:
-                worker.stop()
+                # Those that nobody waits for any more; at the end of all work there is none.
+                for worker in self._at_work:
+                    worker.stop()
             for thread in threads:
                 thread.join()
 
     def _work(self) -> None:
-        worker: _Worker | None = None
         try:
             while (number := self._next()) is not None:
-                worker = worker or self._hire()
-                try:
-                    outcome = worker.outcome(self._messages[number])
-                except _WorkerDiedError as error:
-                    outcome = TaskOutcome(
-                        status="failed",
-                        error_class="spacer_like.engines.processes.WorkerDied",
-                        error_message=str(error),
-                        transient=True,
-                    )
-                    self._dismiss(worker)
-                    worker = None
-                self._ended.put((number, outcome))
+                self._ended.put((number, self._outcome(self._messages[number])))
         except BaseException as error:
             self._ended.put(error)
-        finally:
-            if worker is not None:
-                self._dismiss(worker)
 
     def _next(self) -> int | None:
         with self._lock:
             return None if self._stopped else next(self._waiting, None)
 
-    def _hire(self) -> _Worker:
-        worker = _Worker(self._beginning)
+    def _outcome(self, message: Message) -> TaskOutcome:
+        worker = self._engine.hire()
         with self._lock:
-            self._workers.add(worker)
+            self._at_work.add(worker)
             if self._stopped:
                 worker.stop()
-        return worker
-
-    def _dismiss(self, worker: _Worker) -> None:
-        with self._lock:
-            self._workers.discard(worker)
-        worker.leave()
+        try:
+            outcome = worker.outcome(message)
+        except _WorkerDiedError as error:
+            worker.leave()
+            return TaskOutcome(
+                status="failed",
+                error_class="spacer_like.exceptions.TransientError",
+                error_message=str(error),
+                transient=True,
+            )
+        except BaseException:
+            worker.stop()
+            worker.leave()
+            raise
+        finally:
+            with self._lock:
+                self._at_work.discard(worker)
+        self._engine.keep(worker)
+        return outcome
 
 
 class _WorkerDiedError(Exception):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import MessageError
 from spacer_like.messages import (
     AnalyzeScoresMsg,
@@ -134,12 +135,13 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
             f"Buckets of '{options.bucketized}' need that score: choose one of {', '.join(options.methods) or 'none'}."
         )
     collections, missing = wanted(collections_in(folder), options.whitelist, options.blacklist)
-    run = _Run(output, options, collections)
-    report = RarityReport([run.reports[one.collection_id] for one in collections], missing)
-    run.prepare()
-    run.count()
-    run.score()
-    run.rank(report)
+    with Processes(options.processes) as engine:
+        run = _Run(output, options, collections, engine)
+        report = RarityReport([run.reports[one.collection_id] for one in collections], missing)
+        run.prepare()
+        run.count()
+        run.score()
+        run.rank(report)
     report.n_images = sum(one.n_images for one in report.scored)
     report.failures, report.steps_run, report.images = run.failures, run.steps_run, run.images
     write_bytes(run.place("report.json"), json.dumps(report.serialize(), indent=1).encode())
@@ -147,10 +149,12 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
 
 
 class _Run:
-    def __init__(self, output: Path, options: RarityOptions, collections: Iterable[CollectionFolder]) -> None:
+    def __init__(
+        self, output: Path, options: RarityOptions, collections: Iterable[CollectionFolder], engine: Processes
+    ) -> None:
         self._output = output.absolute()
         self._options = options
-        self._steps = Steps(self._output / "records", options.processes)
+        self._steps = Steps(self._output / "records", engine)
         self._collections = {one.collection_id: one for one in collections}
         self.reports = {name: CollectionReport(name) for name in self._collections}
         self.failures: dict[str, str] = {}

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.engines.processes import outcomes
+from spacer_like.engines.processes import Processes
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS
 from spacer_like.progress import report
@@ -62,12 +62,12 @@ class Steps:
 
     Args:
         folder: of the records.
-        processes: see `spacer_like.engines.processes.outcomes`.
+        engine: who does the work.
     """
 
-    def __init__(self, folder: Path, processes: int | None = None) -> None:
+    def __init__(self, folder: Path, engine: Processes) -> None:
         self._folder = folder
-        self._processes = processes
+        self._engine = engine
 
     def run(self, work: str, steps: Sequence[Step]) -> Ended:
         """Run those of the steps that are not done, several at once; they must not depend on each other.
@@ -86,7 +86,7 @@ class Steps:
         if steps:
             report(work, len(ended.answers), len(steps))
         ended.run = len(waiting)
-        for count, (number, outcome) in enumerate(outcomes([step.message for step in waiting], self._processes), 1):
+        for count, (number, outcome) in enumerate(self._engine.outcomes([step.message for step in waiting]), 1):
             step = waiting[number]
             if outcome.status == "done":
                 self._record(step, outcome.result.serialize())
