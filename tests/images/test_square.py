@@ -1,0 +1,176 @@
+"""Images as squares of RGB pixels: those of Pillow's conversion and resizing, and nothing of damaged ones."""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spacer_like import config
+from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.images import square
+from spacer_like.images.errors import UnidentifiedImageError
+from spacer_like.images.square import FILTERS, squared
+
+FILES = [
+    ("PNG", "RGB", {}),
+    ("PNG", "RGBA", {}),
+    ("PNG", "L", {}),
+    ("PNG", "LA", {}),
+    ("PNG", "1", {}),
+    ("PNG", "P", {}),
+    ("PNG", "P", {"transparency": 3}),
+    ("PNG", "RGB", {"transparency": (10, 20, 30)}),
+    ("PNG", "L", {"transparency": 30}),
+    ("PNG", "I;16", {}),
+    ("TIFF", "CMYK", {}),
+    ("TIFF", "LAB", {}),
+    ("TIFF", "F", {}),
+    ("JPEG", "RGB", {"quality": 90}),
+    ("JPEG", "L", {}),
+    ("JPEG", "CMYK", {}),
+    ("WEBP", "RGBA", {"lossless": True}),
+    ("GIF", "P", {}),
+]
+
+
+@pytest.fixture(scope="session")
+def files(pixels, encode):
+    def make(image_format, mode, options):
+        if mode == "I;16":
+            image = Image.fromarray((pixels[..., 0].astype(np.uint16) * 301) % 60_000)
+        elif mode == "LAB":
+            image = Image.frombytes("LAB", (130, 90), pixels.tobytes())
+        else:
+            alpha = Image.fromarray(np.ascontiguousarray(pixels[..., 1] * 2))
+            image = Image.fromarray(pixels)
+            if mode in ("RGBA", "LA"):
+                image.putalpha(alpha)
+            image = image.convert(mode)
+        return encode(image, image_format, **options)
+
+    return make
+
+
+def by_pillow(data, size, resample="bicubic"):
+    return np.asarray(Image.open(BytesIO(data)).convert("RGB").resize((size, size), FILTERS[resample]))
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
+@pytest.mark.parametrize(("image_format", "mode", "options"), FILES)
+def test_drop_is_what_pillow_converts_and_resizes(files, image_format, mode, options):
+    data = files(image_format, mode, options)
+    for resample in FILTERS:
+        assert np.array_equal(squared(data, "7.png", 50, resample), by_pillow(data, 50, resample))
+
+
+@pytest.mark.parametrize(("image_format", "mode", "options"), FILES)
+def test_a_colour_shows_through_transparency(files, image_format, mode, options):
+    data = files(image_format, mode, options)
+    layer = Image.open(BytesIO(data)).convert("RGBA")
+    expected = Image.alpha_composite(Image.new("RGBA", layer.size, "#3070F0"), layer).convert("RGB")
+    assert np.array_equal(
+        squared(data, "7.png", 50, background="#3070F0"), np.asarray(expected.resize((50, 50), FILTERS["bicubic"]))
+    )
+
+
+def test_transparent_places_have_the_colour_beneath_them_or_the_background(encode):
+    data = encode(Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG")
+    assert (squared(data, "7", 4) == (10, 20, 30)).all()
+    assert (squared(data, "7", 4, background="#ff8000") == (255, 128, 0)).all()
+
+
+def test_of_an_animated_image_the_first_frame_counts(encode):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    for image_format in ("GIF", "PNG", "WEBP"):
+        options = {"lossless": True} if image_format == "WEBP" else {}
+        data = encode(frames[0], image_format, save_all=True, append_images=frames[1:], duration=100, **options)
+        assert Image.open(BytesIO(data)).n_frames == 3
+        assert (squared(data, "7", 8) == (255, 0, 0)).all()
+
+
+def test_an_image_that_fits_is_not_resized(encode, monkeypatch):
+    def resize(*arguments):
+        raise AssertionError
+
+    picture = np.random.default_rng(1).integers(0, 256, (20, 20, 3), np.uint8)
+    monkeypatch.setattr(Image.Image, "resize", resize)
+    assert np.array_equal(squared(encode(picture, "PNG"), "7", 20), picture)
+
+
+def test_a_photograph_has_the_pixels_of_pillow_at_any_size(pixels, encode):
+    for size in (90, 130, 17):
+        data = encode(np.ascontiguousarray(pixels[:90, :90]), "JPEG", quality=80)
+        assert np.array_equal(squared(data, "7.jpg", size), by_pillow(data, size))
+
+
+def test_without_the_fast_decoder_the_pixels_are_the_same(pixels, encode, monkeypatch):
+    data = encode(pixels, "JPEG")
+    with_it = squared(data, "7.jpg", 90)
+    monkeypatch.setattr("spacer_like.images.fast_jpeg.find_spec", lambda name: None)
+    assert np.array_equal(squared(data, "7.jpg", 90), with_it)
+
+
+def test_the_square_may_be_written_to(encode):
+    found = squared(encode(Image.new("RGB", (4, 4)), "PNG"), "7", 4)
+    found[...] = 3
+    assert found.shape == (4, 4, 3)
+    assert found.dtype == np.uint8
+
+
+@pytest.mark.parametrize("share", [0.4, 0.97])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_file_that_is_cut_short_is_refused(pixels, encode, image_format, share):
+    """The grey or black of its rest would pass for a rare colour."""
+    whole = encode(pixels, image_format)
+    with pytest.raises(ImageError, match=r"'7\.png'"):
+        squared(whole[: int(len(whole) * share)], "7.png", 50)
+
+
+def test_a_damaged_file_is_refused(pixels, encode):
+    damaged = bytearray(encode(pixels, "PNG"))
+    damaged[len(damaged) // 2 :] = b"\xff\x17" * (len(damaged) // 4)
+    with pytest.raises(ImageError, match=r"^The image '7\.png' cannot be decoded: .*\.$"):
+        squared(bytes(damaged), "7.png", 50)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"a text", b"PK\3\4 a zip", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
+)
+def test_what_is_no_image_is_told(data):
+    with pytest.raises(UnidentifiedImageError, match=r"'7\.png' is not an image"):
+        squared(data, "7.png", 50)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_more_pixels_than_the_setting_allows_are_not_decoded(pixels, encode, image_format):
+    with config.override(max_image_pixels=130 * 90 - 1), pytest.raises(DataLimitError, match=r"130 x 90 pixels"):
+        squared(encode(pixels, image_format), "7.png", 50)
+
+
+def test_large_images_are_decoded_one_at_a_time(pixels, encode, monkeypatch):
+    at_once, most, lock, real = 0, 0, threading.Lock(), square._pixels
+
+    def pixels_of(*arguments):
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        try:
+            return real(*arguments)
+        finally:
+            with lock:
+                at_once -= 1
+
+    monkeypatch.setattr(square, "_LARGE_PIXELS", 10_000)
+    monkeypatch.setattr(square, "_pixels", pixels_of)
+    data = encode(pixels, "PNG")
+    threads = [threading.Thread(target=squared, args=(data, "7", 50)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
