@@ -59,7 +59,7 @@ def read_table(data: bytes, name: str, parquet: bool, columns: Collection[str] |
     """
     try:
         found = _parquet_columns(data, name, columns) if parquet else _csv_columns(data, name, columns)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         kind = "Parquet" if parquet else "CSV"
         raise TableError(f"The table '{name}' cannot be read as {kind}: {str(error).splitlines()[0]}") from None
     return checked_table(found, name, columns)
@@ -166,9 +166,11 @@ def _header(data: bytes, name: str) -> list[str]:
 def _parquet_columns(data: bytes, name: str, wanted: Collection[str] | None) -> dict[str, Any]:
     from pyarrow.parquet import ParquetFile
 
+    # Of the metadata only what is read here is safe: a malformed column's would end the process, not raise.
     file = ParquetFile(pa.BufferReader(data))
+    texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
     # As dictionaries, texts show their lengths before they are repeated row by row.
-    file = ParquetFile(pa.BufferReader(data), metadata=file.metadata, read_dictionary=_shortened_texts(file.metadata))
+    file = ParquetFile(pa.BufferReader(data), metadata=file.metadata, read_dictionary=texts)
     if file.metadata.num_rows > _MOST_ROWS_PER_BYTE * len(data):
         raise DataLimitError(
             f"The table '{name}' announces {file.metadata.num_rows} rows in {len(data)} bytes: it is not read."
@@ -182,20 +184,11 @@ def _parquet_columns(data: bytes, name: str, wanted: Collection[str] | None) -> 
     ):
         raise TableError(f"The column {nested} of the table '{name}' has values that are no numbers and no text.")
     table = file.read(columns=included)
+    # Arrow believes that texts are UTF-8, until someone looks.
+    table.validate(full=True)
     for column in included:
         _check_texts(table[column], column, name)
     return {column: table[column] for column in included}
-
-
-def _shortened_texts(metadata: Any) -> list[str]:
-    """The columns of text that the file does not hold letter by letter, but each text once, or by what changes."""
-    found = set()
-    for group in range(metadata.num_row_groups):
-        chunks = metadata.row_group(group)
-        for chunk in map(chunks.column, range(chunks.num_columns)):
-            if chunk.physical_type == "BYTE_ARRAY" and not set(chunk.encodings) <= {"PLAIN", "RLE"}:
-                found.add(chunk.path_in_schema)
-    return sorted(found)
 
 
 def _check_texts(column: Any, name: str, table: str) -> None:

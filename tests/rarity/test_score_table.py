@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import math
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
@@ -261,6 +262,24 @@ def test_parquet_with_other_kinds_of_values_is_refused(values):
 
     with pytest.raises(TableError, match=r"column pixelScore.*'bad\.parquet'"):
         read_table(file_of(table, parquet=True), "bad.parquet", parquet=True)
+
+
+def test_texts_that_are_not_utf_8_are_refused():
+    address = pa.array([b"0x\xff"]).view(pa.string())
+    table = pa.table({"collectionAddress": address, "tokenId": [1], "pixelScore": [1.0]})
+
+    with pytest.raises(TableError, match=r"'bad\.parquet' cannot be read as Parquet"):
+        read_table(file_of(table, parquet=True), "bad.parquet", parquet=True)
+
+
+def test_a_damaged_file_is_refused_or_read_but_never_anything_else():
+    data = encoded(made(), parquet=True)
+    random = np.random.default_rng(0)
+    for place in random.permutation(len(data))[:300]:
+        damaged = bytearray(data)
+        damaged[place] ^= int(random.integers(1, 256))
+        with suppress(TableError, DataLimitError):
+            read_table(bytes(damaged), "bad.parquet", parquet=True)
 
 
 def test_parquet_that_announces_rows_without_bytes_is_refused():
