@@ -20,7 +20,7 @@ WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r "requirements/$TORCH.txt" \
-    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt
+    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt -r requirements/rarity.txt
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # The default network is converted once here, and not at each start of a container.

@@ -2,7 +2,7 @@
 # make test   sets up .venv, then runs the tests
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity: that family alone, without PySpacer
-# make lint | env | clean
+# make lint | env | schema | clean
 
 PYTHON ?= python3.11
 VENV := .venv
@@ -27,7 +27,7 @@ There is no CPU build of torch 2.13.0 here. Name the index of CPU builds that Py
 export PIP_EXTRA_INDEX_URL=..., or a folder with the wheel: export PIP_FIND_LINKS=...; then run make again.
 endef
 
-.PHONY: env demo test lint bench wheel clean
+.PHONY: env demo test lint bench schema wheel clean
 .DEFAULT_GOAL := demo
 
 env: $(STAMP)
@@ -75,6 +75,10 @@ $(PANDAS_STAMP): requirements/bench-rarity.txt | $(STAMP)
 	test -x $(PANDAS_VENV)/bin/python || $(PYTHON) -m venv $(PANDAS_VENV)
 	$(PANDAS_VENV)/bin/pip --disable-pip-version-check --quiet install -r requirements/bench-rarity.txt
 	@touch $@
+
+# After a message has changed.
+schema: $(STAMP)
+	$(BIN)/python -c 'import json, sys; from spacer_like.messages import json_schema; json.dump(json_schema(), sys.stdout, indent=1, sort_keys=True); print()' > docs/messages.schema.json
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist

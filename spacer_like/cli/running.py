@@ -18,6 +18,14 @@ DESCRIPTIONS = {
     "train_classifier": "Training",
     "classify_features": "Classifying",
     "classify_image": "Classifying",
+    "check_collection": "Checking collections",
+    "convert_collection": "Decoding",
+    "compute_histogram": "Counting colours",
+    "merge_histograms": "Merging histograms",
+    "score_collection": "Scoring",
+    "score_unseen": "Scoring",
+    "embedding_score": "Scoring",
+    "train_rarity_classifier": "Training",
 }
 
 

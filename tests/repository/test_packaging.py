@@ -54,8 +54,11 @@ PLACES = {
     "core": (CORE, ["core"]),
     "torch": (EXTRAS["torch"], ["torch", "networks"]),
     "plots": (EXTRAS["plots"], ["plots"]),
+    "rarity": (EXTRAS["rarity"], ["rarity"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
+
+SHIPPED = ("core", "torch", "plots", "rarity")
 
 
 def imported_packages(*folders: str) -> set[str]:
@@ -94,18 +97,22 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
 
 def test_pins_of_a_package_agree_wherever_it_stands():
     seen: dict[str, str] = {}
-    for file in ("core", "torch", "networks", "plots", "dev", "dev-no-deps"):
+    for file in ("core", "torch", "networks", "plots", "rarity", "dev", "dev-no-deps"):
         for name, version in pins(file).items():
             assert seen.setdefault(name, version) == version, f"{name} in {file}.txt"
 
 
 def test_what_the_code_imports_is_declared():
-    declared = {module_of(requirement) for place in ("core", "torch", "plots") for requirement in PLACES[place][0]}
+    declared = {
+        module_of(requirement) for place in ("core", "torch", "plots", "rarity") for requirement in PLACES[place][0]
+    }
     assert imported_packages("spacer_like") - declared - set(OTHERS) == set()
 
 
 def test_what_is_declared_is_used():
-    declared = {module_of(requirement) for place in ("core", "torch", "plots") for requirement in PLACES[place][0]}
+    declared = {
+        module_of(requirement) for place in ("core", "torch", "plots", "rarity") for requirement in PLACES[place][0]
+    }
     assert declared - imported_packages("spacer_like") == set()
 
 
