@@ -16,7 +16,7 @@ from benchmarks.cores import THREADS
 from benchmarks.figures import OURS
 from benchmarks.processes import Quantities
 from benchmarks.rarity.folders import SIZE
-from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING
+from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING, STORED
 
 Runs = Mapping[str, Mapping[str, Sequence[Quantities]]]
 
@@ -66,7 +66,7 @@ def rates(runs: Runs) -> Rates:
     )
     rows = of("rarity-merge-scores", "rows")
     return Rates(
-        histogram_files={kind: of(f"rarity-{kind}", "images_a_second") for kind in kinds},
+        histogram_files={kind: of(f"rarity-{kind}", "images_a_second", STORED) for kind in kinds},
         decoding_files={kind: of(f"rarity-{kind}", "images_a_second", DECODING) for kind in kinds},
         counting=images / of("rarity-whole", "count_seconds"),
         scoring=of("rarity-score", "images_a_second", ALL_METHODS_GLOBAL),

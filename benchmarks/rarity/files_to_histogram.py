@@ -1,8 +1,8 @@
-"""From image files to a histogram, as a task; or the same files decoded and nothing else.
+"""From image files to a histogram, in memory or as a task that stores it; or the same files decoded and nothing else.
 
-Both in two threads, in a process that has done a few files before.
+All in two threads, in a process that has done a few files before.
 
-usage: python -m benchmarks.rarity.files_to_histogram job|decoding png|jpeg FOLDER FEW_FILES_FOLDER HISTOGRAM
+usage: python -m benchmarks.rarity.files_to_histogram memory|task|decoding png|jpeg FOLDER FEW_FILES_FOLDER HISTOGRAM
 """
 
 from __future__ import annotations
@@ -21,7 +21,24 @@ from numpy.typing import NDArray
 from benchmarks.cores import THREADS
 
 
-def run_job(folder: Path, histogram: Path) -> int:
+def count(folder: Path) -> int:
+    """Decode, count, and make sparse."""
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.rarity.collection import open_collection
+    from spacer_like.rarity.histogram import HistogramBuilder
+    from spacer_like.rarity.messages import PreparationMsg
+    from spacer_like.rarity.tasks.histogram_storage import header_of
+
+    preparation = PreparationMsg()
+    builder = HistogramBuilder(header_of(preparation))
+    with open_collection(DataLocation("filesystem", str(folder)), preparation) as collection:
+        for _, pixels in collection.batches():
+            builder.add(pixels)
+    n_images: int = builder.histogram("benchmark").n_images
+    return n_images
+
+
+def run_task(folder: Path, histogram: Path) -> int:
     from spacer_like.data_classes import DataLocation
     from spacer_like.rarity.messages import ComputeHistogramMsg
     from spacer_like.rarity.tasks.histograms import compute_histogram
@@ -65,7 +82,9 @@ def decode(folder: Path, kind: str) -> int:
 
 def main(what: str, kind: str, folder: Path, few: Path, histogram: Path) -> None:
     def once(files: Path) -> int:
-        return run_job(files, histogram) if what == "job" else decode(files, kind)
+        if what == "memory":
+            return count(files)
+        return run_task(files, histogram) if what == "task" else decode(files, kind)
 
     histogram.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -74,7 +93,7 @@ def main(what: str, kind: str, folder: Path, few: Path, histogram: Path) -> None
     images = once(folder)
     seconds = time.perf_counter() - warm
     answer = {"task_seconds": seconds, "images_a_second": images / seconds, "first_seconds": warm - started}
-    if what == "job":
+    if what == "task":
         answer["histogram_mib"] = histogram.stat().st_size / 2**20
     answer["file_kib"] = sum(path.stat().st_size for path in folder.iterdir()) / images / 2**10
     print(json.dumps(answer))

@@ -14,7 +14,7 @@ from benchmarks.rarity.folders import Folders
 from benchmarks.rarity.make_images import characters
 from benchmarks.rarity.make_pixel_art import drawn, tiles
 from benchmarks.rarity.material import Pythons
-from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING, RarityMeasures
+from benchmarks.rarity.measures import ALL_METHODS_GLOBAL, DECODING, STORED, RarityMeasures
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_every_measure_has_a_name_of_the_family_and_makes_its_material(tmp_path)
 @pytest.fixture
 def runs():
     """A run in which whatever is counted in images goes at a thousand a second."""
-    from_files = {OURS: [{"images_a_second": 1000, "file_kib": 30}], DECODING: [{"images_a_second": 1000}]}
+    from_files = {side: [{"images_a_second": 1000, "file_kib": 30}] for side in (OURS, STORED, DECODING)}
     merge = {f"afterwards_{name}": 0.05 for name in ("reading_seconds_each", "adding_seconds_each", "writing_seconds")}
     whole = {"images": 10_000, "count_seconds": 10, "convert_seconds": 10, "histogram_mib": 10}
     return {
