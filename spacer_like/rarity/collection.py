@@ -116,29 +116,28 @@ class Collection(ABC):
 
 
 class FileCollection(Collection):
-    """A collection of image files, each of which `read` gives by its name."""
+    """A collection of image files, each of which `read` gives by its name.
+
+    Args:
+        files: with their tokens, in order.
+        is_far: whether reading is waiting, such as for a network.
+        unreadable: files that are known not to count.
+        resources: closed together with the collection.
+    """
 
     def __init__(
         self,
         name: str,
-        names: list[str],
+        files: list[NamedFile],
         read: Callable[[str], bytes],
         preparation: Preparation,
+        *,
         is_far: bool = False,
         unreadable: list[Unreadable] | None = None,
         resources: ExitStack | None = None,
     ) -> None:
-        files, others = first_of_each_token(names)
-        duplicates = [
-            Unreadable(
-                name=_told(other), reason=_told(f"'{counts}' and '{other}' both are token {token}: '{counts}' counts.")
-            )
-            for other, counts, token in others
-        ]
-        super().__init__(
-            name, [token for token, _ in files], preparation.size, [*(unreadable or ()), *duplicates], resources
-        )
-        self._files = [NamedFile(*pair) for pair in files]
+        super().__init__(name, [file.token for file in files], preparation.size, unreadable, resources)
+        self._files = files
         self._decoder = Decoder(read, preparation, is_far)
 
     def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]:
@@ -181,12 +180,14 @@ def open_collection(images_loc: DataLocation, preparation: Preparation) -> Colle
     storage = storage_factory(images_loc.storage_type, images_loc.bucket_name)
     folder = images_loc.key if images_loc.key.endswith("/") or not images_loc.key else f"{images_loc.key}/"
     names = _folder_names(images_loc) if images_loc.storage_type == "filesystem" else _names_under(images_loc, folder)
+    files, others = _files_that_count(names)
     return FileCollection(
         images_loc.display_name,
-        names,
+        files,
         lambda name: _whole(storage.read_range(f"{folder}{name}", 0, MOST_FILE_BYTES + 1), name),
         preparation,
         is_far=images_loc.storage_type not in ("filesystem", "memory"),
+        unreadable=others,
     )
 
 
@@ -200,11 +201,10 @@ def open_images(images_loc: DataLocation, preparation: Preparation) -> Collectio
     if images_loc.storage_type != "url" and not storage.exists(images_loc.key):
         return open_collection(images_loc, preparation)
     name = images_loc.filename
-    # Whatever its name, a file that was asked for by name is looked at.
-    names = [name] if token_of_file(name) else [f"image {name}"]
     return FileCollection(
         images_loc.display_name,
-        names,
+        # Whatever it is called, a file that was asked for is looked at.
+        [NamedFile(token_of_file(name) or name, name)],
         lambda _: _whole(storage.read_range(images_loc.key, 0, MOST_FILE_BYTES + 1), name),
         preparation,
     )
@@ -214,12 +214,13 @@ def _open_archive(loc: DataLocation, preparation: Preparation) -> Collection:
     with ExitStack() as cleaning:
         file = cleaning.enter_context(open_file(loc))
         archive = ImageArchive(file, loc.display_name)
+        files, others = _files_that_count(archive.names)
         collection = FileCollection(
             loc.display_name,
-            archive.names,
+            files,
             archive.read,
             preparation,
-            unreadable=[_unreadable(*pair) for pair in archive.unreadable],
+            unreadable=[*(_unreadable(*pair) for pair in archive.unreadable), *others],
             resources=cleaning.pop_all(),
         )
     return collection
@@ -251,6 +252,14 @@ def ids_beside(loc: DataLocation) -> DataLocation:
     path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
     folder = path[: path.rfind("/") + 1]
     return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
+
+
+def _files_that_count(names: list[str]) -> tuple[list[NamedFile], list[Unreadable]]:
+    files, others = first_of_each_token(names)
+    return [NamedFile(*pair) for pair in files], [
+        _unreadable(other, f"'{counts}' and '{other}' both are token {token}: '{counts}' counts.")
+        for other, counts, token in others
+    ]
 
 
 def _names_under(loc: DataLocation, folder: str) -> list[str]:

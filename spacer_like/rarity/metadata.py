@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ("id", "rarityScore", "rarityRank", "url")
-_MOST_ROWS = 5_000_000
-_MOST_FIELD_LETTERS = 131_072
-_IDS = frozenset({"id", "tokenid", "token_id"})
+MOST_ROWS = 5_000_000
 # How the columns may be called in a row of names, without regard to case.
 _SPELLINGS = {
     "id": "id",
@@ -83,8 +81,8 @@ def read_metadata(data: bytes, name: str) -> Metadata:
             _number(_cell(row, columns, "rarityRank")),
             _cell(row, columns, "url").strip(),
         )
-        if len(rows) > _MOST_ROWS:
-            raise TableError(f"The metadata '{name}' have more than {_MOST_ROWS} rows.")
+        if len(rows) > MOST_ROWS:
+            raise TableError(f"The metadata '{name}' have more than {MOST_ROWS} rows.")
     return Metadata(
         token_ids=list(rows),
         rarity_scores=np.array([score for score, _, _ in rows.values()], np.float64),
@@ -109,13 +107,11 @@ def _rows(data: bytes, name: str) -> list[tuple[int, list[str]]]:
 def _named_columns(row: list[str]) -> dict[str, int] | None:
     """Where the columns are, by a row of names; None: it is a row of data."""
     names = [cell.strip().lower() for cell in row]
-    if not _IDS & set(names):
-        return None
     found: dict[str, int] = {}
     for place, spelling in enumerate(names):
         if spelling in _SPELLINGS:
             found.setdefault(_SPELLINGS[spelling], place)
-    return found
+    return found if "id" in found else None
 
 
 def _cell(row: list[str], columns: dict[str, int], column: str) -> str:
