@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from spacer_like.rarity.counting import looked_up, multiplicities
+from spacer_like.rarity.counting import looked_up, multiplicities, share_out
 from spacer_like.rarity.messages import Method
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ HIGHEST = 10.0
 # Numbers that are held for a batch of images: how often each of them has each of the table's counts.
 _NUMBERS_AT_ONCE = 2**21
 _MOST_IMAGES_AT_ONCE = 64
-# Up to here any count may occur; in tables of more images those that do are looked for first.
+# Up to here it is quicker to see how often an image has each count than to take a logarithm at each position.
 _FEW_IMAGES = 2**15
-_ROWS_AT_ONCE = 1024
 
 
 class Scorer:
@@ -55,25 +54,24 @@ class Scorer:
     ) -> None:
         self._table = table
         self._methods = tuple(methods)
-        self._top = max(1, math.ceil(top_share * table.header.positions))
+        self._top = max(1, math.ceil(round(top_share * table.header.positions, 9)))
         self._unseen = unseen_count
         self._found: dict[Method, list[NDArray[np.float64]]] = {method: [] for method in self._methods}
+        self._images_at_once = _MOST_IMAGES_AT_ONCE
+        self._values: dict[Method, NDArray[np.float64]] = {}
         if table.n_images <= _FEW_IMAGES:
-            self._counts, self._number_of = np.arange(table.n_images + 1), None
-        else:
-            self._counts, self._number_of = _distinct_counts(table.counts)
-        self._values = {method: self._value(method) for method in self._methods}
-        self._images_at_once = min(_MOST_IMAGES_AT_ONCE, max(1, _NUMBERS_AT_ONCE // len(self._counts)))
+            every_count = np.arange(table.n_images + 1)
+            self._values = {method: self._value(method, every_count) for method in self._methods}
+            self._images_at_once = min(_MOST_IMAGES_AT_ONCE, max(1, _NUMBERS_AT_ONCE // len(every_count)))
 
     def add(self, stack: NDArray[np.uint8]) -> None:
         """Score images, uint8 [n, size, size, 3]."""
         for start in range(0, len(stack), self._images_at_once):
             counts = looked_up(self._table.counts, stack[start : start + self._images_at_once])
-            numbers = counts if self._number_of is None else self._number_of[counts]
-            # How often an image has each count: then one logarithm for each count serves all images.
-            often = multiplicities(numbers, len(self._counts) - 1)
-            for method in self._methods:
-                self._found[method].append(self._mean(method, often))
+            for method, mean in (self._means_by_count(counts) if self._values else self._means(counts)).items():
+                # An image none of whose colours was counted is rarer than any that has one.
+                lowest = self._unseen / self._table.header.positions
+                self._found[method].append(1 / np.maximum(mean, lowest) if method == "raw" else mean)
 
     def scores(self) -> dict[Method, NDArray[np.float64]]:
         """The scores of all images added so far, float64 [n], by method."""
@@ -82,36 +80,51 @@ class Scorer:
             found["raw"] = scaled(found["raw"])
         return found
 
-    def _mean(self, method: Method, often: NDArray[np.uint32]) -> NDArray[np.float64]:
-        parts = self._table.header.positions
-        weights: NDArray[np.integer] = often
-        if method == "top_surprisal":
-            parts = self._top
-            before = np.cumsum(often, axis=1, dtype=np.int64) - often
-            weights = np.clip(parts - before, 0, often)
-        # einsum adds up a row in the same order, however many rows there are.
-        mean: NDArray[np.float64] = np.einsum("ij,j->i", weights, self._values[method]) / parts
-        # An image none of whose colours was counted is rarer than any that has one.
-        return 1 / np.maximum(mean, np.finfo(np.float32).tiny) if method == "raw" else mean
+    def _means_by_count(self, counts: NDArray[np.uint32]) -> dict[Method, NDArray[np.float64]]:
+        """For tables of few images: one logarithm for each count serves all positions of all images."""
+        often = multiplicities(counts, self._table.n_images).astype(np.int64)
+        found = {}
+        for method, values in self._values.items():
+            parts, weights = counts.shape[1], often
+            if method == "top_surprisal":
+                parts = self._top
+                before = np.cumsum(often, axis=1) - often
+                weights = np.clip(parts - before, 0, often)
+            # einsum adds up a row in the same order, however many rows there are.
+            found[method] = np.einsum("ij,j->i", weights, values) / parts
+        return found
 
-    def _value(self, method: Method) -> NDArray[np.float64]:
-        """What a method takes the mean of, for each of the table's counts; of raw the count itself."""
+    def _means(self, counts: NDArray[np.uint32]) -> dict[Method, NDArray[np.float64]]:
+        """For tables of any number of images: a logarithm for each position, a row of positions at a time."""
+        found = {method: np.empty(len(counts)) for method in self._methods}
+
+        def work(start: int, stop: int) -> None:
+            for row in range(start, stop):
+                for method in self._methods:
+                    found[method][row] = self._row_mean(method, counts[row])
+
+        share_out(len(counts), work, fewest=8)
+        return found
+
+    def _row_mean(self, method: Method, counts: NDArray[np.uint32]) -> float:
+        if method != "top_surprisal":
+            return float(self._value(method, counts).mean())
+        last = np.partition(counts, self._top - 1)[self._top - 1]
+        rarer = self._value(method, counts[counts < last])
+        others = (self._top - len(rarer)) * self._value(method, last[None])[0]
+        return float((rarer.sum() + others) / self._top)
+
+    def _value(self, method: Method, counts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """What a method takes the mean of, by count; of raw the count itself."""
         if method == "raw":
-            return self._counts.astype(np.float64)
+            return counts.astype(np.float64)
         if method == "ratio":
-            return HIGHEST * self._table.smallest_count / np.maximum(self._counts, self._unseen)
+            ratios: NDArray[np.float64] = HIGHEST * self._table.smallest_count / np.maximum(counts, self._unseen)
+            return ratios
         if method == "log":
-            return 1 - np.log1p(self._counts / self._table.n_images)
-        return surprisals(self._counts, self._table.n_images, self._unseen)
-
-
-def _distinct_counts(counts: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
-    """The counts that occur, rising, and the number of each of them among these, by count."""
-    occurs = np.zeros(int(counts.max()) + 1, np.bool_)
-    occurs[0] = True
-    for row in range(0, len(counts), _ROWS_AT_ONCE):
-        occurs[counts[row : row + _ROWS_AT_ONCE].reshape(-1)] = True
-    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1).astype(np.uint32)
+            shares: NDArray[np.float64] = counts / self._table.n_images
+            return 1 - np.log1p(shares)
+        return surprisals(counts, self._table.n_images, self._unseen)
 
 
 def surprisals(counts: NDArray[np.integer], n_images: int, unseen_count: float = 0.5) -> NDArray[np.float64]:
