@@ -86,7 +86,8 @@ class CountTable:
             raise
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise malformed from None
-        if header.bins != BINS or counts.shape != (positions, CELLS) or counts.dtype != np.uint32 or smallest < 1:
+        as_written = counts.dtype == np.uint32 and counts.flags.c_contiguous and counts.shape == (positions, CELLS)
+        if header.bins != BINS or not as_written or not 1 <= smallest <= n_images < 2**32:
             raise malformed
         # Some rows; to add all of them up would read the file that is meant to be mapped.
         rows = counts[np.linspace(0, positions - 1, min(positions, 16)).astype(int)]

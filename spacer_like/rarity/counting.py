@@ -5,6 +5,7 @@ Both give the same bits. Positions (or rows) are shared out among threads, so th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.exceptions import HistogramError
 from spacer_like.extractors.networks import thread_count
 from spacer_like.rarity.bins import CELLS
 
@@ -32,9 +34,24 @@ def kernels() -> Any:
     return import_module(f"spacer_like.rarity.{name}")
 
 
-def positions_of(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A stack [n, height, width, 3] as [n, positions, 3]; position = row * width + column."""
-    return np.ascontiguousarray(stack).reshape(len(stack), -1, 3)
+def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
+    """A stack [n, size, size, 3] as [n, positions, 3]; position = row * size + column.
+
+    Raises:
+        HistogramError: it has another number of positions, or is no stack of RGB images.
+    """
+    if (
+        stack.dtype != np.uint8
+        or stack.ndim != 4
+        or stack.shape[1] * stack.shape[2] != positions
+        or stack.shape[3] != 3
+    ):
+        size = math.isqrt(positions)
+        raise HistogramError(
+            f"The images must be uint8 [n, {size}, {size}, 3], but are {stack.dtype} {list(stack.shape)}: "
+            "prepare them as those that were counted."
+        )
+    return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
 def count_into(counts: Any, stack: NDArray[np.uint8]) -> None:
@@ -44,8 +61,8 @@ def count_into(counts: Any, stack: NDArray[np.uint8]) -> None:
         counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
         stack: uint8 [n, height, width, 3].
     """
-    flat = positions_of(stack)
-    _shared(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop))
+    flat = positions_of(stack, len(counts))
+    share_out(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop))
 
 
 def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -89,9 +106,9 @@ def looked_up(table: Any, stack: NDArray[np.uint8]) -> NDArray[np.uint32]:
     Returns:
         uint32 [n, positions].
     """
-    flat = positions_of(stack)
+    flat = positions_of(stack, len(table))
     found = np.empty(flat.shape[:2], np.uint32)
-    _shared(len(table), lambda start, stop: kernels().look_up_into(found, table, flat, start, stop))
+    share_out(len(table), lambda start, stop: kernels().look_up_into(found, table, flat, start, stop))
     return found
 
 
@@ -99,13 +116,13 @@ def multiplicities(counts: NDArray[np.uint32], largest: int) -> NDArray[np.uint3
     """How often each count occurs in each row.
 
     Args:
-        counts: uint32 [rows, positions], none above `largest`.
+        counts: uint32 [rows, positions]; one above `largest` counts as `largest`.
 
     Returns:
         uint32 [rows, largest + 1].
     """
     found = np.empty((len(counts), largest + 1), np.uint32)
-    _shared(len(counts), lambda start, stop: kernels().multiplicities_into(found, counts, start, stop), fewest=8)
+    share_out(len(counts), lambda start, stop: kernels().multiplicities_into(found, counts, start, stop), fewest=8)
     return found
 
 
@@ -114,7 +131,8 @@ def empty_counts(positions: int, dtype: Any = np.uint16) -> Any:
     return np.zeros((positions, CELLS), dtype)
 
 
-def _shared(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS) -> None:
+def share_out(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS) -> None:
+    """Call `work(start, stop)` for parts of the range up to `length`, each in a thread, of `fewest` steps or more."""
     _run(_ranges(length, fewest), work)
 
 

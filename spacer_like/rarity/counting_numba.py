@@ -123,7 +123,9 @@ def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignor
 
 @njit(cache=True, nogil=True)
 def _multiplicities(found, counts, start, stop):  # type: ignore[no-untyped-def]
+    last = uint64(found.shape[1] - 1)
     for row in range(start, stop):
         found[row] = 0
         for position in range(counts.shape[1]):
-            found[row, counts[row, position]] += 1
+            # Tables come from files: a count that cannot be must not be written past the end.
+            found[row, min(uint64(counts[row, position]), last)] += 1

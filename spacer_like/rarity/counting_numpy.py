@@ -74,8 +74,11 @@ def look_up_into(found: NDArray[np.uint32], table: Counts, stack: NDArray[np.uin
 
 
 def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], start: int, stop: int) -> None:
-    """How often each count occurs in each row of `counts`, into `found`, [rows, largest count + 1]."""
+    """How often each count occurs in each row of `counts`, into `found`, [rows, largest count + 1].
+
+    A larger count counts as the largest.
+    """
     width = found.shape[1]
     for low, high in _blocks(start, stop, _ROWS_AT_ONCE):
-        keys = counts[low:high].astype(np.int64) + width * np.arange(high - low)[:, None]
+        keys = np.minimum(counts[low:high], width - 1).astype(np.int64) + width * np.arange(high - low)[:, None]
         found[low:high] = np.bincount(keys.reshape(-1), minlength=(high - low) * width).reshape(-1, width)

@@ -77,7 +77,8 @@ def from_parquet(data: bytes, name: str) -> Histogram:
         if file.metadata.num_rows > header.positions * min(CELLS, max(sum(collections.values()), 1)):
             raise HistogramError(f"{name} is malformed: it has more rows than cells.")
         table = file.read(use_threads=True)
-    except pa.ArrowException:
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        # Damage deeper than the footer is an OSError to pyarrow.
         raise HistogramError(f"{name} is no histogram, or is damaged: compute it again.") from None
     histogram = Histogram(header, collections, _numbers(table["key"], name), _numbers(table["count"], name))
     histogram.check(name)

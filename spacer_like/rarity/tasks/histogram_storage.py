@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import HistogramError
+from spacer_like.exceptions import DataNotFoundError, HistogramError
+from spacer_like.rarity.bins import CELLS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
 from spacer_like.rarity.histogram import Header, Histogram
 from spacer_like.rarity.histogram_file import from_parquet, to_parquet
 from spacer_like.storage import read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from spacer_like.rarity.messages import PreparationMsg
 
 
@@ -64,24 +68,29 @@ def _read_npy(loc: DataLocation) -> CountTable:
     description = read_bytes(_description_loc(loc))
     if len(description) > LARGEST_DESCRIPTION:
         raise HistogramError(f"The description of the table {loc.display_name} is too long to be one.")
-    try:
-        if loc.storage_type == "filesystem":
-            counts = np.load(loc.key, mmap_mode="r", allow_pickle=False)
-        else:
-            counts = _array(read_bytes(loc))
-    except ValueError:
-        raise HistogramError(f"The table {loc.display_name} is no array of numbers, or is cut short.") from None
+    counts = _mapped(loc) if loc.storage_type == "filesystem" else _array(read_bytes(loc), loc.display_name)
     return CountTable.described(counts, description, loc.display_name)
 
 
-def _array(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
-    head = data[:10]
-    length = 10 + int.from_bytes(head[8:10], "little")
-    rows = (len(data) - length) // 4000
-    shape = (rows, 1000)
-    if data[:length] != npy_head(shape):
-        raise ValueError
+def _mapped(loc: DataLocation) -> NDArray[Any]:
+    try:
+        return open_memmap(loc.key, mode="r")
+    except FileNotFoundError:
+        raise DataNotFoundError(f"There is no table {loc.display_name}.") from None
+    except (ValueError, TypeError, OSError):
+        raise _no_table(loc.display_name) from None
+
+
+def _array(data: bytes, name: str) -> NDArray[np.uint32]:
+    length = 10 + int.from_bytes(data[8:10], "little")
+    shape = ((len(data) - length) // (4 * CELLS), CELLS)
+    if data[:length] != npy_head(shape) or len(data) != length + 4 * CELLS * shape[0]:
+        raise _no_table(name)
     return np.frombuffer(data, np.uint32, offset=length).reshape(shape)
+
+
+def _no_table(name: str) -> HistogramError:
+    return HistogramError(f"The table {name} is no array of numbers, is cut short, or cannot be opened.")
 
 
 def _description_loc(loc: DataLocation) -> DataLocation:
