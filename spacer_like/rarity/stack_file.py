@@ -51,6 +51,8 @@ class StackWriter:
 
     def add(self, pixels: NDArray[np.uint8]) -> None:
         """Append images, uint8 [n, size, size, 3]."""
+        if not len(pixels):
+            return
         self._member.write(np.ascontiguousarray(pixels).data.cast("B"))
         self._count += len(pixels)
 
@@ -159,7 +161,7 @@ def read_ids(file: BinaryIO, name: str, count: int) -> list[str]:
     array = _Array(PositionedReader(file), name)
     if array.dtype.kind != "U" or array.shape != (count,):
         raise CollectionError(
-            f"The ids '{name}' must be an array of {count} texts, as many as the stack has images, and are "
+            f"The ids '{name}' must be an array of {count} texts, one for each image, and are "
             f"{array.dtype} {list(array.shape)}."
         )
     if array.n_bytes > MOST_ID_BYTES:
@@ -231,10 +233,15 @@ class _Array:
 
 
 class _MemberData:
-    """The bytes of a member of an archive, stored or deflated, read forwards; stored ones backwards too."""
+    """The bytes of a member of an archive, stored or deflated, read forwards; stored ones backwards too.
+
+    The checksum is compared where a deflated member is read to its end; for a stored one it would cost more than
+    reading it.
+    """
 
     def __init__(self, reader: PositionedReader, member: ZipInfo, begin: int, skipped: int, name: str) -> None:
         self._reader = reader
+        self._member = member
         self._name = name
         self._skipped = skipped
         self._begin = begin
@@ -242,6 +249,7 @@ class _MemberData:
         self._inflating = zlib.decompressobj(-zlib.MAX_WBITS) if member.compress_type == ZIP_DEFLATED else None
         self._position = begin if self._inflating else begin + skipped
         self._given = 0
+        self._checksum = 0
         if self._inflating:
             self._skip(skipped)
 
@@ -280,6 +288,9 @@ class _MemberData:
         except zlib.error:
             raise damaged(self._name) from None
         self._given += len(part)
+        self._checksum = zlib.crc32(part, self._checksum)
+        if self._given == self._member.file_size and self._checksum != self._member.CRC:
+            raise damaged(self._name)
         return part
 
     def _skip(self, count: int) -> None:
