@@ -1,0 +1,181 @@
+"""Counts by position and colour: what numba counts and what NumPy counts is the same to the last bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacer_like import config
+from spacer_like.exceptions import HistogramError
+from spacer_like.rarity import counting, counting_numpy
+from spacer_like.rarity.bins import CELLS, cells_of
+
+counting_numba = pytest.importorskip("spacer_like.rarity.counting_numba")
+DTYPES = pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+SIZE = 20
+POSITIONS = SIZE * SIZE
+
+
+def images(seed, n=7, colours=None):
+    random = np.random.default_rng(seed)
+    if colours is None:
+        return random.integers(0, 256, (n, SIZE, SIZE, 3), dtype=np.uint8)
+    return random.integers(0, 256, (colours, 3), dtype=np.uint8)[random.integers(0, colours, (n, SIZE, SIZE))]
+
+
+def counted_one_by_one(stack):
+    counts = np.zeros((POSITIONS, CELLS), np.int64)
+    for image in cells_of(stack).reshape(len(stack), -1):
+        counts[np.arange(POSITIONS), image] += 1
+    return counts
+
+
+@pytest.fixture(params=[counting_numpy, counting_numba], ids=["numpy", "numba"])
+def kernels(request, monkeypatch):
+    monkeypatch.setattr(counting, "kernels", lambda: request.param)
+    return request.param
+
+
+@DTYPES
+def test_each_image_counts_once_at_each_position(kernels, dtype):
+    stack = images(0)
+    counts = counting.empty_counts(POSITIONS, dtype)
+    counting.count_into(counts, stack)
+    assert counts.dtype == dtype
+    np.testing.assert_array_equal(counts, counted_one_by_one(stack))
+
+
+def test_counting_adds_to_what_is_there(kernels):
+    counts = counting.empty_counts(POSITIONS)
+    for part in np.array_split(images(1), [0, 1, 4]):
+        counting.count_into(counts, part)
+    np.testing.assert_array_equal(counts, counted_one_by_one(images(1)))
+
+
+def test_a_stack_that_does_not_lie_in_one_piece_is_counted(kernels):
+    counts = counting.empty_counts(POSITIONS)
+    counting.count_into(counts, images(2)[::2, ::-1])
+    np.testing.assert_array_equal(counts, counted_one_by_one(images(2)[::2, ::-1]))
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        np.zeros((2, SIZE, SIZE + 1, 3), np.uint8),
+        np.zeros((2, SIZE // 2, SIZE // 2, 3), np.uint8),
+        np.zeros((2, SIZE, SIZE), np.uint8),
+        np.zeros((2, SIZE, SIZE, 4), np.uint8),
+        np.full((2, SIZE, SIZE, 3), 300),
+    ],
+    ids=["other size", "smaller", "grey", "alpha", "wider numbers"],
+)
+def test_what_is_no_stack_of_such_images_is_refused(stack):
+    counts = counting.empty_counts(POSITIONS)
+    with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
+        counting.count_into(counts, stack)
+    with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
+        counting.looked_up(counts, stack)
+    assert not counts.any()
+
+
+@DTYPES
+def test_the_cells_that_occur_are_found_in_order(kernels, dtype):
+    counts = counted_one_by_one(images(3)).astype(dtype)
+    keys, values = counting.occurring(counts)
+    assert (keys.dtype, values.dtype) == (np.uint32, np.uint32)
+    np.testing.assert_array_equal(keys, np.flatnonzero(counts))
+    np.testing.assert_array_equal(values, counts.reshape(-1)[np.flatnonzero(counts)])
+
+
+def test_of_nothing_nothing_occurs(kernels):
+    keys, values = counting.occurring(counting.empty_counts(POSITIONS))
+    assert len(keys) == len(values) == 0
+
+
+def test_the_first_and_the_last_cell_are_found(kernels):
+    counts = counting.empty_counts(POSITIONS)
+    counts[0, 0] = counts[-1, -1] = 65_535
+    keys, values = counting.occurring(counts)
+    assert keys.tolist() == [0, POSITIONS * CELLS - 1]
+    assert values.tolist() == [65_535, 65_535]
+
+
+def test_sparse_counts_are_added_and_taken_away(kernels):
+    counts = counting.empty_counts(POSITIONS, np.uint32)
+    first, second = (counting.occurring(counted_one_by_one(images(seed)).astype(np.uint16)) for seed in (4, 5))
+    counting.add_into(counts, *first)
+    counting.add_into(counts, *second)
+    np.testing.assert_array_equal(counts, counted_one_by_one(np.concatenate([images(4), images(5)])))
+    assert counting.subtract_into(counts, *first)
+    np.testing.assert_array_equal(counts, counted_one_by_one(images(5)))
+
+
+def test_nothing_is_taken_away_where_less_is_there(kernels):
+    counts = counting.empty_counts(POSITIONS, np.uint32)
+    counts[:2, 7] = 3, 1
+    before = counts.copy()
+    assert not counting.subtract_into(counts, np.array([7, 1007], np.uint32), np.array([2, 2], np.uint32))
+    np.testing.assert_array_equal(counts, before)
+
+
+@DTYPES
+def test_counts_are_looked_up_for_each_image_and_position(kernels, dtype):
+    table = counted_one_by_one(images(6, colours=4)).astype(dtype)
+    stack = images(6, n=3, colours=4)
+    found = counting.looked_up(table, stack)
+    expected = [[table[q, cell] for q, cell in enumerate(image)] for image in cells_of(stack).reshape(3, -1)]
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_multiplicities_say_how_often_each_number_occurs_and_none_lies_outside(kernels):
+    numbers = np.array([[0, 2, 2, 3], [9, 0, 0, 0], [1, 1, 2**31, 1]], np.uint32)
+    assert counting.multiplicities(numbers, 3).tolist() == [[1, 0, 2, 1], [3, 0, 0, 1], [0, 3, 0, 1]]
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32), st.integers(0, 30), st.integers(1, 500), st.sampled_from([np.uint16, np.uint32]))
+def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
+    stack = images(seed, n, colours).reshape(n, POSITIONS, 3)
+    by_numpy, by_numba = (counting.empty_counts(POSITIONS, dtype) for _ in range(2))
+    # Parts that threads would take, of no round number of positions.
+    for start, stop in ((0, 137), (137, 138), (138, POSITIONS)):
+        counting_numpy.count_into(by_numpy, stack, start, stop)
+        counting_numba.count_into(by_numba, stack, start, stop)
+    assert by_numpy.tobytes() == by_numba.tobytes()
+    answers = []
+    for kernels in (counting_numpy, counting_numba):
+        keys, values = (np.empty(kernels.number_occurring(by_numpy, 0, POSITIONS), np.uint32) for _ in range(2))
+        kernels.occurring_into(by_numpy, keys, values, 0, POSITIONS)
+        found = np.empty((n, POSITIONS), np.uint32)
+        kernels.look_up_into(found, by_numpy, stack, 0, POSITIONS)
+        often = np.empty((n, n + 1), np.uint32)
+        kernels.multiplicities_into(often, found, 0, n)
+        answers.append([array.tobytes() for array in (keys, values, found, often)])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_nothing(threads):
+    size = 80
+    random = np.random.default_rng(0)
+    stack = random.integers(0, 256, (5, size, size, 3), dtype=np.uint8)
+    counts = counting.empty_counts(size * size)
+    with config.override(torch_threads=threads):
+        counting.count_into(counts, stack)
+        keys, values = counting.occurring(counts)
+        found = counting.looked_up(counts, stack)
+    expected = counting.empty_counts(size * size)
+    counting_numpy.count_into(expected, stack.reshape(5, -1, 3), 0, size * size)
+    np.testing.assert_array_equal(counts, expected)
+    np.testing.assert_array_equal(keys, np.flatnonzero(expected))
+    assert int(values.sum()) == 5 * size * size
+    assert found.min() >= 1
+
+
+def test_parts_cover_the_range_once():
+    with config.override(torch_threads=3):
+        parts = []
+        counting.share_out(10_000, lambda start, stop: parts.append(range(start, stop)))
+    assert sorted(step for part in parts for step in part) == list(range(10_000))
+    assert len(parts) == 3
