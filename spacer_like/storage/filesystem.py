@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -147,7 +148,7 @@ def _mode_of_regular_file(path: Path, key: str) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _write_whole(path: Path, data: bytes | BinaryIO, mode: int | None) -> None:
+def _write_whole(path: Path, data: bytes | BufferedReader, mode: int | None) -> None:
     unfinished = _unfinished(path)
     # The system applies the umask; asking for it here would change it for other threads.
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -156,12 +157,12 @@ def _write_whole(path: Path, data: bytes | BinaryIO, mode: int | None) -> None:
             if mode is not None:
                 with suppress(PermissionError):
                     os.fchmod(descriptor, mode)
-            if isinstance(data, bytes | bytearray | memoryview):
+            if isinstance(data, BufferedReader):
+                _copy(data, descriptor)
+            else:
                 rest = memoryview(data).cast("B")
                 while rest:
                     rest = rest[file.write(rest) or 0 :]
-            else:
-                _copy(data, descriptor)
             os.fsync(descriptor)
         os.replace(unfinished, path)
     except BaseException:
@@ -171,7 +172,7 @@ def _write_whole(path: Path, data: bytes | BinaryIO, mode: int | None) -> None:
     _keep_name(path.parent)
 
 
-def _copy(source: BinaryIO, descriptor: int) -> None:
+def _copy(source: BufferedReader, descriptor: int) -> None:
     # Some filesystems share the blocks of the copy instead of copying them.
     with suppress(OSError, AttributeError):
         while os.copy_file_range(source.fileno(), descriptor, _COPIED_BYTES):
