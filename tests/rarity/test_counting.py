@@ -133,7 +133,7 @@ def test_multiplicities_say_how_often_each_number_occurs_and_none_lies_outside(k
     assert counting.multiplicities(numbers, 3).tolist() == [[1, 0, 2, 1], [3, 0, 0, 1], [0, 3, 0, 1]]
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 30), st.integers(1, 500), st.sampled_from([np.uint16, np.uint32]))
 def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
     stack = images(seed, n, colours).reshape(n, POSITIONS, 3)
