@@ -24,7 +24,7 @@ Layer = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 LEARNING_RATE = 1e-3
 VALIDATION_SHARE = 0.15
-SMALLEST_VALIDATION = 5
+SMALLEST_VALIDATION = 20
 """With fewer tokens to validate with, all are learnt from, for as many passes as are allowed."""
 RATE_FACTOR, RATE_PATIENCE = 0.1, 2
 """The learning rate falls by the factor after so many passes without a better validation loss."""
@@ -150,9 +150,9 @@ def train_layers(
     if len(np.unique(labels)) < 2:
         raise TrainingLabelsError("All images to learn from are of the same decile: there is nothing to tell apart.")
     random = RandomState(seed)
-    mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
-    scale[scale <= 1e-6 * np.abs(mean)] = 1.0
-    scale[scale == 0] = 1.0
+    # One scale for all: a feature that is nearly always 0 would become huge where it is not.
+    mean = features.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(features.var(axis=0, dtype=np.float64).mean())) or 1.0
     scaled = ((features - mean) / scale).astype(np.float32)
     network = Perceptron((features.shape[1], *hidden, n_classes), LEARNING_RATE, random)
     layers, epochs = _train(network, scaled, labels, n_classes, nbr_epochs, random)
@@ -160,7 +160,7 @@ def train_layers(
         raise TrainingLabelsError("The training diverges: the extractor's features are too large to learn from.")
     # The scaling becomes a part of the first layer.
     weights, offsets = (array.astype(np.float64) for array in layers[0])
-    weights /= scale[:, None]
+    weights /= scale
     first = weights.astype(np.float32), (offsets - mean @ weights).astype(np.float32)
     return (first, *layers[1:]), epochs
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from spacer_like.exceptions import TableError
 from spacer_like.rarity.messages import EmbeddingMethod
-from spacer_like.rarity.tokens import token_of_file
 
 HIGHEST_SCORE = 10.0
+LARGEST_NUMBER = 1e15
+"""Of an embedding: sums of squares stay far from the largest number of 32 bits."""
 _STEPS = 100
 # Below this range the numbers differ by rounding alone.
 _ROUNDING = 10 * np.finfo(np.float64).eps
@@ -66,45 +67,25 @@ def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> N
     return np.asarray(found.labels_, np.int64)
 
 
-def checked_embeddings(array: NDArray[np.generic], ids: NDArray[np.generic], name: str) -> NDArray[np.floating]:
+def checked_embeddings(array: NDArray[np.generic], name: str) -> NDArray[np.floating]:
     """Embeddings out of a file, float32 or float64 [n, m].
 
     Args:
-        array, ids: what the files hold; both are distrusted.
-        name: what errors call the file of embeddings.
+        array: what the file holds; it is distrusted.
+        name: what errors call the file.
 
     Raises:
-        TableError: not a table of finite floating-point numbers with one id for each row.
+        TableError: not a table of finite floating-point numbers.
     """
     if array.ndim != 2 or array.dtype.kind != "f" or not array.size:
         raise TableError(
             f"The embeddings '{name}' must be floating-point numbers [images, numbers], and are {array.dtype} "
             f"{list(array.shape)}."
         )
-    if ids.shape != array.shape[:1]:
-        raise TableError(f"The embeddings '{name}' are of {len(array)} images, and there are ids {list(ids.shape)}.")
     # Numbers beyond the narrower type become infinite, and are refused.
     with np.errstate(over="ignore"):
         numbers: NDArray[np.floating] = array.astype(np.float32 if array.dtype.itemsize <= 4 else np.float64)
-    if not np.isfinite(numbers).all():
-        raise TableError(f"The embeddings '{name}' hold numbers that are not finite.")
+    # NaN is not within the bounds either.
+    if not (np.abs(numbers) <= LARGEST_NUMBER).all():
+        raise TableError(f"The embeddings '{name}' hold numbers that are not finite, or beyond {LARGEST_NUMBER:g}.")
     return numbers
-
-
-def checked_tokens(ids: NDArray[np.generic], name: str) -> list[str]:
-    """The tokens of a file of ids: text, or whole numbers [n]; names of image files are understood.
-
-    Raises:
-        TableError: ids of another kind, an empty one, or one twice.
-    """
-    if ids.ndim != 1 or ids.dtype.kind not in "Uiu":
-        raise TableError(f"The ids '{name}' must be text [images], and are {ids.dtype} {list(ids.shape)}.")
-    tokens: list[str] = []
-    seen: set[str] = set()
-    for text in ids.astype(str).tolist():
-        token = token_of_file(text)
-        if token is None or token in seen:
-            raise TableError(f"The ids '{name}' have '{text[:50]}', which is no id of a token or there twice.")
-        seen.add(token)
-        tokens.append(token)
-    return tokens

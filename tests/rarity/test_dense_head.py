@@ -14,11 +14,11 @@ PREPARATION = {"size": 224, "resample": "bicubic", "background": "drop"}
 
 
 def samples(count=300, classes=5, seed=0) -> tuple[np.ndarray, np.ndarray]:
-    """Features of which one column, badly scaled, tells the class, among others that do not."""
+    """Features of which one column, far from 0, tells the class, among others that do not."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)
     features = rng.normal(size=(count, 12))
-    features[:, 3] = 1000 + 50 * labels + 5 * rng.normal(size=count)
+    features[:, 3] = 1000 + 5 * labels + rng.normal(size=count)
     features[:, 7] = 4.0
     return features.astype(np.float32), labels
 
