@@ -255,3 +255,26 @@ def test_a_url_is_opened_in_part_where_its_server_can(server, answers, knows_ran
         assert isinstance(file, RangedFile) is knows_ranges
         file.seek(-10, io.SEEK_END)
         assert file.read() == body[-10:]
+
+
+def test_a_value_is_read_up_to_a_limit(place, monkeypatch):
+    """As whoever reads files of strangers does."""
+    monkeypatch.setattr(s3_obstore, "_ONE_REQUEST_BYTES", 99)
+    data = bytes(range(256))
+    place.storage.write(place.key("value"), data)
+    for limit in (100, 255, 256, 257, 2**40):
+        assert place.storage.read_range(place.key("value"), 0, limit) == data[:limit]
+    place.storage.write(place.key("empty"), b"")
+    assert place.storage.read_range(place.key("empty"), 0, 2**40) == b""
+    with pytest.raises(DataNotFoundError):
+        place.storage.read_range(place.key("nothing here"), 0, 2**40)
+
+
+def test_a_part_of_a_value_is_fetched_alone_whatever_the_server_calls_it(rclone, monkeypatch):
+    """rclone sends a range under the status of a whole object."""
+    with rclone.settings():
+        s3 = storage.storage_factory("s3", rclone.make_bucket())
+        s3.write("value", bytes(range(256)))
+        monkeypatch.setattr(s3_obstore.ObstoreBucket, "read", lambda *arguments: pytest.fail("all was fetched"))
+        assert s3.read_range("value", 10, 5) == bytes(range(10, 15))
+        assert s3.read_range("value", 300, 5) == b""
