@@ -255,10 +255,18 @@ def ids_beside(loc: DataLocation) -> DataLocation:
 
 
 def _files_that_count(names: list[str]) -> tuple[list[NamedFile], list[Unreadable]]:
-    files, others = first_of_each_token(names)
+    # No table could hold the token of such a name.
+    misnamed = [name for name in names if _told(name) != name]
+    files, others = first_of_each_token(set(names).difference(misnamed))
     return [NamedFile(*pair) for pair in files], [
-        _unreadable(other, f"'{counts}' and '{other}' both are token {token}: '{counts}' counts.")
-        for other, counts, token in others
+        *(
+            _unreadable(name, "The name of the file is no text in UTF-8: give it another one.")
+            for name in sorted(misnamed)
+        ),
+        *(
+            _unreadable(other, f"'{counts}' and '{other}' both are token {token}: '{counts}' counts.")
+            for other, counts, token in others
+        ),
     ]
 
 
