@@ -15,7 +15,7 @@ import numpy as np
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import BINS, CELLS
-from spacer_like.rarity.histogram import Header, Histogram
+from spacer_like.rarity.histogram import Counted, Header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,17 +39,20 @@ class CountTable:
     counts: NDArray[np.uint32]
 
     @classmethod
-    def from_histogram(cls, histogram: Histogram) -> Self:
+    def from_histogram(cls, histogram: Counted) -> Self:
         """The table of a histogram.
 
         Raises:
             HistogramError: it counts no image.
         """
-        if not histogram.n_images:
+        n_images, smallest = sum(histogram.collections.values()), 2**32 - 1
+        if not n_images:
             raise HistogramError("The histogram is empty: there is nothing to score against.")
         counts = np.zeros(histogram.header.positions * CELLS, np.uint32)
-        counts[histogram.keys] = histogram.counts
-        return cls(histogram.header, histogram.n_images, histogram.smallest_count, counts.reshape(-1, CELLS))
+        for keys, values in histogram.pieces():
+            counts[keys] = values
+            smallest = min(smallest, int(values.min(initial=smallest)))
+        return cls(histogram.header, n_images, smallest, counts.reshape(-1, CELLS))
 
     def check_size(self, size: int, resample: str, background: str) -> None:
         """Raise a `HistogramError` where images prepared like this cannot be looked up."""

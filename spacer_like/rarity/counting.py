@@ -96,6 +96,12 @@ def subtract_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> bool:
     return bool(kernels().subtract_into(counts.reshape(-1), keys, values))
 
 
+def tally_into(sums: NDArray[np.uint64], keys: NDArray[np.uint32], values: Any, previous: int) -> bool:
+    """Add sparse counts to `sums`, uint64 [positions]; False, and nothing is added, if the keys do not rise from the
+    `previous` one, or lie outside."""
+    return bool(kernels().tally_into(sums, keys, values, previous))
+
+
 def looked_up(table: Any, stack: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """The table's count for the colour of each image at each position.
 

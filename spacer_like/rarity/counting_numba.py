@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import int64, njit, uint64
 from numpy.typing import NDArray
 
-from spacer_like.rarity.bins import channel_parts
+from spacer_like.rarity.bins import CELLS, channel_parts
 
 # Times 1000 cells of 2 or 4 bytes: within a core's second cache.
 _BLOCK = 128
@@ -41,6 +41,11 @@ def add_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> None:
 def subtract_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> bool:
     """See `counting_numpy.subtract_into`."""
     return bool(_subtract(counts, keys, values))
+
+
+def tally_into(sums: NDArray[np.uint64], keys: NDArray[np.uint32], values: Any, previous: int) -> bool:
+    """See `counting_numpy.tally_into`."""
+    return bool(_tally(sums, keys, values, previous))
 
 
 def look_up_into(found: NDArray[np.uint32], table: Any, stack: NDArray[np.uint8], start: int, stop: int) -> None:
@@ -103,6 +108,20 @@ def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
             return False
     for number in range(keys.shape[0]):
         counts[keys[number]] -= values[number]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
+    before = int64(previous)
+    for number in range(keys.shape[0]):
+        if int64(keys[number]) <= before:
+            return False
+        before = int64(keys[number])
+    if before >= sums.shape[0] * CELLS:
+        return False
+    for number in range(keys.shape[0]):
+        sums[uint64(keys[number]) // uint64(CELLS)] += uint64(values[number])
     return True
 
 

@@ -67,6 +67,24 @@ def subtract_into(counts: Counts, keys: NDArray[np.uint32], values: Any) -> bool
     return True
 
 
+def tally_into(sums: NDArray[np.uint64], keys: NDArray[np.uint32], values: Any, previous: int) -> bool:
+    """Add sparse counts to the sum of their position; False, and nothing is added, if keys do not rise or lie outside.
+
+    Args:
+        sums: uint64 [positions].
+        previous: the key before the first one.
+    """
+    if not len(keys):
+        return True
+    if keys[0] <= previous or keys[-1] >= len(sums) * CELLS or np.any(keys[1:] <= keys[:-1]):
+        return False
+    positions = keys // np.uint32(CELLS)
+    first = int(positions[0])
+    found = np.bincount(positions - np.uint32(first), values)
+    sums[first : first + len(found)] += found.astype(np.uint64)
+    return True
+
+
 def look_up_into(found: NDArray[np.uint32], table: Counts, stack: NDArray[np.uint8], start: int, stop: int) -> None:
     """The table's count for each image's colour at each position, into `found`, [n, positions]."""
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):

@@ -6,19 +6,23 @@ collection may be in a sum once only, and can be taken away again. Counts are ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import BINS, CELLS
-from spacer_like.rarity.counting import add_into, count_into, empty_counts, occurring, subtract_into
+from spacer_like.rarity.counting import add_into, count_into, empty_counts, occurring, subtract_into, tally_into
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
+
+POSITIONS_IN_A_PIECE = 2048
 _LARGEST_UINT16 = 2**16 - 1
 _LARGEST_UINT32 = 2**32 - 1
 
@@ -51,6 +55,38 @@ class Header:
                     f"The histograms do not go together: the {name.replace('_', ' ')} is {value} of one "
                     f"and {theirs[name]} of the other; count both alike."
                 )
+
+
+class Counted(Protocol):
+    """Counts as they are written and added up: a piece at a time, so that all of them need never be in memory."""
+
+    @property
+    def header(self) -> Header: ...
+
+    @property
+    def collections(self) -> Mapping[str, int]:
+        """How many images of which collection were counted."""
+        ...
+
+    def pieces(self) -> Iterator[Piece]:
+        """Keys and counts, uint32, of `POSITIONS_IN_A_PIECE` positions each, or another number; the keys rise."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenseCounts:
+    """Counts by position and colour, [positions, 1000]."""
+
+    header: Header
+    collections: Mapping[str, int]
+    counts: Any
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `Counted`."""
+        for start in range(0, len(self.counts), POSITIONS_IN_A_PIECE):
+            keys, counts = occurring(self.counts[start : start + POSITIONS_IN_A_PIECE])
+            keys += np.uint32(start * CELLS)
+            yield keys, counts
 
 
 @dataclass(frozen=True)
@@ -98,14 +134,20 @@ class Histogram:
     def __sub__(self, other: Histogram) -> Histogram:
         return HistogramSum(self.header).add(self).subtract(other).histogram()
 
+    def pieces(self) -> Iterator[Piece]:
+        """See `Counted`."""
+        starts = np.arange(0, self.header.positions, POSITIONS_IN_A_PIECE, dtype=np.uint32) * np.uint32(CELLS)
+        places = [*np.searchsorted(self.keys, starts[1:]).tolist(), len(self.keys)]
+        for low, high in zip([0, *places], places, strict=False):
+            yield self.keys[low:high], self.counts[low:high]
+
     def to_dense(self) -> NDArray[np.int32]:
         """The counts in PixelScore's layout, int32 [positions, 10, 10, 10].
 
         Raises:
             HistogramError: a count is too large for it.
         """
-        if len(self.counts) and int(self.counts.max()) > np.iinfo(np.int32).max:
-            raise HistogramError("The histogram counts too many images for the dense layout, which has 32 bits.")
+        check_fits_dense(int(self.counts.max(initial=0)))
         dense = np.zeros(self.header.positions * CELLS, np.int32)
         dense[self.keys] = self.counts
         return dense.reshape(-1, BINS, BINS, BINS)
@@ -122,13 +164,34 @@ class Histogram:
         Raises:
             HistogramError: a key out of range or out of order, or counts that are not one for each image everywhere.
         """
-        positions = self.header.positions
-        rises = len(self.keys) < 2 or bool(np.all(self.keys[1:] > self.keys[:-1]))
-        if not rises or (len(self.keys) and int(self.keys[-1]) >= positions * CELLS):
+        for _ in checked(self, self.pieces(), name):
+            pass
+
+
+def checked(counted: Counted, pieces: Iterator[Piece], name: str) -> Iterator[Piece]:
+    """The pieces, each looked at before it is given.
+
+    Raises:
+        HistogramError: as `Histogram.check`; what only all of them show is told after the last piece.
+    """
+    sums = np.zeros(counted.header.positions, np.uint64)
+    previous = -1
+    uneven = HistogramError(f"{name} is malformed: its counts are not one for each image at each position.")
+    for keys, counts in pieces:
+        if not tally_into(sums, keys, counts, previous):
             raise HistogramError(f"{name} is malformed: its keys are not in order.")
-        sums = np.bincount(self.keys // CELLS, self.counts, minlength=positions)
-        if np.any(sums != self.n_images) or not np.all(self.counts):
-            raise HistogramError(f"{name} is malformed: its counts are not one for each image at each position.")
+        if not counts.all():
+            raise uneven
+        previous = int(keys[-1]) if len(keys) else previous
+        yield keys, counts
+    if np.any(sums != sum(counted.collections.values())):
+        raise uneven
+
+
+def check_fits_dense(largest: int) -> None:
+    """Raise a `HistogramError` if a count of `largest` is too large for PixelScore's dense layout."""
+    if largest > np.iinfo(np.int32).max:
+        raise HistogramError("The histogram counts too many images for the dense layout, which has 32 bits.")
 
 
 class HistogramBuilder:
@@ -152,6 +215,10 @@ class HistogramBuilder:
         count_into(self._counts, stack)
         self.n_images += len(stack)
 
+    def counted(self, collection_id: str) -> DenseCounts:
+        """What was counted so far, not copied."""
+        return DenseCounts(self._header, {collection_id: self.n_images}, self._counts)
+
     def histogram(self, collection_id: str) -> Histogram:
         """What was counted so far."""
         return Histogram(self._header, {collection_id: self.n_images}, *occurring(self._counts))
@@ -165,41 +232,54 @@ class HistogramSum:
         self.collections: dict[str, int] = {}
         self.counts: NDArray[np.uint32] = empty_counts(header.positions, np.uint32)
 
-    def add(self, histogram: Histogram) -> Self:
+    @property
+    def n_images(self) -> int:
+        return sum(self.collections.values())
+
+    def add(self, counted: Counted) -> Self:
         """Add a histogram.
 
         Raises:
-            HistogramError: its images were prepared otherwise, or one of its collections is counted already.
+            HistogramError: its images were prepared otherwise, or one of its collections is counted already. An error
+                that reading its pieces gives leaves the sum useless.
         """
-        self.header.check_same(histogram.header)
-        if twice := self.counted_already(histogram):
+        self.header.check_same(counted.header)
+        if twice := self.counted_already(counted):
             raise HistogramError(f"The collection '{twice[0]}' is counted already: it may be in a sum once only.")
-        if sum(self.collections.values()) + histogram.n_images > _LARGEST_UINT32:
+        if self.n_images + sum(counted.collections.values()) > _LARGEST_UINT32:
             raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-        add_into(self.counts, histogram.keys, histogram.counts)
-        self.collections |= histogram.collections
+        for keys, counts in counted.pieces():
+            add_into(self.counts, keys, counts)
+        self.collections |= counted.collections
         return self
 
-    def subtract(self, histogram: Histogram) -> Self:
+    def subtract(self, counted: Counted) -> Self:
         """Take a histogram away.
 
         Raises:
             HistogramError: it was prepared otherwise, or the sum does not hold what it counts.
         """
-        self.header.check_same(histogram.header)
-        for name, count in histogram.collections.items():
+        self.header.check_same(counted.header)
+        for name, count in counted.collections.items():
             if self.collections.get(name) != count:
                 raise HistogramError(f"The collection '{name}' cannot be taken away: the sum does not hold it.")
-        if not subtract_into(self.counts, histogram.keys, histogram.counts):
-            names = ", ".join(histogram.collections)
-            raise HistogramError(f"The collection '{names}' cannot be taken away: other images of it were counted.")
-        for name in histogram.collections:
+        for done, (keys, counts) in enumerate(counted.pieces()):
+            if not subtract_into(self.counts, keys, counts):
+                for piece in islice(counted.pieces(), done):
+                    add_into(self.counts, *piece)
+                names = ", ".join(counted.collections)
+                raise HistogramError(f"The collection '{names}' cannot be taken away: other images of it were counted.")
+        for name in counted.collections:
             del self.collections[name]
         return self
 
-    def counted_already(self, histogram: Histogram) -> list[str]:
+    def counted_already(self, counted: Counted) -> list[str]:
         """Those of a histogram's collections that the sum holds."""
-        return [name for name in histogram.collections if name in self.collections]
+        return [name for name in counted.collections if name in self.collections]
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `Counted`."""
+        return DenseCounts(self.header, self.collections, self.counts).pieces()
 
     def histogram(self) -> Histogram:
         """The sum."""

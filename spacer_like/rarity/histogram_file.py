@@ -6,14 +6,17 @@ Rising keys are stored as their differences, and all is packed by Zstandard: a t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import BINS, CELLS
-from spacer_like.rarity.histogram import Header, Histogram
+from spacer_like.rarity.histogram import Counted, Header, Histogram, Piece, checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,40 +25,54 @@ Value = TypeVar("Value", str, int)
 
 KIND, VERSION = "rarity histogram", 1
 _METADATA = b"spacer_like"
+_ROWS_AT_ONCE = 2**20
 _LARGEST_SIZE = 512
 
 
-def to_parquet(histogram: Histogram) -> bytes:
-    """The histogram as a file; the same histogram gives the same bytes."""
+def write_parquet(counted: Counted, sink: BinaryIO) -> int:
+    """Write counts as a file, a piece at a time; the same counts give the same bytes.
+
+    Returns:
+        The number of cells that have a count.
+    """
     import pyarrow as pa
     import pyarrow.parquet
 
     described = {
         "kind": KIND,
         "version": VERSION,
-        "header": asdict(histogram.header),
-        "collections": dict(sorted(histogram.collections.items())),
+        "header": asdict(counted.header),
+        "collections": dict(sorted(counted.collections.items())),
     }
     schema = pa.schema(
         [pa.field("key", pa.uint32(), nullable=False), pa.field("count", pa.uint32(), nullable=False)],
         metadata={_METADATA: json.dumps(described).encode()},
     )
-    sink = pa.BufferOutputStream()
-    pyarrow.parquet.write_table(
-        pa.table([histogram.keys, histogram.counts], schema=schema),
+    n_cells = 0
+    with pyarrow.parquet.ParquetWriter(
         sink,
+        schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=False,
         column_encoding={"key": "DELTA_BINARY_PACKED", "count": "DELTA_BINARY_PACKED"},
         write_statistics=False,
-        row_group_size=2**22,
-    )
-    return bytes(sink.getvalue())
+    ) as writer:
+        for keys, counts in counted.pieces():
+            writer.write_table(pa.table([keys, counts], schema=schema), row_group_size=max(1, len(keys)))
+            n_cells += len(keys)
+    return n_cells
 
 
-def from_parquet(data: bytes, name: str) -> Histogram:
-    """The histogram in a file.
+def to_parquet(counted: Counted) -> bytes:
+    """The file that `write_parquet` writes."""
+    sink = BytesIO()
+    write_parquet(counted, sink)
+    return sink.getvalue()
+
+
+class HistogramFile:
+    """A histogram in a file, which is read a piece at a time, and checked.
 
     Args:
         name: what errors call it.
@@ -63,26 +80,53 @@ def from_parquet(data: bytes, name: str) -> Histogram:
     Raises:
         HistogramError: no histogram, a later version of it, or malformed.
     """
-    import pyarrow as pa
-    import pyarrow.parquet
 
-    try:
-        file = pyarrow.parquet.ParquetFile(pa.BufferReader(data))
-        metadata = file.schema_arrow.metadata or {}
-        header, collections = _described(metadata.get(_METADATA), name)
-        columns = [(field.name, field.type) for field in file.schema_arrow]
-        if columns != [("key", pa.uint32()), ("count", pa.uint32())]:
+    def __init__(self, data: bytes, name: str) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        self._name = name
+        with self._damage_told():
+            self._file = pyarrow.parquet.ParquetFile(pa.BufferReader(data))
+            schema = self._file.schema_arrow
+        self.header, self.collections = _described((schema.metadata or {}).get(_METADATA), name)
+        if [(field.name, field.type) for field in schema] != [("key", pa.uint32()), ("count", pa.uint32())]:
             raise HistogramError(f"{name} is no histogram: its columns are not key and count.")
         # Before anything is unpacked: no more than there can be.
-        if file.metadata.num_rows > header.positions * min(CELLS, max(sum(collections.values()), 1)):
+        most = self.header.positions * min(CELLS, max(sum(self.collections.values()), 1))
+        if self._file.metadata.num_rows > most:
             raise HistogramError(f"{name} is malformed: it has more rows than cells.")
-        table = file.read(use_threads=True)
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
-        # Damage deeper than the footer is an OSError to pyarrow.
-        raise HistogramError(f"{name} is no histogram, or is damaged: compute it again.") from None
-    histogram = Histogram(header, collections, _numbers(table["key"], name), _numbers(table["count"], name))
-    histogram.check(name)
-    return histogram
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `Counted`.
+
+        Raises:
+            HistogramError: malformed; what only all pieces show is told after the last one.
+        """
+        return checked(self, self._pieces(), self._name)
+
+    def _pieces(self) -> Iterator[Piece]:
+        with self._damage_told():
+            for batch in self._file.iter_batches(_ROWS_AT_ONCE):
+                yield _numbers(batch.column(0), self._name), _numbers(batch.column(1), self._name)
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        import pyarrow as pa
+
+        try:
+            yield
+        except (pa.ArrowException, OSError, UnicodeDecodeError):
+            # Damage deeper than the footer is an OSError to pyarrow.
+            raise HistogramError(f"{self._name} is no histogram, or is damaged: compute it again.") from None
+
+
+def from_parquet(data: bytes, name: str) -> Histogram:
+    """The histogram in a file; arguments and errors as of `HistogramFile`."""
+    file = HistogramFile(data, name)
+    pieces = list(file.pieces()) or [(np.empty(0, np.uint32), np.empty(0, np.uint32))]
+    keys, counts = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    return Histogram(file.header, file.collections, keys, counts)
 
 
 def _numbers(column: Any, name: str) -> NDArray[np.uint32]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import open_memmap, write_array_header_1_0
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, HistogramError
-from spacer_like.rarity.bins import CELLS
+from spacer_like.rarity.bins import BINS, CELLS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
-from spacer_like.rarity.histogram import Header, Histogram
-from spacer_like.rarity.histogram_file import from_parquet, to_parquet
+from spacer_like.rarity.histogram import (
+    POSITIONS_IN_A_PIECE,
+    Counted,
+    DenseCounts,
+    Header,
+    Histogram,
+    check_fits_dense,
+)
+from spacer_like.rarity.histogram_file import HistogramFile, from_parquet, write_parquet
 from spacer_like.storage import read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:
@@ -31,8 +39,37 @@ def read_histogram(loc: DataLocation) -> Histogram:
     return from_parquet(read_bytes(loc), f"The histogram {loc.display_name}")
 
 
-def write_histogram(loc: DataLocation, histogram: Histogram) -> None:
-    write_bytes(loc, to_parquet(histogram))
+def open_histogram(loc: DataLocation) -> HistogramFile:
+    """The histogram at a location, to be read a piece at a time; errors as `HistogramFile`, and the storage's."""
+    return HistogramFile(read_bytes(loc), f"The histogram {loc.display_name}")
+
+
+def write_histogram(loc: DataLocation, counted: Counted) -> int:
+    """Store counts, a piece in memory at a time; the number of cells that have a count."""
+    with temporary_file(loc) as path:
+        with path.open("wb") as file:
+            n_cells = write_parquet(counted, file)
+        write_file(loc, path, consume=True)
+    return n_cells
+
+
+def write_dense(loc: DataLocation, counted: DenseCounts) -> None:
+    """Store counts in PixelScore's layout, ``.npz`` with arr_0 int32 [positions, 10, 10, 10].
+
+    Raises:
+        HistogramError: as `Histogram.to_dense`.
+    """
+    check_fits_dense(sum(counted.collections.values()))
+    with temporary_file(loc) as path:
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+            archive.open("arr_0.npy", "w", force_zip64=True) as file,
+        ):
+            shape = (len(counted.counts), BINS, BINS, BINS)
+            write_array_header_1_0(file, {"descr": "<i4", "fortran_order": False, "shape": shape})
+            for start in range(0, len(counted.counts), POSITIONS_IN_A_PIECE):
+                file.write(counted.counts[start : start + POSITIONS_IN_A_PIECE].astype("<i4").data)
+        write_file(loc, path, consume=True)
 
 
 def write_table(loc: DataLocation, table: CountTable) -> None:
@@ -57,7 +94,7 @@ def read_table(loc: DataLocation, header: Header) -> CountTable:
     if loc.filename.endswith(".npy"):
         table = _read_npy(loc)
     elif loc.filename.endswith(".parquet"):
-        table = CountTable.from_histogram(read_histogram(loc))
+        table = CountTable.from_histogram(open_histogram(loc))
     else:
         raise HistogramError(f"{loc.display_name} must end with .parquet, a histogram, or .npy, a table.")
     table.header.check_same(header)
