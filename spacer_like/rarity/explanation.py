@@ -81,7 +81,7 @@ def rarest_colours(cells: NDArray[np.uint16], surprisal: NDArray[np.float64]) ->
 
 
 def overlay(image: NDArray[np.uint8], surprisal: NDArray[np.float64], most: float) -> bytes:
-    """The image in grey, lit up where it is rare, with a scale in bits, as PNG.
+    """The image, beside it the same in grey and lit up where it is rare, and a scale in bits, as PNG.
 
     Whole pixels are repeated until the picture is `LEAST_WIDTH` wide at least.
 
@@ -96,9 +96,12 @@ def overlay(image: NDArray[np.uint8], surprisal: NDArray[np.float64], most: floa
     strength = 0.2 + 0.75 * np.sqrt(shares[..., None])
     lit = (1 - strength) * grey + strength * _heat(shares)
     repeats = -(-LEAST_WIDTH // len(image))
-    pixels = lit.round().astype(np.uint8).repeat(repeats, axis=0).repeat(repeats, axis=1)
+    plain, heat = (
+        Image.fromarray(pixels.repeat(repeats, axis=0).repeat(repeats, axis=1))
+        for pixels in (image, lit.round().astype(np.uint8))
+    )
     sink = BytesIO()
-    _with_scale(Image.fromarray(pixels), most).save(sink, "PNG")
+    _with_scale(plain, heat, most).save(sink, "PNG")
     return sink.getvalue()
 
 
@@ -108,13 +111,14 @@ def _heat(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.interp(shares, places, channel) for channel in _HEAT.T], axis=-1)
 
 
-def _with_scale(picture: Image.Image, most: float) -> Image.Image:
+def _with_scale(plain: Image.Image, heat: Image.Image, most: float) -> Image.Image:
     font = ImageFont.load_default(_LETTERS)
-    height = picture.height
-    left = picture.width + _MARGIN
+    height = heat.height
+    left = plain.width + heat.width + 2 * _MARGIN
     texts = _BAR_WIDTH + 8
     sheet = Image.new("RGB", (left + texts + 5 * _LETTERS + _MARGIN, height + 2 * _MARGIN), _BACKGROUND)
-    sheet.paste(picture, (_MARGIN, _MARGIN))
+    sheet.paste(plain, (_MARGIN, _MARGIN))
+    sheet.paste(heat, (plain.width + 2 * _MARGIN, _MARGIN))
     bar_left, top = left + _MARGIN, _MARGIN + 2 * _LETTERS
     length = height - 2 * _LETTERS
     bar = _heat(np.linspace(1, 0, length))[:, None, :].repeat(_BAR_WIDTH, axis=1)

@@ -36,10 +36,12 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """A folder with the two photographs of examples/points and their labels, as the pages presume."""
+    """A folder with what the pages presume: the two photographs of examples/points and their labels, and emoji."""
     for photograph in load_sample_images().filenames:
         shutil.copy(photograph, tmp_path)
     shutil.copy(ROOT / "examples" / "points" / "labels.csv", tmp_path)
+    (tmp_path / "collections").mkdir()
+    shutil.copy(ROOT / "tests" / "data" / "emoji" / "noto_32px.zip", tmp_path / "collections" / "noto.zip")
     return tmp_path
 
 

@@ -64,15 +64,16 @@ def test_the_rarer_the_brighter():
     margin = 16
     side = LEAST_WIDTH // 4
     middles = margin + side // 2 + side * np.arange(4)
-    luminance = picture[np.ix_(middles, middles)] @ [0.299, 0.587, 0.114]
+    luminance = picture[np.ix_(middles, LEAST_WIDTH + margin + middles)] @ [0.299, 0.587, 0.114]
 
+    assert np.all(picture[np.ix_(middles, middles)] == 128), "the image itself, on the left"
     assert np.all(np.diff(luminance.ravel()[3:]) > 0)
     assert luminance.argmax() == 15
 
 
 def test_the_scale_goes_from_dark_to_light():
     picture = picture_of(overlay(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4)), 14.0))
-    bar = picture[60:LEAST_WIDTH, LEAST_WIDTH + 40] @ [0.299, 0.587, 0.114]
+    bar = picture[60:LEAST_WIDTH, 2 * LEAST_WIDTH + 56] @ [0.299, 0.587, 0.114]
 
     assert np.all(np.diff(bar) <= 1)
     assert bar[0] > 200 > 30 > bar[-1]
