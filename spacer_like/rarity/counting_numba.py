@@ -17,6 +17,15 @@ from spacer_like.rarity.bins import CELLS, channel_parts
 _BLOCK = 128
 
 
+def _compiled(function: Any) -> Any:
+    """The function, to be compiled when it is first called; other threads of Python run meanwhile."""
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        # Neither the package's folder nor the user's may be written to: each process compiles for itself.
+        return njit(nogil=True)(function)
+
+
 def count_into(counts: Any, stack: NDArray[np.uint8], start: int, stop: int) -> None:
     """See `counting_numpy.count_into`."""
     _count(counts, stack, *channel_parts(), start, stop)
@@ -58,7 +67,7 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
     _multiplicities(found, counts, start, stop)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
     cells = uint64(counts.shape[1])
     for low in range(start, stop, _BLOCK):
@@ -73,7 +82,7 @@ def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-unt
                 block[uint64(position) * cells + uint64(cell)] += 1
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
     number = 0
     for position in range(start, stop):
@@ -82,7 +91,7 @@ def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-def]
     done, last = uint64(0), uint64(keys.shape[0] - 1)
     for position in range(start, stop):
@@ -95,13 +104,13 @@ def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-de
             done += uint64(row[cell] != 0)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _add(counts, keys, values):  # type: ignore[no-untyped-def]
     for number in range(keys.shape[0]):
         counts[keys[number]] += values[number]
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
     for number in range(keys.shape[0]):
         if counts[keys[number]] < values[number]:
@@ -111,7 +120,7 @@ def _subtract(counts, keys, values):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
     before = int64(previous)
     for number in range(keys.shape[0]):
@@ -125,7 +134,7 @@ def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
     cells = uint64(table.shape[1])
     for low in range(start, stop, _BLOCK):
@@ -140,7 +149,7 @@ def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignor
                 row[position] = block[uint64(position) * cells + uint64(cell)]
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _multiplicities(found, counts, start, stop):  # type: ignore[no-untyped-def]
     last = uint64(found.shape[1] - 1)
     for row in range(start, stop):

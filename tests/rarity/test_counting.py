@@ -1,5 +1,7 @@
 """Counts by position and colour: what numba counts and what NumPy counts is the same to the last bit."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -179,3 +181,31 @@ def test_parts_cover_the_range_once():
         counting.share_out(10_000, lambda start, stop: parts.append(range(start, stop)))
     assert sorted(step for part in parts for step in part) == list(range(10_000))
     assert len(parts) == 3
+
+
+def test_a_tally_sums_each_position_up(kernels):
+    sums = np.zeros(3, np.uint64)
+    assert counting.tally_into(sums, np.array([0, 999, 2000], np.uint32), np.array([1, 2, 5], np.uint32), -1)
+    assert counting.tally_into(sums, np.array([2001, 2999], np.uint32), np.array([2**32 - 1, 1], np.uint32), 2000)
+    assert counting.tally_into(sums, np.empty(0, np.uint32), np.empty(0, np.uint32), 2999)
+    assert sums.tolist() == [3, 0, 5 + 2**32]
+
+
+@pytest.mark.parametrize("keys", [[5, 6], [4, 5], [7, 7], [8, 7], [6, 3000], [6, 2**32 - 1]])
+def test_keys_that_do_not_rise_or_lie_outside_are_not_summed_up(kernels, keys):
+    sums = np.zeros(3, np.uint64)
+    assert not counting.tally_into(sums, np.array(keys, np.uint32), np.ones(2, np.uint32), 5)
+    assert not sums.any()
+
+
+def test_where_no_compiled_function_can_be_kept_each_process_compiles_its_own(monkeypatch):
+    """As in a container whose files may not be written to, for a user without a home."""
+    from numba.core.caching import CacheImpl
+
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    spec = importlib.util.spec_from_file_location("counting_numba_without_cache", counting_numba.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    counts = counting.empty_counts(POSITIONS)
+    module.count_into(counts, images(0).reshape(-1, POSITIONS, 3), 0, POSITIONS)
+    np.testing.assert_array_equal(counts, counted_one_by_one(images(0)))
