@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 METHODS: tuple[Method, ...] = get_args(Method)
 HIGHEST = 10.0
-# Numbers that are held for a batch of images: how often each of them has each of the table's counts.
-_NUMBERS_AT_ONCE = 2**21
-_MOST_IMAGES_AT_ONCE = 64
+# Numbers that are held for a batch of images: the count at each position, and how often each count occurs.
+_COUNTS_AT_ONCE = 2**23
+_MULTIPLICITIES_AT_ONCE = 2**21
 # Up to here it is quicker to see how often an image has each count than to take a logarithm at each position.
 _FEW_IMAGES = 2**15
 
@@ -57,12 +57,13 @@ class Scorer:
         self._top = max(1, math.ceil(round(top_share * table.header.positions, 9)))
         self._unseen = unseen_count
         self._found: dict[Method, list[NDArray[np.float64]]] = {method: [] for method in self._methods}
-        self._images_at_once = _MOST_IMAGES_AT_ONCE
+        self._images_at_once = max(1, _COUNTS_AT_ONCE // table.header.positions)
         self._values: dict[Method, NDArray[np.float64]] = {}
         if table.n_images <= _FEW_IMAGES:
             every_count = np.arange(table.n_images + 1)
             self._values = {method: self._value(method, every_count) for method in self._methods}
-            self._images_at_once = min(_MOST_IMAGES_AT_ONCE, max(1, _NUMBERS_AT_ONCE // len(every_count)))
+            most = max(1, _MULTIPLICITIES_AT_ONCE // len(every_count))
+            self._images_at_once = min(self._images_at_once, most)
 
     def add(self, stack: NDArray[np.uint8]) -> None:
         """Score images, uint8 [n, size, size, 3]."""
