@@ -35,8 +35,9 @@ class Rates:
         counting, converting: images a second out of a stack, and from PNG files into one.
         scoring: images a second by all methods against a global table.
         file_kib: of an image, by kind.
-        histogram_mib: of a collection of ten thousand images.
-        merging: seconds for each MiB of histograms; writing: for the sum.
+        histogram_mib: of ten thousand pixel pictures, which have few colours.
+        drawn_histogram_mib: of a thousand drawn characters, which have many.
+        merging: seconds to read one of those and add it; writing: for the sum.
         merging_scores: rows a second; row_bytes: of the merged table.
     """
 
@@ -47,6 +48,7 @@ class Rates:
     converting: float
     file_kib: Mapping[str, float]
     histogram_mib: float
+    drawn_histogram_mib: float
     merging: float
     writing: float
     merging_scores: float
@@ -73,7 +75,8 @@ def rates(runs: Runs) -> Rates:
         converting=images / of("rarity-whole", "convert_seconds"),
         file_kib={kind: of(f"rarity-{kind}", "file_kib") for kind in kinds},
         histogram_mib=of("rarity-whole", "histogram_mib"),
-        merging=reading_and_adding / of("rarity-merge", "afterwards_histogram_mib"),
+        drawn_histogram_mib=of("rarity-merge", "afterwards_histogram_mib"),
+        merging=reading_and_adding,
         writing=of("rarity-merge", "afterwards_writing_seconds"),
         merging_scores=rows / of("rarity-merge-scores", "task_seconds"),
         row_bytes=1e6 * of("rarity-merge-scores", "megabytes") / rows,
@@ -86,7 +89,7 @@ def cost(rate: Rates, collections: int = COLLECTIONS, images: int = IMAGES, core
     Images are worked on in parallel, as many collections at once as there are cores; the two merges are not.
     """
     n = collections * images
-    in_one = collections * rate.histogram_mib * rate.merging + rate.writing + n / rate.merging_scores
+    in_one = collections * rate.merging + rate.writing + n / rate.merging_scores
 
     def spread(*images_a_second: float) -> float:
         return sum(n * THREADS / each for each in images_a_second)
@@ -120,11 +123,16 @@ def _storage(rate: Rates, collections: int, images: int, in_one: float) -> list[
         f"- of it in one process: merging histograms and scores, {in_one / 60:.2g} minutes",
         *(f"- {kind.upper()} files: {n * kib * 1024 / 1e9:.0f} GB" for kind, kib in rate.file_kib.items()),
         f"- stacks: {stack / 1e9:.2f} GB each, {collections * stack / 1e12:.2f} TB in all",
-        f"- histograms: {rate.histogram_mib:.1f} MiB each, {collections * rate.histogram_mib / 1024:.1f} GiB in all; "
-        f"dense, as the original kept them, {SIZE**2 * 4000 / 1e6:.0f} MB each",
+        f"- histograms: {_histograms(rate.histogram_mib, collections)} of pixel pictures, which have few colours, and "
+        f"{_histograms(rate.drawn_histogram_mib, collections)} of a thousand characters with many each; dense, as the "
+        f"original kept them, {SIZE**2 * 4000 / 1e6:.0f} MB each",
         f"- table to score with: {SIZE**2 * 4000 / 1e6:.0f} MB, shared by the processes of a machine",
         f"- merged scores, CSV: {n * rate.row_bytes / 1e9:.1f} GB for each method",
     ]
+
+
+def _histograms(mib: float, collections: int) -> str:
+    return f"{mib:.1f} MiB each, {collections * mib / 1024:.1f} GiB in all,"
 
 
 def _hours(seconds: float) -> str:

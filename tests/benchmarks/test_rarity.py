@@ -89,4 +89,4 @@ def test_the_cost_of_a_large_run_is_computed_from_the_measured_rates(runs):
     hours = (2 * 1e7 / 1000 + in_one) / 3600
     assert f"| stacks that are there: histogram, scores | {core_hours:.2g} | {hours:.2g} h |" in text
     assert "1.51 GB each, 1.51 TB in all" in text
-    assert "10.0 MiB each, 9.8 GiB in all" in text
+    assert "10.0 MiB each, 9.8 GiB in all, of pixel pictures" in text
