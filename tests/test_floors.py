@@ -21,6 +21,7 @@ FLOORS = {
     "spacer_like.registry": 0,
     "spacer_like.progress": 0,
     "spacer_like.config": 0,
+    "spacer_like.cores": 0,
     "spacer_like.data_classes": 0,
     "spacer_like.message_base": 0,
     "spacer_like.reading_ahead": 0,

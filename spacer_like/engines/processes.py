@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import spacer_like
 from spacer_like import config
+from spacer_like.cores import core_count
 from spacer_like.mailman import run_job
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
@@ -82,11 +83,6 @@ class Processes:
             "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
         }
         return json.dumps(how).encode() + b"\n"
-
-
-def core_count() -> int:
-    """How many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _job(message: Message) -> JobMsg:

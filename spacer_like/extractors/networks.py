@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.config import settings
 from spacer_like.progress import report
 
 _KEPT_NETWORKS = 4
@@ -53,13 +51,6 @@ def _reported(results: Iterator[NDArray[np.float32]], total: int) -> Iterator[ND
         ended += len(result)
         report("points", ended, total)
         yield result
-
-
-def thread_count() -> int:
-    """How many threads compute: the setting TORCH_THREADS, else the processor cores that this process may use."""
-    if threads := settings().torch_threads:
-        return threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class NetworkCache:

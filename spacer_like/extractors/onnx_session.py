@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.config import settings
+from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
-from spacer_like.extractors.networks import run_in_batches, thread_count
+from spacer_like.extractors.networks import run_in_batches
 from spacer_like.storage import write_bytes
 
 logger = logging.getLogger(__name__)

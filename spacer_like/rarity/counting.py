@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
-from spacer_like.extractors.networks import thread_count
 from spacer_like.rarity.bins import CELLS
 
 if TYPE_CHECKING:

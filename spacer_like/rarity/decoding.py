@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from spacer_like import config
+from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.images.square import square_into
 from spacer_like.reading_ahead import is_free
@@ -63,12 +63,6 @@ class Batch(NamedTuple):
 def batch_length(size: int) -> int:
     """How many squares of `size` pixels make a batch."""
     return min(max(_BATCH_BYTES // (3 * size * size), 1), _MOST_IMAGES)
-
-
-def thread_count() -> int:
-    """How many threads may compute at once."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return config.settings().torch_threads or cores
 
 
 @dataclass(frozen=True)

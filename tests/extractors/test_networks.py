@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from spacer_like.config import override
+from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
-from spacer_like.extractors.networks import NetworkCache, network_cache, run_in_batches, thread_count
+from spacer_like.extractors.networks import NetworkCache, network_cache, run_in_batches
 
 
 def brightness(batch: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from spacer_like.cores import thread_count
 from spacer_like.rarity.table_files import is_parquet, read_table, write_csv, write_parquet
 from spacer_like.storage import read_bytes, temporary_file, write_file
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from spacer_like.data_classes import DataLocation
     from spacer_like.rarity.score_table import ScoreTable
-
-
-def number_of_threads() -> int:
-    """As many as cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_scores(loc: DataLocation, columns: Collection[str] | None = None) -> ScoreTable:
@@ -54,4 +49,4 @@ def _make(columns: pa.Table, loc: DataLocation, path: Path) -> None:
         if is_parquet(loc):
             write_parquet(columns, file)
         else:
-            write_csv(columns, file, number_of_threads())
+            write_csv(columns, file, thread_count())

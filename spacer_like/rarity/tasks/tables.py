@@ -9,6 +9,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING
 
 from spacer_like.config import settings
+from spacer_like.cores import thread_count
 from spacer_like.exceptions import DataNotFoundError, SpacerError
 from spacer_like.progress import report
 from spacer_like.rarity.messages import (
@@ -23,7 +24,7 @@ from spacer_like.rarity.messages import (
     MergeScoresReturnMsg,
     RankingComparison,
 )
-from spacer_like.rarity.tasks.table_storage import check_endings, number_of_threads, read_scores, write_tables
+from spacer_like.rarity.tasks.table_storage import check_endings, read_scores, write_tables
 from spacer_like.storage import write_bytes
 from spacer_like.storage.concurrency import outcomes
 
@@ -47,7 +48,7 @@ def merge_scores(msg: MergeScoresMsg) -> MergeScoresReturnMsg:
     check_endings([*msg.scores_locs, *msg.merged_locs, *([msg.top_loc] if msg.top_loc else [])])
     tables, missing = _tables(msg.scores_locs)
     n_collections = sum(len(table.collections()[0]) for _, table in tables)
-    columns = merged(tables, number_of_threads()).columns
+    columns = merged(tables, thread_count()).columns
     # The sorted copy is all that is needed.
     tables.clear()
     outputs = [(columns, loc) for loc in msg.merged_locs]
@@ -137,7 +138,7 @@ def compare_rankings(msg: CompareRankingsMsg) -> CompareRankingsReturnMsg:
 
 def _tables(locs: list[DataLocation]) -> tuple[list[tuple[str, ScoreTable]], list[str]]:
     """The tables that are there, and the names of those that are not, both in the order of the locations."""
-    concurrency = number_of_threads()
+    concurrency = thread_count()
     if any(loc.is_remote for loc in locs):
         concurrency = max(concurrency, settings().storage_concurrency)
     found: dict[int, ScoreTable] = {}
