@@ -144,7 +144,7 @@ def main() -> int:
     repeats = 1 if options.quick else options.repeats
     outcomes, failed = take_all(measures, repeats)
     about = f"{described(pythons, cores, repeats)}\n{quietness(outcomes)}"
-    if set(cost.NEEDED) <= {outcome.measure.name for outcome in outcomes}:
+    if not options.tiny and set(cost.NEEDED) <= {outcome.measure.name for outcome in outcomes}:
         about += f"\n\n{cost.cost(cost.rates({outcome.measure.name: outcome.runs for outcome in outcomes}))}"
     print(f"{as_text([line for outcome in outcomes for line in outcome.lines])}\n\n{about}")
     output = options.output or (None if options.only or options.quick or options.tiny else HERE)
