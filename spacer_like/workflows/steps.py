@@ -93,7 +93,7 @@ class Steps:
                 ended.answers[step.name] = outcome.result
             else:
                 ended.failures[step.name] = " ".join((outcome.error_message or "It failed.").split())
-                logger.warning("%s: %s", step.name, ended.failures[step.name])
+                logger.info("%s: %s", step.name, ended.failures[step.name])
             report(work, len(steps) - len(waiting) + count, len(steps))
         return ended
 
