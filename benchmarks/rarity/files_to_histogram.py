@@ -35,7 +35,7 @@ def count(folder: Path) -> int:
 
     preparation = PreparationMsg()
     with open_collection(DataLocation("filesystem", str(folder)), preparation) as collection:
-        builder = HistogramBuilder(header_of(preparation), collection.threads_beside)
+        builder = HistogramBuilder(header_of(preparation))
         for _, pixels in collection.batches():
             builder.add(pixels)
     n_images: int = builder.histogram("benchmark").n_images

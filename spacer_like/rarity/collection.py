@@ -50,10 +50,7 @@ class Collection(ABC):
         tokens: the tokens that have a file, whether or not it can be decoded.
         unreadable: files that are no images. Complete once `batches` has come to its end, and in the same order
             each time.
-        threads_beside: how many threads had best compute while batches come; None: as many as there are cores.
     """
-
-    threads_beside: int | None = None
 
     def __init__(
         self,
@@ -127,9 +124,6 @@ class FileCollection(Collection):
         unreadable: files that are known not to count.
         resources: closed together with the collection.
     """
-
-    # The others decode.
-    threads_beside = 1
 
     def __init__(
         self,

@@ -54,17 +54,15 @@ def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
-def count_into(counts: Any, stack: NDArray[np.uint8], threads: int | None = None) -> None:
+def count_into(counts: Any, stack: NDArray[np.uint8]) -> None:
     """Count the colour of each image at each position.
 
     Args:
         counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
         stack: uint8 [n, height, width, 3].
-        threads: how many count; None: as many as there are cores. Beside threads that decode, one: handing work over to
-            another takes 5 ms of waiting for the interpreter each time.
     """
     flat = positions_of(stack, len(counts))
-    share_out(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop), threads=threads)
+    share_out(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop))
 
 
 def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -104,35 +102,33 @@ def tally_into(sums: NDArray[np.uint64], keys: NDArray[np.uint32], values: Any, 
     return bool(kernels().tally_into(sums, keys, values, previous))
 
 
-def looked_up(table: Any, stack: NDArray[np.uint8], threads: int | None = None) -> NDArray[np.uint32]:
+def looked_up(table: Any, stack: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """The table's count for the colour of each image at each position.
 
     Args:
         table: uint32 [positions, 1000].
         stack: uint8 [n, height, width, 3].
-        threads: as of `count_into`.
 
     Returns:
         uint32 [n, positions].
     """
     flat = positions_of(stack, len(table))
     found = np.empty(flat.shape[:2], np.uint32)
-    share_out(len(table), lambda start, stop: kernels().look_up_into(found, table, flat, start, stop), threads=threads)
+    share_out(len(table), lambda start, stop: kernels().look_up_into(found, table, flat, start, stop))
     return found
 
 
-def multiplicities(counts: NDArray[np.uint32], largest: int, threads: int | None = None) -> NDArray[np.uint32]:
+def multiplicities(counts: NDArray[np.uint32], largest: int) -> NDArray[np.uint32]:
     """How often each count occurs in each row.
 
     Args:
         counts: uint32 [rows, positions]; one above `largest` counts as `largest`.
-        threads: as of `count_into`.
 
     Returns:
         uint32 [rows, largest + 1].
     """
     found = np.empty((len(counts), largest + 1), np.uint32)
-    share_out(len(counts), lambda start, stop: kernels().multiplicities_into(found, counts, start, stop), 8, threads)
+    share_out(len(counts), lambda start, stop: kernels().multiplicities_into(found, counts, start, stop), fewest=8)
     return found
 
 
@@ -141,15 +137,13 @@ def empty_counts(positions: int, dtype: Any = np.uint16) -> Any:
     return np.zeros((positions, CELLS), dtype)
 
 
-def share_out(
-    length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS, threads: int | None = None
-) -> None:
+def share_out(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS) -> None:
     """Call `work(start, stop)` for parts of the range up to `length`, each in a thread, of `fewest` steps or more."""
-    _run(_ranges(length, fewest, threads), work)
+    _run(_ranges(length, fewest), work)
 
 
-def _ranges(length: int, fewest: int = _FEWEST_POSITIONS, threads: int | None = None) -> list[tuple[int, int]]:
-    parts = max(1, min(threads or thread_count(), length // fewest))
+def _ranges(length: int, fewest: int = _FEWEST_POSITIONS) -> list[tuple[int, int]]:
+    parts = max(1, min(thread_count(), length // fewest))
     bounds = np.linspace(0, length, parts + 1).astype(int).tolist()
     return list(pairwise(bounds))
 

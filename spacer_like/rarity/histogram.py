@@ -199,12 +199,10 @@ class HistogramBuilder:
 
     Args:
         header: says the size of the squares.
-        threads: as of `spacer_like.rarity.counting.count_into`.
     """
 
-    def __init__(self, header: Header, threads: int | None = None) -> None:
+    def __init__(self, header: Header) -> None:
         self._header = header
-        self._threads = threads
         self._counts = empty_counts(header.positions)
         self.n_images = 0
 
@@ -214,7 +212,7 @@ class HistogramBuilder:
             self._counts = self._counts.astype(np.uint32)
         if self.n_images + len(stack) > _LARGEST_UINT32:
             raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-        count_into(self._counts, stack, self._threads)
+        count_into(self._counts, stack)
         self.n_images += len(stack)
 
     def counted(self, collection_id: str) -> DenseCounts:

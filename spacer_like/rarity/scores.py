@@ -47,19 +47,12 @@ class Scorer:
         methods: some of `METHODS`.
         top_share: of ``top_surprisal``, in (0, 1].
         unseen_count: stands for a count of 0 in ``ratio``, ``surprisal`` and ``top_surprisal``; in (0, 1].
-        threads: as of `spacer_like.rarity.counting.count_into`.
     """
 
     def __init__(
-        self,
-        table: CountTable,
-        methods: Iterable[Method],
-        top_share: float = 0.05,
-        unseen_count: float = 0.5,
-        threads: int | None = None,
+        self, table: CountTable, methods: Iterable[Method], top_share: float = 0.05, unseen_count: float = 0.5
     ) -> None:
         self._table = table
-        self._threads = threads
         self._methods = tuple(methods)
         self._top = max(1, math.ceil(round(top_share * table.header.positions, 9)))
         self._unseen = unseen_count
@@ -75,7 +68,7 @@ class Scorer:
     def add(self, stack: NDArray[np.uint8]) -> None:
         """Score images, uint8 [n, size, size, 3]."""
         for start in range(0, len(stack), self._images_at_once):
-            counts = looked_up(self._table.counts, stack[start : start + self._images_at_once], self._threads)
+            counts = looked_up(self._table.counts, stack[start : start + self._images_at_once])
             for method, mean in (self._means_by_count(counts) if self._values else self._means(counts)).items():
                 # An image none of whose colours was counted is rarer than any that has one.
                 lowest = self._unseen / self._table.header.positions
@@ -90,7 +83,7 @@ class Scorer:
 
     def _means_by_count(self, counts: NDArray[np.uint32]) -> dict[Method, NDArray[np.float64]]:
         """For tables of few images: one logarithm for each count serves all positions of all images."""
-        often = multiplicities(counts, self._table.n_images, self._threads).astype(np.int64)
+        often = multiplicities(counts, self._table.n_images).astype(np.int64)
         found = {}
         for method, values in self._values.items():
             parts, weights = counts.shape[1], often

@@ -30,8 +30,8 @@ logger = getLogger(__name__)
 def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
     """Count the colours of a collection, a batch of images at a time."""
     start = time.perf_counter()
+    builder = HistogramBuilder(header_of(msg))
     with open_collection(msg.images_loc, msg) as collection:
-        builder = HistogramBuilder(header_of(msg), collection.threads_beside)
         for _, pixels in collection.batches():
             builder.add(pixels)
         if not builder.n_images:

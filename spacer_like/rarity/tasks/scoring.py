@@ -157,7 +157,7 @@ def _scores(
     from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
 
     table = read_table(msg.histogram_loc, header_of(msg))
-    scorer = Scorer(table, methods, msg.top_share, msg.unseen_count, collection.threads_beside)
+    scorer = Scorer(table, methods, msg.top_share, msg.unseen_count)
     tokens: list[str] = []
     for some, pixels in collection.batches():
         tokens += some
