@@ -42,41 +42,53 @@ def reads_ahead(read: Callable[[Any], Any]) -> Callable[[Callable[[Any, Any], An
     return decorate
 
 
-class _Memory(threading.local):
-    buffers: list[bytearray] | None = None
+class ReusedMemory:
+    """Memory that is handed out again once nobody looks into it.
+
+    New memory is paid for page by page when it is first written to: a tenth of the time that decoding an image takes.
+
+    Args:
+        most: how many pieces are remembered at most.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._pieces: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray:
+        """At least `size` bytes, of any content."""
+        for piece in self._pieces:
+            if len(piece) >= size and _is_free(piece):
+                return piece
+        # Who keeps all that was handed out must not make us keep it as well, once it is let go of.
+        kept = [piece for piece in self._pieces if not _is_free(piece)]
+        self._pieces = [*kept[max(0, len(kept) - self._most + 1) :], bytearray(size)]
+        return self._pieces[-1]
 
 
-_memory = _Memory()
+class _OfThread(threading.local):
+    memory: ReusedMemory | None = None
+
+
+_of_thread = _OfThread()
 # One that is being computed on, one that is being read into.
-_KEPT_BUFFERS = 2
+_READ_AHEAD = 2
 
 
 def keep_memory() -> None:
-    """Let this thread's readings use the same memory again and again, until the thread ends.
-
-    New memory is paid for page by page when it is first written to: a tenth of the time that decoding an image takes.
-    """
-    _memory.buffers = []
+    """Let this thread's readings use the same memory again and again, until the thread ends."""
+    _of_thread.memory = ReusedMemory(_READ_AHEAD)
 
 
 def reusable_memory(size: int) -> bytearray | None:
     """At least `size` bytes that nobody looks into any more; None in a thread that did not call `keep_memory`."""
-    kept = _memory.buffers
-    if kept is None:
-        return None
-    for buffer in kept:
-        if len(buffer) >= size and is_free(buffer):
-            return buffer
-    kept[:] = [buffer for buffer in kept if not is_free(buffer)][: _KEPT_BUFFERS - 1]
-    kept.append(bytearray(size))
-    return kept[-1]
+    return None if _of_thread.memory is None else _of_thread.memory.take(size)
 
 
-def is_free(buffer: bytearray) -> bool:
-    """Whether nobody looks into a buffer."""
+def _is_free(piece: bytearray) -> bool:
     try:
         # Python refuses to resize what an array or a memoryview still looks into.
-        buffer.append(buffer.pop())
+        piece.append(piece.pop())
     except BufferError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**33
 """The largest array that is read."""
-_MEMBER = "arr_0.npy"
 # Far above what compression makes of real numbers, and of ids; far below what an attack needs.
 _MOST_RATIO = 2000
 _LONGEST_HEADER = 10_000
@@ -29,7 +29,12 @@ _DAMAGED = (
     zipfile.BadZipFile,
     NotImplementedError,
     RuntimeError,
+    zlib.error,
 )
+
+
+class ArrayMissingError(TableError):
+    """A file that is well, but has no array of that name."""
 
 
 def to_npz(array: NDArray[Any]) -> bytes:
@@ -39,27 +44,29 @@ def to_npz(array: NDArray[Any]) -> bytes:
     return sink.getvalue()
 
 
-def from_npz(data: bytes, name: str) -> NDArray[Any]:
-    """The array arr_0 of a file.
+def from_npz(data: bytes, name: str, array: str = "arr_0") -> NDArray[Any]:
+    """An array of a file.
 
     Nothing in the file is ever run, and its size is checked against what it says before memory is taken for it.
 
     Args:
         name: what errors call the file.
+        array: which of its arrays.
 
     Raises:
-        TableError: no ``.npz``, without arr_0, damaged, or with Python objects in it.
+        ArrayMissingError: it has no such array.
+        TableError: no ``.npz``, damaged, or with Python objects in it.
         DataLimitError: an array of more than `MOST_BYTES`, or one that only an attack packs so densely.
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            member = archive.getinfo(_MEMBER)
+            member = archive.getinfo(f"{array}.npy")
             if member.file_size > min(MOST_BYTES, _MOST_RATIO * len(data)):
                 raise DataLimitError(f"The array in '{name}' would take {member.file_size} bytes: it is not read.")
             with archive.open(member) as file:
                 return _array(file, member.file_size)
     except KeyError:
-        raise TableError(f"The file '{name}' has no array arr_0.") from None
+        raise ArrayMissingError(f"The file '{name}' has no array {array}.") from None
     except DataLimitError:
         raise
     except _DAMAGED as error:

@@ -7,17 +7,15 @@ that 10 stays the rarest hundredth however many scores are equal, and the number
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib import format as npy_format
 
 from spacer_like.exceptions import TableError
+from spacer_like.rarity.array_file import ArrayMissingError, from_npz
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES
 from spacer_like.rarity.score_table import ScoreTable
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MOST_FILE_BYTES = 2**20
+_MOST_EDGES = 2**17
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,47 +112,25 @@ def read_buckets(data: bytes, name: str) -> Buckets:
     Raises:
         TableError: no ``.npz``, or its edges are not two or more rising finite numbers.
     """
-    arrays = _arrays(data, name)
-    edges = arrays.get("arr_0", np.empty(0))
+    edges = _numbers(data, name, "arr_0")
     if len(edges) < 2 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
         raise TableError(f"The edges '{name}' must be two float64 numbers or more that rise, in arr_0.")
-    probabilities = arrays.get("probabilities")
-    if probabilities is None:
+    try:
+        probabilities = _numbers(data, name, "probabilities")
+    except ArrayMissingError:
         return Buckets(edges, QUANTILE_PROBABILITIES if len(edges) == len(QUANTILE_PROBABILITIES) else None)
     if probabilities.shape != edges.shape or not _are_probabilities(probabilities):
         raise TableError(f"The probabilities of the edges '{name}' must rise from 0 to 1, one for each edge.")
     return Buckets(edges, tuple(probabilities.tolist()))
 
 
-def _arrays(data: bytes, name: str) -> dict[str, NDArray[np.float64]]:
-    """The members arr_0 and probabilities of a ``.npz``, float64 [n]; nothing in it is ever run."""
-    found = {}
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            for member in archive.infolist():
-                if member.filename in ("arr_0.npy", "probabilities.npy"):
-                    with archive.open(member) as file:
-                        found[member.filename.removesuffix(".npy")] = _float64(BytesIO(file.read(_MOST_FILE_BYTES)))
-    except (ValueError, TypeError, SyntaxError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError):
-        raise _no_edges(name) from None
-    except (zipfile.BadZipFile, zlib.error):
-        raise _no_edges(name) from None
-    return found
-
-
-def _float64(file: BytesIO) -> NDArray[np.float64]:
-    # `numpy.load` would take memory for as many numbers as the header promises.
-    version = npy_format.read_magic(file)
-    read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    numbers = np.frombuffer(file.read(), np.float64)
-    if dtype != np.float64 or shape != numbers.shape:
-        raise ValueError("Edges are float64 [n].")
+def _numbers(data: bytes, name: str, array: str) -> NDArray[np.float64]:
+    numbers = from_npz(data, name, array)
+    if numbers.dtype != np.float64 or numbers.ndim != 1 or len(numbers) > _MOST_EDGES:
+        raise TableError(
+            f"The edges '{name}' must be float64 [n], and {array} is {numbers.dtype} {list(numbers.shape)}."
+        )
     return numbers
-
-
-def _no_edges(name: str) -> TableError:
-    return TableError(f"The edges '{name}' are no .npz file of bucketize_scores.")
 
 
 def _are_probabilities(values: NDArray[np.float64]) -> bool:

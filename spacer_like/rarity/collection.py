@@ -26,10 +26,11 @@ from spacer_like.exceptions import (
 )
 from spacer_like.images.archive import ImageArchive
 from spacer_like.progress import report
-from spacer_like.rarity.decoding import Batch, BatchMemory, Decoder, NamedFile, Preparation, batch_length
+from spacer_like.rarity.decoding import BATCHES, Batch, Decoder, NamedFile, Preparation, batch_length, squares_in
 from spacer_like.rarity.messages import Unreadable
 from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
+from spacer_like.reading_ahead import ReusedMemory
 from spacer_like.storage import open_file, storage_factory
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ class StackCollection(Collection):
         self._stack = stack
 
     def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]:
-        memory = BatchMemory()
-        parts = self._stack.parts(places, length, lambda count: memory.squares(count, self.size))
+        memory = ReusedMemory(BATCHES)
+        parts = self._stack.parts(places, length, lambda count: squares_in(memory, count, self.size))
         # Read in a thread, one part ahead.
         with ThreadPoolExecutor(1, thread_name_prefix="read-stack") as reading:
             coming = reading.submit(next, parts, None)

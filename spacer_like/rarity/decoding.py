@@ -15,14 +15,14 @@ from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.images.square import square_into
-from spacer_like.reading_ahead import is_free
+from spacer_like.reading_ahead import ReusedMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Three batches are held at a time: one that is looked at, one that is ready, one that is being filled.
 _BATCH_BYTES = 2**25
-_KEPT_BUFFERS = 3
+BATCHES = 3
 _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
 _RUN = 8
@@ -88,7 +88,7 @@ class Decoder:
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         run = 1 if self.is_far else max(1, min(_RUN, length // workers))
         slots = threading.BoundedSemaphore(computing)
-        memory = BatchMemory()
+        memory = ReusedMemory(BATCHES)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
             begins = iter(range(0, len(files), length))
@@ -96,7 +96,7 @@ class Decoder:
             def begin() -> None:
                 for first in begins:
                     some = files[first : first + length]
-                    pixels = memory.squares(len(some), self.preparation.size)
+                    pixels = squares_in(memory, len(some), self.preparation.size)
                     waiting.append(_Filling(self, some, run, pixels, slots, pool))
                     return
 
@@ -109,22 +109,10 @@ class Decoder:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
-class BatchMemory:
-    """Memory of batches that is used again once nobody looks into it: new memory costs a tenth of decoding JPEG."""
-
-    def __init__(self) -> None:
-        self._buffers: list[bytearray] = []
-
-    def squares(self, count: int, size: int) -> NDArray[np.uint8]:
-        """Uninitialised uint8 [count, size, size, 3]."""
-        n_bytes = count * size * size * 3
-        free = (buffer for buffer in self._buffers if len(buffer) >= n_bytes and is_free(buffer))
-        buffer = next(free, None)
-        if buffer is None:
-            buffer = bytearray(n_bytes)
-            # A caller that keeps all batches must not make us keep them as well, once it lets go of them.
-            self._buffers = [*self._buffers[-_KEPT_BUFFERS + 1 :], buffer]
-        return np.frombuffer(buffer, np.uint8, n_bytes).reshape(count, size, size, 3)
+def squares_in(memory: ReusedMemory, count: int, size: int) -> NDArray[np.uint8]:
+    """Uninitialised uint8 [count, size, size, 3]."""
+    n_bytes = count * size * size * 3
+    return np.frombuffer(memory.take(n_bytes), np.uint8, n_bytes).reshape(count, size, size, 3)
 
 
 class _Filling:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
@@ -41,7 +41,7 @@ class PreparationMsg(Message):
 
     size: Annotated[StrictInt, Field(ge=1, le=512)] = 224
     resample: Resample = "bicubic"
-    background: Annotated[StrictStr, Field(pattern=r"^(drop|#[0-9a-fA-F]{6})$")] = "drop"
+    background: Annotated[StrictStr, Field(pattern=r"^(drop|#[0-9a-fA-F]{6})$"), AfterValidator(str.lower)] = "drop"
 
 
 class Unreadable(ReturnMessage):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
 from spacer_like.exceptions import DataLimitError, SpacerInputError, TableError
-from spacer_like.rarity.array_file import from_npz, to_npz
+from spacer_like.rarity.array_file import ArrayMissingError, from_npz, to_npz
 
 
 def zipped(content: bytes, name: str = "arr_0.npy", method: int = zipfile.ZIP_STORED) -> bytes:
@@ -100,3 +100,21 @@ def test_a_bit_that_flips_is_noticed():
     data[len(data) // 2] ^= 1
     with pytest.raises(SpacerInputError, match="CRC"):
         from_npz(bytes(data), "a.npz")
+
+
+def test_a_deflated_array_that_is_damaged_is_told():
+    sink = io.BytesIO()
+    np.savez_compressed(sink, np.arange(5000.0))
+    data = bytearray(sink.getvalue())
+    # Behind the member's own head: the stream of zlib.
+    data[60:120] = b"\xff" * 60
+    with pytest.raises(TableError, match="'edges'"):
+        from_npz(bytes(data), "edges")
+
+
+def test_an_array_is_found_by_its_name():
+    sink = io.BytesIO()
+    np.savez(sink, np.zeros(2), probabilities=np.ones(3))
+    assert from_npz(sink.getvalue(), "edges", "probabilities").tolist() == [1, 1, 1]
+    with pytest.raises(ArrayMissingError, match="no array weights"):
+        from_npz(sink.getvalue(), "edges", "weights")

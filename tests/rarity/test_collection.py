@@ -49,12 +49,6 @@ def png(seed: int) -> bytes:
     return encoded(picture(seed))
 
 
-@pytest.fixture(autouse=True)
-def _clean_memory():
-    yield
-    storage.clear_memory_storage()
-
-
 @contextmanager
 def _folder(tmp_path, request):
     (tmp_path / "apes").mkdir()

@@ -21,12 +21,6 @@ EMOJI = DataLocation("filesystem", str(Path(__file__).parents[1] / "data" / "emo
 APES = DataLocation("memory", "apes/")
 
 
-@pytest.fixture(autouse=True)
-def _clean_memory():
-    yield
-    storage.clear_memory_storage()
-
-
 def plain(colour, size=(8, 8)) -> bytes:
     stream = BytesIO()
     Image.new("RGB", size, colour).save(stream, "PNG")

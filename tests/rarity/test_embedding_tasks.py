@@ -27,7 +27,7 @@ from spacer_like.rarity.stack_file import ids_file
 from spacer_like.rarity.table_files import read_table
 from spacer_like.rarity.tasks.embeddings import embedding_score, train_rarity_classifier
 from spacer_like.registry import register
-from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
+from spacer_like.storage import exists, read_bytes, write_bytes
 
 EMOJI = Path(__file__).parents[1] / "data" / "emoji" / "noto_32px.zip"
 
@@ -50,13 +50,6 @@ class MeanColours(FeatureExtractor):
 @register
 class MeanGreys(MeanColours):
     """Other features of the same length."""
-
-
-@pytest.fixture(autouse=True)
-def empty_storage():
-    clear_memory_storage()
-    yield
-    clear_memory_storage()
 
 
 def at(key: str) -> DataLocation:

@@ -16,17 +16,10 @@ from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, Histogr
 from spacer_like.rarity.messages import ComputeHistogramMsg, MergeHistogramsMsg
 from spacer_like.rarity.tasks.histogram_storage import read_histogram, read_table, write_dense, write_histogram
 from spacer_like.rarity.tasks.histograms import compute_histogram, merge_histograms
-from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
+from spacer_like.storage import exists, read_bytes, write_bytes
 
 SIZE = 4
 HEADER = Header(SIZE, "nearest", "drop")
-
-
-@pytest.fixture(autouse=True)
-def empty_storage():
-    clear_memory_storage()
-    yield
-    clear_memory_storage()
 
 
 def at(key):

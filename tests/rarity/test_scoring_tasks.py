@@ -30,19 +30,12 @@ from spacer_like.rarity.messages import (
 from spacer_like.rarity.table_files import read_table
 from spacer_like.rarity.tasks.histogram_storage import write_histogram, write_table
 from spacer_like.rarity.tasks.scoring import explain_image, score_collection, score_unseen
-from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
+from spacer_like.storage import exists, read_bytes, write_bytes
 
 SIZE = 4
 LOOK = {"size": SIZE, "resample": "nearest"}
 METHODS = ["raw", "ratio", "log", "surprisal", "top_surprisal"]
 NAN = float("nan")
-
-
-@pytest.fixture(autouse=True)
-def empty_storage():
-    clear_memory_storage()
-    yield
-    clear_memory_storage()
 
 
 def at(key):

@@ -22,16 +22,9 @@ from spacer_like.rarity.metadata import Metadata
 from spacer_like.rarity.score_table import token_rows
 from spacer_like.rarity.table_files import encoded
 from spacer_like.rarity.tasks.tables import analyze_scores, bucketize_scores, compare_rankings, merge_scores
-from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
+from spacer_like.storage import exists, read_bytes, write_bytes
 
 NAN = float("nan")
-
-
-@pytest.fixture(autouse=True)
-def empty_storage():
-    clear_memory_storage()
-    yield
-    clear_memory_storage()
 
 
 def at(key):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def header_of(msg: PreparationMsg) -> Header:
     """The header of a histogram of images that were prepared as a message says."""
-    return Header(msg.size, msg.resample, msg.background.lower())
+    return Header(msg.size, msg.resample, msg.background)
 
 
 def read_histogram(loc: DataLocation) -> Histogram:
