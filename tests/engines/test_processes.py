@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageFeatures
 from spacer_like.engines.processes import outcomes
 from spacer_like.messages import ExtractFeaturesMsg, ExtractFeaturesReturnMsg
+from spacer_like.storage import exists
 
 DUMMY = "spacer_like.extractors.DummyExtractor"
 
@@ -63,12 +65,18 @@ def own_extractors(tmp_path, monkeypatch):
     """A module of extractors that do what no extractor should, which messages may name."""
     (tmp_path / "unruly_extractors.py").write_text(
         textwrap.dedent("""
-            import os, signal
+            import os, pathlib, signal, time
             from spacer_like.extractors import DummyExtractor
 
             class Dying(DummyExtractor):
                 def __call__(self, im, rowcols):
                     os.kill(os.getpid(), signal.SIGKILL)
+
+            class Slow(DummyExtractor):
+                def __call__(self, im, rowcols):
+                    pathlib.Path(__file__).with_name("begun").touch()
+                    time.sleep(20)
+                    return super().__call__(im, rowcols)
 
             class Talking(DummyExtractor):
                 def __call__(self, im, rowcols):
@@ -104,9 +112,13 @@ def test_the_settings_in_force_are_those_of_the_processes(request_for):
     assert all("larger than the max allowed of 100" in outcome.error_message for outcome in answers.values())
 
 
-def test_who_loses_interest_ends_the_processes(request_for):
-    found = outcomes([request_for(number) for number in range(6)], 2)
-    next(found)
+def test_who_loses_interest_ends_the_processes_in_the_middle_of_their_work(request_for, own_extractors, tmp_path):
+    slow = request_for(1, f"{own_extractors}.Slow")
+    found = outcomes([request_for(0), slow], 2)
+    assert next(found)[0] == 0
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
     found.close()
-    with pytest.raises(StopIteration):
-        next(found)
+
+    # Had somebody waited for it, it would have ended its work.
+    assert not exists(slow.feature_loc)

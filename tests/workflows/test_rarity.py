@@ -119,6 +119,7 @@ def test_decoded_pixels_need_not_be_kept(finished, tmp_path):
     assert not list(tmp_path.rglob("pixels.npz"))
     states = {one.collection_id: one.state for one in report.collections}
     assert states["nothing"] == "empty"
+    assert "nothing" in next(one.reason for one in report.collections if one.collection_id == "nothing")
     for method in SMALL.methods:
         assert table(tmp_path, method).equals(table(output, method))
 
