@@ -1,0 +1,109 @@
+"""Messages of the tasks that look at a collection's images."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, StrictBool, StrictInt
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.message_base import Location, ReturnMessage, WritableLocation
+from spacer_like.rarity.messages.fields import CollectionId, Seed, Share
+from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadable, Unreadables
+
+
+class CheckCollectionMsg(PreparationMsg):
+    """Look whether a collection is empty, or one placeholder for all its tokens (pre-reveal).
+
+    Fields:
+        mode: ``exact``: every image is compared; ``sample``: `sample_size` images drawn with replacement by `seed`.
+        threshold: the share that the most frequent image must reach for the collection to count as pre-reveal.
+    """
+
+    task: ClassVar[str] = "check_collection"
+
+    collection_id: CollectionId
+    images_loc: Location
+    mode: Literal["exact", "sample"] = "exact"
+    sample_size: Annotated[StrictInt, Field(ge=2, le=100_000)] = 10
+    seed: Seed = 0
+    threshold: Share = 1.0
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(collection_id="punks", images_loc=DataLocation("memory", "punks/resized/"))
+
+
+class CheckCollectionReturnMsg(ReturnMessage):
+    """What a collection consists of.
+
+    Fields:
+        n_images: images that can be decoded; in mode ``sample`` those drawn.
+        n_distinct: different images among them, by their pixels after preparation.
+        largest_share: the share of the most frequent one; 0 for an empty collection.
+        placeholder_token: a token that shows the most frequent image, if it shows twice or more.
+        empty: whether there is no image; `reason` says why.
+        pre_reveal: two images or more, and `largest_share` reaches the threshold.
+        unreadable: files that are no images.
+    """
+
+    collection_id: str
+    n_images: int
+    n_distinct: int
+    largest_share: float
+    placeholder_token: str | None
+    empty: StrictBool
+    pre_reveal: StrictBool
+    reason: str | None
+    unreadable: Unreadables
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            collection_id="punks",
+            n_images=3,
+            n_distinct=2,
+            largest_share=2 / 3,
+            placeholder_token="7",
+            empty=False,
+            pre_reveal=False,
+            reason=None,
+            unreadable=[Unreadable(name="9", reason="cannot identify image file '9'")],
+            runtime=0.1,
+        )
+
+
+class ConvertCollectionMsg(PreparationMsg):
+    """Decode a collection once for all: pixels and ids as NumPy files, in the order of the token ids.
+
+    Fields:
+        stack_loc: ``.npz`` with arr_0 uint8 [n, size, size, 3].
+        ids_loc: ``.npz`` with arr_0 text [n]; None: ``ids.npz`` beside the stack.
+    """
+
+    task: ClassVar[str] = "convert_collection"
+
+    collection_id: CollectionId
+    images_loc: Location
+    stack_loc: WritableLocation
+    ids_loc: WritableLocation | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            collection_id="punks",
+            images_loc=DataLocation("memory", "punks/resized/"),
+            stack_loc=DataLocation("memory", "punks/numpy/pixels.npz"),
+        )
+
+
+class ConvertCollectionReturnMsg(ReturnMessage):
+    collection_id: str
+    n_images: int
+    unreadable: Unreadables
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(collection_id="punks", n_images=3, unreadable=[], runtime=0.1)

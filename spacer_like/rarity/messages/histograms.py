@@ -1,0 +1,91 @@
+"""Messages of the tasks that count pixels and add counts."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from spacer_like.data_classes import DataLocation
+from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
+from spacer_like.rarity.messages.fields import CollectionId
+from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
+
+
+class ComputeHistogramMsg(PreparationMsg):
+    """Count, for every position of the square, how many images have which colour there.
+
+    Fields:
+        histogram_loc: the mergeable sparse histogram, Parquet.
+        dense_loc: the original's dense layout as well, ``.npz`` with arr_0 int32 [size * size, 10, 10, 10]; None: no.
+    """
+
+    task: ClassVar[str] = "compute_histogram"
+
+    collection_id: CollectionId
+    images_loc: Location
+    histogram_loc: WritableLocation
+    dense_loc: WritableLocation | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            collection_id="punks",
+            images_loc=DataLocation("memory", "punks/resized/"),
+            histogram_loc=DataLocation("memory", "punks/histogram.parquet"),
+        )
+
+
+class ComputeHistogramReturnMsg(ReturnMessage):
+    """`n_cells` is the number of (position, colour) pairs that occur."""
+
+    collection_id: str
+    n_images: int
+    n_cells: int
+    unreadable: Unreadables
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(collection_id="punks", n_images=3, n_cells=60_000, unreadable=[], runtime=0.1)
+
+
+class MergeHistogramsMsg(Message):
+    """Add the histograms of any number of collections, and take some away again.
+
+    Fields:
+        histogram_locs: histograms to add, each of one collection or merged before.
+        subtract_locs: histograms to take away; what they count must be in the sum.
+        on_duplicate: what to do with a histogram that holds a collection counted already: ``refuse`` or ``skip`` it.
+        merged_loc: the sum, Parquet; table_loc: the sum as a table to score with, ``.npy``, which processes share.
+    """
+
+    task: ClassVar[str] = "merge_histograms"
+
+    histogram_locs: list[Location]
+    merged_loc: WritableLocation | None
+    subtract_locs: list[Location] = Field(default_factory=list)
+    on_duplicate: Literal["refuse", "skip"] = "refuse"
+    table_loc: WritableLocation | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            histogram_locs=[DataLocation("memory", f"{name}/histogram.parquet") for name in ("punks", "apes")],
+            merged_loc=DataLocation("memory", "global.parquet"),
+        )
+
+
+class MergeHistogramsReturnMsg(ReturnMessage):
+    """What was merged; `smallest_count` is the least count that is not zero, `skipped` the collections left out."""
+
+    n_images: int
+    n_collections: int
+    n_cells: int
+    smallest_count: int
+    skipped: list[str]
+    runtime: float
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(n_images=6, n_collections=2, n_cells=110_000, smallest_count=1, skipped=[], runtime=0.1)
