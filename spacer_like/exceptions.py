@@ -26,7 +26,9 @@
     │   ├── ArchiveError                 a zip archive that is unsafe or unreadable (also ValueError)
     │   ├── CollectionError              a collection that cannot be worked on     (also ValueError)
     │   ├── HistogramError               histograms that are malformed or do not go together (also ValueError)
-    │   └── TableError                   a malformed table, or one of other columns (also ValueError)
+    │   ├── TableError                   a malformed table, or one of other columns (also ValueError)
+    │   ├── TileError                    a tile or a chip that cannot be worked on  (also ValueError)
+    │   └── MapDataError                 map data, or labels for it, that are malformed (also ValueError)
     ├── TransientError                   network, throttling: the same request may succeed later
     │   └── StorageUnavailableError      a storage does not answer, or broke off   (also ConnectionError)
     └── URLDownloadError                 a download that failed; always of one of the two branches above
@@ -158,6 +160,14 @@ class TableError(SpacerInputError, ValueError):
 
 class StorageUnavailableError(TransientError, ConnectionError):
     """A storage does not answer, answers that it is busy, or broke off in the middle."""
+
+
+class TileError(SpacerInputError, ValueError):
+    """A tile that is damaged or no tile, or a chip whose name tells no place."""
+
+
+class MapDataError(SpacerInputError, ValueError):
+    """Map data, or a description of labels for it, that is malformed; a query that the map server refuses."""
 
 
 class URLDownloadError(SpacerError):

@@ -26,6 +26,16 @@ DESCRIPTIONS = {
     "score_unseen": "Scoring",
     "embedding_score": "Scoring",
     "train_rarity_classifier": "Training",
+    "chip_tile": "Cutting tiles",
+    "chips_folder": "Cutting tiles",
+    "index_nodata": "Looking for data",
+    "fetch_labels": "Fetching map data",
+    "build_label_table": "Joining",
+    "train_multilabel": "Training",
+    "label_chips": "Labelling",
+    "encode_chips": "Encoding",
+    "build_index": "Indexing",
+    "find_similar": "Searching",
 }
 
 

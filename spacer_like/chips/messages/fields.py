@@ -1,0 +1,21 @@
+"""Field types that the messages of the chips family share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
+
+Zone = Annotated[StrictInt, Field(ge=1, le=60)]
+Zoom = Annotated[StrictInt, Field(ge=12, le=22)]
+Cell = Annotated[StrictStr, Field(pattern=r"^[0-3]{12}$")]
+ChipName = Annotated[StrictStr, Field(min_length=1, max_length=300)]
+Label = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
+Share = Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1)]
+Way = Literal["passthrough", "blocks", "strips"]
+NoDataClass = Literal["all_data", "partial_data", "no_data"]
+
+
+def example_extractor() -> dict[str, Any]:
+    return {"class_path": "spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor"}

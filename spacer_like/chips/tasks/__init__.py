@@ -1,0 +1,1 @@
+"""The tasks of the chips family: read, compute, write."""
