@@ -20,7 +20,8 @@ WORKDIR /build
 RUN python -m venv /opt/venv
 COPY requirements/ requirements/
 RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r "requirements/$TORCH.txt" \
-    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt -r requirements/rarity.txt
+    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt -r requirements/rarity.txt \
+    -r requirements/geo.txt -r requirements/search.txt -r requirements/plots.txt
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # The default network is converted once here, and not at each start of a container.
@@ -31,7 +32,7 @@ RUN pip install --no-cache-dir --no-deps . \
 # The unit tests: the same packages, what testing needs on top, and the whole source tree.
 FROM packages AS test
 WORKDIR /src
-RUN pip install --no-cache-dir -r requirements/plots.txt -r requirements/dev.txt \
+RUN pip install --no-cache-dir -r requirements/dev.txt \
     && pip install --no-cache-dir --no-deps -r requirements/dev-no-deps.txt
 COPY --chown=spacer:spacer . .
 RUN pip install --no-cache-dir --no-deps --editable . && chown spacer:spacer /src

