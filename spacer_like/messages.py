@@ -1,199 +1,126 @@
 """The whole wire contract: every message of every family, and the two that carry them.
 
-`TASKS` is the one table that knows which families there are; adding a family adds its lines here.
+`TASKS` is the one table that knows which families there are; adding a family adds its lines here, and its messages to
+the imports for type checkers. A family's messages are imported when one of them is first asked for: who submits jobs
+of one family does not wait for the others.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, PlainSerializer, StrictBool, StrictInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from spacer_like.chips.messages import (
-    BuildIndexMsg,
-    BuildIndexReturnMsg,
-    BuildLabelTableMsg,
-    BuildLabelTableReturnMsg,
-    ChipsFolderMsg,
-    ChipsFolderReturnMsg,
-    ChipTileMsg,
-    ChipTileReturnMsg,
-    EncodeChipsMsg,
-    EncodeChipsReturnMsg,
-    FetchLabelsMsg,
-    FetchLabelsReturnMsg,
-    FindSimilarMsg,
-    FindSimilarReturnMsg,
-    IndexNodataMsg,
-    IndexNodataReturnMsg,
-    LabelChipsMsg,
-    LabelChipsReturnMsg,
-    LocateChipMsg,
-    LocateChipReturnMsg,
-    PlotLabelsMsg,
-    PlotLabelsReturnMsg,
-    TrainMultilabelMsg,
-    TrainMultilabelReturnMsg,
-)
 from spacer_like.data_classes import Annotation, DataClass, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.exceptions import MessageError
 from spacer_like.message_base import BaseMessage, Message, ReturnMessage
-from spacer_like.points.messages import (
-    ClassifyFeaturesMsg,
-    ClassifyImageMsg,
-    ClassifyReturnMsg,
-    ExtractFeaturesMsg,
-    ExtractFeaturesReturnMsg,
-    TrainClassifierMsg,
-    TrainClassifierReturnMsg,
-)
-from spacer_like.rarity.messages import (
-    AnalyzeScoresMsg,
-    AnalyzeScoresReturnMsg,
-    BucketizeScoresMsg,
-    BucketizeScoresReturnMsg,
-    CheckCollectionMsg,
-    CheckCollectionReturnMsg,
-    CompareRankingsMsg,
-    CompareRankingsReturnMsg,
-    ComputeHistogramMsg,
-    ComputeHistogramReturnMsg,
-    ConvertCollectionMsg,
-    ConvertCollectionReturnMsg,
-    EmbeddingScoreMsg,
-    EmbeddingScoreReturnMsg,
-    ExplainImageMsg,
-    ExplainImageReturnMsg,
-    MergeHistogramsMsg,
-    MergeHistogramsReturnMsg,
-    MergeScoresMsg,
-    MergeScoresReturnMsg,
-    ScoreCollectionMsg,
-    ScoreCollectionReturnMsg,
-    ScoreUnseenMsg,
-    ScoreUnseenReturnMsg,
-    TrainRarityClassifierMsg,
-    TrainRarityClassifierReturnMsg,
-)
+
+if TYPE_CHECKING:
+    from spacer_like.chips.messages import *  # noqa: F403
+    from spacer_like.points.messages import *  # noqa: F403
+    from spacer_like.rarity.messages import *  # noqa: F403
+
+
+class Task(NamedTuple):
+    """A task by its name, and the module whose function of that name answers it.
+
+    Its messages are those of its family: of ``chip_tile`` ChipTileMsg and, unless another is named, ChipTileReturnMsg.
+    """
+
+    name: str
+    module: str
+    named_return: str | None = None
+
+    @property
+    def messages_module(self) -> str:
+        return ".".join([*self.module.split(".")[:2], "messages"])
+
+    @property
+    def message_name(self) -> str:
+        return f"{self._base_name}Msg"
+
+    @property
+    def return_message_name(self) -> str:
+        return self.named_return or f"{self._base_name}ReturnMsg"
+
+    @property
+    def message(self) -> type[Message]:
+        found: type[Message] = getattr(import_module(self.messages_module), self.message_name)
+        return found
+
+    @property
+    def return_message(self) -> type[ReturnMessage]:
+        found: type[ReturnMessage] = getattr(import_module(self.messages_module), self.return_message_name)
+        return found
+
+    @property
+    def _base_name(self) -> str:
+        return self.name.title().replace("_", "")
+
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("extract_features", "spacer_like.points.tasks"),
+        Task("train_classifier", "spacer_like.points.tasks"),
+        Task("classify_features", "spacer_like.points.tasks", "ClassifyReturnMsg"),
+        Task("classify_image", "spacer_like.points.tasks", "ClassifyReturnMsg"),
+        Task("check_collection", "spacer_like.rarity.tasks.collections"),
+        Task("convert_collection", "spacer_like.rarity.tasks.collections"),
+        Task("compute_histogram", "spacer_like.rarity.tasks.histograms"),
+        Task("merge_histograms", "spacer_like.rarity.tasks.histograms"),
+        Task("score_collection", "spacer_like.rarity.tasks.scoring"),
+        Task("score_unseen", "spacer_like.rarity.tasks.scoring"),
+        Task("explain_image", "spacer_like.rarity.tasks.scoring"),
+        Task("merge_scores", "spacer_like.rarity.tasks.tables"),
+        Task("analyze_scores", "spacer_like.rarity.tasks.tables"),
+        Task("bucketize_scores", "spacer_like.rarity.tasks.tables"),
+        Task("compare_rankings", "spacer_like.rarity.tasks.tables"),
+        Task("train_rarity_classifier", "spacer_like.rarity.tasks.embeddings"),
+        Task("embedding_score", "spacer_like.rarity.tasks.embeddings"),
+        Task("chip_tile", "spacer_like.chips.tasks.tiles"),
+        Task("chips_folder", "spacer_like.chips.tasks.tiles"),
+        Task("index_nodata", "spacer_like.chips.tasks.chips"),
+        Task("locate_chip", "spacer_like.chips.tasks.chips"),
+        Task("fetch_labels", "spacer_like.chips.tasks.labels"),
+        Task("build_label_table", "spacer_like.chips.tasks.label_tables"),
+        Task("plot_labels", "spacer_like.chips.tasks.label_tables"),
+        Task("train_multilabel", "spacer_like.chips.tasks.models"),
+        Task("label_chips", "spacer_like.chips.tasks.models"),
+        Task("encode_chips", "spacer_like.chips.tasks.search"),
+        Task("build_index", "spacer_like.chips.tasks.search"),
+        Task("find_similar", "spacer_like.chips.tasks.search"),
+    )
+}
+SCHEMA_VERSION = 1
+
+_MESSAGES_MODULES = {
+    name: task.messages_module for task in TASKS.values() for name in (task.message_name, task.return_message_name)
+}
 
 __all__ = [
     "SCHEMA_VERSION",
     "TASKS",
-    "AnalyzeScoresMsg",
-    "AnalyzeScoresReturnMsg",
     "Annotation",
-    "BucketizeScoresMsg",
-    "BucketizeScoresReturnMsg",
-    "BuildIndexMsg",
-    "BuildIndexReturnMsg",
-    "BuildLabelTableMsg",
-    "BuildLabelTableReturnMsg",
-    "CheckCollectionMsg",
-    "CheckCollectionReturnMsg",
-    "ChipTileMsg",
-    "ChipTileReturnMsg",
-    "ChipsFolderMsg",
-    "ChipsFolderReturnMsg",
-    "ClassifyFeaturesMsg",
-    "ClassifyImageMsg",
-    "ClassifyReturnMsg",
-    "CompareRankingsMsg",
-    "CompareRankingsReturnMsg",
-    "ComputeHistogramMsg",
-    "ComputeHistogramReturnMsg",
-    "ConvertCollectionMsg",
-    "ConvertCollectionReturnMsg",
     "DataClass",
     "DataLocation",
-    "EmbeddingScoreMsg",
-    "EmbeddingScoreReturnMsg",
-    "EncodeChipsMsg",
-    "EncodeChipsReturnMsg",
-    "ExplainImageMsg",
-    "ExplainImageReturnMsg",
-    "ExtractFeaturesMsg",
-    "ExtractFeaturesReturnMsg",
-    "FetchLabelsMsg",
-    "FetchLabelsReturnMsg",
-    "FindSimilarMsg",
-    "FindSimilarReturnMsg",
     "ImageLabels",
-    "IndexNodataMsg",
-    "IndexNodataReturnMsg",
     "JobMsg",
     "JobReturnMsg",
-    "LabelChipsMsg",
-    "LabelChipsReturnMsg",
     "LabelId",
-    "LocateChipMsg",
-    "LocateChipReturnMsg",
-    "MergeHistogramsMsg",
-    "MergeHistogramsReturnMsg",
-    "MergeScoresMsg",
-    "MergeScoresReturnMsg",
-    "PlotLabelsMsg",
-    "PlotLabelsReturnMsg",
-    "ScoreCollectionMsg",
-    "ScoreCollectionReturnMsg",
-    "ScoreUnseenMsg",
-    "ScoreUnseenReturnMsg",
     "TaskOutcome",
-    "TrainClassifierMsg",
-    "TrainClassifierReturnMsg",
-    "TrainMultilabelMsg",
-    "TrainMultilabelReturnMsg",
-    "TrainRarityClassifierMsg",
-    "TrainRarityClassifierReturnMsg",
     "TrainingTaskLabels",
     "json_schema",
+    *_MESSAGES_MODULES,
 ]
 
-SCHEMA_VERSION = 1
 
-
-class Task(NamedTuple):
-    """The messages of a task, and the module whose function of the task's name answers them."""
-
-    message: type[Message]
-    return_message: type[ReturnMessage]
-    module: str
-
-
-TASKS: dict[str, Task] = {
-    task.message.task: task
-    for task in (
-        Task(ExtractFeaturesMsg, ExtractFeaturesReturnMsg, "spacer_like.points.tasks"),
-        Task(TrainClassifierMsg, TrainClassifierReturnMsg, "spacer_like.points.tasks"),
-        Task(ClassifyFeaturesMsg, ClassifyReturnMsg, "spacer_like.points.tasks"),
-        Task(ClassifyImageMsg, ClassifyReturnMsg, "spacer_like.points.tasks"),
-        Task(CheckCollectionMsg, CheckCollectionReturnMsg, "spacer_like.rarity.tasks.collections"),
-        Task(ConvertCollectionMsg, ConvertCollectionReturnMsg, "spacer_like.rarity.tasks.collections"),
-        Task(ComputeHistogramMsg, ComputeHistogramReturnMsg, "spacer_like.rarity.tasks.histograms"),
-        Task(MergeHistogramsMsg, MergeHistogramsReturnMsg, "spacer_like.rarity.tasks.histograms"),
-        Task(ScoreCollectionMsg, ScoreCollectionReturnMsg, "spacer_like.rarity.tasks.scoring"),
-        Task(ScoreUnseenMsg, ScoreUnseenReturnMsg, "spacer_like.rarity.tasks.scoring"),
-        Task(ExplainImageMsg, ExplainImageReturnMsg, "spacer_like.rarity.tasks.scoring"),
-        Task(MergeScoresMsg, MergeScoresReturnMsg, "spacer_like.rarity.tasks.tables"),
-        Task(AnalyzeScoresMsg, AnalyzeScoresReturnMsg, "spacer_like.rarity.tasks.tables"),
-        Task(BucketizeScoresMsg, BucketizeScoresReturnMsg, "spacer_like.rarity.tasks.tables"),
-        Task(CompareRankingsMsg, CompareRankingsReturnMsg, "spacer_like.rarity.tasks.tables"),
-        Task(TrainRarityClassifierMsg, TrainRarityClassifierReturnMsg, "spacer_like.rarity.tasks.embeddings"),
-        Task(EmbeddingScoreMsg, EmbeddingScoreReturnMsg, "spacer_like.rarity.tasks.embeddings"),
-        Task(ChipTileMsg, ChipTileReturnMsg, "spacer_like.chips.tasks.tiles"),
-        Task(ChipsFolderMsg, ChipsFolderReturnMsg, "spacer_like.chips.tasks.tiles"),
-        Task(IndexNodataMsg, IndexNodataReturnMsg, "spacer_like.chips.tasks.chips"),
-        Task(LocateChipMsg, LocateChipReturnMsg, "spacer_like.chips.tasks.chips"),
-        Task(FetchLabelsMsg, FetchLabelsReturnMsg, "spacer_like.chips.tasks.labels"),
-        Task(BuildLabelTableMsg, BuildLabelTableReturnMsg, "spacer_like.chips.tasks.label_tables"),
-        Task(PlotLabelsMsg, PlotLabelsReturnMsg, "spacer_like.chips.tasks.label_tables"),
-        Task(TrainMultilabelMsg, TrainMultilabelReturnMsg, "spacer_like.chips.tasks.models"),
-        Task(LabelChipsMsg, LabelChipsReturnMsg, "spacer_like.chips.tasks.models"),
-        Task(EncodeChipsMsg, EncodeChipsReturnMsg, "spacer_like.chips.tasks.search"),
-        Task(BuildIndexMsg, BuildIndexReturnMsg, "spacer_like.chips.tasks.search"),
-        Task(FindSimilarMsg, FindSimilarReturnMsg, "spacer_like.chips.tasks.search"),
-    )
-}
+def __getattr__(name: str) -> Any:
+    if name not in _MESSAGES_MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MESSAGES_MODULES[name]), name)
 
 
 def _serialize_all(messages: list[BaseMessage] | None) -> list[dict[str, Any]] | None:
@@ -233,7 +160,7 @@ class JobMsg(Message):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(task_name="classify_image", tasks=[ClassifyImageMsg.example()])
+        return cls(task_name="classify_image", tasks=[TASKS["classify_image"].message.example()])
 
 
 class TaskOutcome(ReturnMessage):
@@ -304,7 +231,12 @@ class JobReturnMsg(ReturnMessage):
 
     @classmethod
     def example(cls) -> Self:
-        return cls(original_job=JobMsg.example(), ok=True, results=[ClassifyReturnMsg.example()], error_message=None)
+        return cls(
+            original_job=JobMsg.example(),
+            ok=True,
+            results=[TASKS["classify_image"].return_message.example()],
+            error_message=None,
+        )
 
 
 def _read(message_class: type[BaseMessage], value: Any, number: int) -> Any:

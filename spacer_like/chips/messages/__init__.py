@@ -1,7 +1,6 @@
 """Every message of the chips family."""
 
 from spacer_like.chips.messages.labels import (
-    OVERPASS,
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
     FetchedCell,
@@ -11,7 +10,6 @@ from spacer_like.chips.messages.labels import (
     PlotLabelsReturnMsg,
 )
 from spacer_like.chips.messages.models import (
-    HEAD_LAYERS,
     BuildIndexMsg,
     BuildIndexReturnMsg,
     EncodeChipsMsg,
@@ -40,8 +38,6 @@ from spacer_like.chips.messages.tiles import (
 )
 
 __all__ = [
-    "HEAD_LAYERS",
-    "OVERPASS",
     "BuildIndexMsg",
     "BuildIndexReturnMsg",
     "BuildLabelTableMsg",
