@@ -1,0 +1,153 @@
+"""The tree that tiles lie in: ``<zone>/<quadkey>/<date>/<acquisition>-<kind>.tif``.
+
+The zone has two digits, the quadkey twelve, and the date is like 2015-05-28. Whatever else lies in the tree is passed
+over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date as Date
+from typing import Self
+
+from spacer_like.chips.chip_name import ACQUISITION
+from spacer_like.chips.grid import N_ZONES, TILE_ZOOM, Cell
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import TileError
+from spacer_like.storage import list_keys
+
+_PATH = re.compile(
+    rf"(?:.*/)?(\d{{2}})/([0-3]{{{TILE_ZOOM}}})/(\d{{4}}-\d{{2}}-\d{{2}})/({ACQUISITION.pattern})-([a-z]+)\.tiff?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, order=True)
+class TilePath:
+    """What the path of a tile says; its text is the path in the tree.
+
+    Fields:
+        zone: the UTM zone.
+        quadkey: of the tile's cell, 12 digits.
+        date: of the acquisition, like 2015-05-28.
+        acquisition: which may have hyphens.
+        kind: ``visual``, ``pan``, ``ms`` or another raster's.
+    """
+
+    zone: int
+    quadkey: str
+    date: str
+    acquisition: str
+    kind: str
+
+    @classmethod
+    def parse(cls, path: str) -> Self:
+        """What a path says, whatever folders the tree lies in.
+
+        Raises:
+            TileError: not of that form.
+        """
+        found = _PATH.fullmatch(path)
+        if found is None or not 1 <= int(found[1]) <= N_ZONES or not _is_date(found[3]):
+            shown = path if len(path) <= 200 else f"...{path[-197:]}"
+            raise TileError(
+                f"'{shown}' is no path of a tile: it must end like "
+                "33/031111212322/2015-05-28/1050410012C31100-visual.tif."
+            )
+        return cls(int(found[1]), found[2], found[3], found[4], found[5])
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.zone, self.quadkey)
+
+    def __str__(self) -> str:
+        return f"{self.zone:02d}/{self.quadkey}/{self.date}/{self.acquisition}-{self.kind}.tif"
+
+
+Tile = tuple[TilePath, DataLocation]
+
+
+def find_tiles(ard_loc: DataLocation, zones: Iterable[int] | None = None, kind: str = "visual") -> list[Tile]:
+    """The tiles of a tree with their locations, by zone, quadkey, date and acquisition.
+
+    Args:
+        ard_loc: the root of the tree; a tree of which there is nothing has no tiles.
+        zones: None: all.
+
+    Raises:
+        InvalidKeyError: the storage cannot list what it holds.
+        SpacerError: other errors of the storage.
+    """
+    folders = [below(ard_loc, "")] if zones is None else [below(ard_loc, f"{zone:02d}", "") for zone in set(zones)]
+    return sorted(
+        (tile for folder in folders for tile in _tiles_in(folder, ard_loc, kind)),
+        key=lambda tile: (tile[0], tile[1].key),
+    )
+
+
+def tiles_of(ard_loc: DataLocation, cell: Cell, acquisition: str | None = None, kind: str = "visual") -> list[Tile]:
+    """The tiles of a cell of zoom 12, the newest first; errors as `find_tiles`.
+
+    Args:
+        acquisition: None: all.
+    """
+    found = _tiles_in(below(cell_folder(ard_loc, cell.zone, cell.quadkey), ""), ard_loc, kind)
+    tiles = [tile for tile in found if acquisition is None or tile[0].acquisition == acquisition]
+    # Tiles of one date in the order of their acquisitions.
+    return sorted(sorted(tiles), key=lambda tile: tile[0].date, reverse=True)
+
+
+def cell_folder(ard_loc: DataLocation, zone: int, quadkey: str) -> DataLocation:
+    """The folder of a cell of zoom 12; its labels lie in it, and its tiles in folders of it.
+
+    Raises:
+        TileError: not a cell of zoom 12.
+    """
+    cell = Cell(zone, quadkey)
+    if cell.zoom != TILE_ZOOM:
+        raise TileError(f"The cell {cell.name} is of zoom {cell.zoom}: folders are of cells of zoom {TILE_ZOOM}.")
+    return below(ard_loc, f"{zone:02d}", quadkey)
+
+
+def below(loc: DataLocation, *parts: str) -> DataLocation:
+    """A location in a folder, whose key may end with its slash; the last part "" gives a folder's slash.
+
+    >>> below(DataLocation("s3", "ard/", "maps"), "33", "031111212322").uri
+    's3://maps/ard/33/031111212322'
+    >>> below(DataLocation("url", "https://host/ard?key=secret"), "33").key
+    'https://host/ard/33?key=secret'
+    """
+    folder, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
+    path = "/".join(parts)
+    joined = f"{folder.removesuffix('/')}/{path}" if folder else path
+    return DataLocation(loc.storage_type, f"{joined}{mark}{query}", loc.bucket_name)
+
+
+def _tiles_in(folder: DataLocation, ard_loc: DataLocation, kind: str) -> Iterable[Tile]:
+    root = below(ard_loc, "").key
+    endings = (f"-{kind}.tif", f"-{kind}.tiff")
+    for loc in list_keys(folder):
+        # Most of a tree is masks and descriptions.
+        if not loc.key.endswith(endings):
+            continue
+        inside = loc.key.removeprefix(root)
+        # A tree that lies deeper down is another one.
+        if inside.count("/") == 3 and (path := _parsed(inside)):
+            yield path, loc
+
+
+def _parsed(path: str) -> TilePath | None:
+    try:
+        return TilePath.parse(path)
+    except TileError:
+        return None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        Date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
