@@ -38,8 +38,10 @@ from spacer_like.storage.http_connection import (
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 10
-_PASSING_STATUSES = {408, 425, 429}
+PASSING_STATUSES = frozenset({408, 425, 429})
+"""Statuses below 500 after which trying again may help; from 500 on it may after all."""
 _CHUNK_BYTES = 2**18
+_REFUSAL_BYTES = 2**16
 
 
 class HTTPStatusError(Exception):
@@ -58,10 +60,28 @@ class IncompleteBodyError(Exception):
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
+    """What a server has answered; the body of a refusal is empty, or cut after 64 KiB."""
+
     status: int
     headers: http.client.HTTPMessage
     body: bytes
+
+
+@dataclass(frozen=True)
+class DownloadLimits:
+    """What a download may take.
+
+    Fields:
+        silence_seconds: how long the server may be silent; total_seconds: until the last byte.
+        most_bytes: of the body.
+        keeps_refusals: whether the body of an answer that is no success is read, as far as 64 KiB.
+    """
+
+    silence_seconds: float
+    total_seconds: float
+    most_bytes: int
+    keeps_refusals: bool = False
 
 
 class URLStorage(RemoteStorage):
@@ -130,42 +150,62 @@ def _fetched(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     accepted: tuple[int, ...] = (),
-) -> _Answer:
-    """The answer to a request, after its redirects."""
-    deadline = Deadline(config.settings().url_total_timeout_seconds)
+) -> Answer:
+    """The answer to a request, after its redirects, if it is a success or of an accepted status."""
+    settings = config.settings()
+    limits = DownloadLimits(
+        settings.url_timeout_seconds, settings.url_total_timeout_seconds, settings.max_download_bytes
+    )
+    answer = answer_of(url, limits, method, headers)
+    if 200 <= answer.status < 300 or answer.status in accepted:
+        return answer
+    is_passing = answer.status >= 500 or answer.status in PASSING_STATUSES
+    raise URLDownloadError(_failed(url), HTTPStatusError(answer.status), is_passing)
+
+
+def answer_of(
+    url: str, limits: DownloadLimits, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> Answer:
+    """The answer to a request, after its redirects, of whatever status it is.
+
+    Raises:
+        URLDownloadError: there is none; transient where trying again may help.
+        DataLimitError: its body is too long.
+    """
+    deadline = Deadline(limits.total_seconds)
     target = url
     for _ in range(_MOST_REDIRECTS + 1):
-        answer = _asked(url, target, method, headers or {}, deadline)
+        answer = _asked(url, target, method, headers or {}, limits, deadline)
         following = answer.headers.get("Location")
         if answer.status not in _REDIRECTS or not following:
-            break
+            return answer
         with _told(url):
             # A Location may hold letters of Latin 1 that were UTF-8; the old place's password stays behind.
             target = urljoin(target, following.encode("latin-1", "replace").decode("utf-8", "replace"))
-    else:
-        raise URLDownloadError(_failed(url), InvalidKeyError(f"more than {_MOST_REDIRECTS} redirects"))
-    if 200 <= answer.status < 300 or answer.status in accepted:
-        return answer
-    error = HTTPStatusError(answer.status)
-    raise URLDownloadError(_failed(url), error, answer.status >= 500 or answer.status in _PASSING_STATUSES)
+    raise URLDownloadError(_failed(url), InvalidKeyError(f"more than {_MOST_REDIRECTS} redirects"))
 
 
-def _asked(url: str, target: str, method: str, headers: Mapping[str, str], deadline: Deadline) -> _Answer:
+def _asked(
+    url: str, target: str, method: str, headers: Mapping[str, str], limits: DownloadLimits, deadline: Deadline
+) -> Answer:
     """The answer of one server; `url` is what the caller asked for, and what errors name."""
-    settings = config.settings()
     with _told(url):
         deadline.check()
         parts = parsed(target)
-        connection = CheckedConnection(parts, settings.url_timeout_seconds, deadline, settings.url_allow_private)
+        is_private_allowed = config.settings().url_allow_private
+        connection = CheckedConnection(parts, limits.silence_seconds, deadline, is_private_allowed)
     response: http.client.HTTPResponse | None = None
     try:
         with _told(url), connection.bounded():
             connection.request(method, request_target(parts), headers={**request_headers(parts), **headers})
             response = connection.getresponse()
         with _told(url, in_body=True), connection.bounded():
-            has_body = method == "GET" and (200 <= response.status < 300)
-            body = _body(url, response, settings.max_download_bytes) if has_body else b""
-        return _Answer(response.status, response.headers, body)
+            body = b""
+            if method == "GET" and 200 <= response.status < 300:
+                body = _body(url, response, limits.most_bytes)
+            elif limits.keeps_refusals:
+                body = response.read(_REFUSAL_BYTES)
+        return Answer(response.status, response.headers, body)
     finally:
         if response is not None:
             response.close()
@@ -189,10 +229,9 @@ def _body(url: str, response: http.client.HTTPResponse, most_bytes: int) -> byte
 
 
 def _too_large(url: str, most_bytes: int) -> DataLimitError:
-    return DataLimitError(
-        f"The URL '{shown(url)}' holds more than {most_bytes} bytes, the limit that the setting MAX_DOWNLOAD_BYTES "
-        "sets."
-    )
+    is_setting = most_bytes == config.settings().max_download_bytes
+    limit = "the limit that the setting MAX_DOWNLOAD_BYTES sets" if is_setting else "more than is read of it"
+    return DataLimitError(f"The URL '{shown(url)}' holds more than {most_bytes} bytes, {limit}.")
 
 
 def shown(url: str) -> str:
