@@ -14,7 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
@@ -25,8 +26,9 @@ from spacer_like.exceptions import (
     StorageUnavailableError,
 )
 from spacer_like.images.archive import ImageArchive
+from spacer_like.images.decoding import BATCHES, Decoder, batch_length, squares_in
+from spacer_like.images.square import square_into
 from spacer_like.progress import report
-from spacer_like.rarity.decoding import BATCHES, Batch, Decoder, NamedFile, Preparation, batch_length, squares_in
 from spacer_like.rarity.messages import Unreadable
 from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
@@ -41,6 +43,38 @@ MOST_FILE_BYTES = 2**27
 """The largest image file that is read."""
 IDS_NAME = "ids.npz"
 """The file with the ids of a stack, in the same folder."""
+
+
+class Preparation(Protocol):
+    """How images become squares: `spacer_like.rarity.messages.PreparationMsg`, or whatever has its fields."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def resample(self) -> str: ...
+    @property
+    def background(self) -> str: ...
+
+
+class NamedFile(NamedTuple):
+    """A file of a collection, and the token whose image it is."""
+
+    token: str
+    name: str
+
+
+class Batch(NamedTuple):
+    """Images of a collection.
+
+    Fields:
+        tokens: [n].
+        pixels: uint8 [n, size, size, 3].
+        unreadable: (name, reason) of files that are no images.
+    """
+
+    tokens: list[str]
+    pixels: NDArray[np.uint8]
+    unreadable: list[tuple[str, str]]
 
 
 class Collection(ABC):
@@ -139,10 +173,16 @@ class FileCollection(Collection):
     ) -> None:
         super().__init__(name, [file.token for file in files], preparation.size, unreadable, resources)
         self._files = files
-        self._decoder = Decoder(read, preparation, is_far)
+        fill = partial(square_into, resample=preparation.resample, background=preparation.background)
+        self._decoder = Decoder(read, fill, preparation.size, is_far)
 
     def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]:
-        return self._decoder.batches([self._files[place] for place in places], length)
+        files = [self._files[place] for place in places]
+        for batch in self._decoder.batches([file.name for file in files], length):
+            tokens = [files[place].token for place in batch.places]
+            yield Batch(tokens, batch.pixels, [(files[place].name, reason) for place, reason in batch.unreadable])
+            # It would be held while the next but one is being filled.
+            del batch
 
 
 class StackCollection(Collection):

@@ -25,8 +25,8 @@ from spacer_like.exceptions import (
     ImageError,
     StorageUnavailableError,
 )
+from spacer_like.images import decoding
 from spacer_like.rarity import collection as collections
-from spacer_like.rarity import decoding
 from spacer_like.rarity.collection import open_collection, open_images
 from spacer_like.rarity.stack_file import StackWriter, ids_file
 from spacer_like.rarity.tokens import first_of_each_token, order, token_id, token_of_file

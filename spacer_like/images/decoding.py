@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.images.square import square_into
 from spacer_like.reading_ahead import ReusedMemory
 
 if TYPE_CHECKING:
@@ -28,36 +27,18 @@ _MOST_IMAGES = 4096
 _RUN = 8
 
 
-class Preparation(Protocol):
-    """How images become squares: `spacer_like.rarity.messages.PreparationMsg`, or whatever has its fields."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def resample(self) -> str: ...
-    @property
-    def background(self) -> str: ...
-
-
-class NamedFile(NamedTuple):
-    """A file of a collection, and the token whose image it is."""
-
-    token: str
-    name: str
-
-
 class Batch(NamedTuple):
-    """Images of a collection.
+    """Images that were decoded.
 
     Fields:
-        tokens: [n].
+        places: [n]: which they are among all.
         pixels: uint8 [n, size, size, 3].
-        unreadable: (name, reason) of files that are no images.
+        unreadable: (place, reason) of those that are no images.
     """
 
-    tokens: list[str]
+    places: list[int]
     pixels: NDArray[np.uint8]
-    unreadable: list[tuple[str, str]]
+    unreadable: list[tuple[int, str]]
 
 
 def batch_length(size: int) -> int:
@@ -71,14 +52,18 @@ class Decoder:
 
     Fields:
         read: gives a file's bytes by its name; called in many threads.
+        fill: called with uint8 [size, size, 3], a file's bytes and its name, to fill the first with the image's pixels;
+            such as `spacer_like.images.square.square_into`.
+        size: width and height in pixels that images are made to have.
         is_far: whether reading is waiting, such as for a network: then many are read at once.
     """
 
     read: Callable[[str], bytes]
-    preparation: Preparation
+    fill: Callable[[NDArray[np.uint8], bytes, str], None]
+    size: int
     is_far: bool = False
 
-    def batches(self, files: Sequence[NamedFile], length: int) -> Iterator[Batch]:
+    def batches(self, names: Sequence[str], length: int) -> Iterator[Batch]:
         """All files in batches of `length`, in their order; the next one is made while one is looked at.
 
         Raises:
@@ -91,13 +76,13 @@ class Decoder:
         memory = ReusedMemory(BATCHES)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
-            begins = iter(range(0, len(files), length))
+            begins = iter(range(0, len(names), length))
 
             def begin() -> None:
                 for first in begins:
-                    some = files[first : first + length]
-                    pixels = squares_in(memory, len(some), self.preparation.size)
-                    waiting.append(_Filling(self, some, run, pixels, slots, pool))
+                    places = range(first, min(first + length, len(names)))
+                    pixels = squares_in(memory, len(places), self.size)
+                    waiting.append(_Filling(self, names, places, run, pixels, slots, pool))
                     return
 
             try:
@@ -121,30 +106,31 @@ class _Filling:
     def __init__(
         self,
         decoder: Decoder,
-        files: Sequence[NamedFile],
+        names: Sequence[str],
+        places: range,
         run: int,
         pixels: NDArray[np.uint8],
         slots: threading.BoundedSemaphore,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._decoder = decoder
-        self._files = files
+        self._names = names
+        self._places = places
         self._slots = slots
         self._pixels = pixels
         self._runs: list[Future[dict[int, str]]] = [
-            pool.submit(self._fill, range(first, min(first + run, len(files)))) for first in range(0, len(files), run)
+            pool.submit(self._fill, places[first : first + run]) for first in range(0, len(places), run)
         ]
 
     def _fill(self, places: range) -> dict[int, str]:
         """Decode the files of some places; the reasons of those that cannot be."""
         reasons = {}
-        preparation = self._decoder.preparation
         for place in places:
-            name = self._files[place].name
+            name = self._names[place]
             try:
                 data = self._decoder.read(name)
                 with self._slots:
-                    square_into(self._pixels[place], data, name, preparation.resample, preparation.background)
+                    self._decoder.fill(self._pixels[place - self._places.start], data, name)
             except SpacerInputError as error:
                 reasons[place] = str(error)
         return reasons
@@ -154,10 +140,6 @@ class _Filling:
         for run in self._runs:
             reasons |= run.result()
         if not reasons:
-            return Batch([file.token for file in self._files], self._pixels, [])
-        kept = [place for place in range(len(self._files)) if place not in reasons]
-        return Batch(
-            [self._files[place].token for place in kept],
-            self._pixels[kept],
-            [(self._files[place].name, reasons[place]) for place in sorted(reasons)],
-        )
+            return Batch(list(self._places), self._pixels, [])
+        kept = [place for place in self._places if place not in reasons]
+        return Batch(kept, self._pixels[[place - self._places.start for place in kept]], sorted(reasons.items()))
