@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from spacer_like.cli.rendering import MOST_ROWS, name, table
+from spacer_like.drawing.labels import plain_text
 from spacer_like.reports.evaluation import count_of
-from spacer_like.reports.labels import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from spacer_like.drawing.labels import plain_text, shorten
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_of, percent
-from spacer_like.reports.labels import plain_text, shorten
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

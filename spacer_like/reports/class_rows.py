@@ -6,44 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacer_like.drawing.charts import DARK, bare, compact, heading, subheading
+from spacer_like.drawing.figures import name_style
+from spacer_like.drawing.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 from spacer_like.reports.evaluation import Evaluation
-from spacer_like.reports.figures import name_style
-from spacer_like.reports.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-DARK = 0.55
-"""Share of a row from which a cell is so dark that its count is written in white."""
-
-
-def compact(number: int) -> str:
-    """A count in at most four characters.
-
-    >>> compact(950), compact(9500), compact(12345), compact(2345678)
-    ('950', '9500', '12k', '2.3M')
-    """
-    if number < 10_000:
-        return str(number)
-    return f"{number / 1000:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
-
-
-def bare(axes: Axes) -> None:
-    """No frame, quiet ticks."""
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    axes.tick_params(which="both", length=0, colors=INK, labelsize=9)
-
-
-def heading(axes: Axes, text: str, pad: float = 6) -> None:
-    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
-
-
-def subheading(axes: Axes, text: str) -> None:
-    axes.annotate(
-        text, (0, 1), xytext=(0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9.5, color=GREY,
-        va="bottom",
-    )  # fmt: skip
 
 
 def draw_confusion(

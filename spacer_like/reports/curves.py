@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spacer_like.reports.class_rows import bare, compact, heading, subheading
+from spacer_like.drawing.charts import bare, compact, heading, subheading
+from spacer_like.drawing.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 from spacer_like.reports.evaluation import Evaluation, percent
-from spacer_like.reports.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.drawing.labels import plain_text
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports.labels import plain_text
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacer_like.drawing.charts import DPI, bare, chart, headed_figure, heading, name_axes
+from spacer_like.drawing.figures import Destination, write_figure
+from spacer_like.drawing.palette import GREY, INK
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.rarity.bins import BINS, CELLS, cell_colours, hex_colour
-from spacer_like.reports.class_rows import bare, heading
 from spacer_like.reports.evaluation import count_of
-from spacer_like.reports.figures import Destination, write_figure
-from spacer_like.reports.palette import GREY, INK
-from spacer_like.reports.rarity_charts import DPI, chart, headed_figure, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacer_like.drawing.contact_sheet import SheetImage, SheetSection, contact_sheet
+from spacer_like.drawing.figures import Destination
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports.figures import Destination, drawable, name_style, write_figure
-from spacer_like.reports.labels import shorten
-from spacer_like.reports.palette import FAINT, GREY, INK
-from spacer_like.reports.rarity_charts import DPI, headed_figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 SHOWN = 24
-COLUMNS = 8
-LONGEST_TOKEN = 14
-_CELL_WIDTH, _CELL_HEIGHT, _PICTURE = 1.32, 1.66, 1.16
-_HEAD, _SECTION = 0.95, 0.42
 
 
 class SheetEntry(NamedTuple):
@@ -90,65 +80,19 @@ def contact_sheet_picture(
         MissingExtraError: matplotlib is not installed.
     """
     rarest, commonest = sheet_entries(tokens, scores, shown)
-    columns = min(COLUMNS, len(rarest))
-    sections = [("The rarest", rarest), ("The commonest", commonest)]
-    sections = [(name, entries) for name, entries in sections if entries]
-    rows = sum(-(-len(entries) // columns) for _, entries in sections)
-    width = max(columns * _CELL_WIDTH + 0.4, 6.0)
-    height = _HEAD + rows * _CELL_HEIGHT + len(sections) * _SECTION + 0.1
     count = int(np.count_nonzero(~np.isnan(np.asarray(scores, dtype=np.float64))))
-    detail = f"{count:,} images ranked; below each: token, rank, score"
-    figure = headed_figure(width, height, "What is rare and what is common", detail, title)
-    top = _HEAD
-    for name, entries in sections:
-        top = _draw_section(figure, name, entries, images, top, columns)
-    write_figure(figure, path, DPI)
+    contact_sheet(
+        [
+            SheetSection(name, [_sheet_image(entry, images) for entry in entries])
+            for name, entries in (("The rarest", rarest), ("The commonest", commonest))
+        ],
+        path,
+        headline="What is rare and what is common",
+        detail=f"{count:,} images ranked; below each: token, rank, score",
+        title=title,
+    )
     return rarest, commonest
 
 
-def _draw_section(
-    figure: Figure,
-    name: str,
-    entries: list[SheetEntry],
-    images: Mapping[str, NDArray[np.uint8]],
-    top: float,
-    columns: int,
-) -> float:
-    """Draw a heading and rows of images from `top` inches below the sheet's upper edge; returns where they end."""
-    width, height = figure.get_size_inches()
-    figure.text(
-        0.3 / width, 1 - (top + 0.16) / height, name, fontsize=12, fontweight="bold", color=INK, va="center"
-    )  # fmt: skip
-    top += _SECTION
-    for number, entry in enumerate(entries):
-        row, column = divmod(number, columns)
-        left = 0.3 + column * _CELL_WIDTH
-        upper = top + row * _CELL_HEIGHT
-        axes = figure.add_axes(
-            (left / width, 1 - (upper + _PICTURE) / height, _PICTURE / width, _PICTURE / height)
-        )  # fmt: skip
-        _draw_image(axes, images.get(entry.token_id))
-        _caption(figure, entry, (left + _PICTURE / 2) / width, upper + _PICTURE, height)
-    return top + -(-len(entries) // columns) * _CELL_HEIGHT
-
-
-def _draw_image(axes: Axes, pixels: NDArray[np.uint8] | None) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_color(FAINT)
-    if pixels is None:
-        axes.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=8, color=GREY, transform=axes.transAxes)
-        return
-    # Small drawings keep their pixels' edges; large photographs are smoothed.
-    small = max(pixels.shape[:2]) < _PICTURE * DPI
-    axes.imshow(pixels, interpolation="nearest" if small else "antialiased")
-
-
-def _caption(figure: Figure, entry: SheetEntry, middle: float, below: float, height: float) -> None:
-    style: dict[str, Any] = {"ha": "center", "va": "top", "color": INK}
-    token = drawable(shorten(entry.token_id, LONGEST_TOKEN))
-    figure.text(middle, 1 - (below + 0.05) / height, token, **name_style(fontsize=8.5, fontweight="bold", **style))
-    figure.text(
-        middle, 1 - (below + 0.22) / height, f"{entry.rank:,}.   {entry.score:#.4g}", fontsize=8.5, **style
-    )  # fmt: skip
+def _sheet_image(entry: SheetEntry, images: Mapping[str, NDArray[np.uint8]]) -> SheetImage:
+    return SheetImage(images.get(entry.token_id), entry.token_id, f"{entry.rank:,}.   {entry.score:#.4g}")

@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacer_like.drawing.charts import BAR, DPI, chart, headed_figure, heading, known_scores, name_axes
+from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
+from spacer_like.drawing.labels import shorten_all
+from spacer_like.drawing.palette import BLUE, INK
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports.class_rows import heading
 from spacer_like.reports.evaluation import count_of
-from spacer_like.reports.figures import Destination, drawable, name_style, write_figure
-from spacer_like.reports.labels import shorten_all
-from spacer_like.reports.palette import BLUE, INK
-from spacer_like.reports.rarity_charts import BAR, DPI, chart, headed_figure, known_scores, name_axes
 
 SHOWN = 100
 LONGEST_NAME = 24

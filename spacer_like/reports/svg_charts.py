@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from math import isnan
 
-from spacer_like.reports.palette import BLUE
+from spacer_like.drawing.palette import BLUE
 
 WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 24, 12, 40

@@ -6,9 +6,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
+from spacer_like.drawing.palette import OTHER, marks
 from spacer_like.reports import annotated_picture
 from spacer_like.reports.annotated_picture import annotated_figure
-from spacer_like.reports.palette import OTHER, marks
 
 PHOTOGRAPH = np.full((60, 90, 3), 128, np.uint8)
 

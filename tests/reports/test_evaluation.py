@@ -2,8 +2,8 @@
 
 import pytest
 
+from spacer_like.drawing.labels import plain_text, shorten, shorten_all
 from spacer_like.reports.evaluation import percent, read_evaluation
-from spacer_like.reports.labels import plain_text, shorten, shorten_all
 
 
 @pytest.mark.parametrize(

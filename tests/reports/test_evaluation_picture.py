@@ -9,9 +9,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.drawing.charts import compact
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.reports import evaluation_picture
-from spacer_like.reports.class_rows import compact
 from spacer_like.reports.evaluation_picture import evaluation_figure
 from spacer_like.storage import read_bytes
 
@@ -140,7 +140,7 @@ def test_without_matplotlib_one_sentence_tells_what_to_install():
     code = """
 import sys
 sys.modules["matplotlib"] = None
-from spacer_like.reports.figures import new_figure
+from spacer_like.drawing.figures import new_figure
 try:
     new_figure(1, 1)
 except ImportError as error:

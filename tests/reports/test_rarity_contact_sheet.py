@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacer_like.drawing import contact_sheet
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports import rarity_contact_sheet
 from spacer_like.reports.rarity_contact_sheet import contact_sheet_picture, sheet_entries
 
 
@@ -45,7 +45,7 @@ def test_scores_that_do_not_fit_are_refused(tokens, scores, said):
 
 def test_each_image_stands_above_its_token_rank_and_score(monkeypatch):
     figures = []
-    monkeypatch.setattr(rarity_contact_sheet, "write_figure", lambda figure, *_: figures.append(figure))
+    monkeypatch.setattr(contact_sheet, "write_figure", lambda figure, *_: figures.append(figure))
     images = {name: square(40 * number) for number, name in enumerate("abc")}
     contact_sheet_picture(list("abc"), [1, 3, 2], images, "x.png", shown=1, title="punks")
     drawn = [np.asarray(axes.images[0].get_array()) for axes in figures[0].axes]

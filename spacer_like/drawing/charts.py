@@ -1,4 +1,4 @@
-"""What the charts of rarity share: a figure with a headline and one line below it, and checked scores."""
+"""What charts share: a figure with a headline and one line below it, bare axes, headings, and checked scores."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacer_like.drawing.figures import drawable, new_figure
+from spacer_like.drawing.labels import shorten
+from spacer_like.drawing.palette import FAINT, GREY, INK
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports.class_rows import bare
-from spacer_like.reports.figures import drawable, new_figure
-from spacer_like.reports.labels import shorten
-from spacer_like.reports.palette import FAINT, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +23,12 @@ _EDGE, _HEAD, _FOOT = 0.3, 1.05, 0.62
 """Inches left of the headline, above the charts, and below them."""
 
 
+DARK = 0.55
+"""Share of a row from which a cell is so dark that its count is written in white."""
+
+
 def headed_figure(width: float, height: float, headline: str, detail: str, title: str = "") -> Figure:
-    """A figure of `width` x `height` inches with a headline, before which `title` names the collection, and a line of
+    """A figure of `width` x `height` inches with a headline, before which `title` names what it is about, and a line of
     detail."""
     figure = new_figure(width, height)
     named = f"{shorten(title, LONGEST_TITLE)}: {headline[0].lower()}{headline[1:]}" if title else headline
@@ -47,6 +50,35 @@ def chart(figure: Figure, left: float, width: float, foot: float = _FOOT, head: 
     axes.grid(axis="y", color=FAINT)
     axes.set_axisbelow(True)
     return axes
+
+
+def compact(number: int) -> str:
+    """A count in at most four characters.
+
+    >>> compact(950), compact(9500), compact(12345), compact(2345678)
+    ('950', '9500', '12k', '2.3M')
+    """
+    if number < 10_000:
+        return str(number)
+    return f"{number / 1000:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
+
+
+def bare(axes: Axes) -> None:
+    """No frame, quiet ticks."""
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(which="both", length=0, colors=INK, labelsize=9)
+
+
+def heading(axes: Axes, text: str, pad: float = 6) -> None:
+    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", color=INK, pad=pad)
+
+
+def subheading(axes: Axes, text: str) -> None:
+    axes.annotate(
+        text, (0, 1), xytext=(0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=9.5, color=GREY,
+        va="bottom",
+    )  # fmt: skip
 
 
 def name_axes(axes: Axes, x: str, y: str) -> None:
