@@ -16,15 +16,17 @@ from spacer_like.exceptions import MessageError, MissingFieldError
 _ROOMS = {
     "EfficientNetExtractor": "spacer_like.extractors.efficientnet",
     "EfficientNetLite0Extractor": "spacer_like.extractors.efficientnet_lite",
+    "ResNet50Extractor": "spacer_like.extractors.resnet",
     "VGG16CaffeExtractor": "spacer_like.extractors.vgg16_caffe",
     "DummyExtractor": "spacer_like.extractors.base",
     "MiniBatchTrainer": "spacer_like.learning.trainer",
 }
-# Paths in PySpacer's messages whose last part is the class's name but whose module is not ours.
+# Other paths of the same classes: those of PySpacer's messages, and shorter ones.
 _OTHER_PATHS = {
     "spacer_like.extractors": (
         "EfficientNetExtractor",
         "EfficientNetLite0Extractor",
+        "ResNet50Extractor",
         "VGG16CaffeExtractor",
         "DummyExtractor",
     ),

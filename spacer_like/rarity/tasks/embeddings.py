@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like import __version__
-from spacer_like.exceptions import CollectionError, ExtractorMismatchError, MessageError
+from spacer_like.exceptions import CollectionError, MessageError
+from spacer_like.extractors.image_features import check_size, image_features
 from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.collection import IDS_NAME, ids_beside, open_collection
 from spacer_like.rarity.deciles import deciles_of
@@ -148,36 +149,16 @@ def _features(
     extractor: FeatureExtractor, images_loc: DataLocation, preparation: PreparationMsg
 ) -> tuple[list[str], NDArray[np.float32], list[Unreadable]]:
     """Tokens [n] of the images that can be decoded, their features float32 [n, m], and the other files."""
-    if preparation.size != extractor.CROP_SIZE:
-        raise MessageError(
-            f"The extractor {type(extractor).__name__} takes squares of {extractor.CROP_SIZE} pixels: the message's "
-            f"size must be {extractor.CROP_SIZE}, and is {preparation.size}."
-        )
+    check_size(extractor, preparation.size)
     tokens: list[str] = []
     blocks: list[NDArray[np.float32]] = []
     with open_collection(images_loc, preparation) as collection:
         for some, pixels in collection.batches():
             tokens += some
-            blocks.append(_vectors(extractor, pixels))
+            blocks.append(image_features(extractor, pixels))
         if not tokens:
             raise CollectionError(collection.reason_for_nothing())
         return tokens, np.concatenate(blocks), collection.unreadable
-
-
-def _vectors(extractor: FeatureExtractor, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    try:
-        vectors, _ = extractor.patches_to_features(list(pixels))
-    except NotImplementedError:
-        raise MessageError(
-            f"The extractor {type(extractor).__name__} does not look at images: name one that does."
-        ) from None
-    features = np.asarray(vectors, np.float32)
-    if features.ndim != 2 or len(features) != len(pixels) or not np.isfinite(features).all():
-        raise ExtractorMismatchError(
-            f"The extractor {type(extractor).__name__} must make a vector of finite numbers of each image, and has "
-            f"made {list(features.shape)} of {len(pixels)} images."
-        )
-    return features
 
 
 def _evaluation(
