@@ -1,0 +1,278 @@
+"""Chips, wherever they are: image files in a folder, or blocks that are still in their tiles.
+
+>>> from spacer_like.data_classes import DataLocation
+>>> with open_chips(DataLocation("memory", "chips/33")) as chips:  # doctest: +SKIP
+...     for names, pixels in chips.pixels(chips.names, 224):
+...         look_at(pixels)
+...     chips.unreadable
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from spacer_like.chips.messages.tiles import UnreadableChip
+from spacer_like.chips.range_reading import Range, RangesReader
+from spacer_like.chips.tree import below
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataNotFoundError, ImageError, TileError
+from spacer_like.images.decoding import Decoder, batch_length
+from spacer_like.images.square import square_into
+from spacer_like.progress import report
+from spacer_like.storage import list_keys, storage_factory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ENDINGS = (".jpg", ".jpeg")
+MANIFEST_ENDING = ".parquet"
+MOST_CHIP_BYTES = 2**26
+"""The largest chip that is read."""
+
+_fill = partial(square_into, shrink_on_load=True)
+
+
+class TileBlocks(NamedTuple):
+    """A tile whose blocks are chips.
+
+    Fields:
+        tile_loc: the tile.
+        to_jpeg: makes a JPEG file of the bytes of a block.
+    """
+
+    tile_loc: DataLocation
+    to_jpeg: Callable[[bytes], bytes]
+
+
+class ChipPlaces:
+    """Where the bytes of chips are, for a million of them in little memory.
+
+    A chip is a file of its own in one of the folders, or a range of bytes of one of the tiles.
+    """
+
+    def __init__(self) -> None:
+        self.folders: list[DataLocation] = []
+        self.tiles: list[TileBlocks] = []
+        self._found: dict[str, tuple[int, int, int]] = {}
+
+    def add_file(self, name: str, folder: int) -> None:
+        """A chip that is a file of one of `folders`."""
+        self._found[name] = (~folder, 0, 0)
+
+    def add_block(self, name: str, tile: int, offset: int, length: int) -> None:
+        """A chip that is `length` bytes of one of `tiles`, from `offset` on."""
+        self._found[name] = (tile, offset, length)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
+
+    def sorted(self) -> tuple[list[str], NDArray[np.int64]]:
+        """Names [n], and int64 [n, 3]: a tile's number, or a folder's as its complement; offset; length."""
+        names = sorted(self._found)
+        return names, np.array([self._found[name] for name in names], np.int64).reshape(-1, 3)
+
+
+class ChipSource:
+    """Chips by their names.
+
+    Attributes:
+        name: what errors call them.
+        names: of all chips, such as ``Z33-03111121232201230_1050410012C31100.jpg``, sorted.
+    """
+
+    def __init__(self, name: str, places: ChipPlaces, unreadable: Sequence[UnreadableChip] = ()) -> None:
+        self.name = name
+        self.names, self._places = places.sorted()
+        self._folders = places.folders
+        self._tiles = places.tiles
+        self._unreadable = {chip.name: chip for chip in unreadable}
+
+    @property
+    def unreadable(self) -> list[UnreadableChip]:
+        """Chips that are no images, as far as `pixels` has looked, and files that do not count; by their names."""
+        return [self._unreadable[name] for name in sorted(self._unreadable)]
+
+    def __contains__(self, name: str) -> bool:
+        place = bisect_left(self.names, name)
+        return place < len(self.names) and self.names[place] == name
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, name: str) -> bytes:
+        """The JPEG file of a chip.
+
+        Raises:
+            DataNotFoundError: there is no chip of that name, or its file or tile is gone.
+            TileError: its tile is shorter than it was.
+            ImageError: its file is too large to be a chip.
+            SpacerError: other errors of the storage.
+        """
+        where = self._where(name)
+        if where.file < 0:
+            return self._read_file(name, ~where.file)
+        return self._chip_of_block(name, where, self._read_range(where))
+
+    def pixels(
+        self, names: Sequence[str], size: int, batch_size: int | None = None
+    ) -> Iterator[tuple[list[str], NDArray[np.uint8]]]:
+        """Names [n] and pixels uint8 [n, size, size, 3] of chips, in the order of `names`, decoded ahead by threads.
+
+        A chip is decoded at a half, a quarter or an eighth of its width where that is enough, and resized to the size
+        with the bicubic filter. One that cannot be read is left out, and is in `unreadable`. No batch is empty. The
+        pixels are the caller's. Progress is reported.
+
+        Args:
+            batch_size: the largest n; None: about 32 MiB of pixels.
+
+        Raises:
+            DataNotFoundError: there is no chip of one of the names.
+            SpacerError: an error that is not the fault of a single chip, such as a storage that does not answer.
+        """
+        decoder = Decoder(self._reader(names), _fill, size, self._is_far)
+        ended = 0
+        for batch in decoder.batches(names, batch_size or batch_length(size)):
+            ended += len(batch.places) + len(batch.unreadable)
+            for place, reason in batch.unreadable:
+                self._unreadable[names[place]] = _unreadable(names[place], reason)
+            if batch.places:
+                yield [names[place] for place in batch.places], batch.pixels
+            # It would be held while the next but one is being filled.
+            del batch
+            report(f"chips of {self.name}", ended, len(names))
+
+    def close(self) -> None:
+        """Give back what is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _where(self, name: str) -> Range:
+        if name not in self:
+            raise DataNotFoundError(f"There is no chip '{_told(name)}' in '{self.name}'.")
+        return Range(*self._places[bisect_left(self.names, name)].tolist())
+
+    @property
+    def _is_far(self) -> bool:
+        locs = [*self._folders, *(tile.tile_loc for tile in self._tiles)]
+        return any(loc.storage_type not in ("filesystem", "memory") for loc in locs)
+
+    def _reader(self, names: Sequence[str]) -> Callable[[str], bytes]:
+        """What gives the bytes of each of some chips; of far tiles it reads many at once."""
+        places = [self._where(name) for name in names]
+        if not (self._tiles and self._is_far):
+            return self.read
+        blocks = [name for name, where in zip(names, places, strict=True) if where.file >= 0]
+        place_of = {name: place for place, name in enumerate(blocks)}
+        ranges = RangesReader([where for where in places if where.file >= 0], self._read_range)
+
+        def read(name: str) -> bytes:
+            place = place_of.get(name)
+            return self.read(name) if place is None else self._chip_of_block(name, self._where(name), ranges[place])
+
+        return read
+
+    def _read_file(self, name: str, folder: int) -> bytes:
+        loc = below(self._folders[folder], name)
+        data = storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, MOST_CHIP_BYTES + 1)
+        if len(data) > MOST_CHIP_BYTES:
+            raise ImageError(f"The file '{_told(name)}' is larger than {MOST_CHIP_BYTES // 2**20} MiB: it is no chip.")
+        return data
+
+    def _read_range(self, where: Range) -> bytes:
+        loc = self._tiles[where.file].tile_loc
+        return storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, where.offset, where.length)
+
+    def _chip_of_block(self, name: str, where: Range, block: bytes) -> bytes:
+        tile = self._tiles[where.file]
+        if len(block) != where.length:
+            raise TileError(
+                f"The tile '{_told(tile.tile_loc.display_name)}' is shorter than when it was cut, and has no chip "
+                f"'{_told(name)}' any more: cut it again."
+            )
+        return tile.to_jpeg(block)
+
+
+def open_chips(chips_loc: DataLocation) -> ChipSource:
+    """The chips at a location: a folder of image files, at any depth; a manifest; or a folder of manifests.
+
+    A manifest has the chips that were made of its tile: those that were written, and those that are still in it. In a
+    folder with both image files and manifests, a chip that is a file is read from that.
+
+    Raises:
+        DataNotFoundError: there are neither image files nor manifests, or no such file.
+        TableError: a manifest that is malformed.
+        SpacerError: errors of the storage.
+    """
+    places = ChipPlaces()
+    unreadable: list[UnreadableChip] = []
+    if chips_loc.filename.lower().endswith(MANIFEST_ENDING):
+        manifests = [chips_loc]
+    else:
+        files, manifests = find_files(chips_loc)
+        unreadable += _add_files(places, files, below(chips_loc, "").key)
+        if not files and not manifests:
+            raise DataNotFoundError(
+                f"There are no chips in '{chips_loc.display_name}': neither files ending in .jpg nor manifests."
+            )
+    _add_manifests(places, manifests)
+    return ChipSource(chips_loc.display_name, places, unreadable)
+
+
+def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataLocation]]:
+    """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys."""
+    files, manifests = [], []
+    for loc in list_keys(below(folder_loc, "")):
+        name = loc.key.rpartition("/")[2].lower()
+        if name.startswith("."):
+            continue
+        if name.endswith(ENDINGS):
+            files.append(loc)
+        elif name.endswith(MANIFEST_ENDING):
+            manifests.append(loc)
+    return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
+
+
+def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> list[UnreadableChip]:
+    """Add image files; those that do not count are returned."""
+    unreadable = []
+    numbers: dict[str, int] = {}
+    first: dict[str, str] = {}
+    for loc in files:
+        folder, _, name = loc.key.rpartition("/")
+        if _told(name) != name:
+            unreadable.append(_unreadable(name, "The name of the file is no text in UTF-8: give it another one."))
+        elif name in first:
+            counts, other = first[name].removeprefix(root), loc.key.removeprefix(root)
+            unreadable.append(_unreadable(other, f"'{counts}' and '{other}' are of one name: '{counts}' counts."))
+        else:
+            first[name] = loc.key
+            if folder not in numbers:
+                numbers[folder] = len(places.folders)
+                # Of a key without a folder the folder is the empty text.
+                slash = "/" if folder or loc.key.startswith("/") else ""
+                places.folders.append(DataLocation(loc.storage_type, f"{folder}{slash}", loc.bucket_name))
+            places.add_file(name, numbers[folder])
+    return unreadable
+
+
+def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> None:
+    if manifests and not places.folders:
+        raise NotImplementedError
+
+
+def _unreadable(name: str, reason: str) -> UnreadableChip:
+    return UnreadableChip(name=_told(name), reason=_told(reason))
+
+
+def _told(text: str) -> str:
+    """A text as messages can carry it: names of files may hold bytes that are no text."""
+    return text.encode("utf-8", "backslashreplace").decode()
