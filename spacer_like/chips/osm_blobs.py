@@ -1,0 +1,123 @@
+"""The blobs of an ``.osm.pbf`` file, a few at a time: so that a file is read in bounded memory, from anywhere.
+
+A file is a header blob and data blobs, each after the length and header of its own; a header blob with any data blobs
+is such a file again. Format: https://wiki.openstreetmap.org/wiki/PBF_Format, and protobuf's wire format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from spacer_like.exceptions import MapDataError
+
+# The format's own limits.
+_LONGEST_HEADER = 2**16
+_LONGEST_BLOB = 2**25
+_BATCH_BYTES = 2**24
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+class BlobReader:
+    """The blobs of a file.
+
+    Args:
+        file: seekable; it is read from its begin.
+        name: what errors call it.
+
+    Raises:
+        MapDataError: no ``.osm.pbf``, or a damaged one.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        self._name = name
+        file.seek(0, 2)
+        self.size = file.tell()
+        """Bytes of the file."""
+        file.seek(0)
+        kind, self.header, _ = self._blob() or ("", b"", 0)
+        """The header blob, a file without data."""
+        if kind != "OSMHeader":
+            raise self._damaged("it does not begin as one")
+
+    def batches(self) -> Iterator[tuple[bytes, int]]:
+        """Small files that have all data blobs between them, each with how many bytes of the whole have been read.
+
+        None holds more than 48 MiB when it is unpacked.
+        """
+        self._file.seek(len(self.header))
+        batch, unpacked = [self.header], 0
+        while (blob := self._blob()) is not None:
+            kind, data, size = blob
+            # Blobs of other kinds are to be passed over.
+            if kind == "OSMData":
+                batch.append(data)
+                unpacked += size
+            if unpacked >= _BATCH_BYTES:
+                yield b"".join(batch), self._file.tell()
+                batch, unpacked = [self.header], 0
+        yield b"".join(batch), self.size
+
+    def _blob(self) -> tuple[str, bytes, int] | None:
+        """The next blob's kind, its bytes with what precedes it, and its size when it is unpacked."""
+        prefix = self._file.read(4)
+        if not prefix:
+            return None
+        header_length = int.from_bytes(prefix, "big")
+        if len(prefix) < 4 or not 0 < header_length <= _LONGEST_HEADER:
+            raise self._damaged(f"a blob's header cannot be {header_length} bytes long")
+        header = self._exactly(header_length)
+        kind, length = b"", 0
+        for number, value in self._fields(header):
+            if number == 1 and isinstance(value, bytes):
+                kind = value
+            elif number == 3 and isinstance(value, int):
+                length = value
+        if not 0 < length <= _LONGEST_BLOB:
+            raise self._damaged(f"a blob cannot be {length} bytes long")
+        blob = self._exactly(length)
+        return kind.decode("latin-1"), prefix + header + blob, self._unpacked_size(blob)
+
+    def _unpacked_size(self, blob: bytes) -> int:
+        sizes = [value if isinstance(value, int) else len(value) for number, value in self._fields(blob) if number <= 2]
+        size = max(sizes, default=0)
+        if not 0 < size <= _LONGEST_BLOB:
+            raise self._damaged(f"a blob cannot be {size} bytes long when it is unpacked")
+        return size
+
+    def _exactly(self, length: int) -> bytes:
+        data = self._file.read(length)
+        if len(data) < length:
+            raise self._damaged("it ends in the middle of a blob")
+        return data
+
+    def _fields(self, message: bytes) -> Iterator[tuple[int, int | bytes]]:
+        """The numbers and values of a protobuf message's fields."""
+        place = 0
+        while place < len(message):
+            key, place = self._varint(message, place)
+            kind = key & 7
+            if kind == _VARINT:
+                value, place = self._varint(message, place)
+                yield key >> 3, value
+                continue
+            length = {_FIXED64: 8, _FIXED32: 4}.get(kind, -1)
+            if kind == _BYTES:
+                length, place = self._varint(message, place)
+            if not 0 <= length <= len(message) - place:
+                raise self._damaged("a blob is malformed")
+            yield key >> 3, message[place : place + length]
+            place += length
+
+    def _varint(self, message: bytes, place: int) -> tuple[int, int]:
+        value = 0
+        for position, byte in enumerate(message[place : place + 10]):
+            value |= (byte & 127) << 7 * position
+            if byte < 128:
+                return value, place + position + 1
+        raise self._damaged("a blob is malformed")
+
+    def _damaged(self, reason: str) -> MapDataError:
+        return MapDataError(f"The extract '{self._name}' is no .osm.pbf file, or a damaged one: {reason}.")

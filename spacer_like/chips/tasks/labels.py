@@ -1,0 +1,167 @@
+"""The task that fetches labels from maps: from an Overpass server, or from an extract."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from spacer_like import config
+from spacer_like.chips.grid import Cell
+from spacer_like.chips.map_boxes import boxes_of
+from spacer_like.chips.map_elements import (
+    DATA_NAME,
+    FILTERED_NAME,
+    TAG_NAMES,
+    MapElements,
+    Tags,
+    merged_tags,
+    write_json,
+)
+from spacer_like.chips.messages import FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
+from spacer_like.chips.messages.labels import OVERPASS
+from spacer_like.chips.osm_extract import elements_in
+from spacer_like.chips.overpass import OverpassServer
+from spacer_like.chips.tree import below, cell_folder
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import MapDataError, SpacerError
+from spacer_like.progress import report
+from spacer_like.storage import delete, exists, list_keys, open_file, read_bytes, write_bytes
+from spacer_like.storage.concurrency import outcomes
+
+_CELL_FOLDER = re.compile(r"([0-3]{12})/")
+
+
+def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
+    """Fetch the tagged elements of OpenStreetMap in cells, one after the other; each is stored as it comes.
+
+    Of a cell that is there already, only the elements that `keys` choose are stored again.
+
+    Raises:
+        StorageUnavailableError: the server stayed busy; cells that came before are stored, and skipped next time.
+        MapDataError: the server refuses, or is none; the extract is damaged, or has nothing of a cell.
+        TileError: a cell is where its zone's projection has no meaning.
+    """
+    start = time.perf_counter()
+    quadkeys = list(dict.fromkeys(msg.quadkeys))
+    skipped = [] if msg.overwrite else _stored(msg.ard_loc, msg.zone, quadkeys)
+    if msg.keys is not None:
+        for quadkey in skipped:
+            folder = cell_folder(msg.ard_loc, msg.zone, quadkey)
+            _store_filtered(folder, _read_elements(folder), msg.keys)
+    there = set(skipped)
+    missing = [quadkey for quadkey in quadkeys if quadkey not in there]
+    fetched: list[FetchedCell] = []
+    for elements, attempts in _elements(msg, missing):
+        _store(cell_folder(msg.ard_loc, msg.zone, elements.quadkey), elements, msg.keys)
+        fetched.append(
+            FetchedCell(
+                quadkey=elements.quadkey,
+                nodes=len(elements.nodes),
+                ways=len(elements.ways),
+                relations=len(elements.relations),
+                attempts=attempts,
+            )
+        )
+        report("fetching map data", len(fetched), len(missing))
+    return FetchLabelsReturnMsg(fetched=fetched, skipped=skipped, runtime=time.perf_counter() - start)
+
+
+def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OVERPASS) -> tuple[Tags, Tags, Tags]:
+    """The tags in all cells of a zone of which a tree has a folder; what is not there is fetched.
+
+    They are stored as ``node_tags.json``, ``way_tags.json`` and ``relation_tags.json`` in the zone's folder.
+
+    Args:
+        path: the root of the tree, as a path, a URI or a location.
+
+    Returns:
+        For nodes, ways and relations: each key with the values of all elements that have it.
+
+    Raises:
+        MapDataError: the tree has no cell of the zone; others as `fetch_labels`.
+    """
+    ard_loc = path if isinstance(path, DataLocation) else DataLocation.from_uri(path)
+    zone_folder = below(ard_loc, f"{zone:02d}", "")
+    keys = (loc.key.removeprefix(zone_folder.key) for loc in list_keys(zone_folder))
+    quadkeys = sorted({found[1] for key in keys if (found := _CELL_FOLDER.match(key))})
+    if not quadkeys:
+        raise MapDataError(f"'{zone_folder.display_name}' has no folder of a cell of zoom 12.")
+    fetch_labels(FetchLabelsMsg(zone=zone, quadkeys=quadkeys, ard_loc=ard_loc, endpoint=endpoint))
+    of_cells = [_read_elements(cell_folder(ard_loc, zone, quadkey)).tags() for quadkey in quadkeys]
+    nodes, ways, relations = (merged_tags(tags[kind] for tags in of_cells) for kind in range(3))
+    for name, tags in zip(TAG_NAMES, (nodes, ways, relations), strict=True):
+        write_bytes(below(ard_loc, f"{zone:02d}", name), write_json(tags, name))
+    return nodes, ways, relations
+
+
+def _elements(msg: FetchLabelsMsg, quadkeys: Sequence[str]) -> Iterator[tuple[MapElements, int]]:
+    """The elements of each cell, and how often a server was asked for them."""
+    if not quadkeys:
+        return
+    cells = [Cell(msg.zone, quadkey) for quadkey in quadkeys]
+    areas = [boxes_of(cell) for cell in cells]
+    if msg.extract_loc is not None:
+        name = msg.extract_loc.display_name
+        with _local_file(msg.extract_loc) as file:
+            for cell, found in zip(cells, elements_in(file, areas, name), strict=True):
+                yield MapElements.of(cell.quadkey, found, f"the extract '{name}'"), 0
+        return
+    server = OverpassServer(msg.endpoint, msg.timeout, msg.max_bytes, msg.attempts)
+    for cell, area in zip(cells, areas, strict=True):
+        found, attempts = server.elements(area, f"the cell {cell.name}")
+        yield MapElements.of(cell.quadkey, found, f"the answer of {server.name}"), attempts
+
+
+@contextmanager
+def _local_file(loc: DataLocation) -> Iterator[BinaryIO]:
+    """What is stored at a location, as a file that can be read many times at no cost."""
+    with open_file(loc) as source:
+        if not loc.is_remote:
+            yield source
+            return
+        with tempfile.TemporaryFile(prefix="spacer-") as copy:
+            shutil.copyfileobj(source, copy, 2**20)
+            yield copy
+
+
+def _stored(ard_loc: DataLocation, zone: int, quadkeys: Sequence[str]) -> list[str]:
+    """Those cells whose elements are there, in their order."""
+    folders = {quadkey: cell_folder(ard_loc, zone, quadkey) for quadkey in quadkeys}
+    found: set[str] = set()
+    concurrency = config.settings().storage_concurrency
+    for quadkey, is_there in outcomes(
+        lambda quadkey: exists(below(folders[quadkey], DATA_NAME)), quadkeys, concurrency
+    ):
+        if isinstance(is_there, SpacerError):
+            raise is_there
+        if is_there:
+            found.add(quadkey)
+    return [quadkey for quadkey in quadkeys if quadkey in found]
+
+
+def _read_elements(folder: DataLocation) -> MapElements:
+    loc = below(folder, DATA_NAME)
+    return MapElements.from_json(read_bytes(loc), f"'{loc.display_name}'")
+
+
+def _store(folder: DataLocation, elements: MapElements, keys: Sequence[str] | None) -> None:
+    data = elements.to_json()
+    # Data of before must not stand beside tags that belong to others.
+    delete(below(folder, DATA_NAME))
+    for name, tags in zip(TAG_NAMES, elements.tags(), strict=True):
+        write_bytes(below(folder, name), write_json(tags, name))
+    if keys is None:
+        delete(below(folder, FILTERED_NAME))
+    else:
+        _store_filtered(folder, elements, keys)
+    # The data last: who finds them finds the rest too.
+    write_bytes(below(folder, DATA_NAME), data)
+
+
+def _store_filtered(folder: DataLocation, elements: MapElements, keys: Sequence[str]) -> None:
+    write_bytes(below(folder, FILTERED_NAME), elements.filtered(keys).to_json())
