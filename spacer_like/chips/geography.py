@@ -119,13 +119,13 @@ def _cells_in(box: Box, zone: int, zoom: int) -> list[Cell]:
     xs, ys = _ring(begin, south, end, north, _STEPS)
     meridian = central_meridian(zone)
     # The northern projection goes on south of the equator with negative northings: the grid's own metres.
-    eastings, northings = _to_metres(zone)(xs + meridian, ys)
+    eastings, northings = to_metres(zone)(xs + meridian, ys)
     # A box across the central meridian or the equator bulges there, perhaps between two points.
     if begin < 0 < end:
-        more = _to_metres(zone)(np.array([meridian, meridian]), np.array([south, north]))
+        more = to_metres(zone)(np.array([meridian, meridian]), np.array([south, north]))
         eastings, northings = np.append(eastings, more[0]), np.append(northings, more[1])
     if south < 0 < north:
-        more = _to_metres(zone)(np.array([begin + meridian, end + meridian]), np.zeros(2))
+        more = to_metres(zone)(np.array([begin + meridian, end + meridian]), np.zeros(2))
         eastings, northings = np.append(eastings, more[0]), np.append(northings, more[1])
     side = side_of_zoom(zoom)
     last = 2**zoom - 1
@@ -192,7 +192,11 @@ def _to_degrees(epsg: int) -> Transformation:
 
 
 @lru_cache
-def _to_metres(zone: int) -> Transformation:
+def to_metres(zone: int) -> Transformation:
+    """From longitudes and latitudes to eastings and northings of a zone's northern projection, arrays of float64.
+
+    South of the equator northings are negative there: the metres of the grid itself.
+    """
     return _transformation(4326, epsg_of_zone(zone))
 
 
