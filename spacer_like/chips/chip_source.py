@@ -9,30 +9,42 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from logging import getLogger
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from spacer_like.chips.messages.tiles import UnreadableChip
+from spacer_like.chips.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tree import below
+from spacer_like.config import settings
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, ImageError, TileError
+from spacer_like.exceptions import DataNotFoundError, ImageError, SpacerError, TableError, TileError
 from spacer_like.images.decoding import Decoder, batch_length
 from spacer_like.images.square import square_into
 from spacer_like.progress import report
 from spacer_like.storage import list_keys, storage_factory
+from spacer_like.storage.concurrency import outcomes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from spacer_like.chips.manifest import Manifest
+
+logger = getLogger(__name__)
 
 ENDINGS = (".jpg", ".jpeg")
 MANIFEST_ENDING = ".parquet"
 MOST_CHIP_BYTES = 2**26
 """The largest chip that is read."""
+_MOST_MANIFEST_BYTES = 2**28
+# So many manifests are held at a time.
+_READ_AT_ONCE = 64
 
 _fill = partial(square_into, shrink_on_load=True)
 
@@ -42,39 +54,47 @@ class TileBlocks(NamedTuple):
 
     Fields:
         tile_loc: the tile.
-        to_jpeg: makes a JPEG file of the bytes of a block.
+        chip_start: what a chip begins with, in place of the start of its block.
     """
 
     tile_loc: DataLocation
-    to_jpeg: Callable[[bytes], bytes]
+    chip_start: bytes
 
 
 class ChipPlaces:
-    """Where the bytes of chips are, for a million of them in little memory.
+    """Where the bytes of chips are: in files of their own in one of the folders, or in blocks of one of the tiles.
 
-    A chip is a file of its own in one of the folders, or a range of bytes of one of the tiles.
+    Made so that a million take little memory.
     """
 
     def __init__(self) -> None:
         self.folders: list[DataLocation] = []
         self.tiles: list[TileBlocks] = []
-        self._found: dict[str, tuple[int, int, int]] = {}
+        self._names: list[str] = []
+        self._known: set[str] = set()
+        self._numbers = array("q")
 
-    def add_file(self, name: str, folder: int) -> None:
-        """A chip that is a file of one of `folders`."""
-        self._found[name] = (~folder, 0, 0)
+    def add_file(self, name: str, folder: int) -> bool:
+        """A chip that is a file of one of `folders`; False: there is a chip of that name, which counts."""
+        return self._add(name, ~folder, 0, 0)
 
-    def add_block(self, name: str, tile: int, offset: int, length: int) -> None:
-        """A chip that is `length` bytes of one of `tiles`, from `offset` on."""
-        self._found[name] = (tile, offset, length)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._found
+    def add_block(self, name: str, tile: int, offset: int, length: int) -> bool:
+        """A chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
+        return self._add(name, tile, offset, length)
 
     def sorted(self) -> tuple[list[str], NDArray[np.int64]]:
         """Names [n], and int64 [n, 3]: a tile's number, or a folder's as its complement; offset; length."""
-        names = sorted(self._found)
-        return names, np.array([self._found[name] for name in names], np.int64).reshape(-1, 3)
+        order = sorted(range(len(self._names)), key=self._names.__getitem__)
+        numbers = np.array(self._numbers, np.int64).reshape(-1, 3)
+        return [self._names[place] for place in order], numbers[order]
+
+    def _add(self, name: str, file: int, offset: int, length: int) -> bool:
+        if name in self._known:
+            return False
+        self._known.add(name)
+        self._names.append(name)
+        self._numbers.extend((file, offset, length))
+        return True
 
 
 class ChipSource:
@@ -198,7 +218,12 @@ class ChipSource:
                 f"The tile '{_told(tile.tile_loc.display_name)}' is shorter than when it was cut, and has no chip "
                 f"'{_told(name)}' any more: cut it again."
             )
-        return tile.to_jpeg(block)
+        if not (block.startswith(START_OF_IMAGE) and block.endswith(END_OF_IMAGE)):
+            raise TileError(
+                f"The tile '{_told(tile.tile_loc.display_name)}' is another one than when it was cut, and has no chip "
+                f"'{_told(name)}' any more: cut it again."
+            )
+        return jpeg_of_block(tile.chip_start, block)
 
 
 def open_chips(chips_loc: DataLocation) -> ChipSource:
@@ -241,32 +266,81 @@ def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataL
     return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
 
 
+def read_manifests(manifests: Sequence[DataLocation]) -> Iterator[tuple[DataLocation, Manifest]]:
+    """Manifests with their locations, in their order, many read at once.
+
+    A table that is no manifest is passed over where it is one of several.
+
+    Raises:
+        TableError: a manifest that is malformed.
+        SpacerError: errors of the storage.
+    """
+    from spacer_like.chips.manifest import FORMAT, read_manifest
+
+    for first in range(0, len(manifests), _READ_AT_ONCE):
+        some = manifests[first : first + _READ_AT_ONCE]
+        found = dict(outcomes(_manifest_bytes, some, settings().storage_concurrency))
+        for loc in some:
+            data = found.pop(loc)
+            if isinstance(data, SpacerError):
+                raise data
+            if len(manifests) > 1 and FORMAT.encode() not in data:
+                logger.warning("'%s' is no manifest of chips, and is passed over", loc.display_name)
+                continue
+            yield loc, read_manifest(data, loc.display_name)
+
+
+def _manifest_bytes(loc: DataLocation) -> bytes:
+    data = storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, _MOST_MANIFEST_BYTES + 1)
+    if len(data) > _MOST_MANIFEST_BYTES:
+        raise TableError(
+            f"The table '{loc.display_name}' is larger than {_MOST_MANIFEST_BYTES // 2**20} MiB: it is no manifest."
+        )
+    return data
+
+
 def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> list[UnreadableChip]:
     """Add image files; those that do not count are returned."""
     unreadable = []
     numbers: dict[str, int] = {}
-    first: dict[str, str] = {}
     for loc in files:
-        folder, _, name = loc.key.rpartition("/")
+        folder, slash, name = loc.key.rpartition("/")
         if _told(name) != name:
             unreadable.append(_unreadable(name, "The name of the file is no text in UTF-8: give it another one."))
-        elif name in first:
-            counts, other = first[name].removeprefix(root), loc.key.removeprefix(root)
-            unreadable.append(_unreadable(other, f"'{counts}' and '{other}' are of one name: '{counts}' counts."))
-        else:
-            first[name] = loc.key
-            if folder not in numbers:
-                numbers[folder] = len(places.folders)
-                # Of a key without a folder the folder is the empty text.
-                slash = "/" if folder or loc.key.startswith("/") else ""
-                places.folders.append(DataLocation(loc.storage_type, f"{folder}{slash}", loc.bucket_name))
-            places.add_file(name, numbers[folder])
+            continue
+        if folder not in numbers:
+            numbers[folder] = len(places.folders)
+            places.folders.append(DataLocation(loc.storage_type, f"{folder}{slash}", loc.bucket_name))
+        if not places.add_file(name, numbers[folder]):
+            other = loc.key.removeprefix(root)
+            unreadable.append(_unreadable(other, f"There is another file '{name}' in the folder, which counts."))
     return unreadable
 
 
 def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> None:
-    if manifests and not places.folders:
-        raise NotImplementedError
+    """Add the chips of manifests that there are no image files of."""
+    for loc, manifest in read_manifests(manifests):
+        header = manifest.header
+        made = manifest.made()
+        if not len(made):
+            continue
+        target = header.tile_loc if header.chips_loc is None else header.chips_loc
+        # Who writes manifests on the web must not choose what is read here.
+        if loc.storage_type == "url" and target.storage_type != "url":
+            raise TableError(
+                f"The manifest '{loc.display_name}' is on the web, and its chips are not: they are not read."
+            )
+        names = made["chip"].to_pylist()
+        if header.chips_loc is not None:
+            places.folders.append(below(header.chips_loc, f"{header.zone:02d}", ""))
+            for name in names:
+                places.add_file(name, len(places.folders) - 1)
+            continue
+        places.tiles.append(TileBlocks(header.tile_loc, header.chip_start))
+        for name, offset, length in zip(names, made["offset"].to_pylist(), made["length"].to_pylist(), strict=True):
+            if offset is None or not 0 < length <= MOST_CHIP_BYTES:
+                raise TableError(f"The manifest '{loc.display_name}' does not say where in the tile chip '{name}' is.")
+            places.add_block(name, len(places.tiles) - 1, offset, length)
 
 
 def _unreadable(name: str, reason: str) -> UnreadableChip:
