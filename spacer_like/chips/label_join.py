@@ -1,0 +1,130 @@
+"""Which elements of a map lie in which cells of the grid; needs shapely.
+
+Cells are closed for lines: one along the side of two cells lies in both. A line that only touches a cell in a point
+does not lie in it, nor does an area that only touches it in points or lines. A point lies in one cell, as
+`spacer_like.chips.grid.cell_at` has it: between two cells in the eastern, and in the southern one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from spacer_like.chips.geometries import Geometries
+from spacer_like.chips.grid import NORTH_EDGE, WEST_EDGE, Cell, side_of_zoom
+from spacer_like.exceptions import TileError
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+_LINE = 1
+_MOST_PAIRS = 2**22
+_MOST_OWNERS = 2**14
+
+
+class CellJoin:
+    """Cells of one zone and zoom, to find what lies in them.
+
+    Args:
+        cells: any of them, each once.
+
+    Raises:
+        TileError: they are of several zones or zooms, or one is there twice.
+    """
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        kinds = {(cell.zone, cell.zoom) for cell in cells}
+        if len(kinds) != 1 or len(set(cells)) != len(cells):
+            raise TileError("Cells to join must be of one zone and one zoom, at least one, and each there once.")
+        ((self.zone, self.zoom),) = kinds
+        self.n_cells = len(cells)
+        self._side = side_of_zoom(self.zoom)
+        columns = np.array([cell.column for cell in cells], np.int64)
+        rows = np.array([cell.row for cell in cells], np.int64)
+        keys = self._keys(columns, rows)
+        self._places = np.argsort(keys)
+        self._sorted_keys = keys[self._places]
+        # In the order of their keys, as all that is found below.
+        columns, rows = columns[self._places], rows[self._places]
+        west, north = WEST_EDGE + columns * self._side, NORTH_EDGE - rows * self._side
+        self._boxes = shapely.box(west, north - self._side, west + self._side, north)
+        self._tree = shapely.STRtree(self._boxes)
+
+    def pairs(self, geometries: Geometries) -> Iterator[Pairs]:
+        """The pairs (owner, place of the cell) of which the element lies in the cell, each pair once.
+
+        Yields:
+            int64 [n], int64 [n]: the pairs of some elements, ascending; all of an element's are in one part, and the
+            elements of the parts ascend.
+        """
+        owners = geometries.owners()
+        step = max(min(_MOST_PAIRS // self.n_cells, _MOST_OWNERS), 1)
+        for first in range(0, len(owners), step):
+            some = owners[first : first + step]
+            of_points = _slice(geometries.point_owners, some)
+            of_shapes = _slice(geometries.shape_owners, some)
+            found = [
+                _paired(geometries.point_owners[of_points], *self._with_points(geometries.points[of_points])),
+                _paired(geometries.shape_owners[of_shapes], *self._with_shapes(geometries.shapes[of_shapes])),
+            ]
+            pairs = np.unique(np.concatenate(found), axis=0)
+            yield pairs[:, 0], pairs[:, 1]
+
+    def _with_points(self, points: NDArray[np.float64]) -> Pairs:
+        return self._looked_up(np.arange(len(points)), *self._columns_and_rows(points[:, 0], points[:, 1]))
+
+    def _with_shapes(self, shapes: NDArray[np.object_]) -> Pairs:
+        west, south, east, north = shapely.bounds(shapes).T
+        columns, rows = self._columns_and_rows(west, north)
+        cell_west, cell_north = WEST_EDGE + columns * self._side, NORTH_EDGE - rows * self._side
+        # Most buildings lie within one cell, and do not touch its sides.
+        alone = (cell_west < west) & (east < cell_west + self._side)
+        alone &= (cell_north - self._side < south) & (north < cell_north)
+        inside = self._looked_up(np.flatnonzero(alone), columns[alone], rows[alone])
+        others = np.flatnonzero(~alone)
+        across, boxes = self._across(shapes[others])
+        return np.concatenate([inside[0], others[across]]), np.concatenate([inside[1], self._places[boxes]])
+
+    def _columns_and_rows(self, eastings: NDArray[np.float64], northings: NDArray[np.float64]) -> Pairs:
+        side = self._side
+        columns = np.floor((eastings - WEST_EDGE) / side)
+        rows = np.floor((NORTH_EDGE - northings) / side)
+        # Quotients are rounded; the sides of cells are not.
+        columns += WEST_EDGE + (columns + 1) * side <= eastings
+        columns -= WEST_EDGE + columns * side > eastings
+        rows += NORTH_EDGE - (rows + 1) * side >= northings
+        rows -= NORTH_EDGE - rows * side < northings
+        return columns.astype(np.int64), rows.astype(np.int64)
+
+    def _across(self, shapes: NDArray[np.object_]) -> Pairs:
+        """Pairs (place of the shape, place of the box), by exact predicates of each with each that is near."""
+        shape, box = self._tree.query(shapes, predicate="intersects")
+        shapely.prepare(shapes)
+        touching = shapely.touches(shapes[shape], self._boxes[box])
+        # A line along a box's side only touches it, but over a length.
+        lines = np.flatnonzero(touching & (shapely.get_type_id(shapes[shape]) == _LINE))
+        along = shapely.relate_pattern(shapes[shape[lines]], self._boxes[box[lines]], "*1*******")
+        touching[lines[along]] = False
+        return shape[~touching], box[~touching]
+
+    def _looked_up(self, places: NDArray[np.int64], columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Pairs:
+        """Those of the places whose column and row is a cell's, with the place of the cell."""
+        size = 2**self.zoom
+        within = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+        places, keys = places[within], self._keys(columns[within], rows[within])
+        found = np.minimum(np.searchsorted(self._sorted_keys, keys), self.n_cells - 1)
+        hit = self._sorted_keys[found] == keys
+        return places[hit], self._places[found[hit]]
+
+    def _keys(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(rows * 2**self.zoom + columns)
+
+
+def _slice(owners: NDArray[np.int64], some: NDArray[np.int64]) -> slice:
+    return slice(int(np.searchsorted(owners, some[0])), int(np.searchsorted(owners, some[-1], side="right")))
+
+
+def _paired(owners: NDArray[np.int64], places: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([owners[places], cells], axis=1)

@@ -1,0 +1,103 @@
+"""Areas out of rings, and rings out of the ways that they are cut into; needs shapely.
+
+What multipolygons of OpenStreetMap are made of: https://wiki.openstreetmap.org/wiki/Relation:multipolygon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+_POLYGON, _LINE = 3, 1
+
+
+def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArray[np.float64]]) -> list[Any]:
+    """The polygons that outer and inner ways enclose; ways that belong to no ring are lines.
+
+    An inner ring is a hole of the smallest outer ring around it; an outer one in a hole is an island. Inner rings
+    without an outer one around them are lines: of the area only their outline is known.
+
+    Args:
+        outer, inner: float64 [n, 2] each, points of a way in their order, n at least 2, no two neighbours equal.
+
+    Returns:
+        Valid polygons, which may touch or lie over each other, and lines longer than 0.
+    """
+    shells, lines = _rings(outer)
+    holes, more_lines = _rings(inner)
+    lines += more_lines
+    if not len(shells):
+        return lines + list(shapely.boundary(holes))
+    around = _smallest_around(shells, holes)
+    lines += list(shapely.boundary(holes[around < 0]))
+    polygons = []
+    for place, shell in enumerate(shells):
+        own = holes[around == place]
+        polygons.append(_with_holes(shell, own) if len(own) else shell)
+    parts, _ = valid_parts(np.array(polygons, object))
+    return [*parts, *lines]
+
+
+def valid_parts(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
+    """The valid polygons, and lines longer than 0, that shapes consist of, and for each the place of its shape.
+
+    An outline that crosses itself encloses what is around an odd number of times.
+    """
+    shapes = np.array(shapes, object)
+    invalid = ~shapely.is_valid(shapes)
+    if invalid.any():
+        shapes[invalid] = shapely.make_valid(shapes[invalid])
+    places = np.arange(len(shapes))
+    # A collection may hold collections of polygons.
+    for _ in range(2):
+        shapes, inside = shapely.get_parts(shapes, return_index=True)
+        places = places[inside]
+    kinds = shapely.get_type_id(shapes)
+    kept = ((kinds == _POLYGON) & (shapely.area(shapes) > 0)) | ((kinds == _LINE) & (shapely.length(shapes) > 0))
+    return shapes[kept], places[kept]
+
+
+def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], list[Any]]:
+    """The areas within the rings that ways make, whole or put together at their ends, and what makes none."""
+    closed = [way for way in ways if len(way) > 3 and (way[0] == way[-1]).all()]
+    rings, _ = valid_parts(np.array([shapely.Polygon(way) for way in closed], object))
+    is_polygon = shapely.get_type_id(rings) == _POLYGON
+    found, lines = list(rings[is_polygon]), list(rings[~is_polygon])
+    open_ways = [way for way in ways if not (len(way) > 3 and (way[0] == way[-1]).all())]
+    if open_ways:
+        # A way that is listed twice is no second one.
+        pieces = list({way.tobytes(): shapely.LineString(way) for way in open_ways}.values())
+        faces, cuts, dangles, _ = shapely.polygonize_full(pieces)
+        # A ring around another one has it as a hole there.
+        found += [shapely.Polygon(face.exterior) for face in shapely.get_parts(faces)]
+        lines += [*shapely.get_parts(cuts), *shapely.get_parts(dangles)]
+    areas = np.empty(len(found), object)
+    areas[:] = found
+    return areas, lines
+
+
+def _smallest_around(shells: NDArray[np.object_], holes: NDArray[np.object_]) -> NDArray[np.intp]:
+    """For each hole the place of the smallest shell around it, or -1."""
+    inside = shapely.point_on_surface(holes)
+    hole, shell = shapely.STRtree(shells).query(inside, predicate="within")
+    sizes = shapely.area(shells)
+    # An outer ring that lies in the hole is an island.
+    around = sizes[shell] >= shapely.area(holes)[hole]
+    hole, shell = hole[around], shell[around]
+    found = np.full(len(holes), -1, np.intp)
+    order = np.argsort(-sizes[shell], kind="stable")
+    found[hole[order]] = shell[order]
+    return found
+
+
+def _with_holes(shell: Any, holes: NDArray[np.object_]) -> Any:
+    if not (len(shell.interiors) or any(len(hole.interiors) for hole in holes)):
+        whole = shapely.Polygon(shell.exterior, [hole.exterior for hole in holes])
+        if shapely.is_valid(whole):
+            return whole
+    # Holes that touch each other are one.
+    return shapely.difference(shell, shapely.union_all(holes))
