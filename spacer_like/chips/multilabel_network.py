@@ -14,7 +14,8 @@ from spacer_like.extractors.device import chosen_device
 from spacer_like.extractors.resnet_network import BATCH_COUNT, STAGES, Normalised, ResNet, fit_resnet
 from spacer_like.extractors.torch_network import TorchNetwork
 
-_SCALE = 255.0
+PIXEL_SCALE = 255.0
+"""Pixels are divided by it."""
 
 
 def inference_network(name: str, state: Mapping[str, NDArray[Any]]) -> TorchNetwork:
@@ -36,7 +37,7 @@ def inference_network(name: str, state: Mapping[str, NDArray[Any]]) -> TorchNetw
 
 def running(network: ResNet) -> TorchNetwork:
     """The network as it stands, on pixels; it is in evaluation mode and does not learn afterwards."""
-    return TorchNetwork(Normalised(network), chosen_device(), 0.0, _SCALE)
+    return TorchNetwork(Normalised(network), chosen_device(), 0.0, PIXEL_SCALE)
 
 
 def state_arrays(network: ResNet) -> dict[str, NDArray[Any]]:
