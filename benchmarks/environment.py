@@ -28,7 +28,7 @@ print(json.dumps(found))
 """
 _PACKAGES = (
     *("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", "numpy", "pillow", "boto3", "obstore"),
-    *("numba", "simplejpeg", "pyarrow", "pandas"),
+    *("numba", "simplejpeg", "pyarrow", "pandas", "rasterio", "rio-tiler", "shapely", "faiss-cpu"),
 )
 
 
