@@ -1,0 +1,77 @@
+"""A picture of the chips that look most like a query: the query first, and below each chip its distance and place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from spacer_like.drawing.contact_sheet import SheetImage, SheetSection, contact_sheet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.messages import SimilarChip
+    from spacer_like.drawing.figures import Destination
+
+SHOWN = 40
+"""Chips that a sheet shows at most."""
+PICTURE_SIZE = 160
+"""Width and height in pixels that is enough for it."""
+_LONGEST_QUERY = 60
+
+Place = tuple[float, float] | None
+
+
+def similar_sheet(
+    query: str,
+    query_pixels: NDArray[np.uint8] | None,
+    query_place: Place,
+    similar: Sequence[SimilarChip],
+    pictures: Mapping[str, NDArray[np.uint8]],
+    path: Destination,
+) -> None:
+    """Draw a query and the chips that look most like it, `SHOWN` at most.
+
+    Args:
+        query: its name.
+        query_pixels: uint8 [height, width, 3], or None.
+        query_place: longitude and latitude, or None.
+        pictures: the chips' pixels by their names; one that is not there is drawn as an empty square.
+        path: a file's path or a location; its ending tells the format.
+
+    Raises:
+        SpacerInputError: the picture's name has an unknown ending.
+        MissingExtraError: matplotlib is not installed.
+    """
+    shown = similar[:SHOWN]
+    images = [
+        SheetImage(pictures.get(chip.chip), f"{rank}.  {chip.distance:.3f}", _caption(chip.chip, _place(chip)))
+        for rank, chip in enumerate(shown, 1)
+    ]
+    more = f", of {len(similar):,} found" if len(similar) > len(shown) else ""
+    nothing = "" if shown else ": none was found"
+    contact_sheet(
+        [
+            SheetSection("Looked for", [SheetImage(query_pixels, "query", _caption(query, query_place))]),
+            SheetSection(f"The {len(shown):,} most similar{more}", images),
+        ],
+        path,
+        headline="Places that look alike",
+        detail=f"{_shortened(query)}; below each: distance, latitude and longitude{nothing}",
+    )
+
+
+def _place(chip: SimilarChip) -> Place:
+    return None if chip.longitude is None or chip.latitude is None else (chip.longitude, chip.latitude)
+
+
+def _caption(name: str, place: Place) -> str:
+    if place is None:
+        return name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}"
+    longitude, latitude = place
+    return f"{abs(latitude):.3f}°{'S' if latitude < 0 else 'N'} {abs(longitude):.3f}°{'W' if longitude < 0 else 'E'}"
+
+
+def _shortened(query: str) -> str:
+    return query if len(query) <= _LONGEST_QUERY else f"{query[:28]}…{query[-31:]}"

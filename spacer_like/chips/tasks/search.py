@@ -1,0 +1,261 @@
+"""The tasks that look for similar places: encode chips, make an index of them, find what is near in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from spacer_like.chips.chip_source import open_chips
+from spacer_like.chips.embeddings_file import read_embeddings, write_embeddings
+from spacer_like.chips.encoder import Encoder, open_encoder
+from spacer_like.chips.index_file import ChipIndex, read_index, write_index
+from spacer_like.chips.ivf import sorted_into_lists, usual_list_count
+from spacer_like.chips.merged_embeddings import MergedEmbeddings
+from spacer_like.chips.messages import (
+    BuildIndexMsg,
+    BuildIndexReturnMsg,
+    EncodeChipsMsg,
+    EncodeChipsReturnMsg,
+    FindSimilarMsg,
+    FindSimilarReturnMsg,
+    SimilarChip,
+)
+from spacer_like.chips.similar_places import (
+    Found,
+    centres_of,
+    parsed_name,
+    place_of_chip,
+    places_of_same_ground,
+    similar_chips,
+)
+from spacer_like.chips.similar_table import is_parquet, similar_table
+from spacer_like.chips.tree import tiles_of
+from spacer_like.config import settings
+from spacer_like.exceptions import (
+    CollectionError,
+    ExtractorMismatchError,
+    FeatureFileError,
+    MessageError,
+    SpacerError,
+)
+from spacer_like.images.square import squared
+from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_bytes, write_file
+from spacer_like.storage.concurrency import outcomes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.chip_name import ChipName
+    from spacer_like.chips.grid import Cell
+    from spacer_like.data_classes import DataLocation
+
+_MOST_IMAGE_BYTES = 2**27
+
+
+def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
+    """Make a vector of every chip.
+
+    Raises:
+        MessageError: neither an extractor nor a model is named.
+        ExtractorMismatchError: the model was trained with another extractor.
+        CollectionError: there is no chip that can be read.
+        DataNotFoundError: there are no chips, or no model.
+    """
+    start = time.perf_counter()
+    encoder = _encoder(msg)
+    with open_chips(msg.chips_loc) as chips, temporary_file(msg.embeddings_loc) as path:
+        batches = ((names, encoder.encode(pixels)) for names, pixels in chips.pixels(chips.names, encoder.size))
+        with path.open("wb") as file:
+            count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches)
+        if not count:
+            raise CollectionError(_reason_for_nothing(msg.chips_loc.display_name, chips.unreadable))
+        write_file(msg.embeddings_loc, path, consume=True)
+        return EncodeChipsReturnMsg(
+            n_chips=count,
+            dimension=encoder.dimension,
+            encoder_id=encoder.encoder_id,
+            unreadable=chips.unreadable,
+            runtime=time.perf_counter() - start,
+        )
+
+
+def build_index(msg: BuildIndexMsg) -> BuildIndexReturnMsg:
+    """Make one index of the vectors of any number of files.
+
+    Raises:
+        MessageError: a number of lists for an index that has none.
+        FeatureFileError: a damaged file, a chip that is in two, or fewer vectors than lists.
+        ExtractorMismatchError: different encoders have made the vectors.
+        MissingExtraError: faiss is not installed, for lists.
+    """
+    start = time.perf_counter()
+    if msg.kind == "exact" and msg.n_lists is not None:
+        raise MessageError("An exact index has no lists: leave n_lists out, or ask for the kind ivf.")
+    parts = []
+    for loc in msg.embeddings_locs:
+        with open_file(loc) as file:
+            parts.append(read_embeddings(file, loc.display_name))
+    merged = MergedEmbeddings(parts)
+    lists = None
+    if msg.kind == "ivf":
+        n_lists = msg.n_lists or usual_list_count(len(merged))
+        lists = sorted_into_lists(merged.singles, len(merged), n_lists, msg.seed)
+    with temporary_file(msg.index_loc) as path:
+        with path.open("wb") as file:
+            write_index(file, merged, lists)
+        write_file(msg.index_loc, path, consume=True)
+    return BuildIndexReturnMsg(
+        n_chips=len(merged),
+        dimension=merged.dimension,
+        kind=msg.kind,
+        n_lists=None if lists is None else len(lists.ends),
+        runtime=time.perf_counter() - start,
+    )
+
+
+def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
+    """Find the chips that look most like a chip of an index, or like an image.
+
+    Raises:
+        MessageError: not exactly one of chip and image_loc is named, an image without what encodes it, or a contact
+            sheet without chips_loc.
+        DataNotFoundError: the index has no such chip, or something is not there.
+        ExtractorMismatchError: the index was made with another encoder.
+        FeatureFileError: a damaged index.
+        TableError: the name of a table has an unknown ending.
+        ImageError: the image cannot be decoded.
+        MissingExtraError: pyproj is not installed, or matplotlib for a contact sheet.
+    """
+    start = time.perf_counter()
+    _check(msg)
+    with open_file(msg.index_loc) as file:
+        index = read_index(file, msg.index_loc.display_name)
+    name, vector, left_out = _query(msg, index)
+    found = similar_chips(index, vector, msg.k, msg.n_probe, left_out)
+    similar = _with_places(found, msg.ard_loc)
+    tables = [(loc, similar_table(similar, is_parquet(loc))) for loc in msg.results_locs]
+    if msg.contact_sheet_loc is not None:
+        _draw(msg, name, similar)
+    for loc, data in tables:
+        write_bytes(loc, data)
+    return FindSimilarReturnMsg(similar=similar, runtime=time.perf_counter() - start)
+
+
+def _encoder(msg: EncodeChipsMsg | FindSimilarMsg) -> Encoder:
+    model, name = None, "The model"
+    if msg.model_loc is not None:
+        from spacer_like.chips.multilabel_file import read_model
+
+        name = msg.model_loc.display_name
+        model = read_model(read_bytes(msg.model_loc), name)
+    return open_encoder(msg.extractor, model, name)
+
+
+def _reason_for_nothing(name: str, unreadable: Sequence[object]) -> str:
+    if not unreadable:
+        return f"There is no chip in '{name}'."
+    reason = getattr(unreadable[0], "reason", "")
+    return f"None of the {len(unreadable)} chips of '{name}' can be decoded, the first because: {reason}"
+
+
+def _check(msg: FindSimilarMsg) -> None:
+    """Refuse, before the work, what could not be answered."""
+    if (msg.chip is None) == (msg.image_loc is None):
+        raise MessageError("find_similar looks for a chip or for an image: give one of chip and image_loc.")
+    if msg.image_loc is not None and msg.extractor is None and msg.model_loc is None:
+        raise MessageError("find_similar needs the extractor, or the model, that the index was made with, to encode the"
+                           " image.")  # fmt: skip
+    if msg.contact_sheet_loc is not None and msg.chips_loc is None:
+        raise MessageError("A contact sheet needs pictures: say in chips_loc where the chips are.")
+    for loc in msg.results_locs:
+        is_parquet(loc)
+
+
+def _query(msg: FindSimilarMsg, index: ChipIndex) -> tuple[str, NDArray[np.float32], list[range]]:
+    """What is looked for: its name, its vector, and the places of chips that are no answer."""
+    if msg.chip is not None:
+        place = place_of_chip(index, msg.chip)
+        name = index.names[place]
+        vector = index.vector(place)
+        left_out = [range(place, place + 1)]
+    elif msg.image_loc is not None:
+        name = msg.image_loc.filename
+        vector = _encoded_image(msg, msg.image_loc, index)
+        left_out = []
+    chip = parsed_name(name)
+    if msg.other_places and chip is not None:
+        # The chip itself is among them.
+        left_out = places_of_same_ground(index.names, chip)
+    return name, vector, left_out
+
+
+def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: ChipIndex) -> NDArray[np.float32]:
+    encoder = _encoder(msg)
+    if encoder.encoder_id != index.encoder_id:
+        raise ExtractorMismatchError(
+            f"The index '{index.name}' was made with the encoder {index.encoder_id[:16]}, and the message names "
+            f"{encoder.encoder_id[:16]}: name that one, or make an index with this one."
+        )
+    pixels = _pixels_of_image(image_loc, encoder.size)
+    vector: NDArray[np.float32] = encoder.encode(pixels[None])[0]
+    if len(vector) != index.dimension:
+        raise FeatureFileError(
+            f"'{index.name}' is damaged: its vectors have {index.dimension} numbers, and its encoder makes "
+            f"{len(vector)}."
+        )
+    return vector
+
+
+def _pixels_of_image(image_loc: DataLocation, size: int) -> NDArray[np.uint8]:
+    name = image_loc.display_name
+    storage = storage_factory(image_loc.storage_type, image_loc.bucket_name)
+    data = storage.read_range(image_loc.key, 0, _MOST_IMAGE_BYTES)
+    return squared(data, name, size)
+
+
+def _with_places(found: Sequence[Found], ard_loc: DataLocation | None) -> list[SimilarChip]:
+    chips = [parsed_name(one.name) for one in found]
+    tiles = _tiles(chips, ard_loc)
+    return [
+        SimilarChip(
+            chip=one.name,
+            distance=one.distance,
+            tile=tile,
+            longitude=place[0] if place else None,
+            latitude=place[1] if place else None,
+        )
+        for one, tile, place in zip(found, tiles, centres_of(chips), strict=True)
+    ]
+
+
+def _tiles(chips: Sequence[ChipName | None], ard_loc: DataLocation | None) -> list[str | None]:
+    """The tile of each chip, the newest where there are several; None where none is found."""
+    if ard_loc is None:
+        return [
+            f"{chip.zone:02d}/{chip.tile_cell.quadkey}/*/{chip.acquisition}-visual.tif" if chip else None
+            for chip in chips
+        ]
+    tile_of: dict[tuple[Cell, str], str] = {}
+    cells = {chip.tile_cell: None for chip in chips if chip}
+    for cell, tiles in outcomes(lambda cell: tiles_of(ard_loc, cell), cells, settings().storage_concurrency):
+        if isinstance(tiles, SpacerError):
+            raise tiles
+        for path, loc in tiles:
+            tile_of.setdefault((cell, path.acquisition), loc.uri)
+    return [tile_of.get((chip.tile_cell, chip.acquisition)) if chip else None for chip in chips]
+
+
+def _draw(msg: FindSimilarMsg, name: str, similar: Sequence[SimilarChip]) -> None:
+    from spacer_like.chips.similar_sheet import PICTURE_SIZE, SHOWN, similar_sheet
+
+    if msg.chips_loc is None or msg.contact_sheet_loc is None:
+        return
+    wanted = [*([name] if msg.chip is not None else []), *(chip.chip for chip in similar[:SHOWN])]
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    with open_chips(msg.chips_loc) as chips:
+        for names, pixels in chips.pixels([one for one in wanted if one in chips], PICTURE_SIZE):
+            pictures.update(zip(names, pixels, strict=True))
+    query = pictures.get(name) if msg.image_loc is None else _pixels_of_image(msg.image_loc, PICTURE_SIZE)
+    similar_sheet(name, query, centres_of([parsed_name(name)])[0], similar, pictures, msg.contact_sheet_loc)
