@@ -154,7 +154,7 @@ class ChipSource:
             DataNotFoundError: there is no chip of one of the names.
             SpacerError: an error that is not the fault of a single chip, such as a storage that does not answer.
         """
-        decoder = Decoder(self._reader(names), _fill, size, self._is_far)
+        decoder = Decoder(self._reader(names), _fill, size, self.is_far)
         ended = 0
         for batch in decoder.batches(names, batch_size or batch_length(size)):
             ended += len(batch.places) + len(batch.unreadable)
@@ -181,14 +181,15 @@ class ChipSource:
         return Range(*self._places[bisect_left(self.names, name)].tolist())
 
     @property
-    def _is_far(self) -> bool:
+    def is_far(self) -> bool:
+        """Whether reading is waiting, such as for a network."""
         locs = [*self._folders, *(tile.tile_loc for tile in self._tiles)]
         return any(loc.storage_type not in ("filesystem", "memory") for loc in locs)
 
     def _reader(self, names: Sequence[str]) -> Callable[[str], bytes]:
         """What gives the bytes of each of some chips; of far tiles it reads many at once."""
         places = [self._where(name) for name in names]
-        if not (self._tiles and self._is_far):
+        if not (self._tiles and self.is_far):
             return self.read
         blocks = [name for name, where in zip(names, places, strict=True) if where.file >= 0]
         place_of = {name: place for place, name in enumerate(blocks)}
@@ -249,6 +250,13 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
                 f"There are no chips in '{chips_loc.display_name}': neither files ending in .jpg nor manifests."
             )
     _add_manifests(places, manifests)
+    return ChipSource(chips_loc.display_name, places, unreadable)
+
+
+def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSource:
+    """Some image files of a folder, as chips."""
+    places = ChipPlaces()
+    unreadable = _add_files(places, files, below(chips_loc, "").key)
     return ChipSource(chips_loc.display_name, places, unreadable)
 
 

@@ -77,20 +77,38 @@ def square_into(
     if photograph is not None:
         square[...] = _fitted(Image.fromarray(photograph), len(square), resample)
         return
-    image = identify(data, name)
+    image = _identified(data, name, limit)
     n_pixels = image.width * image.height
-    if n_pixels > limit:
-        raise DataLimitError(
-            f"The image '{name}' has {image.width} x {image.height} pixels, more than the {limit} that the setting "
-            "MAX_IMAGE_PIXELS allows."
-        )
     if shrink_on_load:
         image.draft("RGB", square.shape[:2])
     with _one_large_image if n_pixels > _LARGE_PIXELS else nullcontext():
         square[...] = _pixels(image, name, len(square), resample, background)
 
 
-def _pixels(image: ImageFile.ImageFile, name: str, size: int, resample: str, background: str) -> NDArray[np.uint8]:
+def decoded(data: bytes, name: str) -> NDArray[np.uint8]:
+    """The pixels of an image file as large as it is, uint8 [height, width, 3]; otherwise as `squared`."""
+    limit = settings().max_image_pixels
+    photograph = decoded_photograph(data, min(limit, _LARGE_PIXELS))
+    if photograph is not None:
+        return photograph
+    image = _identified(data, name, limit)
+    with _one_large_image if image.width * image.height > _LARGE_PIXELS else nullcontext():
+        return _pixels(image, name, None, "nearest", DROP)
+
+
+def _identified(data: bytes, name: str, limit: int) -> ImageFile.ImageFile:
+    image = identify(data, name)
+    if image.width * image.height > limit:
+        raise DataLimitError(
+            f"The image '{name}' has {image.width} x {image.height} pixels, more than the {limit} that the setting "
+            "MAX_IMAGE_PIXELS allows."
+        )
+    return image
+
+
+def _pixels(
+    image: ImageFile.ImageFile, name: str, size: int | None, resample: str, background: str
+) -> NDArray[np.uint8]:
     try:
         return _fitted(_rgb(image, background), size, resample)
     except MemoryError:
@@ -101,9 +119,10 @@ def _pixels(image: ImageFile.ImageFile, name: str, size: int, resample: str, bac
         raise ImageError(f"The image '{name}' cannot be decoded: {reason}.") from error
 
 
-def _fitted(image: Image.Image, size: int, resample: str) -> NDArray[np.uint8]:
-    """The pixels of an RGB image, resized where it has another size."""
-    return np.asarray(image if image.size == (size, size) else image.resize((size, size), FILTERS[resample]))
+def _fitted(image: Image.Image, size: int | None, resample: str) -> NDArray[np.uint8]:
+    """The pixels of an RGB image, resized where it has another size than the one that is wanted."""
+    wanted = image.size if size is None else (size, size)
+    return np.asarray(image if image.size == wanted else image.resize(wanted, FILTERS[resample]))
 
 
 def _rgb(image: ImageFile.ImageFile, background: str) -> Image.Image:
