@@ -32,6 +32,7 @@ FLOORS = {
     "spacer_like.aws": 2,
     "spacer_like.images": 2,
     "spacer_like.drawing": 2,
+    "spacer_like.tables": 2,
     "spacer_like.extractors": 3,
     "spacer_like.learning": 3,
     "spacer_like.points": 4,

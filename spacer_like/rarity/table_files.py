@@ -1,29 +1,18 @@
-"""Tables of scores as files: CSV and Parquet.
-
-CSV has a row of names, no index, and is quoted only where a text needs it; missing values are empty; numbers are as
-short as reading them back exactly allows. Parquet has zstd and plain types.
-"""
+"""Tables of scores out of files, CSV and Parquet; what they are written by is in `spacer_like.tables`."""
 
 from __future__ import annotations
 
 import csv
-from collections import deque
 from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
-from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spacer_like.exceptions import DataLimitError, TableError
 from spacer_like.rarity.score_table import COLUMNS, REQUIRED_COLUMNS, ScoreTable, checked_table
+from spacer_like.tables.files import table_bytes
 
-if TYPE_CHECKING:
-    from spacer_like.data_classes import DataLocation
-
-_ROWS_AT_A_TIME = 2**16
-_ROWS_OF_GROUP = 2**17
 # A small file is parsed by one thread, for there are many of them at a time; a large one by all.
 _BLOCK = 2**22
 _MOST_HEADER_BYTES = 2**16
@@ -32,18 +21,6 @@ _NO_NUMBER = ["", "undefined", "nan", "NaN", "NA", "null", "None"]
 # A file of Parquet may announce rows that take no room in it, and the memory they would take here.
 _MOST_ROWS_PER_BYTE = 64
 _MOST_TEXT = 2**16
-
-
-def is_parquet(loc: DataLocation) -> bool:
-    """Whether the table at a location is Parquet; else it is CSV.
-
-    Raises:
-        TableError: the location's name ends neither with ``.parquet`` nor with ``.csv``.
-    """
-    name = loc.filename.lower()
-    if not name.endswith((".csv", ".parquet")):
-        raise TableError(f"The table '{loc.display_name}' must end with .csv or .parquet.")
-    return name.endswith(".parquet")
 
 
 def read_table(data: bytes, name: str, parquet: bool, columns: Collection[str] | None = None) -> ScoreTable:
@@ -65,52 +42,9 @@ def read_table(data: bytes, name: str, parquet: bool, columns: Collection[str] |
     return checked_table(found, name, columns)
 
 
-def write_csv(columns: pa.Table, sink: IO[bytes], threads: int = 1) -> None:
-    """Write a table as CSV, a part at a time, `threads` parts at once."""
-    sink.write((",".join(columns.column_names) + "\n").encode())
-    parts = (columns.slice(start, _ROWS_AT_A_TIME) for start in range(0, columns.num_rows, _ROWS_AT_A_TIME))
-    with ThreadPoolExecutor(threads, thread_name_prefix="spacer-csv") as workers:
-        waiting: deque[Future[BytesIO]] = deque()
-        for part in parts:
-            waiting.append(workers.submit(_csv_rows, part))
-            if len(waiting) > threads:
-                sink.write(waiting.popleft().result().getbuffer())
-        for future in waiting:
-            sink.write(future.result().getbuffer())
-
-
-def write_parquet(columns: pa.Table, sink: IO[bytes]) -> None:
-    """Write a table as Parquet."""
-    from pyarrow.parquet import ParquetWriter
-
-    repeated = [field.name for field in columns.schema if pa.types.is_dictionary(field.type)]
-    # Without Arrow's own schema every reader sees plain text where there are dictionaries here.
-    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated, "store_schema": False}
-    with ParquetWriter(sink, columns.schema, **options) as writer:
-        writer.write_table(columns, row_group_size=_ROWS_OF_GROUP)
-
-
 def encoded(table: ScoreTable, parquet: bool) -> bytes:
     """The bytes of a table's file."""
-    sink = BytesIO()
-    (write_parquet if parquet else write_csv)(table.columns, sink)
-    return sink.getvalue()
-
-
-def _csv_rows(part: pa.Table) -> BytesIO:
-    from pyarrow.csv import WriteOptions, write_csv
-
-    # Arrow quotes all texts or none; hardly ever does one need it, and then only the texts of its part are quoted.
-    for style in ("none", "needed"):
-        rows = BytesIO()
-        options = WriteOptions(include_header=False, batch_size=4096, quoting_style=style)
-        try:
-            write_csv(part, rows, options)
-            break
-        except pa.ArrowInvalid:
-            if style == "needed":
-                raise
-    return rows
+    return table_bytes(table.columns, parquet)
 
 
 def _is_text(kind: pa.DataType) -> bool:

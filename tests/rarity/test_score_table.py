@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataLimitError, TableError
 from spacer_like.rarity.metadata import read_metadata
 from spacer_like.rarity.score_table import BASE_COLUMNS, token_rows
-from spacer_like.rarity.table_files import encoded, is_parquet, read_table, write_csv
+from spacer_like.rarity.table_files import encoded, read_table
+from spacer_like.tables.files import write_csv
 
 NAN = float("nan")
 ORIGINAL = b"""\
@@ -297,14 +297,3 @@ def test_parquet_that_repeats_a_long_text_is_refused():
 
     with pytest.raises(DataLimitError, match="imageUrl"):
         read_table(file_of(pa.table(columns), parquet=True), "bomb.parquet", parquet=True)
-
-
-@pytest.mark.parametrize(("key", "parquet"), [("a.csv", False), ("A.CSV", False), ("a.parquet", True)])
-def test_the_ending_tells_the_kind_of_file(key, parquet):
-    assert is_parquet(DataLocation("memory", key)) is parquet
-
-
-@pytest.mark.parametrize("key", ["a", "a.json", "a.csv.gz", "csv"])
-def test_another_ending_is_refused(key):
-    with pytest.raises(TableError, match=r"must end with \.csv or \.parquet"):
-        is_parquet(DataLocation("memory", key))

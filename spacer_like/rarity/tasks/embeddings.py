@@ -99,7 +99,7 @@ def embedding_score(msg: EmbeddingScoreMsg) -> EmbeddingScoreReturnMsg:
     """
     from spacer_like.rarity.comparison import rarity_correlations
     from spacer_like.rarity.score_table import token_rows
-    from spacer_like.rarity.tasks.table_storage import check_endings, write_tables
+    from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
     check_endings(msg.scores_locs)

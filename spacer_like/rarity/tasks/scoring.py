@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from spacer_like.exceptions import CollectionError, DataLimitError
@@ -44,7 +43,7 @@ def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
     from spacer_like.rarity.collection import open_collection
     from spacer_like.rarity.comparison import rarity_correlations
     from spacer_like.rarity.score_table import token_rows
-    from spacer_like.rarity.tasks.table_storage import check_endings, write_tables
+    from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
     check_endings([loc for locs in msg.scores_locs.values() for loc in locs])
@@ -83,7 +82,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
     from spacer_like.rarity.buckets import read_buckets
     from spacer_like.rarity.collection import open_images
     from spacer_like.rarity.score_table import token_rows
-    from spacer_like.rarity.tasks.table_storage import check_endings, write_tables
+    from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
     if msg.scores_loc:
@@ -186,8 +185,6 @@ def _not_scored_csv(tokens: list[str]) -> bytes:
     import pyarrow as pa
 
     from spacer_like.rarity.score_table import token_column
-    from spacer_like.rarity.table_files import write_csv
+    from spacer_like.tables.files import table_bytes
 
-    sink = BytesIO()
-    write_csv(pa.table({"notScoredIds": token_column(pa.array(tokens, pa.large_string()))}), sink)
-    return sink.getvalue()
+    return table_bytes(pa.table({"notScoredIds": token_column(pa.array(tokens, pa.large_string()))}), parquet=False)

@@ -24,9 +24,10 @@ from spacer_like.rarity.messages import (
     MergeScoresReturnMsg,
     RankingComparison,
 )
-from spacer_like.rarity.tasks.table_storage import check_endings, read_scores, write_tables
+from spacer_like.rarity.tasks.table_storage import read_scores
 from spacer_like.storage import write_bytes
 from spacer_like.storage.concurrency import outcomes
+from spacer_like.tables.writing import check_endings, write_tables
 
 if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation
