@@ -70,12 +70,12 @@ class MapElements:
         """
         found = read_json(data, name)
         if not isinstance(found, dict) or not isinstance(found.get("quadkey"), str):
-            raise MapDataError(f"{name} must be a JSON object with quadkey, nodes, ways and relations.")
+            raise MapDataError(f"{_begun(name)} must be a JSON object with quadkey, nodes, ways and relations.")
         elements: list[Any] = []
         for element_type, key in _LISTS.items():
             listed = found.get(key)
             if not isinstance(listed, list):
-                raise MapDataError(f"{name} must have a list of {key}.")
+                raise MapDataError(f"{_begun(name)} must have a list of {key}.")
             if any(isinstance(element, dict) and element.get("type") != element_type for element in listed):
                 raise MapDataError(f"The {key} of {name} must all be of the type '{element_type}'.")
             elements += listed
