@@ -114,8 +114,7 @@ class MultilabelModel:
             from spacer_like.extractors.image_features import image_features
 
             return image_features(extractor, pixels)
-        starts = range(0, len(pixels), _CHIPS_AT_A_TIME)
-        return np.concatenate([self._own_network.run(pixels[start : start + _CHIPS_AT_A_TIME]) for start in starts])
+        return network_features(self._own_network, pixels)
 
     def encode_features(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """What the last hidden layer makes of features [n, inputs]: float32 [n, dimension].
@@ -169,3 +168,10 @@ class MultilabelModel:
         except ImportError as error:
             raise MissingExtraError("A model with a network of its own", "torch") from error
         return inference_network(self.network, self.state)
+
+
+def network_features(network: TorchNetwork, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What a network makes of chips uint8 [n, size, size, 3], n above 0, a few at a time: float32 [n, m]."""
+    starts = range(0, len(pixels), _CHIPS_AT_A_TIME)
+    # Copied, for the caller's pixels may be such as cannot be written to, and torch warns of those.
+    return np.concatenate([network.run(np.array(pixels[start : start + _CHIPS_AT_A_TIME])) for start in starts])

@@ -50,6 +50,16 @@ def as_location(path: Destination) -> DataLocation:
     return path if isinstance(path, DataLocation) else DataLocation("filesystem", fspath(path))
 
 
+def picture_format(location: DataLocation) -> str:
+    """The format that a picture's name tells by its ending; one that is none of `FORMATS` is a `SpacerInputError`."""
+    ending = PurePosixPath(location.filename).suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise SpacerInputError(
+            f"A picture's name must end in one of {', '.join(FORMATS)}, and '{location.key}' does not."
+        )
+    return ending
+
+
 def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
     """Write the picture in the format that the name's ending tells, and return where it lies.
 
@@ -57,11 +67,7 @@ def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
         SpacerInputError: the ending is none of `FORMATS`.
     """
     location = as_location(path)
-    ending = PurePosixPath(location.filename).suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        raise SpacerInputError(
-            f"A picture's name must end in one of {', '.join(FORMATS)}, and '{location.key}' does not."
-        )
+    ending = picture_format(location)
     from spacer_like.storage import write_bytes
 
     stream = BytesIO()
