@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from spacer_like.cli import (
+    chips_command,
     classify_command,
     doctor_command,
     extract_command,
@@ -52,10 +53,18 @@ def _whole(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log what is being done.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show tracebacks.")] = False,
 ) -> None:
-    """Features, labels, scores and models out of points in photographs."""
+    """Features, labels, scores and models out of many images."""
 
 
-for _commands in (extract_command, train_command, classify_command, rarity_command, job_commands, doctor_command):
+for _commands in (
+    extract_command,
+    train_command,
+    classify_command,
+    rarity_command,
+    chips_command,
+    job_commands,
+    doctor_command,
+):
     _commands.add_to(app)
 
 

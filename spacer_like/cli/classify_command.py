@@ -47,7 +47,8 @@ def classify(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Classify points of images, or of feature files, and tell how much each class covers."""
-    from spacer_like.cli.point_jobs import extractor_described, is_feature_file
+    from spacer_like.cli.extractors import extractor_described
+    from spacer_like.cli.point_jobs import is_feature_file
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")

@@ -31,9 +31,10 @@ def extract(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Extract the features of points in images, one feature file for each image."""
+    from spacer_like.cli.extractors import extractor_described
     from spacer_like.cli.locations import location
     from spacer_like.cli.point_files import points_as_csv
-    from spacer_like.cli.point_jobs import extract_job, extractor_described, images_with_points
+    from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.cli.running import run_for_answers
     from spacer_like.storage import write_bytes
 

@@ -1,0 +1,167 @@
+"""What people see of chips: a few rows and where the files lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from spacer_like.cli.rendering import MOST_ROWS, name, table
+from spacer_like.reports.evaluation import count_of, percent
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from spacer_like.chips.messages import (
+        BuildIndexReturnMsg,
+        BuildLabelTableReturnMsg,
+        ChipsFolderReturnMsg,
+        EncodeChipsReturnMsg,
+        FindSimilarReturnMsg,
+        IndexNodataReturnMsg,
+        LabelChipsReturnMsg,
+        LocateChipReturnMsg,
+        MultilabelFigures,
+        PlotLabelsReturnMsg,
+        TrainMultilabelReturnMsg,
+    )
+
+Shown = list["RenderableType"]
+
+
+def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
+    """How many chips were cut, and how many tiles were not."""
+    done = report.n_tiles - report.n_skipped - len(report.failed)
+    before = f"; {count_of(report.n_skipped, 'tile')} had been cut before" if report.n_skipped else ""
+    shown: Shown = [
+        Text(
+            f"{count_of(report.n_chips, 'chip')} of {count_of(done, 'tile')}{before}.",
+            style="yellow" if report.failed else "green",
+        )
+    ]
+    if report.failed:
+        shown.append(Text(f"{count_of(len(report.failed), 'tile')} could not be cut.", style="red"))
+    return [*shown, Text(f"Chips and manifests: {folder}")]
+
+
+def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:
+    """How many chips are of which class."""
+    rows = table("class", "chips")
+    rows.add_row("full of data", f"{result.n_all_data:,}")
+    rows.add_row("some data", f"{result.n_partial_data:,}")
+    rows.add_row("no data", f"{result.n_no_data:,}")
+    how = "By masks, exact." if result.exact else "By the colours of pixels."
+    return [rows, *_unreadable(result.unreadable), Text(how), Text(f"Index: {path}")]
+
+
+def located(result: LocateChipReturnMsg) -> Shown:
+    """A chip's tile, window and place."""
+    rows = table("", "", names=2)
+    west, south, east, north = result.bounds
+    rows.add_row("tile", Text(result.tile))
+    rows.add_row("window", f"column {result.column}, row {result.row}, {result.width} x {result.height} pixels")
+    rows.add_row("bounds", f"{west} {south} {east} {north} (EPSG:{result.epsg})")
+    rows.add_row("centre", f"{result.latitude:.6f}, {result.longitude:.6f} (latitude, longitude)")
+    others = [Text(f"Also: {tile}") for tile in result.other_tiles]
+    return [rows, *others]
+
+
+def fetched_labels(zones: Sequence[dict[str, Any]], folder: str) -> Shown:
+    """The cells that were fetched."""
+    rows = table("cell", "nodes", "ways", "relations")
+    fetched = [(zone["zone"], cell) for zone in zones for cell in zone["fetched"]]
+    for zone, cell in fetched[:MOST_ROWS]:
+        counts = [f"{cell[kind]:,}" for kind in ("nodes", "ways", "relations")]
+        rows.add_row(f"Z{zone:02d}-{cell['quadkey']}", *counts)
+    skipped = sum(len(zone["skipped"]) for zone in zones)
+    before = f", {skipped:,} were there" if skipped else ""
+    told = Text(f"{count_of(len(fetched), 'cell')} fetched{before}, below {folder}.", style="green")
+    return [*([rows] if fetched else []), told]
+
+
+def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
+    """How many chips bear each label."""
+    shown: Shown = [_counts(result.counts, result.n_chips)]
+    if result.cells_without_map:
+        few = ", ".join(result.cells_without_map[:3]) + (", …" if len(result.cells_without_map) > 3 else "")
+        cells = count_of(len(result.cells_without_map), "cell")
+        shown.append(Text(f"No map of {cells}, whose chips are left out: {few}", style="yellow"))
+    without = f"{result.n_without_label:,} of {count_of(result.n_chips, 'chip')} bear no label."
+    return [*shown, Text(without), Text(f"Table: {path}")]
+
+
+def plotted(result: PlotLabelsReturnMsg, paths: Sequence[str]) -> Shown:
+    """Where the pictures lie."""
+    what = f"{count_of(result.n_chips, 'chip')}, {count_of(result.n_labels, 'label')}: {', '.join(paths)}"
+    return [Text(what, style="green")]
+
+
+def multilabel_training(result: TrainMultilabelReturnMsg, path: str) -> Shown:
+    """How good the model is, label by label."""
+    rows = table("label", "chips", "precision", "recall", "F1", "threshold")
+    figures: MultilabelFigures = result.figures
+    for label in sorted(result.labels, key=lambda one: -figures.support[one])[:MOST_ROWS]:
+        rows.add_row(
+            name(label),
+            f"{figures.support[label]:,}",
+            percent(figures.precision[label]),
+            percent(figures.recall[label]),
+            percent(figures.f1[label]),
+            f"{result.thresholds[label]:.2f}",
+        )
+    cells = count_of(result.n_validation_cells, "cell")
+    return [
+        rows,
+        Text(
+            f"Sample-F1 {figures.sample_f1:.3f} on {count_of(result.n_validation, 'chip')} of {cells} not learnt from; "
+            f"always giving the commonest labels has {result.majority_sample_f1:.3f}.",
+            style="green" if figures.sample_f1 > result.majority_sample_f1 else "yellow",
+        ),
+        *_unreadable(result.unreadable),
+        Text(f"Model: {path}"),
+    ]
+
+
+def labelled_chips(result: LabelChipsReturnMsg, path: str) -> Shown:
+    """How many chips were given each label."""
+    return [_counts(result.counts, result.n_chips), *_unreadable(result.unreadable), Text(f"Table: {path}")]
+
+
+def encoded(result: EncodeChipsReturnMsg, path: str) -> Shown:
+    """How many vectors there are, and where."""
+    what = f"{count_of(result.n_chips, 'vector')} of {result.dimension} numbers: {path}"
+    return [*_unreadable(result.unreadable), Text(what, style="green")]
+
+
+def indexed(result: BuildIndexReturnMsg, path: str) -> Shown:
+    """How many vectors an index holds."""
+    lists = f" in {count_of(result.n_lists, 'list')}" if result.n_lists else ""
+    return [Text(f"{count_of(result.n_chips, 'vector')}{lists}: {path}", style="green")]
+
+
+def similar_chips(result: FindSimilarReturnMsg, sheet: str | None) -> Shown:
+    """The chips that were found, the nearest first."""
+    rows = table("chip", "distance", "latitude", "longitude")
+    for one in result.similar[:MOST_ROWS]:
+        place = ["" if number is None else f"{number:.6f}" for number in (one.latitude, one.longitude)]
+        rows.add_row(Text(one.chip), f"{one.distance:.3f}", *place)
+    more = [Text(f"… and {len(result.similar) - MOST_ROWS} more")] if len(result.similar) > MOST_ROWS else []
+    return [rows, *more, *([Text(f"Contact sheet: {sheet}")] if sheet else [])]
+
+
+def _counts(counts: dict[str, int], n_chips: int) -> RenderableType:
+    rows = table("label", "chips", "")
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    for label, count in ordered[:MOST_ROWS]:
+        rows.add_row(name(label), f"{count:,}", percent(count / n_chips) if n_chips else "")
+    return rows
+
+
+def _unreadable(unreadable: Sequence[Any]) -> list[Text]:
+    if not unreadable:
+        return []
+    first = unreadable[0]
+    return [
+        Text(f"{count_of(len(unreadable), 'chip')} could not be read: {first.name}: {first.reason}", style="yellow")
+    ]

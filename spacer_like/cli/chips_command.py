@@ -1,0 +1,107 @@
+"""``spacer-like chips``: from satellite tiles to chips, and from a chip back to its tile."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from spacer_like.cli import chip_labels_command, chip_models_command, options
+from spacer_like.cli.chip_requests import Tiles, run_and_show
+from spacer_like.cli.terminal import Terminal
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands, and those about labels and models."""
+    chips = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Satellite tiles, chips, labels, models.")
+    chips.command(short_help="Cut tiles into chips.")(cut)
+    chips.command(short_help="Sort chips by whether they are full of data.")(nodata)
+    chips.command(short_help="The tile and the place of a chip.")(locate)
+    chip_labels_command.add_to(chips)
+    chip_models_command.add_to(chips)
+    app.add_typer(chips, name="chips", short_help="Satellite tiles to labelled chips, models and similar places.")
+
+
+def cut(
+    tiles: Annotated[str, typer.Argument(metavar="TILES", help="A tree of tiles (a folder, an S3 prefix), or a tile.")],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where chips and manifests go.")] = "chips",
+    zoom: Annotated[int, typer.Option(min=12, max=22, help="Of the chips; 17 are 512 pixels wide.")] = 17,
+    size: Annotated[int | None, typer.Option(min=8, max=4096, help="Resize chips to this width.")] = None,
+    quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of the JPEGs; else as it is, or 75.")] = None,
+    way: Annotated[str, typer.Option(help="auto, passthrough, blocks or strips.")] = "auto",
+    wanted: Annotated[
+        str, typer.Option(help="all_data: only chips full of data; partial_data: with some; no_data: all.")
+    ] = "partial_data",
+    zones: Annotated[str | None, typer.Option(help="UTM zones, separated by commas; else all.")] = None,
+    kind: Annotated[str, typer.Option(help="Which files of a tree: visual or pan.")] = "visual",
+    write: Annotated[
+        bool, typer.Option("--write/--no-write", help="Write chips, or only manifests that later steps read from.")
+    ] = True,
+    processes: Annotated[int | None, typer.Option(min=1, help="Tiles at once; else as many as cores.")] = None,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Cut every tile into chips Z<zone>-<quadkey>_<acquisition>.jpg. What is done and unchanged is not done again."""
+    from spacer_like.chips.messages import ChipsFolderMsg
+    from spacer_like.cli.chip_rendering import cut_tiles
+    from spacer_like.cli.locations import location
+    from spacer_like.cli.running import DESCRIPTIONS
+    from spacer_like.mailman import ExitCode
+    from spacer_like.progress import listening
+    from spacer_like.workflows.chips import cut_folder, cut_tile
+
+    terminal = Terminal(json_mode=json_mode)
+    source = location(tiles)
+    fields: dict[str, Any] = {"zoom": zoom, "size": size, "quality": quality, "way": way, "wanted": wanted}
+    with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
+        if source.filename.lower().endswith((".tif", ".tiff")):
+            report = cut_tile(source, location(out), write, fields)
+        else:
+            chosen = None if zones is None else [int(zone) for zone in zones.split(",") if zone.strip().isdigit()]
+            report = cut_folder(
+                ChipsFolderMsg(
+                    ard_loc=source,
+                    chips_loc=location(out),
+                    zones=chosen,
+                    write_chips=write,
+                    kind=kind,  # type: ignore[arg-type]
+                    **fields,
+                ),
+                processes,
+            )
+    for failed in report.failed:
+        terminal.complain(f"{failed.tile}: {failed.reason}")
+    terminal.answer({"ok": not report.failed, **report.serialize()})
+    terminal.show(*cut_tiles(report, out))
+    return ExitCode.PERMANENT_FAILURE if report.failed else ExitCode.DONE
+
+
+def nodata(
+    chips: Annotated[str, typer.Argument(metavar="CHIPS", help="A folder of chips or manifests, or one manifest.")],
+    out: Annotated[str, typer.Option(metavar="FILE.json", help="Where the three lists go.")] = "nodata-index.json",
+    threshold: Annotated[
+        int, typer.Option(min=0, max=254, help="Without manifests: pixels not above it are without data.")
+    ] = 8,
+    json_mode: options.JsonMode = False,
+) -> int:
+    """List the chips that are full of data, that have some, and that have none."""
+    from spacer_like.chips.messages import IndexNodataMsg
+    from spacer_like.cli.chip_rendering import nodata_classes
+    from spacer_like.cli.locations import location
+
+    message = IndexNodataMsg(chips_loc=location(chips), index_loc=location(out), threshold=threshold)
+    run_and_show(message, chips, json_mode, lambda result: nodata_classes(result, out))
+    return 0
+
+
+def locate(
+    chip: Annotated[str, typer.Argument(metavar="CHIP", help="A chip's name or path.")],
+    tiles: Tiles = "ard",
+    json_mode: options.JsonMode = False,
+) -> int:
+    """Find the tile that a chip was cut from, the window in it, and where on earth that is."""
+    from spacer_like.chips.messages import LocateChipMsg
+    from spacer_like.cli.chip_rendering import located
+    from spacer_like.cli.locations import location
+
+    run_and_show(LocateChipMsg(chip=chip, ard_loc=location(tiles)), chip, json_mode, located)
+    return 0
