@@ -90,23 +90,11 @@ def similar_chips(
 
 
 def centres_of(chips: Sequence[ChipName | None]) -> list[tuple[float, float] | None]:
-    """Longitude and latitude of the centre of each chip; None where it has none.
+    """Longitude and latitude of the centre of each chip; None where its name says no place.
 
     Raises:
         MissingExtraError: pyproj is not installed.
     """
     cells = [chip.cell for chip in chips if chip is not None]
-    try:
-        found = iter(centres(cells).tolist() if cells else [])
-    except TileError:
-        # One of them is too far from its zone: it alone has no place.
-        return [None if chip is None else _centre(chip) for chip in chips]
+    found = iter(centres(cells).tolist() if cells else [])
     return [None if chip is None else tuple(next(found)) for chip in chips]
-
-
-def _centre(chip: ChipName) -> tuple[float, float] | None:
-    try:
-        longitude, latitude = centres([chip.cell]).tolist()[0]
-    except TileError:
-        return None
-    return longitude, latitude

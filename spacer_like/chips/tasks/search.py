@@ -34,12 +34,13 @@ from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
 from spacer_like.exceptions import (
     CollectionError,
+    DataLimitError,
     ExtractorMismatchError,
     FeatureFileError,
     MessageError,
     SpacerError,
 )
-from spacer_like.images.square import squared
+from spacer_like.images.square import square_into
 from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_bytes, write_file
 from spacer_like.storage.concurrency import outcomes
 
@@ -209,10 +210,17 @@ def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: ChipInde
 
 
 def _pixels_of_image(image_loc: DataLocation, size: int) -> NDArray[np.uint8]:
+    """As pixels of chips are made, so that the image of a chip has its vector: uint8 [size, size, 3]."""
+    import numpy as np
+
     name = image_loc.display_name
     storage = storage_factory(image_loc.storage_type, image_loc.bucket_name)
-    data = storage.read_range(image_loc.key, 0, _MOST_IMAGE_BYTES)
-    return squared(data, name, size)
+    data = storage.read_range(image_loc.key, 0, _MOST_IMAGE_BYTES + 1)
+    if len(data) > _MOST_IMAGE_BYTES:
+        raise DataLimitError(f"The image '{name}' is larger than {_MOST_IMAGE_BYTES // 2**20} MiB: it is not read.")
+    pixels = np.empty((size, size, 3), np.uint8)
+    square_into(pixels, data, name, shrink_on_load=True)
+    return pixels
 
 
 def _with_places(found: Sequence[Found], ard_loc: DataLocation | None) -> list[SimilarChip]:
