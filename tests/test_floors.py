@@ -46,6 +46,7 @@ FLOORS = {
     "spacer_like.train_utils": 5,
     "spacer_like.engines": 6,
     "spacer_like.reports": 6,
+    "spacer_like.tile_server": 6,
     "spacer_like.workflows": 7,
     "spacer_like.cli": 8,
     "spacer_like.__main__": 9,

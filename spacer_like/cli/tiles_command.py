@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,9 +58,8 @@ def serve(
         )
 
     options = ServerOptions(host, port, kind, zone, threads, refresh, allow_origin or [], log_requests)
-    try:
+    # How it is meant to end.
+    with suppress(KeyboardInterrupt):
         serve(location(ard_folder), options, ready)
-    except KeyboardInterrupt:
-        # How it is meant to end.
-        terminal.note("Ended.")
+    terminal.note("Ended.")
     return ExitCode.DONE

@@ -1,0 +1,79 @@
+"""Where there is anything at all: what a picture shows whose ground has more cells than can be put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.chips.grid import SOUTHERN_OFFSET
+from spacer_like.tile_server.projections import to_web_mercator
+from spacer_like.tile_server.tree_index import northern_bounds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from spacer_like.tile_server.footprint import Footprint
+    from spacer_like.tile_server.mosaic import Choice
+    from spacer_like.tile_server.tree_index import TreeIndex, ZoneIndex
+
+_FILL = (0, 114, 178, 110)
+_INK = (0, 60, 100, 255)
+_SMALLEST = 3.0
+"""Pixels: a single cell is to be seen on a map of the world."""
+_TEXT = "zoom in for pictures"
+
+
+def draw_coverage(footprint: Footprint, index: TreeIndex, choice: Choice) -> Image | None:
+    """A transparent picture with the cells that there are tiles of; None where there are none of them in it."""
+    from PIL import Image, ImageDraw
+
+    boxes = [
+        _inside(_boxes(zone, footprint)[_admitted(zone, choice)], footprint.size)
+        for zone in index.zones.values()
+        if footprint.may_show(zone)
+    ]
+    boxes = [part for part in boxes if len(part)]
+    if not boxes:
+        return None
+    picture = Image.new("RGBA", (footprint.size, footprint.size), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(picture)
+    for box in np.unique(np.round(np.concatenate(boxes), 0), axis=0).tolist():
+        draw.rectangle(box, fill=_FILL)
+    middle = footprint.size // 2
+    draw.text((middle, middle), _TEXT, _INK, anchor="mm", stroke_width=2, stroke_fill=(255, 255, 255, 220))
+    return picture
+
+
+def _admitted(zone: ZoneIndex, choice: Choice) -> NDArray[np.bool_]:
+    if not choice.only:
+        return np.ones(len(zone.cell_numbers), bool)
+    return np.array([any(choice.admits(tile) for tile in zone.tiles[number]) for number in zone.cell_numbers.tolist()])
+
+
+def _boxes(zone: ZoneIndex, footprint: Footprint) -> NDArray[np.float64]:
+    """Left, top, right and bottom of each cell in pixels of the picture, float64 [cells, 4]."""
+    if footprint.zone:
+        shift = SOUTHERN_OFFSET if footprint.cell is not None and footprint.cell.is_southern else 0.0
+        bounds = np.array([northern_bounds(number) for number in zone.cell_numbers.tolist()])
+        lefts, rights = bounds[:, [0]], bounds[:, [2]]
+        bottoms, tops = bounds[:, [1]] + shift, bounds[:, [3]] + shift
+    else:
+        longitudes, latitudes = zone.corners
+        # Zones at the 180th meridian go beyond it, or lie on its other side.
+        middle = float(longitudes.mean())
+        longitudes = longitudes - (360.0 if middle > 180 else -360.0 if middle < -180 else 0.0)
+        xs, ys = to_web_mercator(longitudes, latitudes)
+        lefts, rights = xs.min(1, keepdims=True), xs.max(1, keepdims=True)
+        bottoms, tops = ys.min(1, keepdims=True), ys.max(1, keepdims=True)
+    west, _, _, north = footprint.bounds
+    boxes = np.hstack([lefts - west, north - tops, rights - west, north - bottoms]) / footprint.pixel
+    missing = np.maximum(_SMALLEST - (boxes[:, 2:] - boxes[:, :2]), 0) / 2
+    return np.hstack([boxes[:, :2] - missing, boxes[:, 2:] + missing])
+
+
+def _inside(boxes: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Those that are in the picture at least in part, cut off a little outside of it."""
+    seen = (boxes[:, :2] < size).all(1) & (boxes[:, 2:] > 0).all(1)
+    return np.clip(boxes[seen], -_SMALLEST, size + _SMALLEST)

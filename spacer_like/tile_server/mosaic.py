@@ -1,0 +1,197 @@
+"""Pictures put together out of tiles: the first in front, and what it lacks filled by the next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.exceptions import SpacerError, TransientError
+from spacer_like.tile_server.tree_index import APRON, cell_numbers, northern_bounds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacer_like.tile_server.footprint import Footprint
+    from spacer_like.tile_server.open_tile import OpenTiles
+    from spacer_like.tile_server.projections import Coordinates
+    from spacer_like.tile_server.tree_index import IndexedTile, TreeIndex, ZoneIndex
+
+logger = logging.getLogger(__name__)
+
+MOST_CELLS = 64
+"""More cells in one picture are not put together: each would be a few pixels."""
+_MOST_LOOKED_AT = 4 * MOST_CELLS
+MOST_READS = 256
+"""How often tiles are read for one picture at most; what is left then stays empty."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which tiles are in front.
+
+    Fields:
+        acquisition: comes first; then, and without one, the newest.
+        only: nothing else is shown.
+    """
+
+    acquisition: str | None = None
+    only: bool = False
+
+    def admits(self, tile: IndexedTile) -> bool:
+        return not self.only or tile.acquisition == self.acquisition
+
+    def order(self, tile: IndexedTile) -> tuple[bool, int]:
+        return tile.acquisition != self.acquisition, tile.age
+
+
+@dataclass
+class Mosaic:
+    """A picture put together.
+
+    Fields:
+        pixels: uint8 [size, size, 3], 0 where there is no data.
+        has_data: bool [size, size].
+        is_sure: False where a storage did not answer: the next time there may be more.
+    """
+
+    pixels: NDArray[np.uint8]
+    has_data: NDArray[np.bool_]
+    is_sure: bool = True
+
+    @classmethod
+    def empty(cls, size: int) -> Mosaic:
+        return cls(np.zeros((size, size, 3), np.uint8), np.zeros((size, size), bool))
+
+
+@dataclass(frozen=True)
+class _ZoneInPicture:
+    zone: ZoneIndex
+    places: Coordinates
+    numbers: NDArray[np.int64]
+    cells: list[int]
+    """Numbers of the cells that there are tiles of."""
+
+
+def put_together(footprint: Footprint, index: TreeIndex, choice: Choice, open_tiles: OpenTiles) -> Mosaic | None:
+    """The picture of a footprint; None where it shows too many cells.
+
+    Each place is shown by the tiles of the cell that it lies in; where these have no data, the aprons of the cells next
+    to it are looked at. A tile that cannot be read is passed over.
+    """
+    if not footprint.shows_cells:
+        return None
+    zones = list(_zones_in(footprint, index))
+    if sum(len(one.cells) for one in zones) > MOST_CELLS:
+        return None
+    mosaic = Mosaic.empty(footprint.size)
+    painter = _Painter(footprint, mosaic, open_tiles)
+    painter.paint(_own_areas(zones, choice))
+    if not mosaic.has_data.all():
+        painter.paint(_apron_areas(zones, choice, ~mosaic.has_data))
+    return mosaic
+
+
+def _zones_in(footprint: Footprint, index: TreeIndex) -> Iterator[_ZoneInPicture]:
+    for zone in index.zones.values():
+        if footprint.may_show(zone):
+            places = footprint.places(zone.zone)
+            numbers = cell_numbers(*places)
+            cells = zone.cells_within(*_range(places))
+            if len(cells) <= _MOST_LOOKED_AT:
+                cells = [number for number in cells if (numbers == number).any()]
+            yield _ZoneInPicture(zone, places, numbers, cells)
+
+
+def _range(places: Coordinates, margin: float = 0.0) -> tuple[float, float, float, float]:
+    """West, south, east, north of some places, and a margin around them."""
+    eastings, northings = places
+    return (
+        float(eastings.min()) - margin,
+        float(northings.min()) - margin,
+        float(eastings.max()) + margin,
+        float(northings.max()) + margin,
+    )
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A tile, and the pixels that it may show."""
+
+    tile: IndexedTile
+    mask: NDArray[np.bool_]
+    rank: tuple[bool, int]
+
+
+def _own_areas(zones: Sequence[_ZoneInPicture], choice: Choice) -> list[_Area]:
+    return [
+        area
+        for one in zones
+        for number in one.cells
+        for area in _areas_of_cell(one, number, one.numbers == number, choice)
+    ]
+
+
+def _apron_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray[np.bool_]) -> list[_Area]:
+    areas = []
+    for one in zones:
+        eastings, northings = np.broadcast_arrays(*one.places)
+        around = _range((eastings[empty], northings[empty]), APRON)
+        for number in one.zone.cells_within(*around):
+            west, south, east, north = northern_bounds(number)
+            near = (
+                (eastings >= west - APRON)
+                & (eastings <= east + APRON)
+                & (northings >= south - APRON)
+                & (northings <= north + APRON)
+                # The cell's own pixels have been tried.
+                & (one.numbers != number)
+            )
+            areas += _areas_of_cell(one, number, near, choice)
+    return areas
+
+
+def _areas_of_cell(one: _ZoneInPicture, number: int, mask: NDArray[np.bool_], choice: Choice) -> list[_Area]:
+    return [_Area(tile, mask, choice.order(tile)) for tile in one.zone.tiles[number] if choice.admits(tile)]
+
+
+class _Painter:
+    def __init__(self, footprint: Footprint, mosaic: Mosaic, open_tiles: OpenTiles) -> None:
+        self._footprint = footprint
+        self._mosaic = mosaic
+        self._open_tiles = open_tiles
+        self._reads = 0
+
+    def paint(self, areas: list[_Area]) -> None:
+        has_data = self._mosaic.has_data
+        for area in sorted(areas, key=lambda area: area.rank):
+            wanted = area.mask & ~has_data
+            if not wanted.any():
+                continue
+            self._reads += 1
+            if self._reads > MOST_READS:
+                logger.warning("A picture was left unfinished: more than %d tiles lie under it.", MOST_READS)
+                return
+            self._paint_area(area.tile, wanted)
+            if has_data.all():
+                return
+
+    def _paint_area(self, tile: IndexedTile, wanted: NDArray[np.bool_]) -> None:
+        rows, columns = _extent(wanted.max(axis=1)), _extent(wanted.max(axis=0))
+        try:
+            with self._open_tiles.use(tile.loc) as open_tile:
+                pixels, has_data = open_tile.read(self._footprint, rows, columns)
+        except SpacerError as error:
+            self._mosaic.is_sure &= not isinstance(error, TransientError)
+            return
+        shown = wanted[rows, columns] & has_data
+        self._mosaic.pixels[rows, columns][shown] = pixels[shown]
+        self._mosaic.has_data[rows, columns] |= shown
+
+
+def _extent(any_wanted: NDArray[np.bool_]) -> slice:
+    places = np.flatnonzero(any_wanted)
+    return slice(int(places[0]), int(places[-1]) + 1)

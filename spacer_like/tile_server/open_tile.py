@@ -1,0 +1,365 @@
+"""A tile of the tree that is open for reading pictures out of it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+from rio_tiler.errors import RioTilerError
+from rio_tiler.reader import part
+
+from spacer_like.chips.cog import JPEG, read_cog
+from spacer_like.chips.passthrough import check_block, chip_start, jpeg_of_block
+from spacer_like.exceptions import SpacerError, TileError, TransientError
+from spacer_like.storage import RemoteStorage, storage_factory
+from spacer_like.tile_server.footprint import ZONE_SIZE
+from spacer_like.tile_server.remote_file import RemoteFile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rasterio.io import DatasetReader
+
+    from spacer_like.chips.grid import Cell
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.tile_server.footprint import Footprint
+
+logger = logging.getLogger(__name__)
+
+# No file but the tile itself is looked at: neither those beside it, nor any that its name could be taken for.
+GDAL_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_GEOREF_SOURCES": "INTERNAL",
+    "GDAL_PAM_ENABLED": "NO",
+}
+DRIVER = "GTiff"
+# A block is decoded whole, however small the part that is wanted.
+_MOST_BLOCK_PIXELS = 4096**2
+_SECONDS_OPEN = 600.0
+_SECONDS_BROKEN = 60.0
+_BROKEN_KEPT = 1000
+
+Picture = tuple["NDArray[np.uint8]", "NDArray[np.bool_]"]
+
+
+class OpenTile:
+    """A tile, read by GDAL; all of its life is one thread's.
+
+    Raises:
+        TileError: no GeoTIFF of bytes in a projection, or one that cannot be read.
+        SpacerError: what the storage says.
+    """
+
+    def __init__(self, loc: DataLocation) -> None:
+        self.loc = loc
+        self._opened = time.monotonic()
+        self._version = _version(loc)
+        with ExitStack() as stack:
+            self.file = cast("BinaryIO", stack.enter_context(_open_file(loc)))
+            self._borrowed = _Borrowed(self.file)
+            # Refuses what is hostile before GDAL sees it.
+            self.cog = read_cog(self._read_part, self.file.seek(0, io.SEEK_END), loc.display_name)
+            with self._own_errors():
+                self.dataset = stack.enter_context(_open_dataset(loc, self._borrowed))
+                self.epsg = _checked(self.dataset, loc)
+            self._resources = stack.pop_all()
+
+    def is_stale(self) -> bool:
+        """Whether it was opened long ago, or the file has been replaced since."""
+        return time.monotonic() - self._opened > _SECONDS_OPEN or _version(self.loc) != self._version
+
+    def close(self) -> None:
+        self._resources.close()
+
+    def read(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
+        """Some of the pixels of a picture: uint8 [rows, columns, 3], and bool [rows, columns], where there is data.
+
+        Raises:
+            TileError: the tile is damaged.
+            SpacerError: what the storage says.
+        """
+        with self._own_errors():
+            if footprint.epsg == self.epsg:
+                return self._straight(footprint, rows, columns)
+            return self._warped(footprint, rows, columns)
+
+    def block(self, cell: Cell) -> bytes | None:
+        """The chip of a cell as a file of JPEG, made of the tile's own block.
+
+        Empty where the tile has no data in the cell; None where the chip is no such block, or lacks data in part.
+
+        Raises:
+            TileError: the block is damaged.
+            SpacerError: what the storage says.
+        """
+        cog, blocks = self.cog, self.cog.blocks
+        number = self._number_of_block(cell)
+        if blocks is None or number is None:
+            return None
+        if cog.has_mask:
+            row, column = divmod(number, blocks.columns)
+            window = Window(column * ZONE_SIZE, row * ZONE_SIZE, ZONE_SIZE, ZONE_SIZE)
+            with self._own_errors():
+                has_data = self.dataset.dataset_mask(window=window) > 0
+            if not has_data.any():
+                return b""
+            if not has_data.all():
+                return None
+        data = self._read_part(blocks.offsets[number], blocks.lengths[number])
+        check_block(data, ZONE_SIZE, ZONE_SIZE, cog.bands, cog.name)
+        return jpeg_of_block(chip_start(cog.jpeg_tables, cog.is_ycbcr, cog.bands), data)
+
+    def _number_of_block(self, cell: Cell) -> int | None:
+        """The block that shows a cell, and nothing else; None where there is none that can be given out."""
+        cog, blocks = self.cog, self.cog.blocks
+        if blocks is None or cog.place is None or cog.has_nodata_value or cog.compression != JPEG:
+            return None
+        if (blocks.block_width, blocks.block_height) != (ZONE_SIZE, ZONE_SIZE) or cog.bands not in (1, 3):
+            return None
+        west, north, pixel = cog.place
+        column, row = (cell.bounds[0] - west) / cell.side, (north - cell.bounds[3]) / cell.side
+        if cell.side != ZONE_SIZE * pixel or cog.epsg != cell.epsg or column % 1 or row % 1:
+            return None
+        # The last blocks of a row or column may be wider than the picture.
+        if not (0 <= column < cog.width // ZONE_SIZE and 0 <= row < cog.height // ZONE_SIZE):
+            return None
+        number = blocks.number(int(column), int(row))
+        return number if blocks.lengths[number] else None
+
+    def _read_part(self, offset: int, length: int) -> bytes:
+        self.file.seek(offset)
+        return self.file.read(length)
+
+    def _warped(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
+        image = part(
+            self.dataset,
+            footprint.part(rows, columns),
+            dst_crs=CRS.from_epsg(footprint.epsg),
+            height=rows.stop - rows.start,
+            width=columns.stop - columns.start,
+            indexes=self._bands,
+            resampling_method="bilinear",
+            reproject_method="bilinear",
+        )
+        return _picture(image.array.data, image.mask > 0)
+
+    def _straight(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
+        """In the tile's own projection nothing is warped: a window is read, larger or smaller."""
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        transform = self.dataset.transform
+        west, _, _, north = footprint.bounds
+        left, top = (west - transform.c) / transform.a, (north - transform.f) / transform.e
+        scale = footprint.pixel / transform.a
+        # Where pixels are enlarged, those next to the window have a share in its outermost ones.
+        margin = int(np.ceil(1 / scale)) if scale < 1 else 0
+        top_row, bottom_row = _within(rows, top, scale, margin, self.dataset.height)
+        left_column, right_column = _within(columns, left, scale, margin, self.dataset.width)
+        pixels, has_data = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+        height, width = bottom_row - top_row, right_column - left_column
+        if height <= 0 or width <= 0:
+            return pixels, has_data
+        window = Window(left + left_column * scale, top + top_row * scale, width * scale, height * scale)
+        bands = self.dataset.read(
+            self._bands, window=window, out_shape=(len(self._bands), height, width), resampling=Resampling.bilinear
+        )
+        mask = self.dataset.dataset_mask(window=window, out_shape=(height, width))
+        read, read_mask = _picture(bands, mask > 0)
+        target, source = _overlap(rows, top_row, bottom_row), _overlap(columns, left_column, right_column)
+        pixels[target[0], source[0]] = read[target[1], source[1]]
+        has_data[target[0], source[0]] = read_mask[target[1], source[1]]
+        return pixels, has_data
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, CPLE_BaseError, RioTilerError, ValueError, IndexError, OverflowError) as error:
+            if isinstance(error, SpacerError):
+                raise
+            # GDAL knows only that reading failed.
+            if self._borrowed.failure is not None:
+                raise self._borrowed.failure from error
+            text = " ".join(str(error).split())[:300]
+            raise TileError(f"The tile '{self.loc.display_name}' cannot be read: {text}") from error
+
+    @property
+    def _bands(self) -> tuple[int, ...]:
+        return (1, 2, 3) if self.dataset.count >= 3 else (1,)
+
+
+class OpenTiles:
+    """The tiles that a thread has open, those used last; no other thread may use it.
+
+    Args:
+        capacity: how many.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._open: OrderedDict[str, OpenTile] = OrderedDict()
+        self._broken: OrderedDict[str, tuple[float, SpacerError]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def use(self, loc: DataLocation) -> Iterator[OpenTile]:
+        """The tile at a location; one that cannot be read is not tried again for a minute.
+
+        Raises:
+            SpacerError: as `OpenTile`; told to the log the first time.
+        """
+        name = loc.json_text
+        self._refuse_broken(name)
+        try:
+            yield self._take(loc)
+        except SpacerError as error:
+            self._forget(name)
+            if not isinstance(error, TransientError):
+                self._broken[name] = (time.monotonic(), error)
+                while len(self._broken) > _BROKEN_KEPT:
+                    self._broken.popitem(last=False)
+            logger.warning("The tile %s is passed over: %s", loc.display_name, error)
+            raise
+        except BaseException:
+            self._forget(name)
+            raise
+
+    def close(self) -> None:
+        while self._open:
+            self._forget(next(iter(self._open)))
+
+    def _take(self, loc: DataLocation) -> OpenTile:
+        name = loc.json_text
+        if name in self._open and self._open[name].is_stale():
+            self._forget(name)
+        if name not in self._open:
+            self._open[name] = OpenTile(loc)
+        self._open.move_to_end(name)
+        while len(self._open) > self._capacity:
+            self._forget(next(iter(self._open)))
+        return self._open[name]
+
+    def _refuse_broken(self, name: str) -> None:
+        since, error = self._broken.get(name, (0.0, None))
+        if error is not None:
+            if time.monotonic() - since < _SECONDS_BROKEN:
+                raise error
+            del self._broken[name]
+
+    def _forget(self, name: str) -> None:
+        if (tile := self._open.pop(name, None)) is not None:
+            tile.close()
+
+
+def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
+    storage = storage_factory(loc.storage_type, loc.bucket_name)
+    return RemoteFile(storage, loc.key) if isinstance(storage, RemoteStorage) else storage.open(loc.key)
+
+
+def _open_dataset(loc: DataLocation, file: _Borrowed) -> DatasetReader:
+    with rasterio.Env(**GDAL_OPTIONS):
+        if loc.storage_type == "filesystem":
+            return rasterio.open(Path(loc.key).absolute(), driver=DRIVER, sharing=False)
+        # GDAL knows files by their names, of which no two must be alike.
+        name = f"{uuid.uuid4()}.tif"
+
+        def opener(path: str, mode: str = "rb") -> _Borrowed:
+            if path not in (name, "test"):
+                raise FileNotFoundError(path)
+            return file
+
+        return rasterio.open(name, driver=DRIVER, sharing=False, opener=opener)
+
+
+class _Borrowed:
+    """A file for GDAL, which may close it and have it again, at a place of its own.
+
+    Attributes:
+        failure: what the storage said when it was read last, if that failed.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._position = 0
+        self.failure: SpacerError | None = None
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            offset, whence = self._position + offset, io.SEEK_SET
+        self._position = self._file.seek(offset, whence)
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        self.failure = None
+        self._file.seek(self._position)
+        try:
+            data = self._file.read(size)
+        except SpacerError as error:
+            # What is raised here is printed and lost.
+            self.failure = error
+            return b""
+        self._position += len(data)
+        return data
+
+    def close(self) -> None:
+        self._position = 0
+
+
+def _checked(dataset: DatasetReader, loc: DataLocation) -> int:
+    name = loc.display_name
+    block_height, block_width = dataset.block_shapes[0]
+    if dataset.crs is None or (epsg := dataset.crs.to_epsg()) is None:
+        raise TileError(f"The tile '{name}' states no projection that has an EPSG code.")
+    if any(dtype != "uint8" for dtype in dataset.dtypes):
+        raise TileError(f"The tile '{name}' has numbers of {dataset.dtypes[0]}: only those of bytes can be shown.")
+    transform = dataset.transform
+    if transform.b or transform.d or transform.a <= 0 or transform.e != -transform.a:
+        raise TileError(f"The tile '{name}' is turned, or its pixels are no squares.")
+    if block_height * block_width > _MOST_BLOCK_PIXELS:
+        raise TileError(f"The tile '{name}' has blocks of {block_width} x {block_height} pixels, which are too large.")
+    return int(epsg)
+
+
+def _within(pixels: slice, begin: float, scale: float, margin: int, size: int) -> tuple[int, int]:
+    """The pixels of a picture, and some around them, that lie whole in a tile of `size` pixels."""
+    first, last = pixels.start - margin, pixels.stop + margin
+    # A thousandth of a pixel is what rounding may do.
+    return max(first, int(np.ceil(-begin / scale - 1e-3))), min(last, int(np.floor((size - begin) / scale + 1e-3)))
+
+
+def _overlap(wanted: slice, first: int, last: int) -> tuple[slice, slice]:
+    """What of pixels `first` to `last` is wanted: its places among the wanted, and among those that were read."""
+    begin, end = max(wanted.start, first), max(min(wanted.stop, last), max(wanted.start, first))
+    return slice(begin - wanted.start, end - wanted.start), slice(begin - first, end - first)
+
+
+def _picture(bands: NDArray[np.uint8], has_data: NDArray[np.bool_]) -> Picture:
+    pixels = np.moveaxis(bands, 0, -1)
+    return (pixels if pixels.shape[-1] == 3 else pixels.repeat(3, axis=-1)), has_data
+
+
+def _version(loc: DataLocation) -> tuple[int, int] | None:
+    if loc.storage_type != "filesystem":
+        return None
+    try:
+        found = Path(loc.key).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size

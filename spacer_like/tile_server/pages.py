@@ -1,0 +1,135 @@
+"""The server's two pages: a map, and a list of what there is. They load nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from spacer_like.chips.geography import centre
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spacer_like.tile_server.live_tree import LiveTree
+    from spacer_like.tile_server.tree_index import IndexedTile, TreeIndex
+
+MOST_LINES = 2000
+"""Cells, and acquisitions, that are listed."""
+_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, and the Content-Security-Policy that nothing but its own parts fulfils."""
+
+    html: str
+    policy: str
+
+
+@lru_cache(maxsize=1)
+def map_page() -> Page:
+    """The map."""
+    return _page(files(__package__).joinpath("map.html").read_text(encoding="utf-8"))
+
+
+def list_page(tree: LiveTree) -> Page:
+    """What the tree holds: its zones, its acquisitions, and its cells with the way to each on the map."""
+    index = tree.index
+    style = files(__package__).joinpath("list.css").read_text(encoding="utf-8")
+    name = escape(tree.ard_loc.display_name)
+    body = [
+        f"<h1>Tiles</h1><p><code>{name}</code> holds {index.n_tiles:,} tiles of {index.n_cells:,} cells, of "
+        f"{len(index.acquisitions):,} acquisitions.</p>",
+        "<p><a href='./'>Map</a> · <a href='tilejson.json'>TileJSON</a> · <a href='tileMatrixSets'>grids</a> · "
+        "<a href='tree.json'>this as JSON</a></p>",
+        "<p class='quiet'>For map programs: <code>tiles/{z}/{x}/{y}.jpg</code> (Web Mercator, also .png and .webp), "
+        "<code>tms/{z}/{x}/{y}.jpg</code> (rows from the south), <code>zones/33/{z}/{x}/{y}.jpg</code> (a zone's own "
+        "grid, 512 pixels). <code>?acquisition=NAME</code> puts one in front.</p>",
+        _zones(index),
+        _acquisitions(index),
+        _cells(index),
+    ]
+    return _page(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What is there</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
+        f"<body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _zones(index: TreeIndex) -> str:
+    rows = [
+        [str(zone.zone), f"{len(zone.tiles):,}", f"{sum(len(tiles) for tiles in zone.tiles.values()):,}"]
+        for zone in index.zones.values()
+    ]
+    return "<h2>Zones</h2>" + _table(["UTM zone", "cells", "tiles"], rows)
+
+
+def _acquisitions(index: TreeIndex) -> str:
+    listed = list(index.acquisitions.values())[:MOST_LINES]
+    rows = [
+        [
+            f"<code>{escape(one.name)}</code>",
+            escape(", ".join(sorted(one.dates))),
+            ", ".join(map(str, sorted(one.zones))),
+            f"{one.n_tiles:,}",
+        ]
+        for one in listed
+    ]
+    head = ["acquisition", "date", "zones", "tiles"]
+    return "<h2>Acquisitions</h2>" + _table(head, rows, names=2) + _rest(len(index.acquisitions))
+
+
+def _cells(index: TreeIndex) -> str:
+    cells = [tiles for zone in index.zones.values() for _, tiles in sorted(zone.tiles.items())]
+    rows = [_cell_row(tiles) for tiles in cells[:MOST_LINES]]
+    return "<h2>Cells</h2>" + _table(["cell", "newest", "tiles"], rows, names=2) + _rest(len(cells))
+
+
+def _cell_row(tiles: list[IndexedTile]) -> list[str]:
+    cell = tiles[0].cell
+    longitude, latitude = centre(cell)
+    link = f"./#web/14/{latitude:.5f}/{longitude:.5f}"
+    return [
+        f'<a href="{link}"><code>{cell.name}</code></a>',
+        f"{tiles[0].date} <code>{escape(tiles[0].acquisition)}</code>",
+        str(len(tiles)),
+    ]
+
+
+def _rest(count: int) -> str:
+    return f"<p class='quiet'>And {count - MOST_LINES:,} more.</p>" if count > MOST_LINES else ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
+    """A table of cells that are HTML already; the first `names` columns hold names, the others numbers."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        kinds = [' class="name"' if column < names else "" for column in range(len(cells))]
+        return "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+
+    body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in rows)
+    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _page(html: str) -> Page:
+    hashes: dict[str, list[str]] = {"script": [], "style": []}
+    for kind, text in _INLINE.findall(html):
+        hashes[kind].append(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            *(f"{kind}-src {' '.join(found)}" for kind, found in hashes.items() if found),
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+        ]
+    )
+    return Page(html, policy)

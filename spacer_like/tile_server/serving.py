@@ -1,0 +1,57 @@
+"""A server of tiles that runs until it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spacer_like.exceptions import MissingExtraError
+
+if TYPE_CHECKING:
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.tile_server.live_tree import LiveTree
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How a tree is served.
+
+    Fields:
+        host, port: where; port 0: any that is free.
+        kind: of the tiles that are shown.
+        zones: only these; None: all.
+        threads: tiles made at once; None: twice the cores, 4 at least, for threads wait for storages as well.
+        refresh: seconds after which the tree is listed again; 0: never.
+        origins: of web pages elsewhere that may read what the server says.
+        log_requests: tell the log of every request.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    kind: str = "visual"
+    zones: list[int] | None = None
+    threads: int | None = None
+    refresh: float = 300.0
+    origins: list[str] = field(default_factory=list)
+    log_requests: bool = False
+
+
+def serve(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, LiveTree], None]) -> None:
+    """Serve a tree of tiles until the process is interrupted.
+
+    Args:
+        ready: called with the address of the map, and the tree, once the server can be reached.
+
+    Raises:
+        MissingExtraError: packages of the extra `geo` are not installed.
+        SpacerInputError: the port cannot be had; other errors as `LiveTree`.
+        KeyboardInterrupt: that was the interrupt.
+    """
+    try:
+        from spacer_like.tile_server.running import run
+    except MissingExtraError:
+        raise
+    except ImportError:
+        raise MissingExtraError("A server of tiles", "geo") from None
+    run(ard_loc, options, ready)

@@ -1,0 +1,184 @@
+"""What a tree of tiles holds: by zone and cell, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.chips.geography import central_meridian
+from spacer_like.chips.grid import APRON_PIXELS, NORTH_EDGE, PIXEL, TILE_ZOOM, WEST_EDGE, Cell, side_of_zoom
+from spacer_like.tile_server.projections import from_zone
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.tree import Tile
+    from spacer_like.data_classes import DataLocation
+
+CELL_SIDE = side_of_zoom(TILE_ZOOM)
+APRON = APRON_PIXELS * PIXEL
+"""What a tile shows beyond its cell on each side, in metres."""
+_CELLS_ACROSS = 2**TILE_ZOOM
+
+
+@dataclass(frozen=True)
+class IndexedTile:
+    """A tile of the tree.
+
+    Fields:
+        cell_number: of its cell in its zone, see `cell_numbers`.
+        age: its place among all tiles of the tree, the newest first.
+    """
+
+    cell: Cell
+    cell_number: int
+    date: str
+    acquisition: str
+    loc: DataLocation
+    age: int
+
+
+@dataclass
+class Acquisition:
+    """A picture that a satellite took, of which the tree holds tiles."""
+
+    name: str
+    dates: set[str] = field(default_factory=set)
+    zones: set[int] = field(default_factory=set)
+    n_tiles: int = 0
+
+
+def cell_numbers(eastings: NDArray[np.float64], northings: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The number of the cell of zoom 12 that each place lies in, -1 outside of the grid: row x 4096 + column.
+
+    Args:
+        eastings, northings: metres of a zone's northern projection, of shapes that go together.
+    """
+    columns = np.floor((eastings - WEST_EDGE) / CELL_SIDE)
+    rows = np.floor((NORTH_EDGE - northings) / CELL_SIDE)
+    # False for what is not a number, too.
+    inside = (columns >= 0) & (columns < _CELLS_ACROSS), (rows >= 0) & (rows < _CELLS_ACROSS)
+    numbers = _integers(rows, inside[1]) * _CELLS_ACROSS + _integers(columns, inside[0])
+    return np.where(inside[0] & inside[1], numbers, -1)
+
+
+def _integers(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.where(valid, values, 0.0).astype(np.int64)
+
+
+def northern_bounds(cell_number: int) -> tuple[float, float, float, float]:
+    """West, south, east, north of a cell in metres of its zone's northern projection."""
+    row, column = divmod(cell_number, _CELLS_ACROSS)
+    west, north = WEST_EDGE + column * CELL_SIDE, NORTH_EDGE - row * CELL_SIDE
+    return west, north - CELL_SIDE, west + CELL_SIDE, north
+
+
+class ZoneIndex:
+    """The tiles of a zone.
+
+    Attributes:
+        cell_numbers: int64, sorted: the cells that there are tiles of.
+    """
+
+    def __init__(self, zone: int, tiles: Iterable[IndexedTile]) -> None:
+        self.zone = zone
+        self.tiles: dict[int, list[IndexedTile]] = {}
+        for tile in sorted(tiles, key=lambda tile: tile.age):
+            self.tiles.setdefault(tile.cell_number, []).append(tile)
+        self.cell_numbers = np.array(sorted(self.tiles), np.int64)
+
+    def tiles_of_cell(self, cell: Cell) -> list[IndexedTile]:
+        """The tiles of a cell of zoom 12, the newest first."""
+        return self.tiles.get(cell.row * _CELLS_ACROSS + cell.column, [])
+
+    def cells_within(self, west: float, south: float, east: float, north: float) -> list[int]:
+        """Numbers of the cells with tiles that a box in metres of the northern projection touches."""
+        columns = (self.cell_numbers % _CELLS_ACROSS) * CELL_SIDE + WEST_EDGE
+        rows = NORTH_EDGE - (self.cell_numbers // _CELLS_ACROSS) * CELL_SIDE
+        touched = (columns <= east) & (columns + CELL_SIDE >= west) & (rows >= south) & (rows - CELL_SIDE <= north)
+        numbers: list[int] = self.cell_numbers[touched].tolist()
+        return numbers
+
+    @cached_property
+    def corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Longitudes and latitudes of each cell's corners, float64 [cells, 4]; the former may be beyond 180 degrees."""
+        rows, columns = np.divmod(self.cell_numbers[:, None], _CELLS_ACROSS)
+        eastings = WEST_EDGE + (columns + np.array([0, 1, 1, 0])) * CELL_SIDE
+        northings = NORTH_EDGE - (rows + np.array([0, 0, 1, 1])) * CELL_SIDE
+        longitudes, latitudes = from_zone(eastings, northings, self.zone)
+        meridian = central_meridian(self.zone)
+        return meridian + (longitudes - meridian + 180) % 360 - 180, latitudes
+
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees of all that the zone's tiles show; may go beyond 180 degrees."""
+        longitudes, latitudes = self.corners
+        # A degree of latitude is 111 km. Sides of cells bend by metres.
+        margin = 1.2 * APRON / 111_000
+        wide = margin / max(float(np.cos(np.radians(np.abs(latitudes).max()))), 0.01)
+        return (
+            float(longitudes.min()) - wide,
+            float(latitudes.min()) - margin,
+            float(longitudes.max()) + wide,
+            float(latitudes.max()) + margin,
+        )
+
+    def may_show(self, west: float, south: float, east: float, north: float) -> bool:
+        """Whether a box of degrees may have something of this zone's tiles in it."""
+        own_west, own_south, own_east, own_north = self.box
+        return (
+            south <= own_north
+            and north >= own_south
+            and any(west + turn <= own_east and east + turn >= own_west for turn in (-360.0, 0.0, 360.0))
+        )
+
+
+class TreeIndex:
+    """The tiles of a tree.
+
+    Attributes:
+        zones: by their number, those that there are tiles of.
+        acquisitions: by their name, the newest first.
+    """
+
+    def __init__(self, tiles: Sequence[Tile]) -> None:
+        newest = sorted(sorted(tiles, key=lambda tile: tile[0]), key=lambda tile: tile[0].date, reverse=True)
+        of_zone: dict[int, list[IndexedTile]] = {}
+        self.acquisitions: dict[str, Acquisition] = {}
+        for age, (path, loc) in enumerate(newest):
+            cell = path.cell
+            number = cell.row * _CELLS_ACROSS + cell.column
+            of_zone.setdefault(path.zone, []).append(IndexedTile(cell, number, path.date, path.acquisition, loc, age))
+            acquisition = self.acquisitions.setdefault(path.acquisition, Acquisition(path.acquisition))
+            acquisition.dates.add(path.date)
+            acquisition.zones.add(path.zone)
+            acquisition.n_tiles += 1
+        self.zones = {zone: ZoneIndex(zone, of_zone[zone]) for zone in sorted(of_zone)}
+        self.n_tiles = len(newest)
+
+    @property
+    def n_cells(self) -> int:
+        return sum(len(zone.tiles) for zone in self.zones.values())
+
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees of all that the tiles show; the whole width where 180 degrees lie in it.
+
+        Without a tile it is the world.
+        """
+        boxes = [zone.box for zone in self.zones.values()]
+        if not boxes:
+            return -180.0, -85.0, 180.0, 85.0
+        west, south = min(box[0] for box in boxes), min(box[1] for box in boxes)
+        east, north = max(box[2] for box in boxes), max(box[3] for box in boxes)
+        if west < -180 or east > 180:
+            west, east = -180.0, 180.0
+        return west, max(south, -85.0), east, min(north, 85.0)
+
+    def locations(self) -> set[str]:
+        """The texts of all tiles' locations."""
+        return {tile.loc.json_text for zone in self.zones.values() for tiles in zone.tiles.values() for tile in tiles}
