@@ -54,10 +54,12 @@ class TileBlocks(NamedTuple):
 
     Fields:
         tile_loc: the tile.
+        version: of its bytes, when it was cut.
         chip_start: what a chip begins with, in place of the start of its block.
     """
 
     tile_loc: DataLocation
+    version: str
     chip_start: bytes
 
 
@@ -111,6 +113,7 @@ class ChipSource:
         self._folders = places.folders
         self._tiles = places.tiles
         self._unreadable = {chip.name: chip for chip in unreadable}
+        self._is_same_tile: dict[int, bool] = {}
 
     @property
     def unreadable(self) -> list[UnreadableChip]:
@@ -129,7 +132,7 @@ class ChipSource:
 
         Raises:
             DataNotFoundError: there is no chip of that name, or its file or tile is gone.
-            TileError: its tile is shorter than it was.
+            TileError: its tile is another one than when it was cut.
             ImageError: its file is too large to be a chip.
             SpacerError: other errors of the storage.
         """
@@ -209,20 +212,29 @@ class ChipSource:
         return data
 
     def _read_range(self, where: Range) -> bytes:
+        self._check_version(where.file)
         loc = self._tiles[where.file].tile_loc
         return storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, where.offset, where.length)
 
+    def _check_version(self, number: int) -> None:
+        """See to it, once, that a tile is the one that was cut."""
+        # Two threads that ask the same at once do no harm.
+        is_same = self._is_same_tile.get(number)
+        loc, version, _ = self._tiles[number]
+        if is_same is None:
+            found = storage_factory(loc.storage_type, loc.bucket_name).version(loc.key)
+            is_same = self._is_same_tile[number] = found == version
+        if not is_same:
+            raise TileError(
+                f"The tile '{_told(loc.display_name)}' has changed since its chips were listed: cut it again."
+            )
+
     def _chip_of_block(self, name: str, where: Range, block: bytes) -> bytes:
         tile = self._tiles[where.file]
-        if len(block) != where.length:
+        if len(block) != where.length or not (block.startswith(START_OF_IMAGE) and block.endswith(END_OF_IMAGE)):
             raise TileError(
-                f"The tile '{_told(tile.tile_loc.display_name)}' is shorter than when it was cut, and has no chip "
-                f"'{_told(name)}' any more: cut it again."
-            )
-        if not (block.startswith(START_OF_IMAGE) and block.endswith(END_OF_IMAGE)):
-            raise TileError(
-                f"The tile '{_told(tile.tile_loc.display_name)}' is another one than when it was cut, and has no chip "
-                f"'{_told(name)}' any more: cut it again."
+                f"The tile '{_told(tile.tile_loc.display_name)}' has no chip '{_told(name)}' where its manifest says: "
+                "cut it again."
             )
         return jpeg_of_block(tile.chip_start, block)
 
@@ -344,7 +356,7 @@ def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> Non
             for name in names:
                 places.add_file(name, len(places.folders) - 1)
             continue
-        places.tiles.append(TileBlocks(header.tile_loc, header.chip_start))
+        places.tiles.append(TileBlocks(header.tile_loc, header.tile_version, header.chip_start))
         for name, offset, length in zip(names, made["offset"].to_pylist(), made["length"].to_pylist(), strict=True):
             if offset is None or not 0 < length <= MOST_CHIP_BYTES:
                 raise TableError(f"The manifest '{loc.display_name}' does not say where in the tile chip '{name}' is.")

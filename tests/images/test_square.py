@@ -13,7 +13,7 @@ from spacer_like import config
 from spacer_like.exceptions import DataLimitError, ImageError
 from spacer_like.images import square
 from spacer_like.images.errors import UnidentifiedImageError
-from spacer_like.images.square import FILTERS, squared
+from spacer_like.images.square import FILTERS, decoded, square_into, squared
 
 FILES = [
     ("PNG", "RGB", {}),
@@ -174,3 +174,41 @@ def test_large_images_are_decoded_one_at_a_time(pixels, encode, monkeypatch):
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+class TestShrinkOnLoad:
+    @pytest.mark.parametrize(("size", "factor"), [(200, 1), (100, 1), (64, 2), (32, 4), (16, 8), (8, 8)])
+    @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+    def test_a_jpeg_is_decoded_at_the_part_of_its_size_that_is_enough(self, encode, pixels, size, factor, image_format):
+        data = encode(np.asarray(Image.fromarray(pixels).resize((130, 180))), image_format)
+        shrunk = np.empty((size, size, 3), np.uint8)
+        square_into(shrunk, data, "7", shrink_on_load=True)
+        image = Image.open(BytesIO(data))
+        if image_format == "JPEG":
+            image.draft("RGB", (130 // factor, 180 // factor))
+            assert image.size == (-(-130 // factor), -(-180 // factor))
+        assert (shrunk == np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))).all()
+
+    def test_where_the_fast_decoder_does_not_take_it_pillow_shrinks_it_alike(self, encode, pixels, monkeypatch):
+        data = encode(pixels, "JPEG")
+        fast, slow = np.empty((20, 20, 3), np.uint8), np.empty((20, 20, 3), np.uint8)
+        square_into(fast, data, "7", shrink_on_load=True)
+        monkeypatch.setattr(square, "decoded_photograph", lambda *arguments: None)
+        square_into(slow, data, "7", shrink_on_load=True)
+        assert (fast == slow).all()
+
+
+class TestDecoded:
+    @pytest.mark.parametrize(("image_format", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGBA"), ("PNG", "P")])
+    def test_the_pixels_are_those_of_pillow_as_many_as_there_are(self, encode, pixels, image_format, mode):
+        data = encode(Image.fromarray(pixels).convert(mode), image_format)
+        expected = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+        assert (decoded(data, "7") == expected).all()
+
+    def test_what_is_cut_short_is_refused(self, encode, pixels):
+        with pytest.raises(ImageError, match="'7' cannot be decoded"):
+            decoded(encode(pixels, "JPEG")[:-100], "7")
+
+    def test_more_pixels_than_the_setting_allows_are_refused(self, encode, pixels):
+        with config.override(max_image_pixels=130 * 90 - 1), pytest.raises(DataLimitError, match=r"130 x 90 pixels"):
+            decoded(encode(pixels, "JPEG"), "7")
