@@ -84,9 +84,14 @@ def class_of_pixels(pixels: NDArray[np.uint8], threshold: int) -> str:
     """
     if int(pixels.min()) > threshold:
         return ALL_DATA
-    dark = pixels <= threshold
-    # Band by band: a reduction along so short an axis takes ten times as long.
-    empty = dark[..., 0].copy()
-    for band in range(1, pixels.shape[-1]):
-        empty &= dark[..., band]
+    dark = np.ascontiguousarray(pixels <= threshold).reshape(-1)
+    bands = pixels.shape[-1]
+    # Each value with those after it: what begins at a pixel's first band tells of the pixel. Going through bands by
+    # their stride instead takes five times as long.
+    run = dark[: len(dark) - bands + 1].copy()
+    for band in range(1, bands):
+        run &= dark[band : len(run) + band]
+    if not run.any():
+        return ALL_DATA
+    empty = run[::bands]
     return NO_DATA if empty.all() else PARTIAL_DATA if empty.any() else ALL_DATA
