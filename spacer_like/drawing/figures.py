@@ -60,6 +60,20 @@ def picture_format(location: DataLocation) -> str:
     return ending
 
 
+def check_ending(location: DataLocation) -> str:
+    """The format that the ending of a picture's name tells, one of `FORMATS`.
+
+    Raises:
+        SpacerInputError: it is none of them.
+    """
+    ending = PurePosixPath(location.filename).suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise SpacerInputError(
+            f"A picture's name must end in one of {', '.join(FORMATS)}, and '{location.display_name}' does not."
+        )
+    return ending
+
+
 def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
     """Write the picture in the format that the name's ending tells, and return where it lies.
 
