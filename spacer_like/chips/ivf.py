@@ -114,6 +114,7 @@ class ListSearch:
         k = min(k, len(self.vectors))
         distances = np.full((len(wanted), k), np.inf)
         places = np.full((len(wanted), k), -1, np.int64)
+        self._centroids.prepare()
         probed = self._centroids.search(wanted, n_probe).places
         for number, query in enumerate(wanted):
             rows = self._rows_of(np.sort(probed[number]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from spacer_like.drawing.contact_sheet import SheetImage, SheetSection, contact_sheet
+from spacer_like.drawing.labels import shorten
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,8 @@ SHOWN = 40
 """Chips that a sheet shows at most."""
 PICTURE_SIZE = 160
 """Width and height in pixels that is enough for it."""
-_LONGEST_QUERY = 60
+LONGEST_QUERY = 46
+LONGEST_NAME = 16
 
 Place = tuple[float, float] | None
 
@@ -49,16 +51,17 @@ def similar_sheet(
         SheetImage(pictures.get(chip.chip), f"{rank}.  {chip.distance:.3f}", _caption(chip.chip, _place(chip)))
         for rank, chip in enumerate(shown, 1)
     ]
-    more = f", of {len(similar):,} found" if len(similar) > len(shown) else ""
-    nothing = "" if shown else ": none was found"
+    first = f", the first {len(shown)} of {len(similar):,}" if len(similar) > len(shown) else ""
     contact_sheet(
         [
-            SheetSection("Looked for", [SheetImage(query_pixels, "query", _caption(query, query_place))]),
-            SheetSection(f"The {len(shown):,} most similar{more}", images),
+            SheetSection(
+                shorten(query, LONGEST_QUERY), [SheetImage(query_pixels, "query", _caption(query, query_place))]
+            ),
+            SheetSection(f"The most similar{first}", images),
         ],
         path,
         headline="Places that look alike",
-        detail=f"{_shortened(query)}; below each: distance, latitude and longitude{nothing}",
+        detail="below each: distance, latitude and longitude" if shown else "There is none.",
     )
 
 
@@ -68,10 +71,6 @@ def _place(chip: SimilarChip) -> Place:
 
 def _caption(name: str, place: Place) -> str:
     if place is None:
-        return name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}"
+        return shorten(name, LONGEST_NAME)
     longitude, latitude = place
     return f"{abs(latitude):.3f}°{'S' if latitude < 0 else 'N'} {abs(longitude):.3f}°{'W' if longitude < 0 else 'E'}"
-
-
-def _shortened(query: str) -> str:
-    return query if len(query) <= _LONGEST_QUERY else f"{query[:28]}…{query[-31:]}"

@@ -81,10 +81,8 @@ def contact_sheet(
 def _draw_section(figure: Figure, section: SheetSection, top: float, columns: int) -> float:
     """Draw a section from `top` inches below the sheet's upper edge; returns where it ends."""
     width, height = figure.get_size_inches()
-    figure.text(
-        _EDGE / width, 1 - (top + 0.16) / height, section.heading, fontsize=12, fontweight="bold", color=INK,
-        va="center", parse_math=False,
-    )  # fmt: skip
+    style = name_style(fontsize=12, fontweight="bold", color=INK, va="center")
+    figure.text(_EDGE / width, 1 - (top + 0.16) / height, drawable(section.heading), **style)
     top += _SECTION
     for number, image in enumerate(section.images):
         row, column = divmod(number, columns)

@@ -497,8 +497,9 @@ def test_a_sheet_shows_what_can_be_shown():
     names = put_index(4)
     for name in (names[1], names[2]):
         write_bytes(at(f"chips/33/{name}"), b"damaged since")
-    write_bytes(at("photo.png"), jpeg(ground("water", 1000)))
-    images = {"image_loc": at("photo.png"), "extractor": Texture(), "k": 8}
+    photo_loc = at("湖 \U0001f30a.png")
+    write_bytes(photo_loc, jpeg(ground("water", 1000)))
+    images = {"image_loc": photo_loc, "extractor": Texture(), "k": 8}
     answer = find_similar(finding(**images, chips_loc=at("chips/33"), contact_sheet_loc=at("sheet.jpg")))
     assert len(answer.similar) == 8
     assert read_bytes(at("sheet.jpg")).startswith(b"\xff\xd8")
