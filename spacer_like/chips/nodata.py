@@ -70,6 +70,10 @@ class NodataIndex:
                 isinstance(chip, str) and 0 < len(chip) <= _MOST_NAME for chip in lists[key]
             ):
                 raise TableError(f"The no-data index '{name}' must have a list of names of chips as {key}.")
+        try:
+            "".join(chain(*lists.values())).encode()
+        except UnicodeEncodeError:
+            raise TableError(f"The no-data index '{name}' has a chip whose name is no text.") from None
         if len(set(chain(*lists.values()))) != sum(map(len, lists.values())):
             raise TableError(f"The no-data index '{name}' has a chip twice.")
         return cls(*(sorted(lists[key]) for key in CLASSES))

@@ -398,6 +398,24 @@ class TestFarTiles:
             assert chips.unreadable == []
 
 
+class TestOnS3:
+    def test_files_and_blocks_in_tiles_are_the_same_there(self, rclone, tile, left_in_tile):
+        bucket = rclone.make_bucket()
+        tile_loc, chips_loc = DataLocation("s3", "ard/tile.tif", bucket), DataLocation("s3", "chips", bucket)
+        with rclone.settings():
+            write_bytes(tile_loc, tile)
+            write_bytes(below(chips_loc, "33/manifests/m.parquet"), manifest_of(tile_loc).to_parquet())
+            store(f"33/{chip_name(5)}", root=chips_loc)
+            with open_chips(chips_loc) as chips, open_chips(left_in_tile) as near:
+                names, pixels = gathered(chips)
+                expected = dict(zip(*gathered(near), strict=True))
+                assert [chips.read(name) for name in near.names] == [near.read(name) for name in near.names]
+        assert set(names) == {*expected, chip_name(5)}
+        for name, found in zip(names, pixels, strict=True):
+            if name in expected:
+                assert (found == expected[name]).all()
+
+
 @contextmanager
 def _registered(storage_type, storage, monkeypatch):
     from spacer_like import config

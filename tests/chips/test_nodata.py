@@ -84,6 +84,7 @@ class TestIndexFile:
             b'{"all_data": [""], "partial_data": [], "no_data": []}',
             b'{"all_data": ["a", "a"], "partial_data": [], "no_data": []}',
             b'{"all_data": ["a"], "partial_data": ["a"], "no_data": []}',
+            b'{"all_data": ["\\ud800"], "partial_data": [], "no_data": []}',
         ],
     )
     def test_what_is_no_index_is_refused_by_name(self, data):
