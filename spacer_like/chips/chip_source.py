@@ -352,7 +352,7 @@ def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> Non
             )
         names = made["chip"].to_pylist()
         if header.chips_loc is not None:
-            places.folders.append(below(header.chips_loc, f"{header.zone:02d}", ""))
+            places.folders.append(header.chips_loc)
             for name in names:
                 places.add_file(name, len(places.folders) - 1)
             continue

@@ -20,8 +20,10 @@ from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.cog import read_cog
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.manifest import Manifest, ManifestHeader, chip_table
+from spacer_like.chips.messages import ChipTileMsg
 from spacer_like.chips.passthrough import chip_start
 from spacer_like.chips.range_reading import Range, RangesReader
+from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.chips.tree import below
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
@@ -292,7 +294,8 @@ class TestManifests:
             assert len(gathered(chips)[0]) == 18
 
     def test_chips_that_were_written_are_read_from_their_folder(self, left_in_tile, tile):
-        written = manifest_of(DataLocation("memory", "ard/tile.tif"), chips_loc=CHIPS, blocks=(0,))
+        folder = DataLocation("memory", "chips/33/")
+        written = manifest_of(DataLocation("memory", "ard/tile.tif"), chips_loc=folder, blocks=(0,))
         loc = DataLocation("memory", "elsewhere/m.parquet")
         write_bytes(loc, written.to_parquet())
         name = written.made()["chip"][0].as_py()
@@ -300,6 +303,18 @@ class TestManifests:
         with open_chips(loc) as chips:
             assert chips.names == [name]
             assert chips.read(name) == photograph(0)
+
+    def test_written_or_left_in_the_tile_they_are_the_same_files(self, tile):
+        tile_loc = DataLocation("memory", f"ard/33/{CELL}/2015-05-28/{ACQUISITION}-visual.tif")
+        write_bytes(tile_loc, tile)
+        written, left = DataLocation("memory", "m/written.parquet"), DataLocation("memory", "m/left.parquet")
+        chip_tile(ChipTileMsg(tile_loc=tile_loc, manifest_loc=written, chips_loc=CHIPS))
+        chip_tile(ChipTileMsg(tile_loc=tile_loc, manifest_loc=left))
+        with open_chips(written) as files, open_chips(left) as blocks, open_chips(CHIPS) as folder:
+            assert len(files) == 9
+            assert files.names == blocks.names == folder.names
+            assert [files.read(name) for name in files.names] == [blocks.read(name) for name in files.names]
+            assert (gathered(files)[1] == gathered(blocks)[1]).all()
 
     def test_a_file_counts_more_than_a_manifest(self, left_in_tile):
         with open_chips(CHIPS) as chips:
