@@ -6,6 +6,7 @@ is such a file again. Format: https://wiki.openstreetmap.org/wiki/PBF_Format, an
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ class BlobReader:
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._name = name
+        self._is_checked = False
         file.seek(0, 2)
         self.size = file.tell()
         """Bytes of the file."""
@@ -53,12 +55,42 @@ class BlobReader:
             kind, data, size = blob
             # Blobs of other kinds are to be passed over.
             if kind == "OSMData":
+                if not self._is_checked:
+                    self._check_texts(data)
                 batch.append(data)
                 unpacked += size
             if unpacked >= _BATCH_BYTES:
                 yield b"".join(batch), self._file.tell()
                 batch, unpacked = [self.header], 0
+        self._is_checked = True
         yield b"".join(batch), self.size
+
+    def _check_texts(self, data: bytes) -> None:
+        """Refuse texts with a NUL: osmium takes it for a text's end, and would read on beyond its memory."""
+        block = self._unpacked(data[4 + int.from_bytes(data[:4], "big") :])
+        for number, table in self._fields(block):
+            if number != 1 or not isinstance(table, bytes):
+                continue
+            # Tables begin with an empty text, whose length is the only NUL in them: no need to look at each text.
+            if table.startswith(b"\n\0") and table.count(b"\0") == 1:
+                continue
+            if any(isinstance(text, bytes) and b"\0" in text for _, text in self._fields(table)):
+                raise self._damaged("a text in it has a NUL character")
+
+    def _unpacked(self, blob: bytes) -> bytes:
+        size = self._unpacked_size(blob)
+        found = {number: value for number, value in self._fields(blob) if isinstance(value, bytes)}
+        if 1 in found:
+            return found[1]
+        if 3 not in found:
+            raise self._damaged("a blob is compressed in another way than by zlib")
+        try:
+            block = zlib.decompressobj().decompress(found[3], size)
+        except zlib.error:
+            block = b""
+        if len(block) != size:
+            raise self._damaged("a blob cannot be unpacked")
+        return block
 
     def _blob(self) -> tuple[str, bytes, int] | None:
         """The next blob's kind, its bytes with what precedes it, and its size when it is unpacked."""

@@ -71,7 +71,9 @@ def elements_in(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str) -> It
 def _run(step: Callable[[], None], name: str) -> None:
     try:
         step()
-    except (RuntimeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise MapDataError(f"The extract '{name}' is damaged: a text in it is no Unicode.") from None
+    except RuntimeError as error:
         # What osmium says of a damaged file.
         raise MapDataError(f"The extract '{name}' is damaged: {error}.") from None
 
@@ -249,9 +251,12 @@ class _Extract:
 
     def read_geometries(self) -> None:
         """Keep the ways of the areas, and those that relations consist of."""
-        wanted = self._osmium.filter.IdFilter(self._member_ways | self._areas_of_way.keys())
-        for ways in self._batches(self._osmium.osm.WAY, wanted, self._adds_locations):
+        # A filter of osmium's would take memory by how large the ids are.
+        wanted = self._member_ways | self._areas_of_way.keys()
+        for ways in self._batches(self._osmium.osm.WAY, self._adds_locations):
             for way in ways:
+                if way.id not in wanted:
+                    continue
                 points = [_degrees(node.location) for node in way.nodes]
                 places = [point for point in points if point is not None]
                 if way.deleted or not places or len(places) < len(points):
@@ -319,11 +324,14 @@ class _Extract:
         self._ids[area][element_type].append(number)
 
     def _member(self, member: Any) -> Element:
+        if member.type not in _MEMBER_TYPES:
+            raise MapDataError(f"The extract '{self._name}' is damaged: a member of a relation is of no known type.")
         found = {"type": _MEMBER_TYPES[member.type], "ref": member.ref, "role": member.role}
         if member.type == "n":
             try:
                 place = _degrees(self._locations.get(member.ref))
-            except KeyError:
+            except (KeyError, TypeError):
+                # There is none, or its id is negative.
                 place = None
             if place is not None:
                 found |= {"lat": place[1], "lon": place[0]}

@@ -269,6 +269,45 @@ class TestHostileExtracts:
         with pytest.raises(MapDataError, match="damaged"):
             elements(header + bomb, HELSINKI)
 
+    def test_with_a_nul_in_a_text_are_not_given_to_osmium(self):
+        """It would take the NUL for the text's end, and read beyond its memory."""
+        header = BlobReader(BytesIO(EXTRACT), "x").header
+        for table in (b"\n\0\n\3a\0b", b"\n\4a\n\0b", b"\n\1\0"):
+            block = b"\n" + self.varint(len(table)) + table
+            blobs = [
+                self.blob(b"OSMData", (2, len(block)), (3, zlib.compress(block))),
+                self.blob(b"OSMData", (1, block)),
+            ]
+            for blob in blobs:
+                with pytest.raises(MapDataError, match="a text in it has a NUL character"):
+                    elements(header + blob, HELSINKI)
+
+    def test_with_a_text_that_is_no_unicode(self, extract):
+        data = extract([(1, (0.5, 0.5), {"name": "fish"})])
+        blobs = BlobReader(BytesIO(data), "x")
+        (batch, _) = next(blobs.batches())
+        block = blobs._unpacked(self.body_of(batch[len(blobs.header) :])).replace(b"fish", b"f\xffsh")
+        damaged = blobs.header + self.blob(b"OSMData", (1, block))
+        with pytest.raises(MapDataError, match="a text in it is no Unicode"):
+            elements(damaged, [BOX])
+
+    def body_of(self, blob):
+        return blob[4 + int.from_bytes(blob[:4], "big") :]
+
+    @pytest.mark.parametrize("number", [-5, 2**62, 2**40])
+    def test_of_strange_ids_take_no_memory_for_them(self, extract, number):
+        nodes = [(1, (0.5, 0.5), {}), (2, (0.6, 0.6), {})]
+        data = extract(nodes, [(number, [1, 2], {})], [(1, [("w", number, ""), ("n", number, "")], {"a": "b"})])
+        (found,) = elements(data, [BOX])
+        assert len(found[0]["members"][0]["geometry"]) == 2
+
+    @pytest.mark.parametrize("compression", [4, 6, 7])
+    def test_compressed_otherwise(self, compression):
+        header = BlobReader(BytesIO(EXTRACT), "x").header
+        blob = self.blob(b"OSMData", (2, 100), (compression, b"x" * 50))
+        with pytest.raises(MapDataError, match="compressed in another way than by zlib"):
+            elements(header + blob, HELSINKI)
+
     def test_blobs_of_other_kinds_are_passed_over(self):
         header = BlobReader(BytesIO(EXTRACT), "x").header
         other = self.blob(b"Index", (1, b"something of somebody's"))
