@@ -2,15 +2,17 @@
 
 import math
 import random
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacer_like.chips import geography
 from spacer_like.chips.geography import belongs_to_zone, cells_around, central_meridian, centre, centres, envelope
 from spacer_like.chips.grid import Cell, cell_at, zone_of_longitude
-from spacer_like.exceptions import TileError
+from spacer_like.exceptions import MissingExtraError, TileError
 
 TILE = Cell(33, "031111212322")
 
@@ -148,3 +150,10 @@ class TestCellsAround:
 def test_a_longitude_is_within_three_degrees_of_its_zone_s_central_meridian(longitude):
     offset = longitude - central_meridian(zone_of_longitude(longitude))
     assert abs((offset + 180) % 360 - 180) <= 3 + 1e-9
+
+
+def test_without_pyproj_the_extra_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyproj", None)
+    geography._to_degrees.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"spacer_like\[geo\]"):
+        centre(TILE)
