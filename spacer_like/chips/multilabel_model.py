@@ -114,7 +114,7 @@ class MultilabelModel:
             from spacer_like.extractors.image_features import image_features
 
             return image_features(extractor, pixels)
-        return network_features(self._own_network, pixels)
+        return network_features(self.own_network, pixels)
 
     def encode_features(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """What the last hidden layer makes of features [n, inputs]: float32 [n, dimension].
@@ -158,7 +158,7 @@ class MultilabelModel:
         return np.asarray(probabilities > self.thresholds)
 
     @cached_property
-    def _own_network(self) -> TorchNetwork:
+    def own_network(self) -> TorchNetwork:
         if self.network is None:
             raise ExtractorMismatchError(
                 "The model takes features of an extractor, and none is named: name the one it was trained with."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,7 @@ def _draw_epochs(axes: Axes, history: Sequence[EpochFigures], name: str, unit: s
         values = [getattr(entry, f"{part}_{name}") for entry in history]
         mark = "o" if len(history) < 40 else ""
         axes.plot(epochs, values, color=colour, linestyle=style, marker=mark, markersize=4, label=part)
-    for before, entry in zip(history, history[1:], strict=False):
+    for before, entry in pairwise(history):
         if entry.n_stages > before.n_stages:
             # From here on more of the network learns.
             axes.axvline(entry.epoch, color=GREY, linewidth=1, linestyle=":")
@@ -83,7 +84,13 @@ def _draw_labels(axes: Axes, labels: Sequence[str], figures: MultilabelFigures) 
     axes.barh(places, values, color=BAR, height=0.7)
     for place, label, value in zip(places, labels, values, strict=True):
         axes.annotate(
-            f"{value:.2f}", (value, place), xytext=(4, 0), textcoords="offset points", fontsize=9, color=INK, va="center"
+            f"{value:.2f}",
+            (value, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=9,
+            color=INK,
+            va="center",
         )
         name = drawable(shorten(f"{label} ({figures.support[label]})", _LONGEST_NAME))
         axes.annotate(

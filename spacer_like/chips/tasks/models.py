@@ -1,0 +1,362 @@
+"""The tasks with models of many labels: train one, and let it say which labels chips bear."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like import __version__
+from spacer_like.chips.chip_name import ChipName
+from spacer_like.chips.chip_source import open_chips
+from spacer_like.chips.label_table import FEATURE, LabelTable, read_label_table
+from spacer_like.chips.messages import (
+    LabelChipsMsg,
+    LabelChipsReturnMsg,
+    MultilabelFigures,
+    TrainMultilabelMsg,
+    TrainMultilabelReturnMsg,
+)
+from spacer_like.chips.multilabel_course import Course, Examples
+from spacer_like.chips.multilabel_figures import (
+    THRESHOLD,
+    best_thresholds,
+    majority_labels,
+    multilabel_figures,
+    sample_f_score,
+)
+from spacer_like.chips.multilabel_file import read_model, write_model
+from spacer_like.chips.multilabel_model import MultilabelModel, network_features
+from spacer_like.chips.split import Split, check_cells, split_by_cell
+from spacer_like.chips.tasks.multilabel_storage import FolderSnapshots, Gathered, gathered_chips
+from spacer_like.chips.training_report import training_report
+from spacer_like.exceptions import (
+    CollectionError,
+    MessageError,
+    MissingExtraError,
+    TrainingLabelsError,
+    WeightsError,
+)
+from spacer_like.extractors.image_features import check_size
+from spacer_like.storage import read_bytes, write_bytes
+from spacer_like.tables.files import is_parquet
+from spacer_like.tables.writing import check_endings, growing_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.chip_source import ChipSource
+    from spacer_like.chips.multilabel_training import Trained
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.extractors.resnet_network import ResNet
+
+
+def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
+    """Train a model that says which labels a chip bears, and evaluate it on cells that it has not learnt from.
+
+    The model is the one after the last epoch. The same request for the same chips gives the same model, also where a
+    training was broken off and went on from a snapshot.
+
+    Raises:
+        TrainingLabelsError: all chips are of one cell, bear no label, or are too few; the training diverges.
+        TableError: the table is malformed.
+        DataNotFoundError, CollectionError: none of the table's chips is there, or can be decoded.
+        MessageError: fields that do not go together.
+        WeightsError: weights of another network.
+        MissingExtraError: torch, or for a picture matplotlib, is not installed.
+    """
+    start = time.perf_counter()
+    _check(msg)
+    table = _table(msg.table_loc)
+    network = None if msg.extractor is not None else _network(msg)
+    course = _course(msg)
+    with open_chips(msg.chips_loc) as chips, ExitStack() as resources:
+        wanted, missing = _chips_of_table(table, chips)
+        learns = network is not None and course.network_learns
+        gathered = gathered_chips(
+            chips, wanted, msg.size, _frozen(msg, network, course), wants_pixels=learns, resources=resources
+        )
+        borne = _borne(table, gathered.names)
+        cells = [_cell_of(name) for name in gathered.names]
+        split = split_by_cell(cells, borne, msg.validation_share, msg.seed)
+        trained = _trained(msg, course, Examples(borne, split, gathered.features, gathered.pixels), network)
+        model = _model(msg, table.labels, trained, network)
+        evaluation = _evaluation(msg, model, gathered, borne, split)
+        unreadable = chips.unreadable
+    model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=_versions())
+    _write(msg, model, trained, evaluation)
+    return TrainMultilabelReturnMsg(
+        n_train=len(split.train),
+        n_validation=len(split.validation),
+        n_train_cells=len({cells[place] for place in split.train}),
+        n_validation_cells=len({cells[place] for place in split.validation}),
+        labels=list(model.labels),
+        thresholds=dict(zip(model.labels, model.thresholds.tolist(), strict=True)),
+        figures=evaluation.figures,
+        train_figures=evaluation.train_figures,
+        threshold_figures=evaluation.threshold_figures,
+        majority_sample_f1=evaluation.majority_sample_f1,
+        epochs=len(trained.history),
+        resumed_from=trained.resumed_from,
+        missing=missing,
+        unreadable=unreadable,
+        runtime=time.perf_counter() - start,
+    )
+
+
+def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
+    """Let a model say which labels chips bear; a chip that cannot be decoded has no row.
+
+    Raises:
+        ExtractorMismatchError: the extractor is not the one that the model was trained with.
+        ModelFileError: the file holds no model.
+        DataNotFoundError, CollectionError: there are no chips, or none can be decoded.
+        TableError: a table's name has another ending than .csv or .parquet.
+    """
+    start = time.perf_counter()
+    check_endings([*msg.table_locs, *msg.given_locs])
+    name = msg.model_loc.display_name
+    model = read_model(read_bytes(msg.model_loc), name)
+    model.check_extractor(msg.extractor, name)
+    counts = np.zeros(len(model.labels), np.int64)
+    n_chips = 0
+    with ExitStack() as files, open_chips(msg.chips_loc) as chips:
+        probable = files.enter_context(growing_table(_schema(model, "float64"), msg.table_locs))
+        sure = files.enter_context(growing_table(_schema(model, "uint8"), msg.given_locs))
+        for names, pixels in chips.pixels(chips.names, model.size):
+            probabilities = model.probabilities(pixels, msg.extractor)
+            given = model.given(probabilities)
+            probable(_rows(model, "float64", names, probabilities))
+            sure(_rows(model, "uint8", names, given.astype(np.uint8)))
+            counts += given.sum(axis=0)
+            n_chips += len(names)
+        if not n_chips:
+            reasons = [chip.reason for chip in chips.unreadable]
+            why = f"can be decoded, the first because: {reasons[0]}" if reasons else "is there."
+            raise CollectionError(f"None of the chips of '{chips.name}' {why}")
+        unreadable = chips.unreadable
+    return LabelChipsReturnMsg(
+        n_chips=n_chips,
+        counts=dict(zip(model.labels, counts.tolist(), strict=True)),
+        unreadable=unreadable,
+        runtime=time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """A model with its thresholds, and how good it is."""
+
+    model: MultilabelModel
+    figures: MultilabelFigures
+    train_figures: MultilabelFigures
+    threshold_figures: MultilabelFigures
+    majority_sample_f1: float
+    counts: dict[str, int]
+
+    def metrics(self, trained: Trained) -> dict[str, Any]:
+        """What the model's file says."""
+        return {
+            **{name: value for name, value in self.figures.serialize().items() if name not in ("precision", "recall")},
+            "majority_sample_f1": self.majority_sample_f1,
+            **self.counts,
+            "epochs": len(trained.history),
+        }
+
+
+def _check(msg: TrainMultilabelMsg) -> None:
+    """Refuse, before the work, what could not be done."""
+    if len(msg.dropouts) != len(msg.layers):
+        raise MessageError(
+            f"There must be a dropout for each of the {len(msg.layers)} layers, and there are {len(msg.dropouts)}."
+        )
+    if msg.extractor is not None:
+        if msg.weights_loc is not None:
+            raise MessageError(
+                "A model has an extractor or a network of its own: give one of extractor and weights_loc."
+            )
+        check_size(msg.extractor, msg.size)
+    if find_spec("torch") is None:
+        raise MissingExtraError("Training a model of many labels", "torch")
+    if msg.plot_loc is not None:
+        from spacer_like.drawing.figures import picture_format
+
+        picture_format(msg.plot_loc)
+        if find_spec("matplotlib") is None:
+            raise MissingExtraError("Drawing pictures", "plots")
+
+
+def _table(loc: DataLocation) -> LabelTable:
+    parquet = is_parquet(loc)
+    return read_label_table(read_bytes(loc), loc.display_name, parquet)
+
+
+def _course(msg: TrainMultilabelMsg) -> Course:
+    has_weights = msg.weights_loc is not None
+    return Course(
+        layers=tuple(msg.layers),
+        dropouts=tuple(msg.dropouts),
+        nbr_epochs=msg.nbr_epochs,
+        batch_size=msg.batch_size,
+        learning_rate=msg.learning_rate,
+        seed=msg.seed,
+        learns_from_start=msg.extractor is None and not has_weights,
+        unfreeze_epochs=tuple(sorted(msg.unfreeze_epochs)) if has_weights else (),
+    )
+
+
+def _network(msg: TrainMultilabelMsg) -> ResNet:
+    """The network as it begins."""
+    import torch
+
+    from spacer_like.extractors.resnet_network import ResNet, fit_resnet, random_resnet
+    from spacer_like.extractors.torch_weights import read_state_dict
+
+    if msg.weights_loc is None:
+        return random_resnet(msg.network, torch.Generator().manual_seed(msg.seed))
+    with torch.device("meta"):
+        network = ResNet(msg.network).to_empty(device="cpu")
+    try:
+        state = read_state_dict(BytesIO(read_bytes(msg.weights_loc)), "weights")
+        return fit_resnet(network, state, "weights")
+    except WeightsError as error:
+        raise WeightsError(f"{msg.weights_loc.display_name}: {error}") from error
+
+
+def _frozen(msg: TrainMultilabelMsg, network: ResNet | None, course: Course) -> Any:
+    """What makes features once for all epochs, or at least for the first ones; None where all learns at once."""
+    if network is None:
+        return msg.extractor
+    if course.n_stages(1):
+        return None
+    from spacer_like.chips.multilabel_network import running
+
+    return running(network)
+
+
+def _chips_of_table(table: LabelTable, chips: ChipSource) -> tuple[list[str], list[str]]:
+    """The table's chips that are there, sorted, and those that are not."""
+    wanted = sorted(name for name in table.names if name in chips)
+    missing = sorted(name for name in table.names if name not in chips)
+    if not wanted:
+        first = f", such as '{missing[0]}'" if missing else ""
+        raise CollectionError(f"None of the table's {len(missing)} chips{first}, is in '{chips.name}'.")
+    check_cells([_cell_of(name) for name in wanted])
+    return wanted, missing
+
+
+def _cell_of(name: str) -> str:
+    return ChipName.parse(name).tile_cell.name
+
+
+def _borne(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which labels the chips bear, [n, labels]."""
+    place_of = {name: place for place, name in enumerate(table.names)}
+    borne = np.asarray(table.borne[[place_of[name] for name in names]], bool)
+    if not borne.any():
+        raise TrainingLabelsError("No chip of the table bears any label: there is nothing to learn.")
+    return borne
+
+
+def _trained(msg: TrainMultilabelMsg, course: Course, examples: Examples, network: ResNet | None) -> Trained:
+    from spacer_like.chips.multilabel_network import state_arrays
+    from spacer_like.chips.multilabel_training import train
+
+    if len(examples.split.train) < 2:
+        raise TrainingLabelsError("There must be at least two chips to learn from, and there is one.")
+    learning = (msg.network, network) if network is not None and course.network_learns else None
+    snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc)
+    trained = train(course, examples, learning, snapshots, msg.snapshot_epochs)
+    return trained if network is None else replace(trained, state=state_arrays(network))
+
+
+def _model(msg: TrainMultilabelMsg, labels: Sequence[str], trained: Trained, network: ResNet | None) -> MultilabelModel:
+    """The model with fixed thresholds."""
+    threshold = THRESHOLD if msg.threshold == "per_label" else float(msg.threshold)
+    return MultilabelModel(
+        labels=tuple(labels),
+        thresholds=np.full(len(labels), threshold),
+        hidden=trained.hidden,
+        weights=trained.weights,
+        offsets=trained.offsets,
+        size=msg.size,
+        extractor_id=None if msg.extractor is None else msg.extractor.extractor_id,
+        network=None if network is None else msg.network,
+        state=trained.state,
+    )
+
+
+def _evaluation(
+    msg: TrainMultilabelMsg, model: MultilabelModel, gathered: Gathered, borne: NDArray[np.bool_], split: Split
+) -> _Evaluation:
+    pixels = gathered.pixels
+    features = gathered.features if pixels is None else network_features(model.own_network, pixels)
+    probabilities = model.probabilities_of(model.encode_features(np.asarray(features)))
+    train, validation = split.train, split.validation
+
+    def figures(places: NDArray[np.int64]) -> MultilabelFigures:
+        return multilabel_figures(borne[places], model.given(probabilities[places]), model.labels)
+
+    threshold_figures = figures(validation)
+    if msg.threshold == "per_label":
+        model = replace(model, thresholds=best_thresholds(borne[validation], probabilities[validation]))
+    majority = np.broadcast_to(majority_labels(borne[train]), borne[validation].shape)
+    return _Evaluation(
+        model=model,
+        figures=figures(validation),
+        train_figures=figures(train),
+        threshold_figures=threshold_figures,
+        majority_sample_f1=sample_f_score(borne[validation], majority),
+        counts={"n_train": len(train), "n_validation": len(validation)},
+    )
+
+
+def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, evaluation: _Evaluation) -> None:
+    data = write_model(model)
+    if msg.metrics_loc is not None:
+        figures = {
+            "figures": evaluation.figures,
+            "train_figures": evaluation.train_figures,
+            "threshold_figures": evaluation.threshold_figures,
+        }
+        report = training_report(
+            trained.history,
+            figures,
+            labels=list(model.labels),
+            thresholds=model.thresholds.tolist(),
+            majority_sample_f1=evaluation.majority_sample_f1,
+            **evaluation.counts,
+        )
+        write_bytes(msg.metrics_loc, report)
+    if msg.plot_loc is not None:
+        from spacer_like.chips.training_plot import training_picture
+
+        training_picture(trained.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
+    # The model last: who finds it finds the rest too.
+    write_bytes(msg.model_loc, data)
+
+
+def _versions() -> dict[str, str]:
+    return {"spacer_like": __version__, "numpy": np.__version__, "torch": version("torch")}
+
+
+def _schema(model: MultilabelModel, kind: str) -> pa.Schema:
+    import pyarrow as pa
+
+    numbers = pa.type_for_alias(kind)
+    return pa.schema([(FEATURE, pa.string()), *((label, numbers) for label in model.labels)])
+
+
+def _rows(model: MultilabelModel, kind: str, names: Sequence[str], values: NDArray[Any]) -> pa.Table:
+    import pyarrow as pa
+
+    columns = [pa.array(names, pa.string()), *(pa.array(column) for column in np.ascontiguousarray(values.T))]
+    return pa.table(columns, schema=_schema(model, kind))

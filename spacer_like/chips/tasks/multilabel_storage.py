@@ -1,0 +1,136 @@
+"""What a training takes from storage and keeps there: chips as features and pixels, and snapshots."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.chips.multilabel_model import network_features
+from spacer_like.chips.tree import below
+from spacer_like.config import settings
+from spacer_like.exceptions import CollectionError, DataNotFoundError
+from spacer_like.extractors.image_features import image_features
+from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.chip_source import ChipSource
+    from spacer_like.data_classes import DataLocation
+    from spacer_like.extractors.base import FeatureExtractor
+    from spacer_like.extractors.torch_network import TorchNetwork
+
+logger = logging.getLogger(__name__)
+
+_SNAPSHOT = re.compile(r"-epoch-(\d{5})\.safetensors")
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Chips that could be decoded, and what is learnt from.
+
+    Attributes:
+        names: [n].
+        features: float32 [n, m] of a frozen extractor or network, or None.
+        pixels: uint8 [n, size, size, 3] where they are wanted, in memory or in a file; else None.
+    """
+
+    names: list[str]
+    features: NDArray[np.float32] | None
+    pixels: NDArray[np.uint8] | None
+
+
+def gathered_chips(
+    chips: ChipSource,
+    names: Sequence[str],
+    size: int,
+    frozen: FeatureExtractor | TorchNetwork | None,
+    wants_pixels: bool,
+    resources: ExitStack,
+) -> Gathered:
+    """Decode chips once for all epochs.
+
+    Args:
+        names: those that are wanted.
+        frozen: what makes features of them, if anything does.
+        wants_pixels: whether pixels are kept; more than the setting TRAINING_MEMORY_BYTES in a temporary file.
+        resources: where that file ends with.
+
+    Raises:
+        CollectionError: none of them can be decoded.
+    """
+    pixels = _empty_pixels((len(names), size, size, 3), resources) if wants_pixels else None
+    found: list[str] = []
+    features: list[NDArray[np.float32]] = []
+    for some, batch in chips.pixels(names, size):
+        if pixels is not None:
+            pixels[len(found) : len(found) + len(some)] = batch
+        if frozen is not None:
+            features.append(_features(frozen, batch))
+        found += some
+    if not found:
+        unreadable = {chip.name: chip.reason for chip in chips.unreadable}
+        reason = next((unreadable[name] for name in names if name in unreadable), "they are gone")
+        raise CollectionError(
+            f"None of the {len(names)} chips of '{chips.name}' can be decoded, the first because: {reason}"
+        )
+    return Gathered(
+        found,
+        np.concatenate(features) if features else None,
+        pixels[: len(found)] if pixels is not None else None,
+    )
+
+
+def _features(frozen: FeatureExtractor | TorchNetwork, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    from spacer_like.extractors.base import FeatureExtractor
+
+    if isinstance(frozen, FeatureExtractor):
+        return image_features(frozen, pixels)
+    return network_features(frozen, pixels)
+
+
+def _empty_pixels(shape: tuple[int, ...], resources: ExitStack) -> NDArray[np.uint8]:
+    if int(np.prod(shape)) <= settings().training_memory_bytes:
+        return np.empty(shape, np.uint8)
+    folder = resources.enter_context(TemporaryDirectory(prefix="spacer-chips-"))
+    return np.memmap(Path(folder) / "pixels", np.uint8, "w+", shape=shape)
+
+
+class FolderSnapshots:
+    """Snapshots in a folder, the last one of each training."""
+
+    def __init__(self, folder: DataLocation) -> None:
+        self._folder = folder
+
+    def latest(self, fingerprint: str) -> bytes | None:
+        kept = self._kept(fingerprint)
+        if not kept:
+            return None
+        try:
+            return read_bytes(kept[max(kept)])
+        except DataNotFoundError:
+            # Another process that does the same was quicker, and put a later one in its place.
+            return None
+
+    def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
+        write_bytes(below(self._folder, f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
+        for earlier, loc in self._kept(fingerprint).items():
+            if earlier < epoch:
+                delete(loc)
+
+    def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
+        """The snapshots of a training by their epochs."""
+        start = below(self._folder, fingerprint)
+        found = {}
+        for loc in list_keys(start):
+            if match := _SNAPSHOT.fullmatch(loc.key.removeprefix(start.key)):
+                found[int(match[1])] = loc
+        return found
