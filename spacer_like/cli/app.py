@@ -19,6 +19,7 @@ from spacer_like.cli import (
     extract_command,
     job_commands,
     rarity_command,
+    tiles_command,
     train_command,
 )
 from spacer_like.cli.terminal import Terminal
@@ -62,6 +63,7 @@ for _commands in (
     classify_command,
     rarity_command,
     chips_command,
+    tiles_command,
     job_commands,
     doctor_command,
 ):

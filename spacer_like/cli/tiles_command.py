@@ -12,15 +12,14 @@ from spacer_like.cli.terminal import Terminal
 if TYPE_CHECKING:
     from spacer_like.tile_server.live_tree import LiveTree
 
-tiles = typer.Typer(name="tiles", no_args_is_help=True, rich_markup_mode=None, help="Show trees of satellite tiles.")
-
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    tiles.command(short_help="Serve a tree of tiles as a map.")(serve)
+    tiles = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Trees of satellite tiles.")
     # One command alone would take the place of its group.
     tiles.callback()(lambda: None)
-    app.add_typer(tiles)
+    tiles.command(short_help="Serve a tree of tiles as a map.")(serve)
+    app.add_typer(tiles, name="tiles", short_help="A tree of satellite tiles as a map in the browser.")
 
 
 def serve(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.chips.grid import SOUTHERN_OFFSET
-from spacer_like.tile_server.projections import to_web_mercator
+from spacer_like.tile_server.projections import HALF_WORLD, to_web_mercator
 from spacer_like.tile_server.tree_index import northern_bounds
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _FILL = (0, 114, 178, 110)
 _INK = (0, 60, 100, 255)
 _SMALLEST = 3.0
 """Pixels: a single cell is to be seen on a map of the world."""
+_SIDEWAYS = np.array([1.0, 0.0, 1.0, 0.0])
 _TEXT = "zoom in for pictures"
 
 
@@ -29,10 +30,13 @@ def draw_coverage(footprint: Footprint, index: TreeIndex, choice: Choice) -> Ima
     """A transparent picture with the cells that there are tiles of; None where there are none of them in it."""
     from PIL import Image, ImageDraw
 
+    # What goes beyond the 180th meridian comes back on the other side.
+    turns = [0.0] if footprint.zone else [-2 * HALF_WORLD, 0.0, 2 * HALF_WORLD]
     boxes = [
-        _inside(_boxes(zone, footprint)[_admitted(zone, choice)], footprint.size)
+        _inside(_boxes(zone, footprint)[_admitted(zone, choice)] + turn / footprint.pixel * _SIDEWAYS, footprint.size)
         for zone in index.zones.values()
         if footprint.may_show(zone)
+        for turn in turns
     ]
     boxes = [part for part in boxes if len(part)]
     if not boxes:
@@ -60,11 +64,7 @@ def _boxes(zone: ZoneIndex, footprint: Footprint) -> NDArray[np.float64]:
         lefts, rights = bounds[:, [0]], bounds[:, [2]]
         bottoms, tops = bounds[:, [1]] + shift, bounds[:, [3]] + shift
     else:
-        longitudes, latitudes = zone.corners
-        # Zones at the 180th meridian go beyond it, or lie on its other side.
-        middle = float(longitudes.mean())
-        longitudes = longitudes - (360.0 if middle > 180 else -360.0 if middle < -180 else 0.0)
-        xs, ys = to_web_mercator(longitudes, latitudes)
+        xs, ys = to_web_mercator(*zone.corners)
         lefts, rights = xs.min(1, keepdims=True), xs.max(1, keepdims=True)
         bottoms, tops = ys.min(1, keepdims=True), ys.max(1, keepdims=True)
     west, _, _, north = footprint.bounds

@@ -30,6 +30,8 @@ def tile_json(index: TreeIndex, template: str, scheme: str = "xyz") -> dict[str,
         template: the address of a tile with {z}, {x} and {y}.
     """
     west, south, east, north = index.box
+    # The middle of all may be where there is nothing.
+    longitudes, latitudes = next(iter(index.zones.values())).middles
     described = TileJSON(
         name="spacer_like",
         scheme=scheme,  # type: ignore[arg-type]
@@ -37,7 +39,7 @@ def tile_json(index: TreeIndex, template: str, scheme: str = "xyz") -> dict[str,
         minzoom=0,
         maxzoom=_WEB_NATIVE_ZOOM + 1,
         bounds=[west, south, east, north],
-        center=((west + east) / 2, (south + north) / 2, 12),
+        center=(float(longitudes[0]), float(latitudes[0]), 13),
     )
     return described.model_dump(exclude_none=True)
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import numpy as np
 import rasterio
@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from rio_tiler.errors import RioTilerError
 from rio_tiler.reader import part
 
-from spacer_like.chips.cog import JPEG, read_cog
+from spacer_like.chips.cog import JPEG, Cog, read_cog
 from spacer_like.chips.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.exceptions import SpacerError, TileError, TransientError
 from spacer_like.storage import RemoteStorage, storage_factory
@@ -72,9 +72,10 @@ class OpenTile:
             self._borrowed = _Borrowed(self.file)
             # Refuses what is hostile before GDAL sees it.
             self.cog = read_cog(self._read_part, self.file.seek(0, io.SEEK_END), loc.display_name)
+            self.epsg = _checked_place(self.cog)
             with self._own_errors():
                 self.dataset = stack.enter_context(_open_dataset(loc, self._borrowed))
-                self.epsg = _checked(self.dataset, loc)
+                _check_pixels(self.dataset, loc.display_name)
             self._resources = stack.pop_all()
 
     def is_stale(self) -> bool:
@@ -321,20 +322,29 @@ class _Borrowed:
     def close(self) -> None:
         self._position = 0
 
+    def __enter__(self) -> Self:
+        return self
 
-def _checked(dataset: DatasetReader, loc: DataLocation) -> int:
-    name = loc.display_name
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _checked_place(cog: Cog) -> int:
+    """The EPSG code of a tile's projection, of one that says where it lies."""
+    if cog.place is None or cog.epsg is None:
+        raise TileError(
+            f"The tile '{cog.name}' does not say where it lies: it must have square pixels, north up, in a projection "
+            "with an EPSG code."
+        )
+    return cog.epsg
+
+
+def _check_pixels(dataset: DatasetReader, name: str) -> None:
     block_height, block_width = dataset.block_shapes[0]
-    if dataset.crs is None or (epsg := dataset.crs.to_epsg()) is None:
-        raise TileError(f"The tile '{name}' states no projection that has an EPSG code.")
     if any(dtype != "uint8" for dtype in dataset.dtypes):
         raise TileError(f"The tile '{name}' has numbers of {dataset.dtypes[0]}: only those of bytes can be shown.")
-    transform = dataset.transform
-    if transform.b or transform.d or transform.a <= 0 or transform.e != -transform.a:
-        raise TileError(f"The tile '{name}' is turned, or its pixels are no squares.")
     if block_height * block_width > _MOST_BLOCK_PIXELS:
         raise TileError(f"The tile '{name}' has blocks of {block_width} x {block_height} pixels, which are too large.")
-    return int(epsg)
 
 
 def _within(pixels: slice, begin: float, scale: float, margin: int, size: int) -> tuple[int, int]:

@@ -11,8 +11,6 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from spacer_like.chips.geography import centre
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -86,17 +84,20 @@ def _acquisitions(index: TreeIndex) -> str:
 
 
 def _cells(index: TreeIndex) -> str:
-    cells = [tiles for zone in index.zones.values() for _, tiles in sorted(zone.tiles.items())]
-    rows = [_cell_row(tiles) for tiles in cells[:MOST_LINES]]
-    return "<h2>Cells</h2>" + _table(["cell", "newest", "tiles"], rows, names=2) + _rest(len(cells))
+    rows: list[list[str]] = []
+    for zone in index.zones.values():
+        longitudes, latitudes = zone.middles
+        numbers = zone.cell_numbers.tolist()[: MOST_LINES - len(rows)]
+        rows += [
+            _cell_row(zone.tiles[number], float(longitudes[place]), float(latitudes[place]))
+            for place, number in enumerate(numbers)
+        ]
+    return "<h2>Cells</h2>" + _table(["cell", "newest", "tiles"], rows, names=2) + _rest(index.n_cells)
 
 
-def _cell_row(tiles: list[IndexedTile]) -> list[str]:
-    cell = tiles[0].cell
-    longitude, latitude = centre(cell)
-    link = f"./#web/14/{latitude:.5f}/{longitude:.5f}"
+def _cell_row(tiles: list[IndexedTile], longitude: float, latitude: float) -> list[str]:
     return [
-        f'<a href="{link}"><code>{cell.name}</code></a>',
+        f'<a href="./#web/14/{latitude:.5f}/{longitude:.5f}"><code>{tiles[0].cell.name}</code></a>',
         f"{tiles[0].date} <code>{escape(tiles[0].acquisition)}</code>",
         str(len(tiles)),
     ]

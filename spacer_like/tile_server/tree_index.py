@@ -113,6 +113,12 @@ class ZoneIndex:
         meridian = central_meridian(self.zone)
         return meridian + (longitudes - meridian + 180) % 360 - 180, latitudes
 
+    @property
+    def middles(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Longitude, from -180 to 180, and latitude of about the middle of each cell, float64 [cells]."""
+        longitudes, latitudes = self.corners
+        return (np.mean(longitudes, axis=1) + 180) % 360 - 180, np.mean(latitudes, axis=1)
+
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees of all that the zone's tiles show; may go beyond 180 degrees."""
