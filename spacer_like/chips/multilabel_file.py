@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.multilabel_model import HiddenLayer, MultilabelModel
 from spacer_like.exceptions import ConfigError, ModelFileError
+from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
 
 FORMAT = "spacer_like.multilabel_model"
 FORMAT_VERSION = 1
@@ -78,7 +79,7 @@ def read_model(data: bytes, name: str) -> MultilabelModel:
             metrics=dict(header["metrics"]),
             versions=dict(header["versions"]),
         )
-        _check_header(model)
+        _check_header(header, model)
         _check_head(model)
         return model
     except KeyError as error:
@@ -104,9 +105,13 @@ def _header(data: bytes) -> dict[str, Any]:
     return found
 
 
-def _check_header(model: MultilabelModel) -> None:
+def _check_header(header: dict[str, Any], model: MultilabelModel) -> None:
     labels, thresholds = model.labels, model.thresholds
-    fits = 0 < len(labels) <= _MOST_LABELS and all(isinstance(label, str) and label for label in labels)
+    fits = (
+        isinstance(header["labels"], list)
+        and 0 < len(labels) <= _MOST_LABELS
+        and all(isinstance(label, str) and label for label in labels)
+    )
     fits = fits and len(set(labels)) == len(labels) == thresholds.size and thresholds.ndim == 1
     # NaN lies not between them either.
     if not fits or not ((thresholds >= 0) & (thresholds <= 1)).all():
@@ -140,8 +145,11 @@ def _inputs(model: MultilabelModel) -> int | None:
         if model.state:
             raise ValueError("it has a network's weights, and names none")
         return None
-    from spacer_like.extractors.resnet_layout import layout_of
-
-    if not all(np.isfinite(array).all() for array in model.state.values()):
-        raise ValueError("its network has weights that are not finite")
+    shapes = weight_shapes(model.network)
+    if set(model.state) != set(shapes):
+        other = min(set(model.state) ^ set(shapes))
+        raise ValueError(f"its network has other weights than {model.network}, or lacks some, such as {other[:100]}")
+    for name, array in model.state.items():
+        if array.dtype != np.float32 or array.shape != shapes[name] or not np.isfinite(array).all():
+            raise ValueError(f"its network's {name} are no weights of {model.network}")
     return layout_of(model.network).dimension

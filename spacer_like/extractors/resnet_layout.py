@@ -41,3 +41,27 @@ def layout_of(name: str) -> Layout:
     if name not in _LAYOUTS:
         raise ConfigError(f"There is no network '{name[:50]}': it must be one of {', '.join(_LAYOUTS)}.")
     return _LAYOUTS[name]
+
+
+def weight_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's weights by their names, which are torchvision's; an unknown name is a `ConfigError`."""
+    layout = layout_of(name)
+    shapes = _convolution("conv1", "bn1", 3, layout.stem, 7)
+    channels = layout.stem
+    for number, (width, depth) in enumerate(zip(layout.widths, layout.depths, strict=True)):
+        for block in range(depth):
+            prefix = f"layer{number + 1}.{block}."
+            outputs = width * EXPANSION
+            shapes |= _convolution(f"{prefix}conv1", f"{prefix}bn1", channels, width, 1)
+            shapes |= _convolution(f"{prefix}conv2", f"{prefix}bn2", width, width, 3)
+            shapes |= _convolution(f"{prefix}conv3", f"{prefix}bn3", width, outputs, 1)
+            if not block and (number or channels != outputs):
+                shapes |= _convolution(f"{prefix}downsample.0", f"{prefix}downsample.1", channels, outputs, 1)
+            channels = outputs
+    return shapes
+
+
+def _convolution(name: str, norm: str, inputs: int, outputs: int, kernel: int) -> dict[str, tuple[int, ...]]:
+    """A convolution without offsets and the batch norm behind it."""
+    parts = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.weight": (outputs, inputs, kernel, kernel)} | {f"{norm}.{part}": (outputs,) for part in parts}

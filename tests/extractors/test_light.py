@@ -24,6 +24,7 @@ def loaded_after(code: str) -> set[str]:
         "EfficientNetLite0Extractor()",
         "VGG16CaffeExtractor(data_locations={'definition': where, 'weights': where}, data_hashes={'weights': 'ab'})",
         "DummyExtractor(feature_dim=7)",
+        "ResNet50Extractor(data_locations={'weights': where})",
     ],
 )
 def test_making_comparing_and_serialising_loads_nothing_heavy(made):
