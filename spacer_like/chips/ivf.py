@@ -93,7 +93,10 @@ class ListSearch:
         n, dimension = vectors.shape
         ends, members = lists.ends, lists.members
         fits = lists.centroids.shape == (len(ends), dimension) and len(members) == n and len(ends)
-        if fits and (ends[0] < 0 or ends[-1] != n or (np.diff(ends) < 0).any() or (n and members.max() >= n)):
+        # Bounds first: differences of hostile numbers may overflow.
+        if fits and (ends.min() < 0 or ends.max() != ends[-1] or ends[-1] != n or (np.diff(ends) < 0).any()):
+            fits = False
+        if fits and n and members.max() >= n:
             fits = False
         if not fits:
             raise FeatureFileError(f"'{name}' is damaged: its lists and vectors do not fit together.")
