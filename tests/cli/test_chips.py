@@ -1,0 +1,138 @@
+"""``spacer-like chips``: from tiles to chips, labels, a model and places that look alike, and honest mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spacer_like.chips.chip_name import ChipName
+
+from ..chips.tile_making import ACQUISITION, CELL, make_tile
+
+TILE = f"33/{CELL}/2015-05-28/{ACQUISITION}-visual.tif"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch) -> Path:
+    """A working folder with one tile of 2 x 2 blocks, which begins at the cell's corner."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "ard" / TILE
+    path.parent.mkdir(parents=True)
+    make_tile(path, column=0, row=0, width=1024, height=1024)
+    return tmp_path
+
+
+@pytest.fixture
+def chips(tree, command) -> list[str]:
+    """The names of the tile's chips, below chips/."""
+    assert command("chips", "cut", "ard").code == 0
+    return sorted(path.name for path in (tree / "chips" / "33").glob("*.jpg"))
+
+
+def test_a_tree_is_cut_into_chips_and_once_is_enough(tree, chips, command):
+    assert len(chips) == 4
+    again = command("chips", "cut", "ard", "--json").json
+    assert (again["ok"], again["n_tiles"], again["n_skipped"], again["n_chips"]) == (True, 1, 1, 0)
+
+
+def test_other_chips_of_the_same_tile_are_a_new_request(tree, chips, command):
+    said = command("chips", "cut", "ard", "--zoom", 18, "--json").json
+    assert (said["n_skipped"], said["n_chips"]) == (0, 16)
+
+
+def test_one_tile_is_cut_as_its_tree_would_be(tree, command):
+    assert command("chips", "cut", f"ard/{TILE}", "--out", "one").code == 0
+    assert command("chips", "cut", "ard", "--out", "all").code == 0
+    one, every = (
+        {path.name: path.read_bytes() for path in (tree / out / "33").glob("*.jpg")} for out in ("one", "all")
+    )
+    assert one == every
+    assert len(one) == 4
+
+
+def test_a_broken_tile_is_told_and_the_others_are_cut(tree, command):
+    broken = tree / "ard" / "33" / "031111212323" / "2015-05-28" / f"{ACQUISITION}-visual.tif"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"II*\0 this is no tile")
+    said = command("chips", "cut", "ard")
+    assert said.code == 64
+    assert "4 chips of 1 tile." in said.out
+    assert "031111212323" in said.err
+    assert len(list((tree / "chips" / "33").glob("*.jpg"))) == 4
+
+
+def test_chips_are_sorted_by_their_masks(tree, chips, command):
+    said = command("chips", "nodata", "chips", "--json").json
+    assert (said["n_all_data"], said["n_partial_data"], said["exact"]) == (4, 0, True)
+    assert json.loads((tree / "nodata-index.json").read_text())["all_data"] == chips
+
+
+def test_a_chip_leads_back_to_its_tile(tree, chips, command):
+    said = command("chips", "locate", f"chips/33/{chips[0]}", "--tiles", "ard")
+    assert TILE in said.out
+    assert "512 x 512 pixels" in said.out
+
+
+def test_chips_that_are_still_in_their_tile_are_encoded_as_those_that_were_written(tree, chips, command):
+    assert command("chips", "cut", "ard", "--no-write", "--out", "rows").code == 0
+    assert not list((tree / "rows").rglob("*.jpg"))
+    for folder in ("chips", "rows"):
+        assert command("chips", "encode", folder, "--out", f"{folder}.safetensors").code == 0
+    assert (tree / "chips.safetensors").read_bytes() == (tree / "rows.safetensors").read_bytes()
+
+
+def test_what_looks_like_a_chip_is_found(tree, chips, command):
+    for arguments in (("encode", "chips"), ("index", "embeddings.safetensors")):
+        assert command("chips", *arguments).code == 0
+    said = command("chips", "similar", chips[0], "-k", 2, "--chips", "chips", "--sheet", "sheet.png", "--json").json
+    assert len(said["similar"]) == 2
+    assert chips[0] not in [one["chip"] for one in said["similar"]]
+    by_image = command("chips", "similar", f"chips/33/{chips[0]}", "-k", 1, "--same-place", "--json").json
+    assert by_image["similar"][0]["chip"] == chips[0]
+    assert (tree / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_map_becomes_a_table_and_a_table_pictures(tree, chips, command):
+    west, south, east, north = ChipName.parse(chips[0]).cell.bounds
+    from pyproj import Transformer
+
+    to_degrees = Transformer.from_crs(32633, 4326, always_xy=True)
+    longitude, latitude = to_degrees.transform((west + east) / 2, (south + north) / 2)
+    tower = {"type": "node", "id": 1, "lon": longitude, "lat": latitude, "tags": {"man_made": "tower"}}
+    elements = {"quadkey": CELL, "nodes": [tower], "ways": [], "relations": []}
+    (tree / "ard" / "33" / CELL / "osm_data.json").write_text(json.dumps(elements))
+    (tree / "labels.json").write_text(json.dumps({"tower": {"man_made": ["tower"]}, "water": {"natural": ["*"]}}))
+    assert command("chips", "nodata", "chips").code == 0
+    said = command("chips", "label-table", "nodata-index.json", "labels.json", "--json").json
+    assert said["counts"] == {"tower": 1, "water": 0}
+    assert (tree / "labels.csv").read_text().splitlines()[:2] == ["Feature,tower,water", f"{chips[0]},1,0"]
+    assert command("chips", "plot-labels", "labels.csv", "--map", "map.png").code == 0
+    assert (tree / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("cut", "nowhere"), "no tiles in"),
+        (("cut", "ard", "--way", "quickly"), "way"),
+        (("cut", "tile.tif"), "no path of a tile"),
+        (("cut", "ard", "--no-write", "--zoom", 18), "cannot be left in it"),
+        (("nodata", "nowhere"), "nowhere"),
+        (("locate", "china.jpg", "--tiles", "ard"), "china.jpg"),
+        (("fetch-labels", "Z33-0311", "--tiles", "ard"), "12 digits"),
+        (("fetch-labels", "--tiles", "nowhere"), "no tile in nowhere"),
+        (("label-table", "nowhere.json", "labels.json"), "nowhere.json"),
+        (("plot-labels", "labels.csv"), "Say what to draw"),
+        (("train", "labels.csv", "chips", "--threshold", "high"), "per_label"),
+        (("encode", "nowhere"), "nowhere"),
+        (("index", "nowhere.safetensors"), "nowhere.safetensors"),
+        (("similar", "Z33-03111121232201230_x.jpg"), "index.safetensors"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_told_in_one_sentence_that_names_it(tree, command, arguments, sentence):
+    said = command("chips", *arguments)
+    assert said.code == 64
+    assert sentence in said.err
+    assert "Traceback" not in said.err
+    assert len(said.err.splitlines()) <= 2
