@@ -218,3 +218,10 @@ def test_damage_anywhere_is_a_sentence_or_other_vectors():
         with suppress(FeatureFileError):
             shapes.add(read_embeddings(io.BytesIO(bytes(broken)), "the file").vectors.shape)
     assert shapes == {(5, 3)}
+
+
+def test_an_empty_file_on_disk_is_refused(tmp_path):
+    path = tmp_path / "empty.safetensors"
+    path.touch()
+    with path.open("rb") as file, pytest.raises(FeatureFileError, match="does not begin as such a file does"):
+        read_embeddings(file, "the file")
