@@ -150,7 +150,7 @@ def _in_metres(
     """Coordinates in the zone's metres, and which elements reach too far for that: theirs stay degrees, with the
     longitude counted from the central meridian."""
     meridian = central_meridian(zone)
-    offsets = (degrees[:, 0] - meridian + 180) % 360 - 180
+    offsets = _unbroken((degrees[:, 0] - meridian + 180) % 360 - 180, chains)
     beyond = (np.abs(offsets) > FAR) | (np.abs(degrees[:, 1]) > NORTHERNMOST)
     owners = np.repeat([chain.owner for chain in chains], [chain.end - chain.begin for chain in chains]).astype(np.intp)
     is_far = np.zeros(n_elements, bool)
@@ -160,6 +160,18 @@ def _in_metres(
     coordinates[near] = np.stack(to_metres(zone)(offsets[near] + meridian, degrees[near, 1]), axis=1)
     coordinates[np.isnan(degrees).any(axis=1)] = np.nan
     return coordinates, is_far
+
+
+def _unbroken(offsets: NDArray[np.float64], chains: list[_Chain]) -> NDArray[np.float64]:
+    """Offsets in which no chain jumps around the globe: where it leaves at 180 degrees, it goes on beyond."""
+    jumps = np.flatnonzero(np.abs(np.diff(offsets)) > 180)
+    begins = np.array([chain.begin for chain in chains])
+    for chain in np.unique(np.searchsorted(begins, jumps, side="right") - 1):
+        own = slice(chains[chain].begin, chains[chain].end)
+        known = own.start + np.flatnonzero(~np.isnan(offsets[own]))
+        whole = np.unwrap(offsets[known], period=360)
+        offsets[known] = whole - 360 * np.round(whole[np.argmin(np.abs(whole))] / 360)
+    return offsets
 
 
 def _clean(coordinates: NDArray[np.float64], chains: list[_Chain]) -> list[bool]:
