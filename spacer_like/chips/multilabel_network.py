@@ -37,7 +37,9 @@ def inference_network(name: str, state: Mapping[str, NDArray[Any]]) -> TorchNetw
 
 def running(network: ResNet) -> TorchNetwork:
     """The network as it stands, on pixels; it is in evaluation mode and does not learn afterwards."""
-    return TorchNetwork(Normalised(network), chosen_device(), 0.0, PIXEL_SCALE)
+    module = Normalised(network)
+    module.for_inference()
+    return TorchNetwork(module, chosen_device(), 0.0, PIXEL_SCALE)
 
 
 def state_arrays(network: ResNet) -> dict[str, NDArray[Any]]:

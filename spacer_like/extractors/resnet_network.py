@@ -71,6 +71,10 @@ class Normalised(nn.Module):
         """Feature vectors, float32 [n, dimension]."""
         return self.network.extract_features(self.normalisation(inputs))
 
+    def for_inference(self) -> None:
+        """Order the weights as convolutions read them fastest; they stay the same numbers."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
     def forward(self, inputs: Tensor) -> Tensor:
         """As `extract_features`."""
         return self.extract_features(inputs)
