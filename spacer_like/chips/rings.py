@@ -34,9 +34,11 @@ def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArra
         return lines + list(shapely.boundary(holes))
     around = _smallest_around(shells, holes)
     lines += list(shapely.boundary(holes[around < 0]))
+    order = np.argsort(around, kind="stable")
+    ends = np.searchsorted(around[order], np.arange(len(shells) + 1))
     polygons = []
     for place, shell in enumerate(shells):
-        own = holes[around == place]
+        own = holes[order[ends[place] : ends[place + 1]]]
         polygons.append(_with_holes(shell, own) if len(own) else shell)
     parts, _ = valid_parts(np.array(polygons, object))
     return [*parts, *lines]
@@ -71,10 +73,11 @@ def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], li
     if open_ways:
         # A way that is listed twice is no second one.
         pieces = list({way.tobytes(): shapely.LineString(way) for way in open_ways}.values())
-        faces, cuts, dangles, _ = shapely.polygonize_full(pieces)
+        faces, *others = shapely.polygonize_full(pieces)
         # A ring around another one has it as a hole there.
         found += [shapely.Polygon(face.exterior) for face in shapely.get_parts(faces)]
-        lines += [*shapely.get_parts(cuts), *shapely.get_parts(dangles)]
+        # Ways that bridge two rings, that end nowhere, or whose ring crosses itself.
+        lines += [line for some in others for line in shapely.get_parts(some)]
     areas = np.empty(len(found), object)
     areas[:] = found
     return areas, lines

@@ -129,6 +129,8 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
     name = msg.table_loc.display_name
     parquet = is_parquet(msg.table_loc)
     table = read_label_table(read_bytes(msg.table_loc), name, parquet)
+    if not table.names:
+        raise TableError(f"The table '{name}' has no chip to draw.")
     if msg.label is not None and msg.label not in table.labels:
         raise TableError(f"The table '{name}' has no label '{msg.label[:100]}', such as '{table.labels[0]}'.")
     if msg.distribution_loc:
