@@ -274,6 +274,13 @@ class TestChipsThatAreNot:
         with pytest.raises(TrainingLabelsError, match=r"at least two cells of zoom 12 .* all lie in Z33-031111212300"):
             train_multilabel(quick())
 
+    def test_layers_without_a_dropout_have_none(self):
+        make_chips(2)
+        train_multilabel(quick(layers=[8, 4], dropouts=[0.2]))
+        first = read_bytes(MODEL)
+        train_multilabel(quick(layers=[8, 4], dropouts=[0.2, 0.0]))
+        assert read_bytes(MODEL) == first
+
     def test_two_cells_are_enough(self):
         make_chips(4, CELLS[:2])
         found = train_multilabel(quick(nbr_epochs=2))
@@ -302,7 +309,7 @@ class TestRequestsThatCannotBeMet:
     @pytest.mark.parametrize(
         ("fields", "error", "why"),
         [
-            ({"dropouts": [0.1, 0.2]}, MessageError, "a dropout for each of the 1 layers, and there are 2"),
+            ({"dropouts": [0.1, 0.2]}, MessageError, "there are 2 dropouts and 1 of layers: leave some out"),
             ({"size": 96}, MessageError, "takes squares of 64 pixels"),
             ({"weights_loc": MODEL}, MessageError, "give one of extractor and weights_loc"),
             ({"plot_loc": DataLocation("memory", "plot.txt")}, SpacerInputError, "must end in one of png"),

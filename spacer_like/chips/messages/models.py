@@ -33,7 +33,7 @@ class TrainMultilabelMsg(Message):
         unfreeze_epochs: epochs at which one more stage of a network that began with weights learns too; before the
             first only the head does. Ignored without weights, where everything learns from the start.
         size: width and height in pixels that chips have for the network.
-        layers: units of the head's hidden layers; dropouts: after each of them.
+        layers: units of the head's hidden layers; dropouts: the shares of units left out after the first ones.
         learning_rate: of AdamW, which falls along a cosine to a hundredth.
         validation_share: the share of chips, about, that only validate; their cells are drawn by `seed`.
         threshold: the probability above which a label is given; ``per_label``: for each label the one that is best for

@@ -174,9 +174,10 @@ class _Evaluation:
 
 def _check(msg: TrainMultilabelMsg) -> None:
     """Refuse, before the work, what could not be done."""
-    if len(msg.dropouts) != len(msg.layers):
+    if len(msg.dropouts) > len(msg.layers):
         raise MessageError(
-            f"There must be a dropout for each of the {len(msg.layers)} layers, and there are {len(msg.dropouts)}."
+            f"There can be a dropout after each layer, and there are {len(msg.dropouts)} dropouts and "
+            f"{len(msg.layers)} of layers: leave some out."
         )
     if msg.extractor is not None:
         if msg.weights_loc is not None:
@@ -203,7 +204,7 @@ def _course(msg: TrainMultilabelMsg) -> Course:
     has_weights = msg.weights_loc is not None
     return Course(
         layers=tuple(msg.layers),
-        dropouts=tuple(msg.dropouts),
+        dropouts=(*msg.dropouts, *[0.0] * (len(msg.layers) - len(msg.dropouts))),
         nbr_epochs=msg.nbr_epochs,
         batch_size=msg.batch_size,
         learning_rate=msg.learning_rate,
