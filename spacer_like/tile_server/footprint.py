@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from spacer_like.chips.grid import SOUTHERN_OFFSET, TILE_ZOOM, Cell
 from spacer_like.exceptions import TileError
-from spacer_like.tile_server.projections import HALF_WORLD, WEB_MERCATOR, from_web_mercator, to_zone
+from spacer_like.tile_server.projections import EARTH_RADIUS, HALF_WORLD, WEB_MERCATOR, from_web_mercator, to_zone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,15 +86,13 @@ class Footprint:
         nearest = 0.0 if latitudes[0] <= 0 <= latitudes[1] else float(np.abs(latitudes).min())
         return self.pixel * float(np.cos(np.radians(nearest))) < 1000
 
-    def part(self, rows: slice, columns: slice) -> tuple[float, float, float, float]:
-        """The bounds of some of the pixels."""
-        west, _, _, north = self.bounds
-        return (
-            west + columns.start * self.pixel,
-            north - rows.stop * self.pixel,
-            west + columns.stop * self.pixel,
-            north - rows.start * self.pixel,
-        )
+    def ground_pixel(self, rows: slice) -> float:
+        """Width of some of the pixels on the ground, in metres."""
+        if self.zone:
+            return self.pixel
+        middle = self.bounds[3] - (rows.start + rows.stop) / 2 * self.pixel
+        # How much Web Mercator enlarges at a latitude.
+        return self.pixel / math.cosh(middle / EARTH_RADIUS)
 
     def may_show(self, zone: ZoneIndex) -> bool:
         """Whether tiles of a zone may be in the picture; in a zone's own grid only its own are."""
@@ -117,19 +116,18 @@ class Footprint:
         nodes = np.linspace(0.5, self.size - 0.5, self.size // _STEP + 1)
         xs, ys = np.meshgrid(west + nodes * self.pixel, north - nodes * self.pixel)
         eastings, northings = to_zone(*from_web_mercator(xs, ys), zone)
-        weights = _weights(self.size, nodes)
         if not (np.isfinite(eastings).all() and np.isfinite(northings).all()):
-            # A zone that ends in the picture: zero times infinity would be no number, and no place.
+            # A zone that ends in the picture: half of infinity would be no number, and no place.
             eastings, northings = (np.where(np.isfinite(values), values, 1e12) for values in (eastings, northings))
-        return weights @ eastings @ weights.T, weights @ northings @ weights.T
+        return _between(eastings, self.size, nodes), _between(northings, self.size, nodes)
 
 
-def _weights(size: int, nodes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of each node in each pixel between nodes, float64 [size, nodes]."""
+def _between(values: NDArray[np.float64], size: int, nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a grid of nodes has at each pixel, float64 [size, size], by bilinear interpolation."""
     positions = (np.arange(size) + 0.5 - nodes[0]) / (nodes[1] - nodes[0])
     before = np.minimum(positions.astype(np.int64), len(nodes) - 2)
     share = positions - before
-    weights = np.zeros((size, len(nodes)))
-    weights[np.arange(size), before] = 1 - share
-    weights[np.arange(size), before + 1] = share
-    return weights
+    # Not by products of matrices, whose threads would be in each other's way.
+    along = values[:, before] * (1 - share) + values[:, before + 1] * share
+    between: NDArray[np.float64] = along[before] * (1 - share)[:, None] + along[before + 1] * share[:, None]
+    return between

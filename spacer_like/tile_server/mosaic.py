@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.exceptions import SpacerError, TransientError
+from spacer_like.tile_server.open_tile import Part
 from spacer_like.tile_server.tree_index import APRON, cell_numbers, northern_bounds
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class _Area:
     """A tile, and the pixels that it may show."""
 
     tile: IndexedTile
+    places: Coordinates
     mask: NDArray[np.bool_]
     rank: tuple[bool, int]
 
@@ -155,7 +157,7 @@ def _apron_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray
 
 
 def _areas_of_cell(one: _ZoneInPicture, number: int, mask: NDArray[np.bool_], choice: Choice) -> list[_Area]:
-    return [_Area(tile, mask, choice.order(tile)) for tile in one.zone.tiles[number] if choice.admits(tile)]
+    return [_Area(tile, one.places, mask, choice.order(tile)) for tile in one.zone.tiles[number] if choice.admits(tile)]
 
 
 class _Painter:
@@ -175,21 +177,30 @@ class _Painter:
             if self._reads > MOST_READS:
                 logger.warning("A picture was left unfinished: more than %d tiles lie under it.", MOST_READS)
                 return
-            self._paint_area(area.tile, wanted)
+            self._paint_area(area, wanted)
             if has_data.all():
                 return
 
-    def _paint_area(self, tile: IndexedTile, wanted: NDArray[np.bool_]) -> None:
+    def _paint_area(self, area: _Area, wanted: NDArray[np.bool_]) -> None:
         rows, columns = _extent(wanted.max(axis=1)), _extent(wanted.max(axis=0))
+        eastings, northings = (values[_cut(values, rows, columns)] for values in area.places)
+        pixel = self._footprint.ground_pixel(rows)
+        part = Part(self._footprint, rows, columns, area.tile.cell.zone, eastings, northings, pixel)
         try:
-            with self._open_tiles.use(tile.loc) as open_tile:
-                pixels, has_data = open_tile.read(self._footprint, rows, columns)
+            with self._open_tiles.use(area.tile.loc) as open_tile:
+                pixels, has_data = open_tile.read(part)
         except SpacerError as error:
             self._mosaic.is_sure &= not isinstance(error, TransientError)
             return
         shown = wanted[rows, columns] & has_data
-        self._mosaic.pixels[rows, columns][shown] = pixels[shown]
+        np.copyto(self._mosaic.pixels[rows, columns], pixels, where=shown[..., None])
         self._mosaic.has_data[rows, columns] |= shown
+
+
+def _cut(values: NDArray[np.float64], rows: slice, columns: slice) -> tuple[slice, slice]:
+    """Rows and columns of what may have only one of either."""
+    height, width = values.shape
+    return rows if height > 1 else slice(None), columns if width > 1 else slice(None)
 
 
 def _extent(any_wanted: NDArray[np.bool_]) -> slice:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
-from rio_tiler.errors import RioTilerError
-from rio_tiler.reader import part
 
 from spacer_like.chips.cog import JPEG, Cog, read_cog
+from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
 from spacer_like.chips.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.exceptions import SpacerError, TileError, TransientError
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE
 from spacer_like.tile_server.remote_file import RemoteFile
+from spacer_like.tile_server.sampling import sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,26 @@ _SECONDS_BROKEN = 60.0
 _BROKEN_KEPT = 1000
 
 Picture = tuple["NDArray[np.uint8]", "NDArray[np.bool_]"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is wanted of a tile.
+
+    Fields:
+        rows, columns: of the footprint's pixels.
+        zone: of the tile.
+        eastings, northings: of these pixels' centres in the zone's northern projection, of shapes that go together.
+        pixel: width of a pixel on the ground, in metres.
+    """
+
+    footprint: Footprint
+    rows: slice
+    columns: slice
+    zone: int
+    eastings: NDArray[np.float64]
+    northings: NDArray[np.float64]
+    pixel: float
 
 
 class OpenTile:
@@ -85,17 +106,20 @@ class OpenTile:
     def close(self) -> None:
         self._resources.close()
 
-    def read(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
-        """Some of the pixels of a picture: uint8 [rows, columns, 3], and bool [rows, columns], where there is data.
+    def read(self, part: Part) -> Picture:
+        """A part of a picture: uint8 [rows, columns, 3], and bool [rows, columns], where there is data.
 
         Raises:
-            TileError: the tile is damaged.
+            TileError: the tile is damaged, or lies in another zone.
             SpacerError: what the storage says.
         """
+        if self.epsg not in (epsg_of_zone(part.zone), epsg_of_zone(part.zone, southern=True)):
+            raise TileError(
+                f"The tile '{self.loc.display_name}' is in EPSG:{self.epsg}, which is not the projection of its zone "
+                f"{part.zone}."
+            )
         with self._own_errors():
-            if footprint.epsg == self.epsg:
-                return self._straight(footprint, rows, columns)
-            return self._warped(footprint, rows, columns)
+            return self._straight(part) if part.footprint.epsg == self.epsg else self._aslant(part)
 
     def block(self, cell: Cell) -> bytes | None:
         """The chip of a cell as a file of JPEG, made of the tile's own block.
@@ -144,50 +168,61 @@ class OpenTile:
         self.file.seek(offset)
         return self.file.read(length)
 
-    def _warped(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
-        image = part(
-            self.dataset,
-            footprint.part(rows, columns),
-            dst_crs=CRS.from_epsg(footprint.epsg),
-            height=rows.stop - rows.start,
-            width=columns.stop - columns.start,
-            indexes=self._bands,
-            resampling_method="bilinear",
-            reproject_method="bilinear",
-        )
-        return _picture(image.array.data, image.mask > 0)
-
-    def _straight(self, footprint: Footprint, rows: slice, columns: slice) -> Picture:
-        """In the tile's own projection nothing is warped: a window is read, larger or smaller."""
-        shape = rows.stop - rows.start, columns.stop - columns.start
+    def _aslant(self, part: Part) -> Picture:
+        """Pixels of the size that is wanted, or of up to half of it, and places between them."""
         transform = self.dataset.transform
-        west, _, _, north = footprint.bounds
+        shift = SOUTHERN_OFFSET if self.epsg != epsg_of_zone(part.zone) else 0.0
+        columns = (part.eastings - transform.c) / transform.a
+        rows = (part.northings + shift - transform.f) / transform.e
+        inside = (columns >= 0) & (columns < self.dataset.width) & (rows >= 0) & (rows < self.dataset.height)
+        # Powers of 2 are those of the overviews.
+        step = 2 ** max(math.floor(math.log2(part.pixel / transform.a)), 0)
+        columns, rows = columns / step, rows / step
+        left, right = _around(columns, self.dataset.width // step)
+        top, bottom = _around(rows, self.dataset.height // step)
+        if not inside.any() or left >= right or top >= bottom:
+            return np.zeros((*inside.shape, 3), np.uint8), np.zeros(inside.shape, bool)
+        window = Window(left * step, top * step, (right - left) * step, (bottom - top) * step)
+        pixels, has_data = sample(*self._window(window, bottom - top, right - left), columns - left, rows - top)
+        return pixels, has_data & inside
+
+    def _straight(self, part: Part) -> Picture:
+        """In the tile's own projection a window is read, larger or smaller."""
+        transform = self.dataset.transform
+        shape = part.rows.stop - part.rows.start, part.columns.stop - part.columns.start
+        west, _, _, north = part.footprint.bounds
         left, top = (west - transform.c) / transform.a, (north - transform.f) / transform.e
-        scale = footprint.pixel / transform.a
+        scale = part.footprint.pixel / transform.a
         # Where pixels are enlarged, those next to the window have a share in its outermost ones.
-        margin = int(np.ceil(1 / scale)) if scale < 1 else 0
-        top_row, bottom_row = _within(rows, top, scale, margin, self.dataset.height)
-        left_column, right_column = _within(columns, left, scale, margin, self.dataset.width)
+        margin = math.ceil(1 / scale) if scale < 1 else 0
+        top_row, bottom_row = _within(part.rows, top, scale, margin, self.dataset.height)
+        left_column, right_column = _within(part.columns, left, scale, margin, self.dataset.width)
         pixels, has_data = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
         height, width = bottom_row - top_row, right_column - left_column
         if height <= 0 or width <= 0:
             return pixels, has_data
         window = Window(left + left_column * scale, top + top_row * scale, width * scale, height * scale)
-        bands = self.dataset.read(
-            self._bands, window=window, out_shape=(len(self._bands), height, width), resampling=Resampling.bilinear
-        )
-        mask = self.dataset.dataset_mask(window=window, out_shape=(height, width))
-        read, read_mask = _picture(bands, mask > 0)
-        target, source = _overlap(rows, top_row, bottom_row), _overlap(columns, left_column, right_column)
+        read, read_mask = self._window(window, height, width)
+        target, source = _overlap(part.rows, top_row, bottom_row), _overlap(part.columns, left_column, right_column)
         pixels[target[0], source[0]] = read[target[1], source[1]]
         has_data[target[0], source[0]] = read_mask[target[1], source[1]]
         return pixels, has_data
+
+    def _window(self, window: Window, height: int, width: int) -> Picture:
+        """A window, larger or smaller, as uint8 [height, width, 3] and bool [height, width]."""
+        bands = (1, 2, 3) if self.dataset.count >= 3 else (1,)
+        read = self.dataset.read(
+            bands, window=window, out_shape=(len(bands), height, width), resampling=Resampling.bilinear
+        )
+        pixels = np.moveaxis(read, 0, -1)
+        mask = self.dataset.dataset_mask(window=window, out_shape=(height, width))
+        return (pixels if len(bands) == 3 else pixels.repeat(3, axis=-1)), mask > 0
 
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
         try:
             yield
-        except (RasterioError, CPLE_BaseError, RioTilerError, ValueError, IndexError, OverflowError) as error:
+        except (RasterioError, CPLE_BaseError, ValueError, IndexError, OverflowError) as error:
             if isinstance(error, SpacerError):
                 raise
             # GDAL knows only that reading failed.
@@ -195,10 +230,6 @@ class OpenTile:
                 raise self._borrowed.failure from error
             text = " ".join(str(error).split())[:300]
             raise TileError(f"The tile '{self.loc.display_name}' cannot be read: {text}") from error
-
-    @property
-    def _bands(self) -> tuple[int, ...]:
-        return (1, 2, 3) if self.dataset.count >= 3 else (1,)
 
 
 class OpenTiles:
@@ -360,9 +391,10 @@ def _overlap(wanted: slice, first: int, last: int) -> tuple[slice, slice]:
     return slice(begin - wanted.start, end - wanted.start), slice(begin - first, end - first)
 
 
-def _picture(bands: NDArray[np.uint8], has_data: NDArray[np.bool_]) -> Picture:
-    pixels = np.moveaxis(bands, 0, -1)
-    return (pixels if pixels.shape[-1] == 3 else pixels.repeat(3, axis=-1)), has_data
+def _around(places: NDArray[np.float64], size: int) -> tuple[int, int]:
+    """The range of pixels, of `size` there are, that some places lie in, and one more on either side."""
+    first, last = math.floor(float(places.min())), math.floor(float(places.max()))
+    return min(max(first - 1, 0), size), max(min(last + 2, size), 0)
 
 
 def _version(loc: DataLocation) -> tuple[int, int] | None:

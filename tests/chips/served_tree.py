@@ -15,7 +15,7 @@ RED, GREEN, BLUE, YELLOW, MAGENTA, GREY = (
 WEST_CELL = Cell(33, "120000213310")
 EAST_CELL = Cell(33, "120000213311")
 """East of WEST_CELL; both in the northern half of their parent, in whose southern half there is nothing."""
-SOUTHERN_CELL = Cell(33, "300000031132")
+SOUTHERN_CELL = Cell(33, "302200012122")
 SHARP_CELL = Cell(33, "120000302200")
 """East of EAST_CELL."""
 OLD, NEW = "1050410012C31100", "b7a4b0f6-8e4c-4a7e-9d0a-2f1c3e5a7b90-inv"

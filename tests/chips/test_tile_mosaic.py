@@ -8,10 +8,13 @@ import morecantile
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 import tifffile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from rasterio.crs import CRS
+from rio_tiler.reader import part
 
 from spacer_like import storage
 from spacer_like.chips.grid import PIXEL, Cell, cell_at
@@ -23,6 +26,7 @@ from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice, put_together
 from spacer_like.tile_server.open_tile import OpenTile, OpenTiles
 from spacer_like.tile_server.projections import from_zone
+from spacer_like.tile_server.sampling import sample
 from spacer_like.tile_server.tree_index import TreeIndex, cell_numbers
 from spacer_like.tile_server.unchanged import unchanged_block
 
@@ -43,6 +47,7 @@ from .served_tree import (
     make_tree,
     tile_file,
 )
+from .tile_making import make_tile
 
 WEB = morecantile.tms.get("WebMercatorQuad")
 NEWEST = Choice()
@@ -222,8 +227,6 @@ def test_pan_is_shown_in_grey(tmp_path, tiles):
     path = tile_file(tmp_path, WEST_CELL)
     coarse_tile(tmp_path, WEST_CELL, RED)
     path.unlink()
-    from .tile_making import make_tile
-
     pixels = np.full((544, 544, 1), 128, np.uint8)
     make_tile(
         path, WEST_CELL.quadkey, column=-16, row=-16, width=544, height=544, pixel=32 * PIXEL, bands=1, pixels=pixels,
@@ -424,8 +427,6 @@ def test_a_damaged_block_is_not_given_out(tmp_path, root, tiles):
 
 def test_numbers_other_than_bytes_are_refused(tmp_path):
     path = tile_file(tmp_path, WEST_CELL)
-    from .tile_making import make_tile
-
     make_tile(path, WEST_CELL.quadkey, width=64, height=64, dtype="uint16", compress="DEFLATE")
     with pytest.raises(TileError, match="uint16"):
         OpenTile(DataLocation("filesystem", str(path)))
@@ -438,3 +439,57 @@ def test_corners_are_where_the_zone_s_projection_has_them(index):
     assert zone.corners[0][place, 2] == pytest.approx(expected[0], abs=1e-9)
     assert zone.corners[1][place, 2] == pytest.approx(expected[1], abs=1e-9)
     assert from_zone(np.array([500_000.0]), np.array([0.0]), 33)[0][0] == pytest.approx(15.0)
+
+
+@pytest.mark.parametrize("zoom", [16, 17, 18, 20])
+def test_pixels_between_pixels_are_those_that_another_program_finds(zoom, root, index, tiles):
+    middle = degrees(SHARP_CELL, 0.06, 0.06)
+    tile = WEB.tile(*middle, zoom)
+    ours = put_together(Footprint.of_web_tile(zoom, tile.x, tile.y), index, Choice(OLD), tiles)
+    with rasterio.open(tile_file(root, SHARP_CELL)) as dataset:
+        theirs = part(
+            dataset,
+            tuple(WEB.xy_bounds(tile)),
+            dst_crs=CRS.from_epsg(3857),
+            width=256,
+            height=256,
+            resampling_method="bilinear",
+            reproject_method="bilinear",
+        )
+    # Only the part that no other tile has a share in.
+    both = (theirs.mask > 0) & ours.has_data
+    both[:, :1] = both[:1] = False
+    assert both.sum() > 100
+    difference = np.abs(np.moveaxis(theirs.array.data, 0, -1).astype(int) - ours.pixels)[both]
+    assert difference.mean() < 1.5, "a picture that is shifted by half a pixel is further off"
+    shifted = np.abs(np.roll(np.moveaxis(theirs.array.data, 0, -1), 1, 1).astype(int) - ours.pixels)[both]
+    assert difference.mean() < shifted.mean() / 2
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_samples_lie_between_the_pixels_around_them_that_have_data(seed):
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (6, 7, 3), np.uint8)
+    has_data = random.random((6, 7)) < 0.7
+    columns, rows = random.uniform(0, 7, (4, 5)), random.uniform(0, 6, (4, 5))
+    sampled, seen = sample(pixels, has_data, columns, rows)
+    for place in np.ndindex(4, 5):
+        x, y = columns[place], rows[place]
+        assert seen[place] == has_data[int(y), int(x)]
+        around = [
+            pixels[row, column]
+            for row in {min(max(math.floor(y - 0.5) + step, 0), 5) for step in (0, 1)}
+            for column in {min(max(math.floor(x - 0.5) + step, 0), 6) for step in (0, 1)}
+            if has_data[row, column]
+        ]
+        if seen[place]:
+            assert (sampled[place] >= np.min(around, axis=0)).all()
+            assert (sampled[place] <= np.max(around, axis=0)).all()
+
+
+def test_a_tile_of_another_projection_than_its_zone_s_is_passed_over(tmp_path, tiles, caplog):
+    coarse_tile(tmp_path, WEST_CELL, RED, crs="EPSG:32632")
+    picture = put_together(Footprint.of_cell(WEST_CELL), index_of(tmp_path), NEWEST, tiles)
+    assert not picture.has_data.any()
+    assert "is in EPSG:32632, which is not the projection of its zone 33" in caplog.text
