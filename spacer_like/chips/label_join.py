@@ -21,7 +21,6 @@ Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 _LINE = 1
 _MOST_PAIRS = 2**22
-_MOST_OWNERS = 2**14
 
 
 class CellJoin:
@@ -60,17 +59,31 @@ class CellJoin:
             elements of the parts ascend.
         """
         owners = geometries.owners()
-        step = max(min(_MOST_PAIRS // self.n_cells, _MOST_OWNERS), 1)
-        for first in range(0, len(owners), step):
-            some = owners[first : first + step]
+        for some in np.split(owners, self._cuts(geometries, owners)):
+            if not len(some):
+                continue
             of_points = _slice(geometries.point_owners, some)
             of_shapes = _slice(geometries.shape_owners, some)
             found = [
-                _paired(geometries.point_owners[of_points], *self._with_points(geometries.points[of_points])),
-                _paired(geometries.shape_owners[of_shapes], *self._with_shapes(geometries.shapes[of_shapes])),
+                self._numbered(geometries.point_owners[of_points], self._with_points(geometries.points[of_points])),
+                self._numbered(geometries.shape_owners[of_shapes], self._with_shapes(geometries.shapes[of_shapes])),
             ]
-            pairs = np.unique(np.concatenate(found), axis=0)
-            yield pairs[:, 0], pairs[:, 1]
+            yield np.divmod(np.unique(np.concatenate(found)), self.n_cells)
+
+    def _numbered(self, owners: NDArray[np.int64], pairs: Pairs) -> NDArray[np.int64]:
+        """A number for each pair of an element and a cell, ascending by element and cell."""
+        return np.asarray(owners[pairs[0]] * self.n_cells + pairs[1])
+
+    def _cuts(self, geometries: Geometries, owners: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Where to cut a list of owners, so that no part has more than about `_MOST_PAIRS` pairs."""
+        west, south, east, north = shapely.bounds(geometries.shapes).T
+        near = (np.ceil((east - west) / self._side) + 1) * (np.ceil((north - south) / self._side) + 1)
+        near = np.minimum(near, self.n_cells)
+        pairs = np.ones(len(owners)) + np.bincount(
+            np.searchsorted(owners, geometries.shape_owners), near, minlength=len(owners)
+        )
+        part = np.cumsum(pairs) // _MOST_PAIRS
+        return np.flatnonzero(np.diff(part)) + 1
 
     def _with_points(self, points: NDArray[np.float64]) -> Pairs:
         return self._looked_up(np.arange(len(points)), *self._columns_and_rows(points[:, 0], points[:, 1]))
@@ -124,7 +137,3 @@ class CellJoin:
 
 def _slice(owners: NDArray[np.int64], some: NDArray[np.int64]) -> slice:
     return slice(int(np.searchsorted(owners, some[0])), int(np.searchsorted(owners, some[-1], side="right")))
-
-
-def _paired(owners: NDArray[np.int64], places: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.stack([owners[places], cells], axis=1)

@@ -195,7 +195,7 @@ def test_the_result_does_not_depend_on_how_many_elements_are_looked_at_at_a_time
     geometries = geometries_of(elements, 35)
     cells = Cell(35, "0131331030032011").children(18)
     at_once = joined(geometries, cells)
-    monkeypatch.setattr("spacer_like.chips.label_join._MOST_OWNERS", 7)
+    monkeypatch.setattr("spacer_like.chips.label_join._MOST_PAIRS", 7)
     assert joined(geometries, cells) == at_once
 
 

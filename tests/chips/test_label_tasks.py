@@ -328,11 +328,13 @@ def test_a_table_is_drawn_in_three_pictures(maker):
         ({"map_loc": at("map.bmp")}, SpacerInputError, "must end in one of"),
         ({"map_loc": at("map.png"), "label": "castle"}, TableError, "no label 'castle'"),
         ({"map_loc": at("map.png"), "table_loc": at("labels.json")}, TableError, "must end with"),
+        ({"map_loc": at("map.png"), "table_loc": at("empty.csv")}, TableError, "no chip to draw"),
         ({"map_loc": at("map.png"), "table_loc": at("other.csv")}, DataNotFoundError, "other.csv"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(maker, fields, expected, sentence):
     put_table(maker)
+    write_bytes(at("empty.csv"), b"Feature,house\n")
     with pytest.raises(expected, match=sentence):
         plot_labels(PlotLabelsMsg(**{"table_loc": at("sparse.csv")} | fields))
     assert not exists(at("map.png"))
