@@ -113,9 +113,9 @@ class MovedMap:
         import osmium
 
         nodes = osmium.FileProcessor(source, osmium.osm.NODE)
-        places = {node.id: (node.location.lon, node.location.lat) for node in nodes}
-        metres = _to_metres(np.array(list(places.values()))) + self.shift
-        moved = dict(zip(places, _to_degrees(metres).tolist(), strict=True))
+        self._places = {node.id: (node.location.lon, node.location.lat) for node in nodes}
+        metres = _to_metres(np.array(list(self._places.values()))) + self.shift
+        moved = dict(zip(self._places, _to_degrees(metres).tolist(), strict=True))
         with osmium.SimpleWriter(str(self.path), overwrite=True) as writer:
             for element in osmium.FileProcessor(source):
                 writer.add(element.replace(location=moved[element.id]) if element.is_node() else element)
@@ -127,18 +127,33 @@ class MovedMap:
         return [cell_at(ZONE, x + east, y + north, 12) for north in (1, -1) for east in (-1, 1)]
 
     @cached_property
-    def shapes(self) -> list[tuple[shapely.Geometry, int]]:
-        """Geometries in metres with the number of their ground, what lies above later; numbers begin with 1."""
+    def elements(self) -> dict[str, list[shapely.Geometry]]:
+        """The geometries in metres of the elements that bear each label: points, lines and areas."""
         import osmium
 
-        found: list[list[tuple[shapely.Geometry, int]]] = [[] for _ in GROUNDS]
-        for element in osmium.FileProcessor(self.path).with_areas():
+        found: dict[str, list[shapely.Geometry]] = {label: [] for label in GROUNDS}
+        tagged = osmium.filter.EmptyTagFilter()
+        for element in osmium.FileProcessor(self.path).with_areas().with_filter(tagged):
             tags = dict(element.tags)
-            for number, ground in enumerate(GROUNDS.values()):
-                if ground.is_meant_by(tags) and (element.is_way() if ground.width else element.is_area()):
-                    with suppress(osmium.InvalidLocationError, RuntimeError):  # The extract cuts ways off at its end.
-                        found[number].append((_shape(element, ground.width), number + 1))
-        return [shape for of_ground in found for shape in of_ground]
+            for label, ground in GROUNDS.items():
+                # The extract cuts ways off at its end.
+                if ground.is_meant_by(tags) and _is_of(element, tags, ground) and self._is_whole(element):
+                    with suppress(RuntimeError):  # A line of one point.
+                        found[label].append(_geometry(element))
+        return found
+
+    @cached_property
+    def shapes(self) -> list[tuple[shapely.Geometry, int]]:
+        """What is painted, with the number of its ground, what lies above later; numbers begin with 1."""
+        return [
+            (element.buffer(ground.width / 2) if ground.width and element.length else element, number)
+            for number, (label, ground) in enumerate(GROUNDS.items(), 1)
+            for element in self.elements[label]
+            if element.area or (ground.width and element.length)
+        ]
+
+    def _is_whole(self, element: object) -> bool:
+        return not element.is_way() or all(node.ref in self._places for node in element.nodes)
 
     def write_tiles(self, tree: Path) -> list[Path]:
         """Write the tile of each cell into a tree of tiles, and give their paths."""
@@ -172,7 +187,7 @@ class MovedMap:
 
 
 def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], transform: object) -> None:
-    """Write pixels [height, width, 3] as GDAL's COG driver does by default, with JPEG and an internal mask."""
+    """Write pixels [height, width, 3] as GDAL's COG driver does, with JPEG and an internal mask; without overviews."""
     import rasterio
     import rasterio.shutil
     from rasterio.io import MemoryFile
@@ -184,18 +199,30 @@ def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], tr
             raster.write(pixels.transpose(2, 0, 1))
             raster.write_mask(mask)
         with memory.open() as raster:
-            rasterio.shutil.copy(raster, path, driver="COG", compress="JPEG", quality=JPEG_QUALITY)
+            rasterio.shutil.copy(raster, path, driver="COG", compress="JPEG", quality=JPEG_QUALITY, overviews="NONE")
 
 
-def _shape(element: object, width: float | None) -> shapely.Geometry:
-    """The geometry in metres of an area, or of a line so many metres wide."""
+def _is_of(element: object, tags: Mapping[str, str], ground: Ground) -> bool:
+    """Whether an element counts as it is: a closed way is an area as well, and only one of the two is meant."""
+    if element.is_relation():
+        return False
+    if element.is_way():
+        return not _is_area(tags, ground) or not element.is_closed()
+    return element.is_node() or not element.from_way() or _is_area(tags, ground)
+
+
+def _is_area(tags: Mapping[str, str], ground: Ground) -> bool:
+    return not ground.width or tags.get("area") == "yes"
+
+
+def _geometry(element: object) -> shapely.Geometry:
+    """The geometry in metres of a node, a way or an area."""
     import osmium
     import shapely
 
     factory = osmium.geom.WKBFactory()
-    wkb = factory.create_linestring(element) if width else factory.create_multipolygon(element)
-    shape = shapely.transform(shapely.from_wkb(wkb), _to_metres)
-    return shape.buffer(width / 2) if width else shape
+    make = {"n": factory.create_point, "w": factory.create_linestring, "a": factory.create_multipolygon}
+    return shapely.transform(shapely.from_wkb(make[element.type_str()](element)), _to_metres)
 
 
 def _painted(grounds: NDArray[np.uint8], swatches: NDArray[np.uint8]) -> NDArray[np.uint8]:
