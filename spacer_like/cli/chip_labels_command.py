@@ -58,7 +58,9 @@ def fetch_labels(
         )
         for zone, quadkeys in by_zone.items()
     ]
-    answers = run_for_answers(JobMsg(task_name="fetch_labels", tasks=requests), terminal, [f"zone {zone}" for zone in by_zone])
+    answers = run_for_answers(
+        JobMsg(task_name="fetch_labels", tasks=requests), terminal, [f"zone {zone}" for zone in by_zone]
+    )
     zones = [
         {"zone": zone, **result.serialize()}
         for zone, result in zip(by_zone, answers.results, strict=True)
