@@ -8,7 +8,6 @@ import numpy as np
 
 from spacer_like.chips.grid import SOUTHERN_OFFSET
 from spacer_like.tile_server.projections import HALF_WORLD, to_web_mercator
-from spacer_like.tile_server.tree_index import northern_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,9 +59,8 @@ def _boxes(zone: ZoneIndex, footprint: Footprint) -> NDArray[np.float64]:
     """Left, top, right and bottom of each cell in pixels of the picture, float64 [cells, 4]."""
     if footprint.zone:
         shift = SOUTHERN_OFFSET if footprint.cell is not None and footprint.cell.is_southern else 0.0
-        bounds = np.array([northern_bounds(number) for number in zone.cell_numbers.tolist()])
-        lefts, rights = bounds[:, [0]], bounds[:, [2]]
-        bottoms, tops = bounds[:, [1]] + shift, bounds[:, [3]] + shift
+        lefts, rights = zone.bounds[:, [0]], zone.bounds[:, [2]]
+        bottoms, tops = zone.bounds[:, [1]] + shift, zone.bounds[:, [3]] + shift
     else:
         xs, ys = to_web_mercator(*zone.corners)
         lefts, rights = xs.min(1, keepdims=True), xs.max(1, keepdims=True)

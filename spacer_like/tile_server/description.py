@@ -12,7 +12,6 @@ from titiler.core.models.mapbox import TileJSON
 from spacer_like.chips.grid import N_ZONES, NORTH_EDGE, ROOT_SIDE, WEST_EDGE, epsg_of_zone
 from spacer_like.exceptions import DataNotFoundError
 from spacer_like.tile_server.footprint import MOST_WEB_ZOOM, MOST_ZONE_ZOOM, ZONE_SIZE
-from spacer_like.tile_server.tree_index import northern_bounds
 
 if TYPE_CHECKING:
     from spacer_like.tile_server.tree_index import TreeIndex, ZoneIndex
@@ -103,17 +102,11 @@ def _matrix_set(name: str) -> morecantile.TileMatrixSet:
 
 
 def _zone(zone: ZoneIndex) -> dict[str, Any]:
-    boxes = [northern_bounds(number) for number in zone.cell_numbers.tolist()]
     return {
         "zone": zone.zone,
         "n_cells": len(zone.tiles),
         "n_tiles": sum(len(tiles) for tiles in zone.tiles.values()),
         # In metres of the northern projection, whose northings are negative in the south.
-        "bounds": [
-            min(box[0] for box in boxes),
-            min(box[1] for box in boxes),
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        ],
+        "bounds": [*zone.bounds[:, :2].min(axis=0).tolist(), *zone.bounds[:, 2:].max(axis=0).tolist()],
         "degrees": list(zone.box),
     }

@@ -143,7 +143,7 @@ def _apron_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray
         eastings, northings = np.broadcast_arrays(*one.places)
         around = _range((eastings[empty], northings[empty]), APRON)
         for number in one.zone.cells_within(*around):
-            west, south, east, north = northern_bounds(number)
+            west, south, east, north = northern_bounds(np.array(number)).tolist()
             near = (
                 (eastings >= west - APRON)
                 & (eastings <= east + APRON)

@@ -49,6 +49,8 @@ GDAL_OPTIONS = {
 DRIVER = "GTiff"
 # A block is decoded whole, however small the part that is wanted.
 _MOST_BLOCK_PIXELS = 4096**2
+# A tile whose pixels are kilometres wide must not make pictures of them that are as large.
+_MOST_MARGIN = 512
 _SECONDS_OPEN = 600.0
 _SECONDS_BROKEN = 60.0
 _BROKEN_KEPT = 1000
@@ -96,7 +98,7 @@ class OpenTile:
             self.epsg = _checked_place(self.cog)
             with self._own_errors():
                 self.dataset = stack.enter_context(_open_dataset(loc, self._borrowed))
-                _check_pixels(self.dataset, loc.display_name)
+                _check_pixels(self.dataset, self.cog)
             self._resources = stack.pop_all()
 
     def is_stale(self) -> bool:
@@ -194,7 +196,7 @@ class OpenTile:
         left, top = (west - transform.c) / transform.a, (north - transform.f) / transform.e
         scale = part.footprint.pixel / transform.a
         # Where pixels are enlarged, those next to the window have a share in its outermost ones.
-        margin = math.ceil(1 / scale) if scale < 1 else 0
+        margin = min(math.ceil(1 / scale), _MOST_MARGIN) if scale < 1 else 0
         top_row, bottom_row = _within(part.rows, top, scale, margin, self.dataset.height)
         left_column, right_column = _within(part.columns, left, scale, margin, self.dataset.width)
         pixels, has_data = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
@@ -370,8 +372,16 @@ def _checked_place(cog: Cog) -> int:
     return cog.epsg
 
 
-def _check_pixels(dataset: DatasetReader, name: str) -> None:
+def _check_pixels(dataset: DatasetReader, cog: Cog) -> None:
+    name, transform = cog.name, dataset.transform
     block_height, block_width = dataset.block_shapes[0]
+    if (
+        (transform.c, transform.f, transform.a) != cog.place
+        or transform.e != -transform.a
+        or transform.b
+        or transform.d
+    ):
+        raise TileError(f"The tile '{name}' says in two ways where it lies, which contradict each other.")
     if any(dtype != "uint8" for dtype in dataset.dtypes):
         raise TileError(f"The tile '{name}' has numbers of {dataset.dtypes[0]}: only those of bytes can be shown.")
     if block_height * block_width > _MOST_BLOCK_PIXELS:

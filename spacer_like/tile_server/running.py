@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from spacer_like.tile_server.serving import ServerOptions
 
 _SECONDS_TO_FINISH = 5
+# More are told to come back later.
+_MOST_CONNECTIONS = 500
 
 
 def run(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, LiveTree], None]) -> None:
@@ -31,6 +33,7 @@ def run(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, Liv
             log_config=None,
             access_log=options.log_requests,
             server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         )
         _Announcing(config, lambda: ready(_address(listening), tree)).run(sockets=[listening])

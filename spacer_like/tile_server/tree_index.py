@@ -70,11 +70,11 @@ def _integers(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[
     return np.where(valid, values, 0.0).astype(np.int64)
 
 
-def northern_bounds(cell_number: int) -> tuple[float, float, float, float]:
-    """West, south, east, north of a cell in metres of its zone's northern projection."""
-    row, column = divmod(cell_number, _CELLS_ACROSS)
-    west, north = WEST_EDGE + column * CELL_SIDE, NORTH_EDGE - row * CELL_SIDE
-    return west, north - CELL_SIDE, west + CELL_SIDE, north
+def northern_bounds(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """West, south, east, north of cells in metres of their zone's northern projection, float64 [cells, 4]."""
+    rows, columns = np.divmod(numbers, _CELLS_ACROSS)
+    west, north = WEST_EDGE + columns * CELL_SIDE, NORTH_EDGE - rows * CELL_SIDE
+    return np.stack([west, north - CELL_SIDE, west + CELL_SIDE, north], axis=-1)
 
 
 class ZoneIndex:
@@ -97,18 +97,21 @@ class ZoneIndex:
 
     def cells_within(self, west: float, south: float, east: float, north: float) -> list[int]:
         """Numbers of the cells with tiles that a box in metres of the northern projection touches."""
-        columns = (self.cell_numbers % _CELLS_ACROSS) * CELL_SIDE + WEST_EDGE
-        rows = NORTH_EDGE - (self.cell_numbers // _CELLS_ACROSS) * CELL_SIDE
-        touched = (columns <= east) & (columns + CELL_SIDE >= west) & (rows >= south) & (rows - CELL_SIDE <= north)
+        own_west, own_south, own_east, own_north = self.bounds.T
+        touched = (own_west <= east) & (own_east >= west) & (own_north >= south) & (own_south <= north)
         numbers: list[int] = self.cell_numbers[touched].tolist()
         return numbers
 
     @cached_property
+    def bounds(self) -> NDArray[np.float64]:
+        """Of each cell, as `northern_bounds`."""
+        return northern_bounds(self.cell_numbers)
+
+    @cached_property
     def corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Longitudes and latitudes of each cell's corners, float64 [cells, 4]; the former may be beyond 180 degrees."""
-        rows, columns = np.divmod(self.cell_numbers[:, None], _CELLS_ACROSS)
-        eastings = WEST_EDGE + (columns + np.array([0, 1, 1, 0])) * CELL_SIDE
-        northings = NORTH_EDGE - (rows + np.array([0, 0, 1, 1])) * CELL_SIDE
+        west, south, east, north = range(4)
+        eastings, northings = self.bounds[:, [west, east, east, west]], self.bounds[:, [north, north, south, south]]
         longitudes, latitudes = from_zone(eastings, northings, self.zone)
         meridian = central_meridian(self.zone)
         return meridian + (longitudes - meridian + 180) % 360 - 180, latitudes

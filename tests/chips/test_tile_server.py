@@ -2,6 +2,7 @@
 
 import io
 import logging
+import shutil
 import signal
 import socket
 import subprocess
@@ -449,3 +450,25 @@ def test_a_tree_in_a_bucket_is_served(root, moto):
         chip = served.get(f"/zones/33/{SHARP_CELL.children(17)[0].quadkey}")
         assert chip.headers["x-tile-way"] == "passthrough"
         assert picture(served.get(f"/zones/33/{SHARP_CELL.children(18)[0].quadkey}.png")).size == (512, 512)
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium to look at the map with")
+def test_the_map_shows_tiles_and_places_in_a_browser(client, tmp_path):
+    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    shown = subprocess.run(
+        [
+            "chromium",
+            *arguments,
+            "--virtual-time-budget=3000",
+            str(client.base_url).rstrip("/") + "/#33/12/44.2/16.91",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    tile = WEST_CELL.quadkey
+    assert f'src="zones/33/12/{WEST_CELL.column}/{WEST_CELL.row}"' in shown
+    assert f"Z33-{tile}" in shown
+    assert "44.200000° N, 16.910000° E" in shown
+    assert "6 tiles of 4 cells, 2 acquisitions" in shown
+    assert '<option value="33">' in shown
