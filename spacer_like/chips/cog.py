@@ -16,7 +16,7 @@ from spacer_like.exceptions import TileError
 JPEG = 7
 NOT_COMPRESSED = 1
 DEFLATE = (8, 32946)
-RGB, YCBCR, MASK = 2, 6, 4
+_BLACK_IS_ZERO, _RGB, _YCBCR, _MASK = 1, 2, 6, 4
 MOST_PIXELS_WIDE = 2**18
 """The largest width and height of a tile, far above that of a whole one."""
 _MOST_BLOCKS = 2**20
@@ -74,10 +74,11 @@ class Cog:
         compression: by the number of TIFF; `compression_name` for people.
         jpeg_tables: the stream of tables that the blocks of JPEG share; empty where each has its own.
         is_ycbcr: whether JPEG of three bands is of luma and chroma.
-        blocks: None where the raster has no blocks that can be had one by one, all bands of 8 bits together.
+        blocks: None where the raster has no blocks that can be had one by one, all bands of 8 bits together, grey or
+            red, green and blue.
         mask: its 1-bit mask, None where `has_mask` is False, or it is of another kind.
-        has_nodata_value: whether a value, and not only the mask, says that there is no data.
-        west, north, pixel: of the corner, and the width of its square pixels, in the projection's unit; None where it
+        has_nodata_value: whether it names a value of pixels without data, which counts where there is no mask.
+        place: west and north of its corner and the width of its square pixels, in the projection's unit; None where it
             lies otherwise.
         epsg: of its projection; None where it is none of EPSG's.
     """
@@ -127,6 +128,7 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
     bits = set(tiff.numbers(first, _BITS))
     # Bands that lie one after the other have blocks of their own.
     plain = bits == {8} and (bands == 1 or tiff.number(first, _PLANAR, 1) == 1)
+    plain = plain and photometric in ((_BLACK_IS_ZERO,) if bands == 1 else (_RGB, _YCBCR))
     return Cog(
         name=name,
         width=width,
@@ -134,7 +136,7 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
         bands=bands,
         compression=compression,
         jpeg_tables=tables,
-        is_ycbcr=photometric == YCBCR,
+        is_ycbcr=photometric == _YCBCR,
         blocks=_blocks(tiff, first, bands) if plain else None,
         mask=None if mask_at is None else _mask_blocks(tiff, mask_at),
         has_mask=mask_at is not None,
@@ -167,7 +169,7 @@ def _mask_blocks(tiff: Tiff, directory: int) -> Blocks | None:
     if (
         tiff.number(directory, _BITS, 1) != 1
         or tiff.number(directory, _SAMPLES, 1) != 1
-        or tiff.number(directory, _PHOTOMETRIC, 0) != MASK
+        or tiff.number(directory, _PHOTOMETRIC, 0) != _MASK
         or tiff.number(directory, _FILL_ORDER, 1) != 1
         or tiff.number(directory, _PREDICTOR, 1) != 1
         or tiff.number(directory, _COMPRESSION, NOT_COMPRESSED) not in (NOT_COMPRESSED, *DEFLATE)

@@ -10,9 +10,7 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
-from typing import Any, BinaryIO
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.grid import TILE_ZOOM, Cell
@@ -20,30 +18,33 @@ from spacer_like.chips.passthrough import CHIP_START_BYTES
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError, TableError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 FORMAT = "spacer_like.chip_manifest"
 VERSION = 1
 ALL_DATA, PARTIAL_DATA, NO_DATA = CLASSES = ("all_data", "partial_data", "no_data")
 WAYS = ("passthrough", "blocks", "strips")
 
-COLUMNS: dict[str, pa.DataType] = {
-    "chip": pa.string(),
-    "zone": pa.int32(),
-    "quadkey": pa.string(),
-    "west": pa.float64(),
-    "south": pa.float64(),
-    "east": pa.float64(),
-    "north": pa.float64(),
-    "epsg": pa.int32(),
-    "nodata_class": pa.string(),
-    "valid_fraction": pa.float64(),
-    "way": pa.string(),
-    "n_bytes": pa.int64(),
-    "offset": pa.int64(),
-    "length": pa.int64(),
-    "column": pa.int32(),
-    "row": pa.int32(),
+COLUMNS: dict[str, str] = {
+    "chip": "string",
+    "zone": "int32",
+    "quadkey": "string",
+    "west": "double",
+    "south": "double",
+    "east": "double",
+    "north": "double",
+    "epsg": "int32",
+    "nodata_class": "string",
+    "valid_fraction": "double",
+    "way": "string",
+    "n_bytes": "int64",
+    "offset": "int64",
+    "length": "int64",
+    "column": "int32",
+    "row": "int32",
 }
-"""The columns.
+"""The columns and their types, as Arrow calls them.
 
 ``way``, ``n_bytes`` are null where no chip was made; ``offset`` and ``length``, in the tile, where the chip is no block
 of it; ``column`` and ``row`` of the chip's corner, in pixels of the tile, where the tile's pixels are not the grid's.
@@ -141,6 +142,7 @@ def read_manifest(data: bytes, name: str) -> Manifest:
     Raises:
         TableError: not a manifest, of a later version, or malformed.
     """
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     try:
@@ -152,14 +154,16 @@ def read_manifest(data: bytes, name: str) -> Manifest:
         if n_rows != 4 ** (header.zoom - TILE_ZOOM) or n_rows > _MOST_ROWS:
             raise _malformed(name, f"it announces {n_rows} chips of zoom {header.zoom}")
         for column, kind in COLUMNS.items():
-            if file.schema_arrow.names.count(column) != 1 or file.schema_arrow.field(column).type != kind:
+            if file.schema_arrow.names.count(column) != 1 or file.schema_arrow.field(column).type != pa.type_for_alias(
+                kind
+            ):
                 raise _malformed(name, f"it has no column {column} of its type")
         # As dictionaries, texts show their lengths before they are repeated row by row.
         file = ParquetFile(pa.BufferReader(data), metadata=file.metadata, read_dictionary=list(_TEXTS))
         table = file.read(columns=list(COLUMNS))
         table.validate(full=True)
         _check_texts(table, name)
-        table = table.cast(pa.schema(COLUMNS.items()))
+        table = table.cast(pa.schema([(column, pa.type_for_alias(kind)) for column, kind in COLUMNS.items()]))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TableError(f"The manifest '{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     _check_values(table, name)
@@ -168,6 +172,7 @@ def read_manifest(data: bytes, name: str) -> Manifest:
 
 def read_header(file: BinaryIO, name: str) -> ManifestHeader:
     """What a manifest says of all its chips, of which only the end is read; errors as `read_manifest`."""
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     try:
@@ -181,6 +186,8 @@ def read_header(file: BinaryIO, name: str) -> ManifestHeader:
 
 def chip_table(columns: dict[str, Any]) -> pa.Table:
     """A manifest's rows from a sequence for each of `COLUMNS`."""
+    import pyarrow as pa
+
     return pa.table({name: pa.array(columns[name], kind) for name, kind in COLUMNS.items()})
 
 

@@ -103,6 +103,11 @@ def write_bytes(loc: DataLocation, data: bytes) -> None:
     _storage_of(loc).write(loc.key, data)
 
 
+def read_range(loc: DataLocation, start: int, length: int) -> bytes:
+    """A part of the bytes at a location; see `Storage.read_range`."""
+    return _storage_of(loc).read_range(loc.key, start, length)
+
+
 def open_file(loc: DataLocation) -> BinaryIO:
     """A seekable file object over the bytes at a location, of which only parts are fetched; see `Storage.open`."""
     return _storage_of(loc).open(loc.key)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 
 from spacer_like.exceptions import DataNotFoundError
-from spacer_like.storage.base import Storage, check_key, check_range
+from spacer_like.storage.base import Buffer, Storage, check_key, check_range
 
 
 class MemoryStorage(Storage):
@@ -35,6 +36,13 @@ class MemoryStorage(Storage):
     def exists(self, key: str) -> bool:
         check_key(key)
         return key in self.blobs
+
+    def version(self, key: str) -> str:
+        return blake2b(self.read(key), digest_size=16).hexdigest()
+
+    def write_many(self, files: Iterable[tuple[str, Sequence[Buffer]]], concurrency: int | None = None) -> None:
+        for key, parts in files:
+            self.write(key, b"".join(parts))
 
     def size(self, key: str) -> int:
         return len(self.read(key))

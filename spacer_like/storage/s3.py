@@ -76,6 +76,9 @@ class S3Storage(RemoteStorage):
     def size(self, key: str) -> int:
         return self._bucket(key).size(key)
 
+    def version(self, key: str) -> str:
+        return self._bucket(key).version(key)
+
     def list(self, prefix: str = "") -> Iterator[str]:
         if prefix:
             check_key(prefix)

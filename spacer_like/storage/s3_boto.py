@@ -61,6 +61,11 @@ class BotoBucket:
         with self._told(key):
             self._client.delete_object(Bucket=self.name, Key=key)
 
+    def version(self, key: str) -> str:
+        with self._told(key):
+            head = self._client.head_object(Bucket=self.name, Key=key)
+            return f"{head['ContentLength']}-{head.get('ETag') or head['LastModified'].isoformat()}"
+
     def size(self, key: str) -> int:
         with self._told(key):
             size: int = self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]

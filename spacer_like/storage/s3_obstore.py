@@ -129,6 +129,12 @@ class ObstoreBucket:
 
         return self._done(key, lambda store: obstore.head(store, key)["size"])
 
+    def version(self, key: str) -> str:
+        import obstore
+
+        head = self._done(key, lambda store: obstore.head(store, key))
+        return f"{head['size']}-{head['e_tag'] or head['last_modified'].isoformat()}"
+
     def _done(self, key: str, request: Callable[[S3Store], Value]) -> Value:
         store = self._store
         try:

@@ -127,6 +127,12 @@ class URLStorage(RemoteStorage):
         length = _fetched(key, "HEAD").headers.get("Content-Length") or ""
         return int(length) if length.isdecimal() else len(self.read(key))
 
+    def version(self, key: str) -> str:
+        headers = _fetched(key, "HEAD").headers
+        marks = (headers.get(name) or "" for name in ("Content-Length", "ETag", "Last-Modified"))
+        # Whatever a server sends, it is short.
+        return "-".join(marks)[:1000]
+
     def open(self, key: str) -> BinaryIO:
         answer = _fetched(key, headers={"Range": "bytes=0-0"}, accepted=(200, 206, 416))
         # A server that knows no ranges has sent all.

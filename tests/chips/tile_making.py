@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def north_west(quadkey: str = CELL) -> tuple[float, float]:
     return -9_740_000 + column * side, 10_240_000 - row * side + shift
 
 
+@cache
 def texture(seed: int = 0, bands: int = 3) -> np.ndarray:
     """Noise with the spectrum of photographs, that repeats without a seam: float32 [1021, 1021, bands]."""
     random = np.random.default_rng(seed)
@@ -45,7 +47,7 @@ def texture(seed: int = 0, bands: int = 3) -> np.ndarray:
     shared = random.standard_normal((_PERIOD, _PERIOD))
     layers = []
     for _ in range(bands):
-        noise = np.fft.rfft2(shared + 0.3 * random.standard_normal((_PERIOD, _PERIOD))) / frequencies**1.1
+        noise = np.fft.rfft2(shared + 0.3 * random.standard_normal((_PERIOD, _PERIOD))) / frequencies**1.25
         noise[0, 0] = 0
         layer = np.fft.irfft2(noise, (_PERIOD, _PERIOD))
         layers.append(layer / layer.std())

@@ -1,0 +1,307 @@
+"""The tasks that cut tiles into chips."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from functools import partial
+from logging import getLogger
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+from spacer_like.chips.cell_chips import CellChips, MadeChip
+from spacer_like.chips.cog import Cog, read_cog
+from spacer_like.chips.grid import TILE_ZOOM, Cell
+from spacer_like.chips.messages.tiles import (
+    ChipsFolderMsg,
+    ChipsFolderReturnMsg,
+    ChipTileMsg,
+    ChipTileReturnMsg,
+    FailedTile,
+)
+from spacer_like.chips.passthrough import chip_start
+from spacer_like.chips.placement import Placement, placed
+from spacer_like.chips.tree import TilePath, below, find_tiles
+from spacer_like.chips.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError
+from spacer_like.progress import report
+from spacer_like.storage import exists, open_file, storage_factory, write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spacer_like.chips.manifest import ManifestHeader
+
+logger = getLogger(__name__)
+
+MANIFESTS = "manifests"
+"""The folder of a zone's manifests, in the folder of its chips."""
+
+
+class _Tile(NamedTuple):
+    """A tile that is cut.
+
+    Fields:
+        placement: None: its pixels are not those of the grid.
+        version: of its bytes.
+    """
+
+    msg: ChipTileMsg
+    cell: Cell
+    acquisition: str
+    cog: Cog
+    placement: Placement | None
+    version: str
+
+
+def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
+    """Cut a tile into chips.
+
+    Chips are written as they are made, the manifest last: without it, the tile is not cut.
+
+    Raises:
+        DataNotFoundError: there is no such tile.
+        TileError: it is no tile, is damaged or cut short, lies outside its cell, or cannot be cut in the way that is
+            asked for.
+        MissingExtraError: the way needs packages of the extra `geo`.
+    """
+    start = time.perf_counter()
+    tile = _opened(msg)
+    choice = chosen_way(tile.cog, tile.placement, msg)
+    if msg.chips_loc is None and choice.way != PASSTHROUGH:
+        raise TileError(f"The chips of '{tile.cog.name}' cannot be left in it: {choice.reason} Give a folder for them.")
+    chips = CellChips(tile.cell, msg.zoom, tile.acquisition, msg.wanted)
+    folder = _folder(msg, tile.cell)
+    made = _made(tile, choice, chips)
+    if folder is None:
+        for chip in made:
+            chips.add(chip)
+    else:
+        storage = storage_factory(folder.storage_type, folder.bucket_name)
+        storage.write_many((f"{folder.key}{chips.add(chip)}", chip.parts) for chip in made)
+    _write_manifest(tile, choice, chips)
+    return ChipTileReturnMsg(
+        zone=tile.cell.zone,
+        quadkey=tile.cell.quadkey,
+        acquisition=tile.acquisition,
+        way=choice.way,
+        reason=choice.reason,
+        n_chips=chips.n_made,
+        **{f"n_{name}": count for name, count in chips.counts().items()},
+        n_bytes=chips.n_bytes,
+        runtime=time.perf_counter() - start,
+    )
+
+
+def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
+    """Cut every tile of a tree into chips, one after the other; `chip_tile_messages` has a message for each.
+
+    Raises:
+        DataNotFoundError: there is no tile.
+        TransientError: a storage did not answer for some tile; the others were cut, and are not cut again.
+        SpacerError: the tree cannot be listed.
+    """
+    start = time.perf_counter()
+    messages = chip_tile_messages(msg)
+    failed: list[FailedTile] = []
+    passing: TransientError | None = None
+    n_skipped = n_chips = 0
+    for ended, tile_msg in enumerate(messages, 1):
+        name = tile_msg.tile_loc.display_name
+        try:
+            if is_cut(tile_msg):
+                n_skipped += 1
+            else:
+                n_chips += chip_tile(tile_msg).n_chips
+        except TransientError as error:
+            logger.warning("The tile '%s' could not be cut for now: %s", name, error)
+            passing = error
+        except SpacerInputError as error:
+            failed.append(FailedTile(tile=name, reason=str(error)))
+        report("tiles", ended, len(messages))
+    if passing is not None:
+        raise passing
+    return ChipsFolderReturnMsg(
+        n_tiles=len(messages),
+        n_skipped=n_skipped,
+        n_chips=n_chips,
+        failed=failed,
+        runtime=time.perf_counter() - start,
+    )
+
+
+def chip_tile_messages(msg: ChipsFolderMsg) -> list[ChipTileMsg]:
+    """A message for each tile of a tree; they may be worked on in any order, and at once.
+
+    Of an acquisition that a cell has of several dates the newest counts.
+
+    Raises:
+        DataNotFoundError: there is no tile.
+        SpacerError: the tree cannot be listed.
+    """
+    newest: dict[tuple[int, str, str], DataLocation] = {}
+    for path, loc in find_tiles(msg.ard_loc, msg.zones, msg.kind):
+        key = (path.zone, path.quadkey, path.acquisition)
+        if key in newest:
+            logger.warning("'%s' counts, and not '%s', which is older.", loc.display_name, newest[key].display_name)
+        # Tiles come by date.
+        newest[key] = loc
+    if not newest:
+        raise DataNotFoundError(
+            f"There are no tiles in '{msg.ard_loc.display_name}': they lie in "
+            f"<zone>/<quadkey>/<date>/<acquisition>-{msg.kind}.tif."
+        )
+    return [
+        ChipTileMsg(
+            tile_loc=loc,
+            manifest_loc=below(msg.chips_loc, f"{zone:02d}", MANIFESTS, f"Z{zone:02d}-{quadkey}_{acquisition}.parquet"),
+            chips_loc=msg.chips_loc if msg.write_chips else None,
+            zoom=msg.zoom,
+            size=msg.size,
+            quality=msg.quality,
+            way=msg.way,
+            wanted=msg.wanted,
+        )
+        for (zone, quadkey, acquisition), loc in newest.items()
+    ]
+
+
+def is_cut(msg: ChipTileMsg) -> bool:
+    """Whether a tile's manifest is there, of the same request, and of the tile as it is now."""
+    from spacer_like.chips.manifest import read_header
+
+    if not exists(msg.manifest_loc):
+        return False
+    try:
+        with open_file(msg.manifest_loc) as file:
+            header = read_header(file, msg.manifest_loc.display_name)
+    except (DataNotFoundError, TableError):
+        return False
+    version = storage_factory(msg.tile_loc.storage_type, msg.tile_loc.bucket_name).version(msg.tile_loc.key)
+    return _request(header) == _request(_header(msg, *_identity(msg), version))
+
+
+def _request(header: ManifestHeader) -> tuple[object, ...]:
+    """What two manifests must have in common to be of the same request and tile."""
+    return (
+        *(header.tile_loc, header.tile_version, header.chips_loc, header.zone, header.quadkey, header.acquisition),
+        *(header.zoom, header.size, header.quality, header.requested_way, header.wanted),
+    )
+
+
+def _opened(msg: ChipTileMsg) -> _Tile:
+    loc = msg.tile_loc
+    if msg.manifest_loc == loc:
+        raise TileError(f"The manifest would replace the tile '{loc.display_name}': give it a place of its own.")
+    cell, acquisition = _identity(msg)
+    if msg.chips_loc is None and _without_secrets(loc) != loc:
+        raise TileError(
+            f"The chips of '{loc.display_name}' cannot be left in it: its URL has a query or a password, which no "
+            "manifest keeps. Give a folder for them."
+        )
+    storage = storage_factory(loc.storage_type, loc.bucket_name)
+    version = storage.version(loc.key)
+    cog = read_cog(partial(storage.read_range, loc.key), storage.size(loc.key), loc.display_name)
+    return _Tile(msg, cell, acquisition, cog, placed(cog, cell, msg.zoom), version)
+
+
+def _identity(msg: ChipTileMsg) -> tuple[Cell, str]:
+    """The cell of a tile and its acquisition: as the message says, else as the tile's path does."""
+    zone, quadkey, acquisition = msg.zone, msg.quadkey, msg.acquisition
+    if zone is None or quadkey is None or acquisition is None:
+        path = _without_secrets(msg.tile_loc).key
+        try:
+            found = TilePath.parse(path)
+        except TileError as error:
+            raise TileError(f"{error} Or give its zone, quadkey and acquisition.") from None
+        zone = found.zone if zone is None else zone
+        quadkey = found.quadkey if quadkey is None else quadkey
+        acquisition = found.acquisition if acquisition is None else acquisition
+    # Some programs take a quadkey for a number, and lose the zeros that it begins with.
+    return Cell(zone, quadkey.zfill(TILE_ZOOM)), acquisition
+
+
+def _made(tile: _Tile, choice: Choice, chips: CellChips) -> Iterator[MadeChip]:
+    """The wanted chips, one after the other, as they are made."""
+    msg, loc, cog, placement = tile.msg, tile.msg.tile_loc, tile.cog, tile.placement
+    storage = storage_factory(loc.storage_type, loc.bucket_name)
+    read = partial(storage.read_range, loc.key)
+    is_far = loc.storage_type not in ("filesystem", "memory")
+    if choice.way == STRIPS or placement is None or cog.blocks is None:
+        from spacer_like.chips.strips import strip_chips
+
+        if loc.storage_type == "filesystem":
+            # GDAL reads a local file in less time than a file object.
+            yield from strip_chips(os.path.realpath(loc.key), cog, placement, chips, read, msg.size, msg.quality)
+            return
+        with open_file(loc) as file:
+            # The file object has what GDAL will read next.
+            in_file = partial(_read_in, file)
+            yield from strip_chips(file, cog, placement, chips, in_file, msg.size, msg.quality)
+    elif choice.way == PASSTHROUGH:
+        from spacer_like.chips.block_chips import passed_through
+
+        yield from passed_through(cog, cog.blocks, placement, chips, read, is_far=is_far, left=msg.chips_loc is None)
+    else:
+        from spacer_like.chips.decoded_blocks import encoded_anew
+
+        yield from encoded_anew(
+            cog, cog.blocks, placement, chips, read, is_far=is_far, size=msg.size, quality=msg.quality
+        )
+
+
+def _read_in(file: BinaryIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    return file.read(length)
+
+
+def _write_manifest(tile: _Tile, choice: Choice, chips: CellChips) -> None:
+    from spacer_like.chips.manifest import Manifest
+
+    header = replace(
+        _header(tile.msg, tile.cell, tile.acquisition, tile.version),
+        way=choice.way,
+        reason=choice.reason,
+        chip_start=chip_start(tile.cog.jpeg_tables, tile.cog.is_ycbcr, tile.cog.bands)
+        if choice.way == PASSTHROUGH
+        else b"",
+        stretch=chips.stretch,
+    )
+    corner = None if tile.placement is None else (tile.placement.column, tile.placement.row)
+    write_bytes(tile.msg.manifest_loc, Manifest(header, chips.table(choice.way, corner)).to_parquet())
+
+
+def _header(msg: ChipTileMsg, cell: Cell, acquisition: str, version: str) -> ManifestHeader:
+    """What the manifest of a tile will say, as far as it is known before the tile is looked at."""
+    from spacer_like.chips.manifest import ManifestHeader
+
+    return ManifestHeader(
+        tile_loc=_without_secrets(msg.tile_loc),
+        tile_version=version,
+        chips_loc=_folder(msg, cell),
+        zone=cell.zone,
+        quadkey=cell.quadkey,
+        acquisition=acquisition,
+        zoom=msg.zoom,
+        size=msg.size,
+        quality=msg.quality,
+        requested_way=msg.way,
+        wanted=msg.wanted,
+        way=PASSTHROUGH,
+        reason=None,
+    )
+
+
+def _folder(msg: ChipTileMsg, cell: Cell) -> DataLocation | None:
+    """The folder of a tile's chips, with its slash."""
+    return None if msg.chips_loc is None else below(msg.chips_loc, f"{cell.zone:02d}", "")
+
+
+def _without_secrets(loc: DataLocation) -> DataLocation:
+    """A location whose key holds no secret: a URL's query and password may be ones."""
+    if loc.storage_type != "url":
+        return loc
+    parts = urlsplit(loc.key)
+    return DataLocation("url", parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl())
