@@ -1,7 +1,7 @@
 # make demo   sets up .venv, then extracts, trains, evaluates and classifies on two photographs; leaves pictures in demo/
 # make test   sets up .venv, then runs the tests
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
-#             make bench FAMILY=rarity: that family alone, without PySpacer
+#             make bench FAMILY=rarity or FAMILY=chips: that family alone, without PySpacer
 # make lint | env | schema | clean
 
 PYTHON ?= python3.11
@@ -59,8 +59,8 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 # PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
-bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity,$(FAMILY)),,$(BENCH_STAMP)) \
-		$(if $(PANDAS_PYTHON)$(filter points,$(FAMILY)),,$(PANDAS_STAMP))
+bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips,$(FAMILY)),,$(BENCH_STAMP)) \
+		$(if $(PANDAS_PYTHON)$(filter points chips,$(FAMILY)),,$(PANDAS_STAMP))
 	$(BIN)/python -m benchmarks $(if $(FAMILY),--family $(FAMILY)) $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)

@@ -41,7 +41,7 @@ FAMILIES = ("points", "rarity", "chips")
 PANDAS = "pandas"
 SHEET = "punks.png"
 TINY = {"images": 50, "many_images": 200, "collections": 4}
-TINY_CHIPS = {"side": 2560, "vectors": 5000}
+TINY_CHIPS = {"side": 3072, "vectors": 5000}
 
 
 def arguments() -> argparse.Namespace:

@@ -36,7 +36,7 @@ class Rates:
 
     Fields:
         cutting: seconds of a processor for a tile, by the way that its chips are made.
-        labelling: seconds of a processor for the label table of a cell in the middle of a town.
+        labelling: seconds of a processor for the label table of the cell that was measured.
         chips, manifest, table: bytes.
     """
 
@@ -86,7 +86,7 @@ def cost(rate: Rates, cores: Sequence[int] = CORES) -> str:
     """
     land = cells_of_zone() * LAND_SHARE
     seconds = {f"tiles to chips: {way}": each for way, each in rate.cutting.items()}
-    seconds["label tables, of cells that are all as full as the middle of a town"] = rate.labelling
+    seconds["label tables, of cells that are all as full as the one that was measured"] = rate.labelling
     lines = [
         f"A UTM zone has {cells_of_zone():,.0f} cells of zoom 12, and {land:,.0f} where it has as much land as the "
         f"Earth has on average ({LAND_SHARE:.0%}), with {land * 1024 / 1e6:,.0f} million chips. One tile of each of "
@@ -105,7 +105,7 @@ def cost(rate: Rates, cores: Sequence[int] = CORES) -> str:
             "",
             f"- chips: {rate.chips / 1e6:.0f} MB a cell, {land * rate.chips / 1e12:.2g} TB in all",
             f"- manifests: {rate.manifest / 1e3:.0f} kB a cell, {land * rate.manifest / 1e9:.2g} GB in all",
-            f"- label tables, at most: {rate.table / 1e6:.2g} MB a cell, {land * rate.table / 1e9:.2g} GB in all",
+            f"- label tables: {rate.table / 1e6:.2g} MB a cell, {land * rate.table / 1e9:.2g} GB in all",
         ]
     )
 

@@ -1,6 +1,6 @@
 """Cut a tile into chips by the task `chip_tile`.
 
-usage: python -m benchmarks.chips.cut TILE SMALL_TILE FOLDER [--zoom 17] [--way auto] [--unwritten]
+usage: python -m benchmarks.chips.cut TILE SMALL_TILE FOLDER [--zoom 17] [--wanted partial_data] [--unwritten]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spacer_like.data_classes import DataLocation
 
 
 def cut(tile: Path, folder: Path, options: argparse.Namespace) -> ChipTileReturnMsg:
-    """Cut all chips of a tile, those without data too, and write the manifest."""
+    """Cut the chips of a tile and write the manifest."""
     from spacer_like.chips.tasks.tiles import chip_tile
 
     return chip_tile(
@@ -24,8 +24,7 @@ def cut(tile: Path, folder: Path, options: argparse.Namespace) -> ChipTileReturn
             manifest_loc=DataLocation("filesystem", str(folder / "manifest.parquet")),
             chips_loc=None if options.unwritten else DataLocation("filesystem", str(folder)),
             zoom=options.zoom,
-            way=options.way,
-            wanted="no_data",
+            wanted=options.wanted,
         )
     )
 
@@ -36,8 +35,8 @@ def main() -> None:
     parser.add_argument("small_tile", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--zoom", type=int, default=17)
-    parser.add_argument("--way", default="auto")
     parser.add_argument("--unwritten", action="store_true")
+    parser.add_argument("--wanted", default="partial_data")
     options = parser.parse_args()
     # What is imported on use is loaded before the clock runs.
     cut(options.small_tile, options.folder / "few", options)

