@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_STRIP_BYTES = 2**25
+# GDAL decodes a block as a whole.
+_MOST_BLOCK_VALUES = 2**27
 # Of the pixels with data, those that become 0 and 255; a few that are far brighter shall not make all others dark.
 _STRETCHED = (0.5, 99.5)
 _SAMPLED_PIXELS = 1024
@@ -100,6 +102,9 @@ class _Raster:
         self._bands = [1, 2, 3] if n_bands >= 3 else [1]
         if ColorInterp.palette in dataset.colorinterp:
             raise TileError(f"The tile '{name}' has a palette: store it with red, green and blue.")
+        width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
+        if width * height * dataset.count > _MOST_BLOCK_VALUES:
+            raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
         kinds = {dataset.dtypes[band - 1] for band in self._bands}
         if kinds & {"complex64", "complex128", "complex_int16"} or len(kinds) > 1:
             raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(sorted(kinds))}.")
