@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from starlette.exceptions import HTTPException
 
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TransientError
 from spacer_like.tile_server import addresses, pages
@@ -56,9 +55,10 @@ def make_app(tree: LiveTree, n_threads: int = 4, origins: list[str] | None = Non
     app.exception_handler(Exception)(_unexpected)
     app.exception_handler(SpacerInputError)(_refused)
     app.exception_handler(TransientError)(_unavailable)
-    app.exception_handler(HTTPException)(_no_such_address)
+    app.exception_handler(404)(_no_such_address)
+    app.exception_handler(405)(_not_allowed)
     if origins:
-        from starlette.middleware.cors import CORSMiddleware
+        from fastapi.middleware.cors import CORSMiddleware
 
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=_READING)
     return app
@@ -219,8 +219,11 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 
 async def _no_such_address(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    return _failure(status, "There is nothing at this address." if status == 404 else "This cannot be done here.")
+    return _failure(404, "There is nothing at this address.")
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    return _failure(405, "The server only shows what is there.", {"Allow": ", ".join(_READING)})
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
