@@ -164,3 +164,46 @@ def test_of_two_writers_one_wins_whole(place):
     assert len(seen) == 12
     assert set(seen) <= set(candidates)
     assert place.storage.read(key) in candidates
+
+
+def test_many_values_are_written_at_once(place):
+    folder = place.new_folder()
+    parts = {f"{folder}{number}.jpg": [b"%d" % number, memoryview(b"xyz")[1:], b""] for number in range(20)}
+    place.storage.write_many(parts.items())
+    assert {key: place.storage.read(key) for key in place.storage.list(folder)} == {
+        key: b"".join(value) for key, value in parts.items()
+    }
+    # In place of those that were there.
+    place.storage.write_many([(f"{folder}3.jpg", [b"new"])])
+    assert place.storage.read(f"{folder}3.jpg") == b"new"
+
+
+def test_many_values_may_be_made_in_memory_that_is_used_again(place):
+    folder = place.new_folder()
+    memory = bytearray(4)
+
+    def values():
+        for number in range(10):
+            memory[:] = b"%4d" % number
+            yield f"{folder}{number}", [memoryview(memory)]
+
+    place.storage.write_many(values())
+    assert [place.storage.read(f"{folder}{number}") for number in range(10)] == [b"%4d" % n for n in range(10)]
+
+
+def test_no_value_is_written_where_one_may_not(place):
+    if place.kind == "own":
+        pytest.skip("what its keys may be, a storage of one's own decides")
+    with pytest.raises(InvalidKeyError):
+        place.storage.write_many([(place.key("a/../b"), [b"x"])])
+
+
+def test_a_version_changes_with_the_value(place):
+    key = place.key("value")
+    place.storage.write(key, b"one")
+    version = place.storage.version(key)
+    assert place.storage.version(key) == version
+    place.storage.write(key, b"three")
+    assert place.storage.version(key) != version
+    with pytest.raises(DataNotFoundError):
+        place.storage.version(place.key("nothing"))
