@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.chips import map_tiles
 from spacer_like import config
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.messages import (
@@ -37,9 +37,6 @@ from spacer_like.chips.messages import (
     TrainMultilabelReturnMsg,
 )
 from spacer_like.data_classes import DataLocation
-
-sys.path.insert(0, str(Path(__file__).parent))
-import map_tiles
 
 pytestmark = [
     pytest.mark.skipif(

