@@ -8,12 +8,13 @@ import typer
 
 from spacer_like.cli import chip_labels_command, chip_models_command, options
 from spacer_like.cli.chip_requests import Tiles, run_and_show
+from spacer_like.cli.groups import group
 from spacer_like.cli.terminal import Terminal
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands, and those about labels and models."""
-    chips = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Satellite tiles, chips, labels, models.")
+    chips = group("Satellite tiles, chips, labels, models.")
     chips.command(short_help="Cut tiles into chips.")(cut)
     chips.command(short_help="Sort chips by whether they are full of data.")(nodata)
     chips.command(short_help="The tile and the place of a chip.")(locate)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spacer_like.cli.groups import group
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands."""
-    tiles = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Trees of satellite tiles.")
-    # One command alone would take the place of its group.
-    tiles.callback()(lambda: None)
+    tiles = group("Trees of satellite tiles.")
     tiles.command(short_help="Serve a tree of tiles as a map.")(serve)
     app.add_typer(tiles, name="tiles", short_help="A tree of satellite tiles as a map in the browser.")
 

@@ -29,6 +29,14 @@ def chips(tree, command) -> list[str]:
     return sorted(path.name for path in (tree / "chips" / "33").glob("*.jpg"))
 
 
+@pytest.mark.parametrize(("group", "one"), [("chips", "similar"), ("tiles", "serve")])
+def test_a_group_alone_shows_its_commands(command, group, one):
+    said = command(group)
+    assert (said.code, said.err) == (0, "")
+    assert f"  {one} " in said.out
+    assert said.out.count("\n") > 5
+
+
 def test_a_tree_is_cut_into_chips_and_once_is_enough(tree, chips, command):
     assert len(chips) == 4
     again = command("chips", "cut", "ard", "--json").json
