@@ -18,6 +18,7 @@ from spacer_like.chips.grid import NORTH_EDGE, WEST_EDGE, Cell, side_of_zoom
 from spacer_like.exceptions import TileError
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Pieces = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 _LINE = 1
 _MOST_PAIRS = 2**22
@@ -89,16 +90,30 @@ class CellJoin:
         return self._looked_up(np.arange(len(points)), *self._columns_and_rows(points[:, 0], points[:, 1]))
 
     def _with_shapes(self, shapes: NDArray[np.object_]) -> Pairs:
-        west, south, east, north = shapely.bounds(shapes).T
+        inside, others = self._within_one(shapely.bounds(shapes))
+        is_line = shapely.get_type_id(shapes[others]) == _LINE
+        lines, areas = others[is_line], others[~is_line]
+        # A line lies where any of its pieces does: whatever it crosses, itself included, it is looked at once.
+        pieces, of_line = _pieces(shapes[lines])
+        boxes = np.concatenate([pieces.min(axis=1), pieces.max(axis=1)], axis=1)
+        inside_pieces, crossing = self._within_one(boxes)
+        found = [
+            inside,
+            (lines[of_line[inside_pieces[0]]], inside_pieces[1]),
+            self._across(shapely.linestrings(pieces[crossing]), lines[of_line[crossing]]),
+            self._across(shapes[areas], areas),
+        ]
+        return np.concatenate([one for one, _ in found]), np.concatenate([cells for _, cells in found])
+
+    def _within_one(self, bounds: NDArray[np.float64]) -> tuple[Pairs, NDArray[np.int64]]:
+        """What lies within one column and row without touching its sides, as most buildings do: the places of those
+        with their cells, and the places of the others."""
+        west, south, east, north = bounds.T
         columns, rows = self._columns_and_rows(west, north)
         cell_west, cell_north = WEST_EDGE + columns * self._side, NORTH_EDGE - rows * self._side
-        # Most buildings lie within one cell, and do not touch its sides.
         alone = (cell_west < west) & (east < cell_west + self._side)
         alone &= (cell_north - self._side < south) & (north < cell_north)
-        inside = self._looked_up(np.flatnonzero(alone), columns[alone], rows[alone])
-        others = np.flatnonzero(~alone)
-        across, boxes = self._across(shapes[others])
-        return np.concatenate([inside[0], others[across]]), np.concatenate([inside[1], self._places[boxes]])
+        return self._looked_up(np.flatnonzero(alone), columns[alone], rows[alone]), np.flatnonzero(~alone)
 
     def _columns_and_rows(self, eastings: NDArray[np.float64], northings: NDArray[np.float64]) -> Pairs:
         side = self._side
@@ -111,16 +126,16 @@ class CellJoin:
         rows -= NORTH_EDGE - rows * side < northings
         return columns.astype(np.int64), rows.astype(np.int64)
 
-    def _across(self, shapes: NDArray[np.object_]) -> Pairs:
-        """Pairs (place of the shape, place of the box), by exact predicates of each with each that is near."""
+    def _across(self, shapes: NDArray[np.object_], places: NDArray[np.int64]) -> Pairs:
+        """Pairs of the shapes' `places` and of cells, by exact predicates of each with each that is near."""
         shape, box = self._tree.query(shapes, predicate="intersects")
-        shapely.prepare(shapes)
+        shapely.prepare(shapes[shapely.get_type_id(shapes) != _LINE])
         touching = shapely.touches(shapes[shape], self._boxes[box])
         # A line along a box's side only touches it, but over a length.
         lines = np.flatnonzero(touching & (shapely.get_type_id(shapes[shape]) == _LINE))
         along = shapely.relate_pattern(shapes[shape[lines]], self._boxes[box[lines]], "*1*******")
         touching[lines[along]] = False
-        return shape[~touching], box[~touching]
+        return places[shape[~touching]], self._places[box[~touching]]
 
     def _looked_up(self, places: NDArray[np.int64], columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Pairs:
         """Those of the places whose column and row is a cell's, with the place of the cell."""
@@ -137,3 +152,13 @@ class CellJoin:
 
 def _slice(owners: NDArray[np.int64], some: NDArray[np.int64]) -> slice:
     return slice(int(np.searchsorted(owners, some[0])), int(np.searchsorted(owners, some[-1], side="right")))
+
+
+def _pieces(lines: NDArray[np.object_]) -> Pieces:
+    """The pieces of lines between two points, float64 [n, 2, 2], that are longer than 0, and the places of their
+    lines, int64 [n]."""
+    points, of_point = shapely.get_coordinates(lines, return_index=True)
+    pieces = np.stack([points[:-1], points[1:]], axis=1) if len(points) else np.empty((0, 2, 2))
+    of_piece = of_point[:-1]
+    kept = (of_piece == of_point[1:]) & (pieces[:, 0] != pieces[:, 1]).any(axis=1)
+    return pieces[kept], of_piece[kept].astype(np.int64)

@@ -13,6 +13,9 @@ import shapely
 from numpy.typing import NDArray
 
 _POLYGON, _LINE = 3, 1
+_UNTANGLED = 256
+_MOST_MEETINGS = 64
+"""Points that an outline may have in any disorder; pieces that each of more may meet on average, by their boxes."""
 
 
 def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArray[np.float64]]) -> list[Any]:
@@ -31,7 +34,7 @@ def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArra
     holes, more_lines = _rings(inner)
     lines += more_lines
     if not len(shells):
-        return lines + list(shapely.boundary(holes))
+        return _line_strings([*lines, *shapely.boundary(holes)])
     around = _smallest_around(shells, holes)
     lines += list(shapely.boundary(holes[around < 0]))
     order = np.argsort(around, kind="stable")
@@ -41,18 +44,19 @@ def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArra
         own = holes[order[ends[place] : ends[place + 1]]]
         polygons.append(_with_holes(shell, own) if len(own) else shell)
     parts, _ = valid_parts(np.array(polygons, object))
-    return [*parts, *lines]
+    return [*parts, *_line_strings(lines)]
 
 
 def valid_parts(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
     """The valid polygons, and lines longer than 0, that shapes consist of, and for each the place of its shape.
 
-    An outline that crosses itself encloses what is around an odd number of times.
+    An outline that crosses itself encloses what is around an odd number of times. One that crosses itself so often
+    that it encloses nothing anybody could have meant is a line.
     """
     shapes = np.array(shapes, object)
-    invalid = ~shapely.is_valid(shapes)
-    if invalid.any():
-        shapes[invalid] = shapely.make_valid(shapes[invalid])
+    for place in np.flatnonzero(~shapely.is_valid(shapes)):
+        shape = shapes[place]
+        shapes[place] = shapely.boundary(shape) if _is_tangled(shape) else shapely.make_valid(shape)
     places = np.arange(len(shapes))
     # A collection may hold collections of polygons.
     for _ in range(2):
@@ -83,6 +87,32 @@ def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], li
     return areas, lines
 
 
+def _is_tangled(shape: Any) -> bool:
+    """Whether the pieces of an outline meet each other in far more places than their number.
+
+    What crosses itself everywhere has as many corners as the square of its points: more than fit into memory.
+    """
+    points = shapely.get_coordinates(shape)
+    if len(points) <= _UNTANGLED:
+        return False
+    pieces = shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1))
+    tree = shapely.STRtree(pieces)
+    most = _MOST_MEETINGS * len(pieces)
+    met = 0
+    for first in range(0, len(pieces), _UNTANGLED):
+        met += tree.query(pieces[first : first + _UNTANGLED]).shape[1]
+        if met > most:
+            return True
+    return False
+
+
+def _line_strings(lines: list[Any]) -> list[Any]:
+    """Lines, rings and collections of lines as LineStrings longer than 0."""
+    parts = shapely.get_parts(np.array(lines, object))
+    found = [shapely.LineString(shapely.get_coordinates(part)) for part in parts]
+    return [line for line in found if line.length]
+
+
 def _smallest_around(shells: NDArray[np.object_], holes: NDArray[np.object_]) -> NDArray[np.intp]:
     """For each hole the place of the smallest shell around it, or -1."""
     inside = shapely.point_on_surface(holes)
@@ -102,5 +132,6 @@ def _with_holes(shell: Any, holes: NDArray[np.object_]) -> Any:
         whole = shapely.Polygon(shell.exterior, [hole.exterior for hole in holes])
         if shapely.is_valid(whole):
             return whole
+    taken = shapely.multipolygons(holes)
     # Holes that touch each other are one.
-    return shapely.difference(shell, shapely.union_all(holes))
+    return shapely.difference(shell, taken if shapely.is_valid(taken) else shapely.union_all(holes))
