@@ -108,7 +108,7 @@ class _Areas:
     """Which areas shapes are in."""
 
     def __init__(self, areas: Sequence[Sequence[Box]]) -> None:
-        self._shapely = _module("shapely")
+        self._shapely = _reading_modules()[1]
         boxes = [(box, place) for place, area in enumerate(areas) for box in area]
         edges = np.array([box for box, _ in boxes], np.float64).reshape(-1, 4)
         self._area_of_box = np.array([place for _, place in boxes], np.int64)
@@ -137,7 +137,7 @@ class _Extract:
     """The passes over an extract, in their order."""
 
     def __init__(self, file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: _ElementsFile) -> None:
-        self._osmium = _module("osmium")
+        self._osmium = _reading_modules()[0]
         self._blobs = BlobReader(file, name)
         self._boxes = areas
         self._areas = _Areas(areas)
@@ -383,10 +383,15 @@ def _bounds(points: Iterable[tuple[float, float]]) -> dict[str, float]:
     }
 
 
-def _module(name: str) -> ModuleType:
-    from importlib import import_module
+def _reading_modules() -> tuple[ModuleType, ModuleType]:
+    """osmium and shapely.
 
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
     try:
-        return import_module(name)
+        import osmium
+        import shapely
     except ImportError:
         raise MissingExtraError("Reading an .osm.pbf extract", "geo") from None
+    return osmium, shapely

@@ -82,6 +82,8 @@ def imported_packages(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
+                found |= {str(one.value).split(".")[0] for one in node.args if isinstance(one, ast.Constant)}
     ours = {"spacer_like", "tests", "benchmarks", "examples"} | {path.stem for path in paths}
     return found - set(sys.stdlib_module_names) - ours
 
