@@ -79,8 +79,8 @@ class BuildLabelTableMsg(Message):
         labels_loc: JSON ``{label: {key: [values]}}``; a value matches exactly, ``*`` every one.
         sparse_locs: the table that models learn from: Feature, and a column of 0 and 1 for each label, a row a chip.
         dense_locs: the same as Feature, Labels: ``a|b|c``.
-        records_locs: a row for each chip cell, element and tag: TileQuadkey, ElementType, ElementId, PrimaryKey,
-            KeyValue.
+        records_locs: a row for each chip cell, element and tag that makes a label: TileQuadkey, ElementType,
+            ElementId, PrimaryKey, KeyValue, Zone.
         partial_data: whether chips with some data are in it, or only those full of it.
     """
 
