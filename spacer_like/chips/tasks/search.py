@@ -29,7 +29,7 @@ from spacer_like.chips.similar_places import (
     places_of_same_ground,
     similar_chips,
 )
-from spacer_like.chips.similar_table import is_parquet, similar_table
+from spacer_like.chips.similar_table import similar_table
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
 from spacer_like.exceptions import (
@@ -41,7 +41,7 @@ from spacer_like.exceptions import (
     SpacerError,
 )
 from spacer_like.images.square import square_into
-from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_bytes, write_file
+from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_file
 from spacer_like.storage.concurrency import outcomes
 
 if TYPE_CHECKING:
@@ -136,11 +136,13 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
     name, vector, left_out = _query(msg, index)
     found = similar_chips(index, vector, msg.k, msg.n_probe, left_out)
     similar = _with_places(found, msg.ard_loc)
-    tables = [(loc, similar_table(similar, is_parquet(loc))) for loc in msg.results_locs]
     if msg.contact_sheet_loc is not None:
         _draw(msg, name, similar)
-    for loc, data in tables:
-        write_bytes(loc, data)
+    if msg.results_locs:
+        from spacer_like.tables.writing import write_tables
+
+        table = similar_table(similar)
+        write_tables([(table, loc) for loc in msg.results_locs])
     return FindSimilarReturnMsg(similar=similar, runtime=time.perf_counter() - start)
 
 
@@ -170,8 +172,10 @@ def _check(msg: FindSimilarMsg) -> None:
                            " image.")  # fmt: skip
     if msg.contact_sheet_loc is not None and msg.chips_loc is None:
         raise MessageError("A contact sheet needs pictures: say in chips_loc where the chips are.")
-    for loc in msg.results_locs:
-        is_parquet(loc)
+    if msg.results_locs:
+        from spacer_like.tables.writing import check_endings
+
+        check_endings(msg.results_locs)
 
 
 def _query(msg: FindSimilarMsg, index: ChipIndex) -> tuple[str, NDArray[np.float32], list[range]]:
