@@ -1,7 +1,8 @@
 """Training of models of many labels: binary cross entropy, AdamW, a rate that falls along a cosine.
 
 The same course, examples and network give the same model, also where the training was broken off between two epochs
-and taken up again; all random numbers come from the seed and the epoch's number.
+and taken up again; all random numbers come from the seed and the epoch's number. That holds for one machine with the
+same number of threads: torch adds up numbers in an order that depends on it.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     """Train a model that says which labels a chip bears, and evaluate it on cells that it has not learnt from.
 
     The model is the one after the last epoch. The same request for the same chips gives the same model, also where a
-    training was broken off and went on from a snapshot.
+    training was broken off and went on from a snapshot; on one machine, with the same setting TORCH_THREADS.
 
     Raises:
         TrainingLabelsError: all chips are of one cell, bear no label, or are too few; the training diverges.
