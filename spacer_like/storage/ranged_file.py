@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.exceptions import StorageUnavailableError
+from spacer_like.storage.seekable import SeekableFile
 
 if TYPE_CHECKING:
     from spacer_like.storage.base import RemoteStorage
@@ -18,7 +18,7 @@ _KEPT_BLOCKS = 10
 _BLOCKS_AHEAD = 4
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(SeekableFile):
     """A key of a storage as a seekable binary file; one thread at a time may use it.
 
     It is fetched in blocks, of which the last ten are held, 40 MiB. While blocks are read one after the other, the
@@ -34,38 +34,19 @@ class RangedFile(io.RawIOBase):
         self._key = key
         self._block_bytes = block_bytes
         self._size = storage.size(key)
-        self._position = 0
         self._last_block = -2
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         self._fetching = ThreadPoolExecutor(_BLOCKS_AHEAD + 1, thread_name_prefix="ranged-file")
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._check_open()
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if begin + offset < 0:
-            raise ValueError(f"A file has no position {begin + offset}.")
-        self._position = begin + offset
-        return self._position
+    @property
+    def length(self) -> int:
+        return self._size
 
     def read(self, size: int | None = -1) -> bytes:
         """As many bytes as asked for, fewer only at the end."""
-        rest = max(self._size - self._position, 0)
-        # A wrong number, as a hostile file may state one, must not reserve its memory.
-        data = bytearray(rest if size is None or size < 0 else min(size, rest))
+        data = bytearray(self._wanted(size))
         self.readinto(data)
         return bytes(data)
-
-    def readall(self) -> bytes:
-        return self.read()
 
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer`, whole unless the file ends before."""
@@ -85,10 +66,6 @@ class RangedFile(io.RawIOBase):
             self._fetching.shutdown(wait=True, cancel_futures=True)
             self._blocks.clear()
         super().close()
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError("The file is closed.")
 
     def _block(self, number: int) -> bytes:
         self._want(number)

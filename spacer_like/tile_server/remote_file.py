@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spacer_like.exceptions import StorageUnavailableError
+from spacer_like.storage.seekable import SeekableFile
 
 if TYPE_CHECKING:
     from spacer_like.storage import RemoteStorage
@@ -16,7 +16,7 @@ BLOCK_BYTES = 2**17
 _KEPT_BLOCKS = 16
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(SeekableFile):
     """A key of a storage as a seekable binary file, 2 MiB of which are held; one thread at a time may use it.
 
     Unlike `storage.open_file` it has no threads, and reads nothing ahead: a server holds many of them open.
@@ -30,46 +30,22 @@ class RemoteFile(io.RawIOBase):
         self._storage = storage
         self._key = key
         self._size = storage.size(key)
-        self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if begin + offset < 0:
-            raise ValueError(f"A file has no position {begin + offset}.")
-        self._position = begin + offset
-        return self._position
+    @property
+    def length(self) -> int:
+        return self._size
 
     def read(self, size: int | None = -1) -> bytes:
         """As many bytes as asked for, fewer only at the end."""
-        rest = max(self._size - self._position, 0)
-        # A wrong number, as a hostile file may state one, must not reserve its memory.
-        length = rest if size is None or size < 0 else min(size, rest)
-        if not length:
+        wanted = self._wanted(size)
+        if not wanted:
             return b""
-        first, last = self._position // BLOCK_BYTES, (self._position + length - 1) // BLOCK_BYTES
+        first, last = self._position // BLOCK_BYTES, (self._position + wanted - 1) // BLOCK_BYTES
         data = self._run(first, last)
         begin = self._position - first * BLOCK_BYTES
-        self._position += length
-        return data[begin : begin + length]
-
-    def readall(self) -> bytes:
-        return self.read()
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+        self._position += wanted
+        return data[begin : begin + wanted]
 
     def _run(self, first: int, last: int) -> bytes:
         """The bytes of some blocks, of which what is missing is fetched at once."""
