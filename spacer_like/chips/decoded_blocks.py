@@ -16,12 +16,15 @@ from spacer_like.chips.passthrough import check_block, chip_start
 from spacer_like.chips.placement import Placement
 from spacer_like.chips.tiff import Read
 from spacer_like.exceptions import TileError
+from spacer_like.reading_ahead import ReusedMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # JPEG can be decoded at these parts of its width in less time.
 _SHRINKINGS = (8, 4, 2)
+# Two rows of blocks, where rows of chips lie across them.
+_MOST_KEPT = 72
 
 
 def encoded_anew(
@@ -80,31 +83,35 @@ class _Picture:
         self._placement = placement
         self._part = part
         self._start = chip_start(cog.jpeg_tables, cog.is_ycbcr, cog.bands)
+        side = placement.chip_pixels // part
+        self._chip = np.zeros((side, side, cog.bands), np.uint8)
+        self._memory = ReusedMemory(_MOST_KEPT)
         self._decoded: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     def chip(self, row: int, column: int, band: Band, parts: Parts) -> NDArray[np.uint8]:
-        """The pixels of a chip: uint8 [side, side, bands]; chips come column by column."""
+        """The pixels of a chip: uint8 [side, side, bands], until the next is asked for; they come column by column."""
         blocks, placement, pixels = self._blocks, self._placement, self._placement.chip_pixels
         left, top = placement.column + column * pixels, placement.row + row * pixels
         self._forget_columns(left // blocks.block_width, band)
         right, bottom = min(left + pixels, blocks.width), min(top + pixels, blocks.height)
-        side = pixels // self._part
-        chip: NDArray[np.uint8] | None = None
+        chip = self._chip
+        if min(left, top) < 0 or (right - left, bottom - top) != (pixels, pixels):
+            chip[...] = 0
         for block_row in range(max(top, 0) // blocks.block_height, -(-bottom // blocks.block_height)):
             for block_column in range(max(left, 0) // blocks.block_width, -(-right // blocks.block_width)):
-                block = self._block(block_column, block_row, parts)
-                if block is None:
-                    continue
                 x, y = block_column * blocks.block_width, block_row * blocks.block_height
                 x0, x1 = max(left, x), min(right, x + blocks.block_width)
                 y0, y1 = max(top, y), min(bottom, y + blocks.block_height)
+                target = self._cut(chip, (x0 - left, x1 - left), (y0 - top, y1 - top))
+                block = self._block(block_column, block_row, parts)
+                if block is None:
+                    target[...] = 0
+                    continue
                 part = self._cut(block, (x0 - x, x1 - x), (y0 - y, y1 - y))
-                if part.shape[:2] == (side, side):
+                if part.shape == chip.shape:
                     return part
-                if chip is None:
-                    chip = np.zeros((side, side, self._cog.bands), np.uint8)
-                self._cut(chip, (x0 - left, x1 - left), (y0 - top, y1 - top))[...] = part
-        return np.zeros((side, side, self._cog.bands), np.uint8) if chip is None else chip
+                target[...] = part
+        return chip
 
     def forget(self, band: Band) -> None:
         """Let go of blocks that no later band needs."""
@@ -140,6 +147,7 @@ class _Picture:
         name, width, height = self._cog.name, self._blocks.block_width, self._blocks.block_height
         check_block(block, width, height, self._cog.bands, name)
         part = self._part
+        n_bytes = (height // part) * (width // part) * self._cog.bands
         try:
             pixels: NDArray[np.uint8] = simplejpeg().decode_jpeg(
                 b"".join((self._start, block[2:])),
@@ -147,6 +155,7 @@ class _Picture:
                 min_height=height // part,
                 min_width=width // part,
                 min_factor=part,
+                buffer=memoryview(self._memory.take(n_bytes))[:n_bytes],
             )
         except ValueError as error:
             raise TileError(f"The tile '{name}' is damaged: one of its blocks cannot be decoded: {error}.") from None

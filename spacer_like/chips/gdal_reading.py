@@ -21,8 +21,7 @@ _SETTINGS = {
     "GDAL_PAM_ENABLED": False,
     # Megabytes; a strip is read once.
     "GDAL_CACHEMAX": 64,
-    # With more than one thread, GDAL decodes blocks straight into the strip, not into its cache first.
-    "GDAL_NUM_THREADS": 2,
+    "GDAL_NUM_THREADS": 1,
 }
 
 

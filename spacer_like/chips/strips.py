@@ -90,25 +90,14 @@ class _Raster:
     """
 
     def __init__(self, dataset: Any, name: str, placement: Placement | None, chips: CellChips) -> None:
-        from rasterio.enums import ColorInterp
-
         self._dataset = dataset
         self._name = name
         self._corner = (0, 0) if placement is None else (placement.column, placement.row)
         self._pixels = chip_pixels(chips.zoom)
         self._wide = chips.wide
-        # The last band may be the mask of a tile that is resampled.
-        n_bands = sum(kind != ColorInterp.alpha for kind in dataset.colorinterp)
-        self._bands = [1, 2, 3] if n_bands >= 3 else [1]
-        if ColorInterp.palette in dataset.colorinterp:
-            raise TileError(f"The tile '{name}' has a palette: store it with red, green and blue.")
-        width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
-        if width * height * dataset.count > _MOST_BLOCK_VALUES:
-            raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
-        kinds = {dataset.dtypes[band - 1] for band in self._bands}
-        if kinds & {"complex64", "complex128", "complex_int16"} or len(kinds) > 1:
-            raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(sorted(kinds))}.")
-        self._kind = np.dtype(kinds.pop())
+        self._bands, self._kind = _checked_bands(dataset, name)
+        self._chip = np.empty((self._pixels, self._pixels, len(self._bands)), np.uint8)
+        self._strip: NDArray[np.uint8] | None = None
         self.stretch = None if self._kind == np.uint8 else self._percentiles()
 
     def valid(self, row: int) -> NDArray[np.int64]:
@@ -127,31 +116,42 @@ class _Raster:
         return counts
 
     def chips(self, row: int, columns: list[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Each of some chips of a row with its pixels, uint8 [side, side, 1 or 3]."""
+        """Each of some chips of a row with its pixels, uint8 [side, side, 1 or 3], until the next is asked for."""
         if not columns:
             return
-        side, n_bands = self._pixels, len(self._bands)
+        side = self._pixels
         wanted = set(columns)
-        for first, last in self._parts(columns[0], columns[-1] + 1, n_bands * self._kind.itemsize):
+        for first, last in self._parts(columns[0], columns[-1] + 1, len(self._bands) * self._kind.itemsize):
             if wanted.isdisjoint(range(first, last)):
                 continue
-            strip = np.zeros((side, (last - first) * side, n_bands), np.uint8)
+            strip = self._strip_of(last - first)
             window = self._window(row, first, last)
+            if window is None or (window[2] - window[0], window[3] - window[1]) != (strip.shape[2], side):
+                strip[...] = 0
             if window is not None:
                 left, top, right, bottom = window
                 x, y = left - self._corner[0] - first * side, top - self._corner[1] - row * side
-                part = strip[y : y + bottom - top, x : x + right - left]
+                part = strip[:, y : y + bottom - top, x : x + right - left]
                 self._fill(part, ((top, bottom), (left, right)))
             for column in range(first, last):
                 if column in wanted:
-                    yield column, strip[:, (column - first) * side : (column - first + 1) * side]
+                    # GDAL, and numpy in one step, take twice the time to bring the bands of a pixel together.
+                    for band, pixels in enumerate(strip[..., (column - first) * side : (column - first + 1) * side]):
+                        self._chip[..., band] = pixels
+                    yield column, self._chip
+
+    def _strip_of(self, n_chips: int) -> NDArray[np.uint8]:
+        """Memory for some chips of a row, of any content: uint8 [bands, side, width]."""
+        if self._strip is None or self._strip.shape[2] < n_chips * self._pixels:
+            self._strip = np.empty((len(self._bands), self._pixels, n_chips * self._pixels), np.uint8)
+        return self._strip[..., : n_chips * self._pixels]
 
     def _fill(self, part: NDArray[np.uint8], window: Any) -> None:
-        """Read the pixels of a window into uint8 [height, width, bands]."""
+        """Read the pixels of a window into uint8 [bands, height, width]."""
         if self.stretch is None:
-            self._read("read", indexes=self._bands, window=window, out=part.transpose(2, 0, 1))
+            self._read("read", indexes=self._bands, window=window, out=part)
             return
-        values = self._read("read", indexes=self._bands, window=window).astype(np.float32).transpose(1, 2, 0)
+        values = self._read("read", indexes=self._bands, window=window).astype(np.float32)
         low, high = self.stretch
         scaled = np.nan_to_num((values - low) * (255 / (high - low)))
         part[...] = np.clip(np.rint(scaled), 0, 255)
@@ -184,3 +184,21 @@ class _Raster:
     def _read(self, method: str, **options: Any) -> Any:
         with told(self._name):
             return getattr(self._dataset, method)(**options)
+
+
+def _checked_bands(dataset: Any, name: str) -> tuple[list[int], np.dtype[Any]]:
+    """The bands that a chip shows, by their numbers, and the type of their values."""
+    from rasterio.enums import ColorInterp
+
+    # The last band may be the mask of a tile that is resampled.
+    n_bands = sum(kind != ColorInterp.alpha for kind in dataset.colorinterp)
+    bands = [1, 2, 3] if n_bands >= 3 else [1]
+    if ColorInterp.palette in dataset.colorinterp:
+        raise TileError(f"The tile '{name}' has a palette: store it with red, green and blue.")
+    width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
+    if width * height * dataset.count > _MOST_BLOCK_VALUES:
+        raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
+    kinds = {dataset.dtypes[band - 1] for band in bands}
+    if len(kinds) > 1 or "complex" in next(iter(kinds)):
+        raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(sorted(kinds))}.")
+    return bands, np.dtype(kinds.pop())
