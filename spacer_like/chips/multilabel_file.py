@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from spacer_like.chips.multilabel_model import HiddenLayer, MultilabelModel
 from spacer_like.exceptions import ConfigError, ModelFileError
 from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
+from spacer_like.learning.safetensors_header import read_header
 
 FORMAT = "spacer_like.multilabel_model"
 FORMAT_VERSION = 1
-_LENGTH_BYTES = 8
-_LARGEST_HEADER = 2**24
 _MOST_LAYERS = 8
 _MOST_LABELS = 10_000
 _SIZES = range(1, 4097)
@@ -90,19 +89,10 @@ def read_model(data: bytes, name: str) -> MultilabelModel:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > min(_LARGEST_HEADER, len(data)):
-        raise ValueError("its header is longer than any such model's")
-    header = json.loads(json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]["header"])
-    if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"it is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this version "
-            f"reads {FORMAT} {FORMAT_VERSION}"
-        )
+    header = read_header(data, FORMAT, FORMAT_VERSION)
     if header["activation"] != "relu":
         raise ValueError("its units are of a kind that this version does not know")
-    found: dict[str, Any] = header
-    return found
+    return header
 
 
 def _check_header(header: dict[str, Any], model: MultilabelModel) -> None:

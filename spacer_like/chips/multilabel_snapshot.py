@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from spacer_like.chips.multilabel_course import EpochFigures
+from spacer_like.learning.safetensors_header import read_header
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "spacer_like.multilabel_snapshot"
 FORMAT_VERSION = 1
-_LENGTH_BYTES = 8
-_LARGEST_HEADER = 2**24
 _WEIGHTS, _OPTIMIZER = "weights.", "optimizer."
 _AVERAGES = ("step", "exp_avg", "exp_avg_sq")
 
@@ -79,12 +78,7 @@ def take_up(data: bytes, module: nn.Module, optimizer: torch.optim.Optimizer, fi
 
 
 def _history(data: bytes, fingerprint: str) -> list[EpochFigures]:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > min(_LARGEST_HEADER, len(data)):
-        raise ValueError("its header is too long")
-    header = json.loads(json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]["header"])
-    if (header["format"], header["format_version"]) != (FORMAT, FORMAT_VERSION):
-        raise ValueError("it is of another format")
+    header = read_header(data, FORMAT, FORMAT_VERSION)
     if header["fingerprint"] != fingerprint:
         raise ValueError("it is of another training")
     history = [EpochFigures(**figures) for figures in header["epochs"]]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
 from spacer_like.learning.classifier import Classifier
+from spacer_like.learning.safetensors_header import begins_as_safetensors
 from spacer_like.learning.sklearn_objects import from_pickle_bytes, from_sklearn, to_pickle_bytes
-from spacer_like.learning.tensor_file import from_safetensors, is_safetensors, to_safetensors
+from spacer_like.learning.tensor_file import from_safetensors, to_safetensors
 
 if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation, ImageFeatures
@@ -25,7 +26,7 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
         ModelFileError: the file is unsafe or holds no classifier; the sentence begins with `name`.
     """
     try:
-        return from_safetensors(data) if is_safetensors(data) else from_pickle_bytes(data)
+        return from_safetensors(data) if begins_as_safetensors(data) else from_pickle_bytes(data)
     except ModelFileError as error:
         raise ModelFileError(f"{name}: {error}") from None
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.classifier import ACTIVATIONS, Classifier, with_checked_arrays
+from spacer_like.learning.safetensors_header import read_header
 
 FORMAT = "spacer_like.classifier"
 FORMAT_VERSION = 1
-_LENGTH_BYTES = 8
-_LARGEST_HEADER = 16 * 2**20
 
 
 def to_safetensors(classifier: Classifier) -> bytes:
@@ -41,12 +40,6 @@ def to_safetensors(classifier: Classifier) -> bytes:
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     return save(contiguous, {"header": json.dumps(header, sort_keys=True)})
-
-
-def is_safetensors(data: bytes) -> bool:
-    """Whether bytes begin as such a file does: the length of a JSON object, and the object."""
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    return data[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and length <= len(data) - _LENGTH_BYTES
 
 
 def from_safetensors(data: bytes) -> Classifier:
@@ -89,16 +82,7 @@ def from_safetensors(data: bytes) -> Classifier:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > _LARGEST_HEADER:
-        raise ModelFileError("The file's header is larger than any classifier's.")
-    header = json.loads(json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]["header"])
-    if header["format"] != FORMAT or header["format_version"] > FORMAT_VERSION:
-        raise ModelFileError(
-            f"The file is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this "
-            f"version reads {FORMAT} up to {FORMAT_VERSION}."
-        )
+    header = read_header(data, FORMAT, FORMAT_VERSION)
     if header["kind"] not in ("MLP", "LR") or header["activation"] not in ACTIVATIONS:
-        raise ModelFileError("The file holds a kind of classifier that this version does not know.")
-    found: dict[str, Any] = header
-    return found
+        raise ValueError("it is of a kind that this version does not know")
+    return header

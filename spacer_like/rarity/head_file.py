@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
+from spacer_like.learning.safetensors_header import read_header
 from spacer_like.rarity.dense_head import DenseHead, Layer
 
 FORMAT = "spacer_like.rarity_head"
 FORMAT_VERSION = 1
-_LENGTH_BYTES = 8
-_LARGEST_HEADER = 2**20
 _MOST_LAYERS = 100
 
 
@@ -78,19 +77,10 @@ def from_safetensors(data: bytes, name: str) -> DenseHead:
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > min(_LARGEST_HEADER, len(data)):
-        raise ValueError("its header is longer than any rarity network's")
-    header = json.loads(json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]["header"])
-    if header["format"] != FORMAT or header["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"it is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this version "
-            f"reads {FORMAT} {FORMAT_VERSION}"
-        )
+    header = read_header(data, FORMAT, FORMAT_VERSION)
     if header["activation"] != "relu":
         raise ValueError("its units are of a kind that this version does not know")
-    found: dict[str, Any] = header
-    return found
+    return header
 
 
 def _check(layers: tuple[Layer, ...], edges: NDArray[Any]) -> None:

@@ -33,7 +33,8 @@ class TrainMultilabelMsg(Message):
         unfreeze_epochs: epochs at which one more stage of a network that began with weights learns too; before the
             first only the head does. Ignored without weights, where everything learns from the start.
         size: width and height in pixels that chips have for the network.
-        layers: units of the head's hidden layers; dropouts: the shares of units left out after the first ones.
+        layers: units of the head's hidden layers; dropouts: the shares of units left out after the first ones; None: .5
+            after the last, .2 after the others.
         learning_rate: of AdamW, which falls along a cosine to a hundredth.
         validation_share: the share of chips, about, that only validate; their cells are drawn by `seed`.
         threshold: the probability above which a label is given; ``per_label``: for each label the one that is best for
@@ -57,7 +58,7 @@ class TrainMultilabelMsg(Message):
     layers: Annotated[list[Annotated[StrictInt, Field(ge=1, le=8192)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: list(HEAD_LAYERS)
     )
-    dropouts: list[Annotated[StrictFloat, Field(ge=0, lt=1)]] = Field(default_factory=lambda: [0.2, 0.5], max_length=8)
+    dropouts: Annotated[list[Annotated[StrictFloat, Field(ge=0, lt=1)]], Field(max_length=8)] | None = None
     nbr_epochs: Annotated[StrictInt, Field(ge=1, le=10_000)] = 15
     batch_size: Annotated[StrictInt, Field(ge=2, le=4096)] = 32
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3

@@ -174,9 +174,9 @@ class _Evaluation:
 
 def _check(msg: TrainMultilabelMsg) -> None:
     """Refuse, before the work, what could not be done."""
-    if len(msg.dropouts) > len(msg.layers):
+    if len(msg.dropouts or ()) > len(msg.layers):
         raise MessageError(
-            f"There can be a dropout after each layer, and there are {len(msg.dropouts)} dropouts and "
+            f"There can be a dropout after each layer, and there are {len(msg.dropouts or ())} dropouts and "
             f"{len(msg.layers)} of layers: leave some out."
         )
     if msg.extractor is not None:
@@ -200,11 +200,18 @@ def _table(loc: DataLocation) -> LabelTable:
     return read_label_table(read_bytes(loc), loc.display_name, parquet)
 
 
+def _dropouts(msg: TrainMultilabelMsg) -> tuple[float, ...]:
+    """A share for each layer."""
+    if msg.dropouts is None:
+        return (*[0.2] * (len(msg.layers) - 1), 0.5)
+    return (*msg.dropouts, *[0.0] * (len(msg.layers) - len(msg.dropouts)))
+
+
 def _course(msg: TrainMultilabelMsg) -> Course:
     has_weights = msg.weights_loc is not None
     return Course(
         layers=tuple(msg.layers),
-        dropouts=(*msg.dropouts, *[0.0] * (len(msg.layers) - len(msg.dropouts))),
+        dropouts=_dropouts(msg),
         nbr_epochs=msg.nbr_epochs,
         batch_size=msg.batch_size,
         learning_rate=msg.learning_rate,
