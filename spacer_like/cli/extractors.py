@@ -10,6 +10,7 @@ from spacer_like.exceptions import SpacerInputError
 EXTRACTORS = {
     "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
     "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
+    "resnet50": ("spacer_like.extractors.resnet.ResNet50Extractor", ("weights",)),
     "vgg16": ("spacer_like.extractors.vgg16_caffe.VGG16CaffeExtractor", ("weights", "definition")),
 }
 
