@@ -23,7 +23,7 @@ CHIP_ZOOM = 17
 
 def from_answer(tree: Path, answer: Path) -> Cell:
     """Write what `fetch_labels` writes of a server's answer."""
-    from spacer_like.chips.map_elements import DATA_NAME, MapElements
+    from spacer_like.chips.labels.map_elements import DATA_NAME, MapElements
 
     name = re.match(r"overpass_(Z\d\d-[0-3]{12})\.", answer.name)
     if name is None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
+from spacer_like.chips.cutting.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.messages.tiles import UnreadableChip
-from spacer_like.chips.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
@@ -34,7 +34,7 @@ from spacer_like.storage.concurrency import outcomes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.chips.manifest import Manifest
+    from spacer_like.chips.cutting.manifest import Manifest
 
 logger = getLogger(__name__)
 
@@ -295,7 +295,7 @@ def read_manifests(manifests: Sequence[DataLocation]) -> Iterator[tuple[DataLoca
         TableError: a manifest that is malformed.
         SpacerError: errors of the storage.
     """
-    from spacer_like.chips.manifest import FORMAT, read_manifest
+    from spacer_like.chips.cutting.manifest import FORMAT, read_manifest
 
     for first in range(0, len(manifests), _READ_AT_ONCE):
         some = manifests[first : first + _READ_AT_ONCE]

@@ -204,5 +204,5 @@ def _transformation(from_epsg: int, to_epsg: int) -> Transformation:
     try:
         from pyproj import Transformer
     except ImportError:
-        raise MissingExtraError("Longitudes and latitudes of cells", "geo") from None
+        raise MissingExtraError("Telling where on earth a cell lies", "geo") from None
     return Transformer.from_crs(from_epsg, to_epsg, always_xy=True).transform

@@ -34,7 +34,7 @@ Extractor = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="lite0 (its weights are installed with it), efficientnet-b0, resnet50, vgg16, or the dotted path of a class.",
+        help="lite0 (its weights are installed with it), efficientnet-b0, resnet50, vgg16, or a class's dotted path.",
     ),
 ]
 Weights = Annotated[str | None, typer.Option(metavar="LOC", help="The extractor's weights: a path or a URI.")]

@@ -21,9 +21,9 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from spacer_like.chips.cog import JPEG, Cog, read_cog
+from spacer_like.chips.cutting.cog import JPEG, Cog, read_cog
+from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
-from spacer_like.chips.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.exceptions import SpacerError, TileError, TransientError
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE

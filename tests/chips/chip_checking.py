@@ -9,8 +9,8 @@ import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
+from spacer_like.chips.cutting.manifest import Manifest, read_manifest
 from spacer_like.chips.grid import chip_pixels
-from spacer_like.chips.manifest import Manifest, read_manifest
 from spacer_like.chips.messages.tiles import ChipTileMsg, ChipTileReturnMsg
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.data_classes import DataLocation

@@ -17,11 +17,11 @@ from PIL import Image
 
 from spacer_like import progress
 from spacer_like.chips.chip_source import open_chips
-from spacer_like.chips.cog import read_cog
+from spacer_like.chips.cutting.cog import read_cog
+from spacer_like.chips.cutting.manifest import Manifest, ManifestHeader, chip_table
+from spacer_like.chips.cutting.passthrough import chip_start
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.manifest import Manifest, ManifestHeader, chip_table
 from spacer_like.chips.messages import ChipTileMsg
-from spacer_like.chips.passthrough import chip_start
 from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.chips.tree import below

@@ -11,7 +11,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacer_like.chips.cog import read_cog
+from spacer_like.chips.cutting.cog import read_cog
 from spacer_like.chips.messages.tiles import ChipTileMsg
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.data_classes import DataLocation

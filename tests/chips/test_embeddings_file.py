@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from spacer_like.chips.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.chips.mapped_tensors import HEAD_BYTES
+from spacer_like.chips.search.embeddings_file import read_embeddings, write_embeddings
+from spacer_like.chips.search.mapped_tensors import HEAD_BYTES
 from spacer_like.exceptions import FeatureFileError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spacer_like.chips.encoder import Encoder, open_encoder, scaled_to_one
-from spacer_like.chips.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.search.encoder import Encoder, open_encoder, scaled_to_one
 from spacer_like.exceptions import ExtractorMismatchError, MessageError
 from spacer_like.extractors import DummyExtractor
 from spacer_like.extractors.base import FeatureExtractor

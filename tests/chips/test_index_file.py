@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from spacer_like.chips.half_precision import as_single
-from spacer_like.chips.index_file import read_index, write_index
-from spacer_like.chips.ivf import Lists, sorted_into_lists
-from spacer_like.chips.mapped_tensors import HEAD_BYTES
-from spacer_like.chips.merged_embeddings import MergedEmbeddings
+from spacer_like.chips.search.half_precision import as_single
+from spacer_like.chips.search.index_file import read_index, write_index
+from spacer_like.chips.search.ivf import Lists, sorted_into_lists
+from spacer_like.chips.search.mapped_tensors import HEAD_BYTES
+from spacer_like.chips.search.merged_embeddings import MergedEmbeddings
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacer_like.chips.half_precision import as_single
-from spacer_like.chips.ivf import Lists, ListSearch, sorted_into_lists, usual_list_count
-from spacer_like.chips.similarity import ExactSearch
+from spacer_like.chips.search.half_precision import as_single
+from spacer_like.chips.search.ivf import Lists, ListSearch, sorted_into_lists, usual_list_count
+from spacer_like.chips.search.similarity import ExactSearch
 from spacer_like.exceptions import FeatureFileError, MissingExtraError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from spacer_like.chips.geography import cells_around, centre
-from spacer_like.chips.geometries import Geometries, geometries_of
 from spacer_like.chips.grid import SOUTHERN_OFFSET, Cell, cell_at
-from spacer_like.chips.label_join import CellJoin
-from spacer_like.chips.rings import valid_parts
+from spacer_like.chips.labels.geometries import Geometries, geometries_of
+from spacer_like.chips.labels.label_join import CellJoin
+from spacer_like.chips.labels.rings import valid_parts
 from spacer_like.exceptions import TileError
 
 from .map_making import MapMaker, square
@@ -195,7 +195,7 @@ def test_the_result_does_not_depend_on_how_many_elements_are_looked_at_at_a_time
     geometries = geometries_of(elements, 35)
     cells = Cell(35, "0131331030032011").children(18)
     at_once = joined(geometries, cells)
-    monkeypatch.setattr("spacer_like.chips.label_join._MOST_PAIRS", 7)
+    monkeypatch.setattr("spacer_like.chips.labels.label_join._MOST_PAIRS", 7)
     assert joined(geometries, cells) == at_once
 
 

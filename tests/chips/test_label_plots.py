@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from spacer_like.chips import label_plots
-from spacer_like.chips.chip_places import ChipPlaces
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.label_plots import correlation_picture, distribution_picture, map_picture, phi_coefficients
-from spacer_like.chips.label_table import LabelTable
+from spacer_like.chips.labels import label_plots
+from spacer_like.chips.labels.chip_places import ChipPlaces
+from spacer_like.chips.labels.label_plots import (
+    correlation_picture,
+    distribution_picture,
+    map_picture,
+    phi_coefficients,
+)
+from spacer_like.chips.labels.label_table import LabelTable
 from spacer_like.exceptions import TileError
 
 CELL = Cell(33, "031111212322")

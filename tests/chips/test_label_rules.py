@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spacer_like.chips.label_rules import MOST_LABELS, LabelRules
+from spacer_like.chips.labels.label_rules import MOST_LABELS, LabelRules
 from spacer_like.exceptions import DataLimitError, MapDataError
 
 RULES = {

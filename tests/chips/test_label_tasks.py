@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.label_table import read_label_table
-from spacer_like.chips.map_elements import MapElements
+from spacer_like.chips.labels.label_table import read_label_table
+from spacer_like.chips.labels.map_elements import MapElements
 from spacer_like.chips.messages import BuildLabelTableMsg, PlotLabelsMsg
 from spacer_like.chips.nodata import NodataIndex
 from spacer_like.chips.tasks.label_tables import build_label_table, plot_labels
@@ -293,7 +293,7 @@ def test_without_shapely_one_sentence_says_what_to_install(monkeypatch):
     put_index([name(CELL)])
     monkeypatch.setitem(sys.modules, "shapely", None)
     for module in ("cell_labels", "geometries", "label_join", "rings"):
-        monkeypatch.delitem(sys.modules, f"spacer_like.chips.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"spacer_like.chips.labels.{module}", raising=False)
     failing(MissingExtraError, r"spacer_like\[geo\]")
 
 

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spacer_like.chips.grid import Cell
-from spacer_like.chips.manifest import (
+from spacer_like.chips.cutting.manifest import (
     CLASSES,
     COLUMNS,
     FORMAT,
@@ -20,6 +19,7 @@ from spacer_like.chips.manifest import (
     read_header,
     read_manifest,
 )
+from spacer_like.chips.grid import Cell
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TableError
 

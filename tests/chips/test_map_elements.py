@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.chips import map_elements
-from spacer_like.chips.map_elements import MapElements, merged_tags, read_json, write_json
+from spacer_like.chips.labels import map_elements
+from spacer_like.chips.labels.map_elements import MapElements, merged_tags, read_json, write_json
 from spacer_like.exceptions import DataLimitError, MapDataError
 
 sys.path.insert(0, str(Path(__file__).parent))

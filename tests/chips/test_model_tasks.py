@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from spacer_like.chips.label_table import LabelTable
+from spacer_like.chips.labels.label_table import LabelTable
 from spacer_like.chips.messages import LabelChipsMsg, TrainMultilabelMsg
-from spacer_like.chips.multilabel_file import read_model
+from spacer_like.chips.models.multilabel_file import read_model
 from spacer_like.chips.tasks import models, multilabel_storage
 from spacer_like.chips.tasks.models import label_chips, train_multilabel
 from spacer_like.config import override

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import f1_score, fbeta_score, precision_recall_fscore_support
 
-from spacer_like.chips.multilabel_figures import (
+from spacer_like.chips.models.multilabel_figures import (
     best_thresholds,
     majority_labels,
     multilabel_figures,

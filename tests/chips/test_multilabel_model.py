@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from spacer_like.chips.multilabel_file import read_model, write_model
-from spacer_like.chips.multilabel_model import HiddenLayer, MultilabelModel
-from spacer_like.chips.multilabel_network import state_arrays
+from spacer_like.chips.models.multilabel_file import read_model, write_model
+from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_network import state_arrays
 from spacer_like.config import override
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
 from spacer_like.extractors import DummyExtractor, EfficientNetLite0Extractor

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from spacer_like.chips.multilabel_course import Course, Examples
-from spacer_like.chips.multilabel_figures import sample_f_score
-from spacer_like.chips.multilabel_model import MultilabelModel
-from spacer_like.chips.multilabel_network import let_learn, state_arrays
-from spacer_like.chips.multilabel_training import Trained, train
-from spacer_like.chips.split import Split
+from spacer_like.chips.models.multilabel_course import Course, Examples
+from spacer_like.chips.models.multilabel_figures import sample_f_score
+from spacer_like.chips.models.multilabel_model import MultilabelModel
+from spacer_like.chips.models.multilabel_network import let_learn, state_arrays
+from spacer_like.chips.models.multilabel_training import Trained, train
+from spacer_like.chips.models.split import Split
 from spacer_like.config import override
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.extractors.resnet_network import STAGES, random_resnet

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.chips.name_list import NameList
+from spacer_like.chips.search.name_list import NameList
 from spacer_like.exceptions import FeatureFileError
 
 short_texts = st.text(st.sampled_from("ab_0Ωé\U0001f600"), min_size=1, max_size=4)

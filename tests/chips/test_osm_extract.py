@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spacer_like.chips import osm_blobs, osm_extract
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.map_boxes import boxes_of
-from spacer_like.chips.osm_blobs import BlobReader
-from spacer_like.chips.osm_extract import elements_in
+from spacer_like.chips.labels import osm_blobs, osm_extract
+from spacer_like.chips.labels.map_boxes import boxes_of
+from spacer_like.chips.labels.osm_blobs import BlobReader
+from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.exceptions import DataLimitError, MapDataError
 from spacer_like.progress import listening
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spacer_like.chips import overpass
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.map_boxes import boxes_of
-from spacer_like.chips.overpass import OverpassServer, query_text
+from spacer_like.chips.labels import overpass
+from spacer_like.chips.labels.map_boxes import boxes_of
+from spacer_like.chips.labels.overpass import OverpassServer, query_text
 from spacer_like.config import override
 from spacer_like.exceptions import DataLimitError, MapDataError, StorageUnavailableError, URLDownloadError
 from spacer_like.storage import http_connection

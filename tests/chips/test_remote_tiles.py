@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from spacer_like import config
-from spacer_like.chips.manifest import read_manifest
+from spacer_like.chips.cutting.manifest import read_manifest
 from spacer_like.chips.messages.tiles import ChipTileMsg
 from spacer_like.chips.tasks.tiles import chip_tile, is_cut
 from spacer_like.data_classes import DataLocation

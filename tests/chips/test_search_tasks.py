@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from spacer_like.chips.embeddings_file import read_embeddings
-from spacer_like.chips.index_file import read_index
 from spacer_like.chips.messages import BuildIndexMsg, EncodeChipsMsg, FindSimilarMsg
-from spacer_like.chips.multilabel_file import write_model
-from spacer_like.chips.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_file import write_model
+from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.search.embeddings_file import read_embeddings
+from spacer_like.chips.search.index_file import read_index
 from spacer_like.chips.tasks.search import build_index, encode_chips, find_similar
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spacer_like.chips import similarity
-from spacer_like.chips.half_precision import LARGEST_HALF, as_single, singles_in_blocks
-from spacer_like.chips.similarity import ExactSearch
+from spacer_like.chips.search import similarity
+from spacer_like.chips.search.half_precision import LARGEST_HALF, as_single, singles_in_blocks
+from spacer_like.chips.search.similarity import ExactSearch
 from spacer_like.exceptions import FeatureFileError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacer_like.chips.split import split_by_cell
+from spacer_like.chips.models.split import split_by_cell
 from spacer_like.exceptions import TrainingLabelsError
 
 

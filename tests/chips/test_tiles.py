@@ -2,10 +2,10 @@
 
 import pytest
 
+from spacer_like.chips.cutting.manifest import COLUMNS
+from spacer_like.chips.cutting.passthrough import jpeg_of_block
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.manifest import COLUMNS
 from spacer_like.chips.messages.tiles import ChipTileMsg
-from spacer_like.chips.passthrough import jpeg_of_block
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, TileError

@@ -151,7 +151,7 @@ def _tiles_of(ard_loc: DataLocation, chip: ChipName) -> list[Tile]:
 
 def _window(tile_loc: DataLocation, chip: ChipName) -> tuple[int, int, int]:
     """Column and row of a chip's north-western pixel in its tile, and its width in pixels of the tile."""
-    from spacer_like.chips.cog import read_cog
+    from spacer_like.chips.cutting.cog import read_cog
 
     storage = storage_factory(tile_loc.storage_type, tile_loc.bucket_name)
     cog = read_cog(

@@ -14,8 +14,8 @@ import numpy as np
 
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.grid import TILE_ZOOM, Cell
-from spacer_like.chips.label_rules import LabelRules
-from spacer_like.chips.map_elements import DATA_NAME, MapElements
+from spacer_like.chips.labels.label_rules import LabelRules
+from spacer_like.chips.labels.map_elements import DATA_NAME, MapElements
 from spacer_like.chips.messages import (
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
@@ -39,7 +39,7 @@ from spacer_like.storage import read_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.chips.cell_labels import CellLabels
+    from spacer_like.chips.labels.cell_labels import CellLabels
     from spacer_like.data_classes import DataLocation
 
 _MOST_VALUES = 2**33
@@ -62,10 +62,10 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
         TileError: the index has a chip whose name tells no place.
     """
     try:
-        from spacer_like.chips.cell_labels import RECORD_SCHEMA, cell_labels
+        from spacer_like.chips.labels.cell_labels import RECORD_SCHEMA, cell_labels
     except ModuleNotFoundError as error:
         raise MissingExtraError("Joining maps with chips", "geo") from error
-    from spacer_like.chips.label_table import LabelTable
+    from spacer_like.chips.labels.label_table import LabelTable
     from spacer_like.tables.writing import check_endings, growing_table, write_tables
 
     start = time.perf_counter()
@@ -115,8 +115,8 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
         TileError: for the map: a chip's name tells no place.
         SpacerInputError: nothing is to be drawn, or a picture's name has an unknown ending.
     """
-    from spacer_like.chips.label_plots import correlation_picture, distribution_picture, map_picture
-    from spacer_like.chips.label_table import read_label_table
+    from spacer_like.chips.labels.label_plots import correlation_picture, distribution_picture, map_picture
+    from spacer_like.chips.labels.label_table import read_label_table
     from spacer_like.drawing.figures import check_ending
     from spacer_like.tables.files import is_parquet
 

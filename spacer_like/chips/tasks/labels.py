@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from spacer_like import config
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.map_boxes import boxes_of
-from spacer_like.chips.map_elements import (
+from spacer_like.chips.labels.map_boxes import boxes_of
+from spacer_like.chips.labels.map_elements import (
     DATA_NAME,
     FILTERED_NAME,
     TAG_NAMES,
@@ -22,10 +22,10 @@ from spacer_like.chips.map_elements import (
     merged_tags,
     write_json,
 )
+from spacer_like.chips.labels.osm_extract import elements_in
+from spacer_like.chips.labels.overpass import OverpassServer
 from spacer_like.chips.messages import FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
 from spacer_like.chips.messages.labels import OVERPASS
-from spacer_like.chips.osm_extract import elements_in
-from spacer_like.chips.overpass import OverpassServer
 from spacer_like.chips.tree import below, cell_folder
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MapDataError, SpacerError

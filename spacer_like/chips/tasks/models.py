@@ -16,7 +16,7 @@ import numpy as np
 from spacer_like import __version__
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.chip_source import open_chips
-from spacer_like.chips.label_table import FEATURE, LabelTable, read_label_table
+from spacer_like.chips.labels.label_table import FEATURE, LabelTable, read_label_table
 from spacer_like.chips.messages import (
     LabelChipsMsg,
     LabelChipsReturnMsg,
@@ -24,19 +24,19 @@ from spacer_like.chips.messages import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
-from spacer_like.chips.multilabel_course import Course, Examples
-from spacer_like.chips.multilabel_figures import (
+from spacer_like.chips.models.multilabel_course import Course, Examples
+from spacer_like.chips.models.multilabel_figures import (
     THRESHOLD,
     best_thresholds,
     majority_labels,
     multilabel_figures,
     sample_f_score,
 )
-from spacer_like.chips.multilabel_file import read_model, write_model
-from spacer_like.chips.multilabel_model import MultilabelModel, network_features
-from spacer_like.chips.split import Split, check_cells, split_by_cell
+from spacer_like.chips.models.multilabel_file import read_model, write_model
+from spacer_like.chips.models.multilabel_model import MultilabelModel, network_features
+from spacer_like.chips.models.split import Split, check_cells, split_by_cell
+from spacer_like.chips.models.training_report import training_report
 from spacer_like.chips.tasks.multilabel_storage import FolderSnapshots, Gathered, gathered_chips
-from spacer_like.chips.training_report import training_report
 from spacer_like.exceptions import (
     CollectionError,
     MessageError,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.chip_source import ChipSource
-    from spacer_like.chips.multilabel_training import Trained
+    from spacer_like.chips.models.multilabel_training import Trained
     from spacer_like.data_classes import DataLocation
     from spacer_like.extractors.resnet_network import ResNet
 
@@ -245,7 +245,7 @@ def _frozen(msg: TrainMultilabelMsg, network: ResNet | None, course: Course) -> 
         return msg.extractor
     if course.n_stages(1):
         return None
-    from spacer_like.chips.multilabel_network import running
+    from spacer_like.chips.models.multilabel_network import running
 
     return running(network)
 
@@ -275,8 +275,8 @@ def _borne(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def _trained(msg: TrainMultilabelMsg, course: Course, examples: Examples, network: ResNet | None) -> Trained:
-    from spacer_like.chips.multilabel_network import state_arrays
-    from spacer_like.chips.multilabel_training import train
+    from spacer_like.chips.models.multilabel_network import state_arrays
+    from spacer_like.chips.models.multilabel_training import train
 
     if len(examples.split.train) < 2:
         raise TrainingLabelsError("There must be at least two chips to learn from, and there is one.")
@@ -345,7 +345,7 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
         )
         write_bytes(msg.metrics_loc, report)
     if msg.plot_loc is not None:
-        from spacer_like.chips.training_plot import training_picture
+        from spacer_like.chips.models.training_plot import training_picture
 
         training_picture(trained.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
     # The model last: who finds it finds the rest too.

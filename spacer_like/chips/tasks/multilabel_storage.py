@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.chips.multilabel_model import network_features
+from spacer_like.chips.models.multilabel_model import network_features
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
 from spacer_like.exceptions import CollectionError, DataNotFoundError

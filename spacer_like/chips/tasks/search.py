@@ -7,11 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spacer_like.chips.chip_source import open_chips
-from spacer_like.chips.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.chips.encoder import Encoder, open_encoder
-from spacer_like.chips.index_file import ChipIndex, read_index, write_index
-from spacer_like.chips.ivf import sorted_into_lists, usual_list_count
-from spacer_like.chips.merged_embeddings import MergedEmbeddings
 from spacer_like.chips.messages import (
     BuildIndexMsg,
     BuildIndexReturnMsg,
@@ -21,7 +16,12 @@ from spacer_like.chips.messages import (
     FindSimilarReturnMsg,
     SimilarChip,
 )
-from spacer_like.chips.similar_places import (
+from spacer_like.chips.search.embeddings_file import read_embeddings, write_embeddings
+from spacer_like.chips.search.encoder import Encoder, open_encoder
+from spacer_like.chips.search.index_file import ChipIndex, read_index, write_index
+from spacer_like.chips.search.ivf import sorted_into_lists, usual_list_count
+from spacer_like.chips.search.merged_embeddings import MergedEmbeddings
+from spacer_like.chips.search.similar_places import (
     Found,
     centres_of,
     parsed_name,
@@ -29,7 +29,7 @@ from spacer_like.chips.similar_places import (
     places_of_same_ground,
     similar_chips,
 )
-from spacer_like.chips.similar_table import similar_table
+from spacer_like.chips.search.similar_table import similar_table
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
 from spacer_like.exceptions import (
@@ -149,7 +149,7 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
 def _encoder(msg: EncodeChipsMsg | FindSimilarMsg) -> Encoder:
     model, name = None, "The model"
     if msg.model_loc is not None:
-        from spacer_like.chips.multilabel_file import read_model
+        from spacer_like.chips.models.multilabel_file import read_model
 
         name = msg.model_loc.display_name
         model = read_model(read_bytes(msg.model_loc), name)
@@ -260,7 +260,7 @@ def _tiles(chips: Sequence[ChipName | None], ard_loc: DataLocation | None) -> li
 
 
 def _draw(msg: FindSimilarMsg, name: str, similar: Sequence[SimilarChip]) -> None:
-    from spacer_like.chips.similar_sheet import PICTURE_SIZE, SHOWN, similar_sheet
+    from spacer_like.chips.search.similar_sheet import PICTURE_SIZE, SHOWN, similar_sheet
 
     if msg.chips_loc is None or msg.contact_sheet_loc is None:
         return

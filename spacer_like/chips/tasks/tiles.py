@@ -10,8 +10,11 @@ from logging import getLogger
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from spacer_like.chips.cell_chips import CellChips, MadeChip
-from spacer_like.chips.cog import Cog, read_cog
+from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
+from spacer_like.chips.cutting.cog import Cog, read_cog
+from spacer_like.chips.cutting.passthrough import chip_start
+from spacer_like.chips.cutting.placement import Placement, placed
+from spacer_like.chips.cutting.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
 from spacer_like.chips.grid import TILE_ZOOM, Cell
 from spacer_like.chips.messages.tiles import (
     ChipsFolderMsg,
@@ -20,10 +23,7 @@ from spacer_like.chips.messages.tiles import (
     ChipTileReturnMsg,
     FailedTile,
 )
-from spacer_like.chips.passthrough import chip_start
-from spacer_like.chips.placement import Placement, placed
 from spacer_like.chips.tree import TilePath, below, find_tiles
-from spacer_like.chips.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError
 from spacer_like.progress import report
@@ -32,7 +32,7 @@ from spacer_like.storage import exists, open_file, storage_factory, write_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spacer_like.chips.manifest import ManifestHeader
+    from spacer_like.chips.cutting.manifest import ManifestHeader
 
 logger = getLogger(__name__)
 
@@ -170,7 +170,7 @@ def chip_tile_messages(msg: ChipsFolderMsg) -> list[ChipTileMsg]:
 
 def is_cut(msg: ChipTileMsg) -> bool:
     """Whether a tile's manifest is there, of the same request, and of the tile as it is now."""
-    from spacer_like.chips.manifest import read_header
+    from spacer_like.chips.cutting.manifest import read_header
 
     if not exists(msg.manifest_loc):
         return False
@@ -230,7 +230,7 @@ def _made(tile: _Tile, choice: Choice, chips: CellChips) -> Iterator[MadeChip]:
     read = partial(storage.read_range, loc.key)
     is_far = loc.storage_type not in ("filesystem", "memory")
     if choice.way == STRIPS or placement is None or cog.blocks is None:
-        from spacer_like.chips.strips import strip_chips
+        from spacer_like.chips.cutting.strips import strip_chips
 
         if loc.storage_type == "filesystem":
             # GDAL reads a local file in less time than a file object.
@@ -241,11 +241,11 @@ def _made(tile: _Tile, choice: Choice, chips: CellChips) -> Iterator[MadeChip]:
             in_file = partial(_read_in, file)
             yield from strip_chips(file, cog, placement, chips, in_file, msg.size, msg.quality)
     elif choice.way == PASSTHROUGH:
-        from spacer_like.chips.block_chips import passed_through
+        from spacer_like.chips.cutting.block_chips import passed_through
 
         yield from passed_through(cog, cog.blocks, placement, chips, read, is_far=is_far, left=msg.chips_loc is None)
     else:
-        from spacer_like.chips.decoded_blocks import encoded_anew
+        from spacer_like.chips.cutting.decoded_blocks import encoded_anew
 
         yield from encoded_anew(
             cog, cog.blocks, placement, chips, read, is_far=is_far, size=msg.size, quality=msg.quality
@@ -258,7 +258,7 @@ def _read_in(file: BinaryIO, offset: int, length: int) -> bytes:
 
 
 def _write_manifest(tile: _Tile, choice: Choice, chips: CellChips) -> None:
-    from spacer_like.chips.manifest import Manifest
+    from spacer_like.chips.cutting.manifest import Manifest
 
     header = replace(
         _header(tile.msg, tile.cell, tile.acquisition, tile.version),
@@ -275,7 +275,7 @@ def _write_manifest(tile: _Tile, choice: Choice, chips: CellChips) -> None:
 
 def _header(msg: ChipTileMsg, cell: Cell, acquisition: str, version: str) -> ManifestHeader:
     """What the manifest of a tile will say, as far as it is known before the tile is looked at."""
-    from spacer_like.chips.manifest import ManifestHeader
+    from spacer_like.chips.cutting.manifest import ManifestHeader
 
     return ManifestHeader(
         tile_loc=_without_secrets(msg.tile_loc),

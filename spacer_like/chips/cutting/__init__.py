@@ -1,0 +1,1 @@
+"""From tiles to chips: the layout of a tile, which chips lie where, and the three ways of making them."""

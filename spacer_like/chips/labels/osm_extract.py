@@ -1,0 +1,397 @@
+"""Elements out of an ``.osm.pbf`` extract, as an Overpass server that was loaded with it would answer.
+
+The rules are those of ``nwr(box); out geom;`` where elements without tags are left out: a node counts that lies in the
+box, its sides included; a way of which a point lies in it or a line between two crosses it; a relation that has such a
+node or way as a member. A way of which the extract lacks a node is no way at all, and a member that the extract lacks
+has the geometry ``[]`` (a way) or no place (a node). Needs osmium and shapely, of the extra `geo`.
+"""
+
+from __future__ import annotations
+
+import logging
+import marshal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from spacer_like.chips.geography import Box
+from spacer_like.chips.labels.map_boxes import UNITS_PER_DEGREE
+from spacer_like.chips.labels.map_elements import Element
+from spacer_like.chips.labels.osm_blobs import BlobReader
+from spacer_like.exceptions import DataLimitError, MapDataError, MissingExtraError
+from spacer_like.progress import report
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+MOST_LOCATION_BYTES = 2**32
+"""The memory that the places of an extract's nodes may take; each takes 16 bytes."""
+MOST_POINTS = 2**23
+"""Points that the geometries of one cell may have."""
+
+_PASSES = 4
+_MEMBER_TYPES = {"n": "node", "w": "way", "r": "relation"}
+
+
+def elements_in(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str) -> Iterator[list[Element]]:
+    """For each area its tagged elements: nodes, ways, relations, each by its id.
+
+    The file is read four times, however many areas there are; what is found waits in a temporary file.
+
+    Args:
+        file: the extract, seekable.
+        areas: each of some boxes: west, south, east, north in degrees.
+        name: what errors call the extract.
+
+    Raises:
+        MapDataError: no ``.osm.pbf``, a damaged one, or one that has nothing of an area.
+        DataLimitError: the extract has more nodes than memory may be taken for, or an area more points.
+        MissingExtraError: osmium or shapely is not installed.
+    """
+    with tempfile.TemporaryFile(prefix="spacer-") as found:
+        extract = _Extract(file, areas, name, _ElementsFile(found))
+        for step in (
+            extract.check_coverage,
+            extract.read_nodes,
+            extract.read_ways,
+            extract.read_relations,
+            extract.read_geometries,
+        ):
+            _run(step, name)
+        for place in range(len(areas)):
+            yield extract.elements_of(place)
+
+
+def _run(step: Callable[[], None], name: str) -> None:
+    try:
+        step()
+    except UnicodeDecodeError:
+        raise MapDataError(f"The extract '{name}' is damaged: a text in it is no Unicode.") from None
+    except RuntimeError as error:
+        # What osmium says of a damaged file.
+        raise MapDataError(f"The extract '{name}' is damaged: {error}.") from None
+
+
+class _ElementsFile:
+    """Elements by their type and id, out of the way of the memory: all are added before any is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._end = 0
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        return key in self._places
+
+    def add(self, element: Element) -> None:
+        data = marshal.dumps(element)
+        self._file.write(data)
+        self._places[element["type"], element["id"]] = self._end, len(data)
+        self._end += len(data)
+
+    def get(self, element_type: str, number: int) -> Element | None:
+        if (element_type, number) not in self._places:
+            return None
+        place, length = self._places[element_type, number]
+        self._file.seek(place)
+        element: Element = marshal.loads(self._file.read(length))
+        return element
+
+
+class _Areas:
+    """Which areas shapes are in."""
+
+    def __init__(self, areas: Sequence[Sequence[Box]]) -> None:
+        self._shapely = _reading_modules()[1]
+        boxes = [(box, place) for place, area in enumerate(areas) for box in area]
+        edges = np.array([box for box, _ in boxes], np.float64).reshape(-1, 4)
+        self._area_of_box = np.array([place for _, place in boxes], np.int64)
+        self._tree = self._shapely.STRtree(self._shapely.box(*edges.T))
+        self._around = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
+
+    def may_hold(self, longitude: float, latitude: float) -> bool:
+        west, south, east, north = self._around
+        return bool(west <= longitude <= east and south <= latitude <= north)
+
+    def of_points(self, points: Sequence[tuple[float, float]]) -> Iterator[tuple[int, int]]:
+        """Pairs of a point's place in the list and an area that it is in."""
+        return self._pairs(self._shapely.points(np.array(points, np.float64).reshape(-1, 2)))
+
+    def of_shapes(self, wkb: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """The same of shapes in WKB, as hexadecimal text, and areas that they have a point of."""
+        return self._pairs(self._shapely.from_wkb(wkb))
+
+    def _pairs(self, shapes: NDArray[np.object_]) -> Iterator[tuple[int, int]]:
+        places, boxes = self._tree.query(shapes, predicate="intersects")
+        pairs = np.unique(np.stack([places, self._area_of_box[boxes]], axis=1), axis=0)
+        return ((place, area) for place, area in pairs.tolist())
+
+
+class _Extract:
+    """The passes over an extract, in their order."""
+
+    def __init__(self, file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: _ElementsFile) -> None:
+        self._osmium = _reading_modules()[0]
+        self._blobs = BlobReader(file, name)
+        self._boxes = areas
+        self._areas = _Areas(areas)
+        self._name = name
+        self._found = found
+        self._pass = 0
+        self._pool = self._osmium.io.ThreadPool()
+        self._locations = self._osmium.index.create_map("sparse_mem_array")
+        self._adds_locations = self._osmium.NodeLocationsForWays(self._locations)
+        self._adds_locations.ignore_errors()
+        self._shapes = self._osmium.geom.WKBFactory()
+        self._has_tags = self._osmium.filter.EmptyTagFilter()
+        self._ids: list[dict[str, list[int]]] = [{"node": [], "way": [], "relation": []} for _ in areas]
+        self._areas_of_way: dict[int, list[int]] = {}
+        self._member_ways: set[int] = set()
+
+    def check_coverage(self) -> None:
+        """Refuse areas of which the extract, by what it says of itself, has nothing."""
+        reader = self._reader(self._blobs.header, self._osmium.osm.NOTHING)
+        box = reader.header().box()
+        reader.close()
+        if not box.valid():
+            return
+        low, high = box.bottom_left, box.top_right
+        for area in self._boxes:
+            if not any(
+                west <= high.lon and low.lon <= east and south <= high.lat and low.lat <= north
+                for west, south, east, north in area
+            ):
+                raise MapDataError(
+                    f"The extract '{self._name}' has nothing of the cell at longitude {area[0][0]:.4f} and latitude "
+                    f"{area[0][1]:.4f}: it has longitudes {low.lon:g} to {high.lon:g} and latitudes {low.lat:g} to "
+                    f"{high.lat:g}."
+                )
+
+    def read_nodes(self) -> None:
+        """Remember where all nodes are, and keep the tagged ones of the areas."""
+        for nodes in self._batches(self._osmium.osm.NODE, self._adds_locations, self._has_tags):
+            kept = []
+            for node in nodes:
+                place = _degrees(node.location)
+                if not node.deleted and place is not None and self._areas.may_hold(*place):
+                    kept.append((node.id, place, dict(node.tags)))
+            if self._locations.used_memory() > MOST_LOCATION_BYTES:
+                raise DataLimitError(
+                    f"The extract '{self._name}' has more than {MOST_LOCATION_BYTES // 16} nodes: cut out what lies "
+                    "around the cells, for example by 'osmium extract'."
+                )
+            for index, area in self._areas.of_points([place for _, place, _ in kept]):
+                number, (longitude, latitude), tags = kept[index]
+                self._add("node", number, area)
+                if ("node", number) not in self._found:
+                    self._found.add({"type": "node", "id": number, "lat": latitude, "lon": longitude, "tags": tags})
+
+    def read_ways(self) -> None:
+        """Find the ways of the areas."""
+        n_incomplete = 0
+        for ways in self._batches(self._osmium.osm.WAY, self._adds_locations):
+            numbers, shapes = [], []
+            for way in ways:
+                if way.deleted or not len(way.nodes):
+                    continue
+                shape = self._shape(way)
+                if shape is None:
+                    n_incomplete += 1
+                else:
+                    numbers.append(way.id)
+                    shapes.append(shape)
+            for index, area in self._areas.of_shapes(shapes):
+                areas = self._areas_of_way.setdefault(numbers[index], [])
+                if area not in areas:
+                    areas.append(area)
+        if n_incomplete:
+            logger.warning(
+                "The extract '%s' lacks nodes of %d of its ways, which are left out: they reach beyond it.",
+                self._name,
+                n_incomplete,
+            )
+
+    def read_relations(self) -> None:
+        """Keep the tagged relations that have members in the areas, as yet without the geometry of ways."""
+        for relations in self._batches(self._osmium.osm.RELATION, self._has_tags):
+            for relation in relations:
+                if relation.deleted:
+                    continue
+                members = [self._member(member) for member in relation.members]
+                areas = {
+                    area
+                    for member in members
+                    if member["type"] == "way"
+                    for area in self._areas_of_way.get(member["ref"], ())
+                }
+                points = [(member["lon"], member["lat"]) for member in members if "lat" in member]
+                points = [point for point in points if self._areas.may_hold(*point)]
+                if points:
+                    areas.update(area for _, area in self._areas.of_points(points))
+                if not areas:
+                    continue
+                self._found.add(
+                    {
+                        "type": "relation",
+                        "id": relation.id,
+                        "bounds": None,
+                        "members": members,
+                        "tags": dict(relation.tags),
+                    }
+                )
+                self._member_ways.update(member["ref"] for member in members if member["type"] == "way")
+                for area in areas:
+                    self._add("relation", relation.id, area)
+
+    def read_geometries(self) -> None:
+        """Keep the ways of the areas, and those that relations consist of."""
+        # A filter of osmium's would take memory by how large the ids are.
+        wanted = self._member_ways | self._areas_of_way.keys()
+        for ways in self._batches(self._osmium.osm.WAY, self._adds_locations):
+            for way in ways:
+                if way.id not in wanted:
+                    continue
+                points = [_degrees(node.location) for node in way.nodes]
+                places = [point for point in points if point is not None]
+                if way.deleted or not places or len(places) < len(points):
+                    continue
+                element = {
+                    "type": "way",
+                    "id": way.id,
+                    "bounds": _bounds(places),
+                    "nodes": [node.ref for node in way.nodes],
+                    "geometry": [{"lat": latitude, "lon": longitude} for longitude, latitude in places],
+                }
+                if len(way.tags):
+                    element["tags"] = dict(way.tags)
+                    for area in self._areas_of_way.get(way.id, ()):
+                        self._add("way", way.id, area)
+                self._found.add(element)
+
+    def elements_of(self, area: int) -> list[Element]:
+        """The tagged elements of an area."""
+        n_points = 0
+        ids = {element_type: sorted(set(numbers)) for element_type, numbers in self._ids[area].items()}
+        elements = [self._get("node", number) for number in ids["node"]]
+        for number in ids["way"]:
+            way = self._get("way", number)
+            n_points += len(way["geometry"])
+            elements.append(way)
+        known: dict[int, Element | None] = {}
+        for number in ids["relation"]:
+            relation = self._get("relation", number)
+            n_points += self._add_geometry(relation, known)
+            if n_points > MOST_POINTS:
+                raise DataLimitError(
+                    f"The geometries of a cell in the extract '{self._name}' have more than {MOST_POINTS} points."
+                )
+            elements.append(relation)
+        return elements
+
+    def _add_geometry(self, relation: Element, known: dict[int, Element | None]) -> int:
+        """Give a relation's members their geometry, as far as the extract has it; the points that they have in all."""
+        n_points = 0
+        corners = []
+        for member in relation["members"]:
+            if member["type"] == "way":
+                reference = member["ref"]
+                if reference not in known:
+                    known[reference] = self._found.get("way", reference)
+                way = known[reference]
+                member["geometry"] = way["geometry"] if way else []
+                n_points += len(member["geometry"])
+                if way:
+                    edges = way["bounds"]
+                    corners += [(edges["minlon"], edges["minlat"]), (edges["maxlon"], edges["maxlat"])]
+            elif "lat" in member:
+                corners.append((member["lon"], member["lat"]))
+        relation["bounds"] = _bounds(corners)
+        return n_points
+
+    def _get(self, element_type: str, number: int) -> Element:
+        element = self._found.get(element_type, number)
+        if element is None:
+            raise MapDataError(f"The extract '{self._name}' has changed while it was read.")
+        return element
+
+    def _add(self, element_type: str, number: int, area: int) -> None:
+        self._ids[area][element_type].append(number)
+
+    def _member(self, member: Any) -> Element:
+        if member.type not in _MEMBER_TYPES:
+            raise MapDataError(f"The extract '{self._name}' is damaged: a member of a relation is of no known type.")
+        found = {"type": _MEMBER_TYPES[member.type], "ref": member.ref, "role": member.role}
+        if member.type == "n":
+            try:
+                place = _degrees(self._locations.get(member.ref))
+            except (KeyError, TypeError):
+                # There is none, or its id is negative.
+                place = None
+            if place is not None:
+                found |= {"lat": place[1], "lon": place[0]}
+        return found
+
+    def _batches(self, kind: Any, *handlers: Any) -> Iterator[Iterator[Any]]:
+        """The objects of one kind, some at a time; `handlers` must live as long as what is read by them."""
+        begin = self._pass * self._blobs.size
+        total = _PASSES * self._blobs.size
+        for data, end in self._blobs.batches():
+            reader = self._reader(data, kind)
+            try:
+                yield self._osmium.OsmFileIterator(reader, *handlers)
+            finally:
+                reader.close()
+            report("reading the extract", begin + end, total)
+        self._pass += 1
+
+    def _reader(self, data: bytes, kind: Any) -> Any:
+        return self._osmium.io.Reader(self._osmium.io.FileBuffer(data, "pbf"), kind, thread_pool=self._pool)
+
+    def _shape(self, way: Any) -> str | None:
+        """A way's line in WKB, as hexadecimal text; None where the place of a node is not known."""
+        osmium = self._osmium
+        try:
+            return str(self._shapes.create_linestring(way, osmium.geom.ALL))
+        except osmium.InvalidLocationError:
+            return None
+        except RuntimeError:
+            # Of one point.
+            location = way.nodes[0].location
+            return str(self._shapes.create_point(location)) if location.valid() else None
+
+
+def _degrees(location: Any) -> tuple[float, float] | None:
+    """Longitude and latitude as Overpass says them; None where they are not known, or nowhere."""
+    if not location.valid():
+        return None
+    return location.x / UNITS_PER_DEGREE, location.y / UNITS_PER_DEGREE
+
+
+def _bounds(points: Iterable[tuple[float, float]]) -> dict[str, float]:
+    longitudes, latitudes = zip(*points, strict=True)
+    return {
+        "minlat": min(latitudes),
+        "minlon": min(longitudes),
+        "maxlat": max(latitudes),
+        "maxlon": max(longitudes),
+    }
+
+
+def _reading_modules() -> tuple[ModuleType, ModuleType]:
+    """osmium and shapely.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    try:
+        import osmium
+        import shapely
+    except ImportError:
+        raise MissingExtraError("Reading an .osm.pbf extract", "geo") from None
+    return osmium, shapely

@@ -1,0 +1,1 @@
+"""Models of many labels: the split by cells, training, figures, and files."""

@@ -1,0 +1,1 @@
+"""Chips that look alike: vectors, indexes and the search in them."""

@@ -1,0 +1,100 @@
+"""The chips of an index that look most like a query, with where they are on the globe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.chips.chip_name import ChipName
+from spacer_like.chips.geography import centres
+from spacer_like.chips.grid import TILE_ZOOM
+from spacer_like.chips.search.index_file import ChipIndex
+from spacer_like.chips.search.name_list import NameList
+from spacer_like.exceptions import DataNotFoundError, TileError
+
+_NEAR_NAMES = 3
+
+
+class Found(NamedTuple):
+    """A chip of an index, and how far its vector is from the query's."""
+
+    name: str
+    distance: float
+
+
+def place_of_chip(index: ChipIndex, chip: str) -> int:
+    """Where a chip is in an index, by its name with or without folders before it and its ending.
+
+    Raises:
+        DataNotFoundError: the index has no such chip; the sentence tells names that begin alike.
+    """
+    candidates = [chip, chip.replace("\\", "/").rpartition("/")[2]]
+    if parsed := parsed_name(chip):
+        candidates.append(str(parsed))
+    for candidate in candidates:
+        if (place := index.names.place(candidate)) is not None:
+            return place
+    near = ", ".join(f"'{name}'" for name in index.names.near(candidates[-1], _NEAR_NAMES))
+    shown = chip if len(chip) <= 100 else f"{chip[:97]}..."
+    raise DataNotFoundError(f"The index '{index.name}' has no chip '{shown}'; next to where it would be are {near}.")
+
+
+def parsed_name(name: str) -> ChipName | None:
+    """What the name of a chip says, or None where it is a name of another kind."""
+    try:
+        return ChipName.parse(name)
+    except TileError:
+        return None
+
+
+def places_of_same_ground(names: NameList, chip: ChipName) -> list[range]:
+    """The places of all chips of one zone that show what a chip shows, or a part of it, or that show it as a part.
+
+    The name of a cell begins with that of every cell around it, so that sorted names have each kind side by side.
+    """
+    zone = f"Z{chip.zone:02d}-"
+    around = [names.with_prefix(f"{zone}{chip.quadkey[:zoom]}_") for zoom in range(TILE_ZOOM, chip.zoom)]
+    return [*around, names.with_prefix(f"{zone}{chip.quadkey}")]
+
+
+def similar_chips(
+    index: ChipIndex, query: NDArray[np.float32], k: int, n_probe: int, left_out: Sequence[range] = ()
+) -> list[Found]:
+    """The `k` chips nearest to a query [d], the nearest first, equal ones by their names.
+
+    Where an index with lists has too few in the `n_probe` lists nearest to the query, more lists are looked into.
+
+    Args:
+        left_out: places of chips that are not wanted.
+
+    Raises:
+        FeatureFileError: the query has another dimension, or the index is damaged.
+    """
+    n_left_out = sum(len(places) for places in left_out)
+    wanted = min(k, len(index) - n_left_out)
+    if wanted <= 0:
+        return []
+    while True:
+        distances, places = (found[0] for found in index.search(query, wanted + n_left_out, n_probe))
+        kept = places >= 0
+        for some in left_out:
+            kept &= (places < some.start) | (places >= some.stop)
+        if kept.sum() >= wanted or n_probe >= (index.n_lists or 0):
+            break
+        n_probe *= 2
+    chosen = np.flatnonzero(kept)[:wanted]
+    return [Found(index.names[int(places[one])], float(distances[one])) for one in chosen]
+
+
+def centres_of(chips: Sequence[ChipName | None]) -> list[tuple[float, float] | None]:
+    """Longitude and latitude of the centre of each chip; None where its name says no place.
+
+    Raises:
+        MissingExtraError: pyproj is not installed.
+    """
+    cells = [chip.cell for chip in chips if chip is not None]
+    found = iter(centres(cells).tolist() if cells else [])
+    return [None if chip is None else tuple(next(found)) for chip in chips]
