@@ -34,7 +34,7 @@ def band_parts(
             wanted += [
                 (blocks.offsets[i], blocks.lengths[i]) for i in numbers if blocks.offsets[i] and blocks.lengths[i]
             ]
-        return read_parts(read, wanted, cog.name)
+        return read_parts(read, wanted, cog.name, is_far)
 
     bands = bands_of(placement, blocks.block_height)
     for ended, (band, parts) in enumerate(ahead(parts_of, bands, is_far), 1):

@@ -14,7 +14,9 @@ from spacer_like.exceptions import TileError
 
 # What lies between two blocks is read with them where that is faster than asking twice.
 _MOST_BETWEEN = 2**16
-_MOST_TOGETHER = 2**24
+# A network wants few large reads; a disk is as fast with smaller ones, of which less is held.
+_TOGETHER_FAR = 2**24
+_TOGETHER_NEAR = 2**19
 _BANDS_AHEAD = 4
 
 Item = TypeVar("Item")
@@ -49,17 +51,21 @@ def blocks_of(band: Band, placement: Placement, blocks: Blocks) -> list[tuple[in
     return [(column, row) for row in rows for column in columns]
 
 
-def read_parts(read: Read, parts: Iterable[tuple[int, int]], name: str) -> Parts:
+def read_parts(read: Read, parts: Iterable[tuple[int, int]], name: str, is_far: bool = False) -> Parts:
     """The bytes at each (offset, length), those that lie close to each other read at once.
+
+    Args:
+        is_far: whether reading waits for a network.
 
     Raises:
         TileError: the file is shorter than it said.
     """
+    most_together = _TOGETHER_FAR if is_far else _TOGETHER_NEAR
     found: Parts = {}
     waiting: list[tuple[int, int]] = []
     begin = end = 0
     for offset, length in sorted(set(parts)):
-        if waiting and (offset > end + _MOST_BETWEEN or max(end, offset + length) - begin > _MOST_TOGETHER):
+        if waiting and (offset > end + _MOST_BETWEEN or max(end, offset + length) - begin > most_together):
             _read_together(read, waiting, begin, end, found, name)
             waiting = []
         if not waiting:
