@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 
+import numpy as np
+
 from spacer_like.chips.cutting.block_reading import Band, Parts, ahead, bands_of, blocks_of, read_parts
 from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
 from spacer_like.chips.cutting.cog import Blocks, Cog
+from spacer_like.chips.cutting.encoding import encoded
 from spacer_like.chips.cutting.mask import ValidPixels
 from spacer_like.chips.cutting.passthrough import check_block, chip_start
 from spacer_like.chips.cutting.placement import Placement
 from spacer_like.chips.cutting.tiff import Read
+from spacer_like.exceptions import MissingExtraError
 from spacer_like.progress import report
 
 
@@ -89,8 +93,13 @@ def _place(blocks: Blocks, column: int, row: int) -> tuple[int, int] | None:
 @cache
 def black_jpeg(pixels: int, bands: int) -> bytes:
     """The JPEG file of a chip where there is nothing."""
-    from PIL import Image
+    nothing = np.zeros((pixels, pixels, 1 if bands == 1 else 3), np.uint8)
+    try:
+        return encoded(nothing, pixels, None)
+    except MissingExtraError:
+        # Pillow is always there, and takes three times the memory.
+        from PIL import Image
 
-    sink = BytesIO()
-    Image.new("L" if bands == 1 else "RGB", (pixels, pixels)).save(sink, "JPEG")
-    return sink.getvalue()
+        sink = BytesIO()
+        Image.fromarray(nothing[..., 0] if bands == 1 else nothing).save(sink, "JPEG")
+        return sink.getvalue()
