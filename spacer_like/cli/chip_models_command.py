@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from spacer_like.cli import options
-from spacer_like.cli.chip_requests import Chips, Extractor, Model, extractor, place, places, run_and_show
+from spacer_like.cli.chip_requests import (
+    Chips,
+    Extractor,
+    Model,
+    extractor,
+    place,
+    places,
+    run_and_show,
+    whole_numbers,
+)
 from spacer_like.exceptions import SpacerInputError
 
 
@@ -58,7 +67,7 @@ def train(
         extractor=None if extractor_name is None else extractor(extractor_name, weights),
         network=network,  # type: ignore[arg-type]
         weights_loc=place(weights) if extractor_name is None else None,
-        unfreeze_epochs=[int(epoch) for epoch in unfreeze.split(",") if epoch.strip()],
+        unfreeze_epochs=whole_numbers(unfreeze, "unfreeze"),
         size=size,
         nbr_epochs=epochs,
         batch_size=batch_size,

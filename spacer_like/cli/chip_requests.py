@@ -32,6 +32,18 @@ def places(texts: str | None) -> list[DataLocation]:
     return [location(text.strip()) for text in (texts or "").split(",") if text.strip()]
 
 
+def whole_numbers(text: str, option: str) -> list[int]:
+    """The whole numbers that an option names, separated by commas.
+
+    Raises:
+        SpacerInputError: something else is among them.
+    """
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise SpacerInputError(f"--{option} must be whole numbers, separated by commas, and is '{text}'.") from None
+
+
 def place(text: str | None) -> DataLocation | None:
     """The place that an option names, if it was given."""
     return None if text is None else location(text)

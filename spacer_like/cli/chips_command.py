@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from spacer_like.cli import chip_labels_command, chip_models_command, options
-from spacer_like.cli.chip_requests import Tiles, run_and_show
+from spacer_like.cli.chip_requests import Tiles, run_and_show, whole_numbers
 from spacer_like.cli.groups import group
 from spacer_like.cli.terminal import Terminal
 
@@ -57,12 +57,11 @@ def cut(
         if source.filename.lower().endswith((".tif", ".tiff")):
             report = cut_tile(source, location(out), write, fields)
         else:
-            chosen = None if zones is None else [int(zone) for zone in zones.split(",") if zone.strip().isdigit()]
             report = cut_folder(
                 ChipsFolderMsg(
                     ard_loc=source,
                     chips_loc=location(out),
-                    zones=chosen,
+                    zones=None if zones is None else whole_numbers(zones, "zones"),
                     write_chips=write,
                     kind=kind,  # type: ignore[arg-type]
                     **fields,
