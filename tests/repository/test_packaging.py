@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from spacer_like import config
+from spacer_like.cli import diagnosis
 
 ROOT = Path(__file__).parents[2]
 SETUP = configparser.ConfigParser()
@@ -133,6 +134,11 @@ def test_torch_and_its_companion_are_pinned_exactly():
 def test_every_extra_of_the_design_has_a_name():
     names = {"torch", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "dev", "all"}
     assert set(EXTRAS) == names
+
+
+def test_the_doctor_looks_for_what_each_extra_brings():
+    shipped = {name: {canonicalize_name(one.name) for one in PLACES[name][0]} for name in SHIPPED}
+    assert {"core": set(diagnosis.CORE), **{name: set(found) for name, found in diagnosis.EXTRAS.items()}} == shipped
 
 
 def test_the_example_of_a_secrets_file_names_real_settings_and_holds_no_secret():
