@@ -171,11 +171,11 @@ def test_a_body_that_is_cut_once_is_read_again(faulty, server, answers, transpor
 
 
 def test_silence_is_transient(faulty, server, transport):
-    server.answers["/reefs/reef.jpg"] = lambda handler: time.sleep(3)
+    server.answers["/reefs/reef.jpg"] = lambda handler: time.sleep(30)
     start = time.monotonic()
     with override(transfer_retries=0), pytest.raises(StorageUnavailableError):
         faulty.read("reef.jpg")
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 20
 
 
 def test_nobody_listening_is_transient(faulty, transport):

@@ -287,11 +287,11 @@ class TestDownloads:
         )
 
     def test_silence_ends(self, server):
-        server.answers["/photo"] = lambda handler: time.sleep(3)
+        server.answers["/photo"] = lambda handler: time.sleep(30)
         start = time.monotonic()
         with override(url_timeout_seconds=1):
             assert "TimeoutError" in refused(f"{server.url}/photo", TransientError)
-        assert time.monotonic() - start < 2.5
+        assert time.monotonic() - start < 20
 
     def test_dripping_ends(self, server, answers):
         """A server that sends a byte now and then is never silent."""
@@ -301,7 +301,7 @@ class TestDownloads:
             text = refused(f"{server.url}/photo", TransientError)
         assert text.startswith("Couldn't read the full response")
         assert "took too long" in text
-        assert time.monotonic() - start < 2.5
+        assert time.monotonic() - start < 20
 
     def test_dripping_headers_end(self, server):
         def answer(handler):
