@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -48,30 +48,29 @@ def cut(
     from spacer_like.cli.running import DESCRIPTIONS
     from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
-    from spacer_like.workflows.chips import cut_folder, cut_tile
+    from spacer_like.workflows.chips import cut_folder
 
     terminal = Terminal(json_mode=json_mode)
-    source = location(tiles)
-    fields: dict[str, Any] = {"zoom": zoom, "size": size, "quality": quality, "way": way, "wanted": wanted}
+    message = ChipsFolderMsg(
+        ard_loc=location(tiles),
+        chips_loc=location(out),
+        zoom=zoom,
+        size=size,
+        quality=quality,
+        way=way,  # type: ignore[arg-type]
+        wanted=wanted,  # type: ignore[arg-type]
+        zones=None if zones is None else whole_numbers(zones, "zones"),
+        write_chips=write,
+        kind=kind,  # type: ignore[arg-type]
+    )
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
-        if source.filename.lower().endswith((".tif", ".tiff")):
-            report = cut_tile(source, location(out), write, fields)
-        else:
-            report = cut_folder(
-                ChipsFolderMsg(
-                    ard_loc=source,
-                    chips_loc=location(out),
-                    zones=None if zones is None else whole_numbers(zones, "zones"),
-                    write_chips=write,
-                    kind=kind,  # type: ignore[arg-type]
-                    **fields,
-                ),
-                processes,
-            )
+        report = cut_folder(message, processes)
     for failed in report.failed:
         terminal.complain(f"{failed.tile}: {failed.reason}")
     terminal.answer({"ok": not report.failed, **report.serialize()})
     terminal.show(*cut_tiles(report, out))
+    if any(failed.transient for failed in report.failed):
+        return ExitCode.TRANSIENT_FAILURE
     return ExitCode.PERMANENT_FAILURE if report.failed else ExitCode.DONE
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
-from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages import ChipsFolderMsg, ChipsFolderReturnMsg, ChipTileMsg, FailedTile
-from spacer_like.chips.tasks.tiles import MANIFESTS, chip_tile_messages, is_cut
-from spacer_like.chips.tree import TilePath, below
-from spacer_like.data_classes import DataLocation
+from spacer_like.chips.tasks.tiles import chip_tile_messages, is_cut
 from spacer_like.engines.processes import outcomes
 from spacer_like.exceptions import SpacerError
 from spacer_like.messages import TaskOutcome
@@ -20,13 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 def cut_folder(msg: ChipsFolderMsg, processes: int | None = None) -> ChipsFolderReturnMsg:
-    """Do what `chips_folder` does, several tiles at once.
+    """Do what `chips_folder` does, several tiles at once. A storage that does not answer fails the tile alone.
 
     Args:
         processes: None: as many as there are processor cores.
 
     Raises:
         DataNotFoundError: there is no tile.
+        TileError: the path of the single tile does not say what it must.
         SpacerError: the tree cannot be listed.
     """
     start = time.perf_counter()
@@ -53,38 +50,6 @@ def cut_folder(msg: ChipsFolderMsg, processes: int | None = None) -> ChipsFolder
     )
 
 
-def cut_tile(
-    tile: DataLocation, chips: DataLocation, write_chips: bool, fields: dict[str, Any]
-) -> ChipsFolderReturnMsg:
-    """Cut one tile of a tree, as `cut_folder` would.
-
-    Args:
-        tile: its path says zone, quadkey and acquisition.
-        chips: the folder of chips.
-        write_chips: False: only the manifest.
-        fields: of `ChippingMsg`.
-
-    Raises:
-        TileError: the tile's path does not say what it must.
-    """
-    start = time.perf_counter()
-    path = TilePath.parse(tile.key)
-    cell = Cell(path.zone, path.quadkey)
-    manifest = below(chips, f"{path.zone:02d}", MANIFESTS, f"{cell.name}_{path.acquisition}.parquet")
-    message = ChipTileMsg(tile_loc=tile, manifest_loc=manifest, chips_loc=chips if write_chips else None, **fields)
-    failed: list[FailedTile] = []
-    n_chips = 0
-    is_done = _is_known_cut(message)
-    for _, outcome in outcomes([] if is_done else [message], 1):
-        if outcome.status == "done":
-            n_chips = outcome.result.n_chips
-        else:
-            failed.append(_failure(message, outcome))
-    return ChipsFolderReturnMsg(
-        n_tiles=1, n_skipped=int(is_done), n_chips=n_chips, failed=failed, runtime=time.perf_counter() - start
-    )
-
-
 def _is_known_cut(message: ChipTileMsg) -> bool:
     try:
         return is_cut(message)
@@ -96,4 +61,4 @@ def _is_known_cut(message: ChipTileMsg) -> bool:
 def _failure(message: ChipTileMsg, outcome: TaskOutcome) -> FailedTile:
     reason = " ".join((outcome.error_message or "It failed.").split())
     logger.info("%s: %s", message.tile_loc.display_name, reason)
-    return FailedTile(tile=message.tile_loc.display_name, reason=reason)
+    return FailedTile(tile=message.tile_loc.display_name, reason=reason, transient=bool(outcome.transient))

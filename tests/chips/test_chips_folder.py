@@ -52,9 +52,9 @@ def test_every_tile_becomes_chips_and_a_manifest(root):
         f"33/Z33-{CELL}00000_{ACQUISITION}.jpg",
         f"33/Z33-{CELL}00000_{HYPHENATED}.jpg",
         f"07/Z07-{SOUTHERN_CELL}00000_{ACQUISITION}.jpg",
-        f"33/manifests/Z33-{CELL}_{ACQUISITION}.parquet",
-        f"33/manifests/Z33-{CELL}_{HYPHENATED}.parquet",
-        f"07/manifests/Z07-{SOUTHERN_CELL}_{ACQUISITION}.parquet",
+        f"33/manifests/Z33-{CELL}_{ACQUISITION}_zoom17.parquet",
+        f"33/manifests/Z33-{CELL}_{HYPHENATED}_zoom17.parquet",
+        f"07/manifests/Z07-{SOUTHERN_CELL}_{ACQUISITION}_zoom17.parquet",
     }
 
 
@@ -93,7 +93,9 @@ def test_a_tile_that_changed_is_cut_again(root):
 def test_a_manifest_that_cannot_be_read_is_made_anew(root):
     chips_folder(message(root, zones=[7]))
     first = files(root)
-    (root.parent / "chips/07/manifests" / f"Z07-{SOUTHERN_CELL}_{ACQUISITION}.parquet").write_bytes(b"PAR1 not at all")
+    (root.parent / "chips/07/manifests" / f"Z07-{SOUTHERN_CELL}_{ACQUISITION}_zoom17.parquet").write_bytes(
+        b"PAR1 not at all"
+    )
     assert chips_folder(message(root, zones=[7])).n_skipped == 0
     assert files(root) == first
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from spacer_like.chips.chip_name import ChipName
+from spacer_like.config import override
 
 from ..chips.tile_making import ACQUISITION, CELL, make_tile
 
@@ -46,6 +47,15 @@ def test_a_tree_is_cut_into_chips_and_once_is_enough(tree, chips, command):
 def test_other_chips_of_the_same_tile_are_a_new_request(tree, chips, command):
     said = command("chips", "cut", "ard", "--zoom", 18, "--json").json
     assert (said["n_skipped"], said["n_chips"]) == (0, 16)
+    again = command("chips", "cut", "ard", "--json").json
+    assert (again["n_skipped"], again["n_chips"]) == (1, 0)
+
+
+def test_a_storage_that_does_not_answer_is_worth_a_retry(tree, command):
+    with override(url_allow_private=True):
+        said = command("chips", "cut", f"http://127.0.0.1:9/{TILE}")
+    assert said.code == 75
+    assert "127.0.0.1:9" in said.err
 
 
 def test_one_tile_is_cut_as_its_tree_would_be(tree, command):

@@ -34,11 +34,6 @@ def chip_start(tables: bytes, is_ycbcr: bool = True, bands: int = 3) -> bytes:
     return START_OF_IMAGE + colours + tables[2:-2]
 
 
-def chip_jpeg(tables: bytes, block: bytes, is_ycbcr: bool = True) -> bytes:
-    """The JPEG file of a block; of one band or of three."""
-    return chip_start(tables, is_ycbcr) + block[2:]
-
-
 def jpeg_of_block(start: bytes, block: bytes) -> bytes:
     """The JPEG file of a block, of what `chip_start` gave."""
     return start + block[2:]

@@ -6,6 +6,7 @@ A table's first column, ``Feature``, is the name of a chip; in tables of others 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,7 +166,6 @@ def _names(column: pa.ChunkedArray, name: str) -> list[str]:
     if not all(names):
         raise TableError(f"The table '{name}' has a row without the name of a chip.")
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        repeated = next(chip for chip in names if chip in seen or seen.add(chip))  # type: ignore[func-returns-value]
+        repeated = Counter(names).most_common(1)[0][0]
         raise TableError(f"The table '{name}' has the chip {repeated} twice.")
     return names

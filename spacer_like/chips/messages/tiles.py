@@ -55,7 +55,7 @@ class ChipTileMsg(ChippingMsg):
     def example(cls) -> Self:
         return cls(
             tile_loc=DataLocation("memory", "ard/33/031111212322/2015-05-28/1050410012C31100-visual.tif"),
-            manifest_loc=DataLocation("memory", "chips/33/manifests/Z33-031111212322_1050410012C31100.parquet"),
+            manifest_loc=DataLocation("memory", "chips/33/manifests/Z33-031111212322_1050410012C31100_zoom17.parquet"),
             chips_loc=DataLocation("memory", "chips"),
         )
 
@@ -104,7 +104,8 @@ class ChipsFolderMsg(ChippingMsg):
     A tile whose manifest is there, of the same request and the same tile, is not cut again.
 
     Fields:
-        ard_loc: the root of the tree; on a filesystem or S3.
+        ard_loc: the root of the tree, on a filesystem or S3; or a single tile, which may be behind a URL and whose
+            path says what a tree's paths do.
         chips_loc: the folder of chips; the manifests go into ``<zone>/manifests``.
         zones: the zones to cut; None: all.
         write_chips: False: only the manifests, as in `ChipTileMsg` without chips_loc.
@@ -125,10 +126,11 @@ class ChipsFolderMsg(ChippingMsg):
 
 
 class FailedTile(ReturnMessage):
-    """A tile that could not be cut, with the reason."""
+    """A tile that could not be cut, with the reason; `transient` if doing it again may succeed."""
 
     tile: str
     reason: str
+    transient: StrictBool = False
 
 
 class ChipsFolderReturnMsg(ReturnMessage):

@@ -17,6 +17,7 @@ from spacer_like.chips.cutting.placement import Placement, placed
 from spacer_like.chips.cutting.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
 from spacer_like.chips.grid import TILE_ZOOM, Cell
 from spacer_like.chips.messages.tiles import (
+    ChippingMsg,
     ChipsFolderMsg,
     ChipsFolderReturnMsg,
     ChipTileMsg,
@@ -139,8 +140,12 @@ def chip_tile_messages(msg: ChipsFolderMsg) -> list[ChipTileMsg]:
 
     Raises:
         DataNotFoundError: there is no tile.
+        TileError: the path of a single tile does not say what it must.
         SpacerError: the tree cannot be listed.
     """
+    if msg.ard_loc.filename.lower().endswith((".tif", ".tiff")):
+        path = TilePath.parse(_without_secrets(msg.ard_loc).key)
+        return [_message_of_tile(msg, path.zone, path.quadkey, path.acquisition, msg.ard_loc)]
     newest: dict[tuple[int, str, str], DataLocation] = {}
     for path, loc in find_tiles(msg.ard_loc, msg.zones, msg.kind):
         key = (path.zone, path.quadkey, path.acquisition)
@@ -153,19 +158,18 @@ def chip_tile_messages(msg: ChipsFolderMsg) -> list[ChipTileMsg]:
             f"There are no tiles in '{msg.ard_loc.display_name}': they lie in "
             f"<zone>/<quadkey>/<date>/<acquisition>-{msg.kind}.tif."
         )
-    return [
-        ChipTileMsg(
-            tile_loc=loc,
-            manifest_loc=below(msg.chips_loc, f"{zone:02d}", MANIFESTS, f"Z{zone:02d}-{quadkey}_{acquisition}.parquet"),
-            chips_loc=msg.chips_loc if msg.write_chips else None,
-            zoom=msg.zoom,
-            size=msg.size,
-            quality=msg.quality,
-            way=msg.way,
-            wanted=msg.wanted,
-        )
-        for (zone, quadkey, acquisition), loc in newest.items()
-    ]
+    return [_message_of_tile(msg, *of_tile, loc) for of_tile, loc in newest.items()]
+
+
+def _message_of_tile(msg: ChipsFolderMsg, zone: int, quadkey: str, acquisition: str, loc: DataLocation) -> ChipTileMsg:
+    # A manifest is named by all that its chips' names say, so that chips of another zoom do not replace it.
+    name = f"Z{zone:02d}-{quadkey}_{acquisition}_zoom{msg.zoom}.parquet"
+    return ChipTileMsg(
+        tile_loc=loc,
+        manifest_loc=below(msg.chips_loc, f"{zone:02d}", MANIFESTS, name),
+        chips_loc=msg.chips_loc if msg.write_chips else None,
+        **{field: getattr(msg, field) for field in ChippingMsg.model_fields},
+    )
 
 
 def is_cut(msg: ChipTileMsg) -> bool:
