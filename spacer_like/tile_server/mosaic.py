@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.tile_server.footprint import Footprint
-    from spacer_like.tile_server.open_tile import OpenTiles
+    from spacer_like.tile_server.open_tiles import OpenTiles
     from spacer_like.tile_server.projections import Coordinates
     from spacer_like.tile_server.tree_index import IndexedTile, TreeIndex, ZoneIndex
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-import logging
 import math
 import time
-import uuid
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import rasterio
@@ -22,9 +19,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from spacer_like.chips.cutting.cog import JPEG, Cog, read_cog
+from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
 from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
-from spacer_like.exceptions import SpacerError, TileError, TransientError
+from spacer_like.exceptions import SpacerError, TileError
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE
 from spacer_like.tile_server.remote_file import RemoteFile
@@ -38,22 +36,11 @@ if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation
     from spacer_like.tile_server.footprint import Footprint
 
-logger = logging.getLogger(__name__)
-
-# No file but the tile itself is looked at: neither those beside it, nor any that its name could be taken for.
-GDAL_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_PAM_ENABLED": "NO",
-}
-DRIVER = "GTiff"
 # A block is decoded whole, however small the part that is wanted.
 _MOST_BLOCK_PIXELS = 4096**2
 # A tile whose pixels are kilometres wide must not make pictures of them that are as large.
 _MOST_MARGIN = 512
 _SECONDS_OPEN = 600.0
-_SECONDS_BROKEN = 60.0
-_BROKEN_KEPT = 1000
 
 Picture = tuple["NDArray[np.uint8]", "NDArray[np.bool_]"]
 
@@ -92,12 +79,12 @@ class OpenTile:
         self._version = _version(loc)
         with ExitStack() as stack:
             self.file = cast("BinaryIO", stack.enter_context(_open_file(loc)))
-            self._borrowed = _Borrowed(self.file)
+            self._shared = SharedFile(self.file)
             # Refuses what is hostile before GDAL sees it.
             self.cog = read_cog(self._read_part, self.file.seek(0, io.SEEK_END), loc.display_name)
             self.epsg = _checked_place(self.cog)
             with self._own_errors():
-                self.dataset = stack.enter_context(_open_dataset(loc, self._borrowed))
+                self.dataset = stack.enter_context(_open_dataset(loc, self._shared))
                 _check_pixels(self.dataset, self.cog)
             self._resources = stack.pop_all()
 
@@ -222,81 +209,17 @@ class OpenTile:
 
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
+        self._shared.forget_error()
         try:
             yield
         except (RasterioError, CPLE_BaseError, ValueError, IndexError, OverflowError) as error:
             if isinstance(error, SpacerError):
                 raise
             # GDAL knows only that reading failed.
-            if self._borrowed.failure is not None:
-                raise self._borrowed.failure from error
+            if self._shared.error is not None:
+                raise self._shared.error from error
             text = " ".join(str(error).split())[:300]
             raise TileError(f"The tile '{self.loc.display_name}' cannot be read: {text}") from error
-
-
-class OpenTiles:
-    """The tiles that a thread has open, those used last; no other thread may use it.
-
-    Args:
-        capacity: how many.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._open: OrderedDict[str, OpenTile] = OrderedDict()
-        self._broken: OrderedDict[str, tuple[float, SpacerError]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    @contextmanager
-    def use(self, loc: DataLocation) -> Iterator[OpenTile]:
-        """The tile at a location; one that cannot be read is not tried again for a minute.
-
-        Raises:
-            SpacerError: as `OpenTile`; told to the log the first time.
-        """
-        name = loc.json_text
-        self._refuse_broken(name)
-        try:
-            yield self._take(loc)
-        except SpacerError as error:
-            self._forget(name)
-            if not isinstance(error, TransientError):
-                self._broken[name] = (time.monotonic(), error)
-                while len(self._broken) > _BROKEN_KEPT:
-                    self._broken.popitem(last=False)
-            logger.warning("The tile %s is passed over: %s", loc.display_name, error)
-            raise
-        except BaseException:
-            self._forget(name)
-            raise
-
-    def close(self) -> None:
-        while self._open:
-            self._forget(next(iter(self._open)))
-
-    def _take(self, loc: DataLocation) -> OpenTile:
-        name = loc.json_text
-        if name in self._open and self._open[name].is_stale():
-            self._forget(name)
-        if name not in self._open:
-            self._open[name] = OpenTile(loc)
-        self._open.move_to_end(name)
-        while len(self._open) > self._capacity:
-            self._forget(next(iter(self._open)))
-        return self._open[name]
-
-    def _refuse_broken(self, name: str) -> None:
-        since, error = self._broken.get(name, (0.0, None))
-        if error is not None:
-            if time.monotonic() - since < _SECONDS_BROKEN:
-                raise error
-            del self._broken[name]
-
-    def _forget(self, name: str) -> None:
-        if (tile := self._open.pop(name, None)) is not None:
-            tile.close()
 
 
 def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
@@ -304,62 +227,11 @@ def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
     return RemoteFile(storage, loc.key) if isinstance(storage, RemoteStorage) else storage.open(loc.key)
 
 
-def _open_dataset(loc: DataLocation, file: _Borrowed) -> DatasetReader:
+def _open_dataset(loc: DataLocation, file: SharedFile) -> DatasetReader:
     with rasterio.Env(**GDAL_OPTIONS):
         if loc.storage_type == "filesystem":
             return rasterio.open(Path(loc.key).absolute(), driver=DRIVER, sharing=False)
-        # GDAL knows files by their names, of which no two must be alike.
-        name = f"{uuid.uuid4()}.tif"
-
-        def opener(path: str, mode: str = "rb") -> _Borrowed:
-            if path not in (name, "test"):
-                raise FileNotFoundError(path)
-            return file
-
-        return rasterio.open(name, driver=DRIVER, sharing=False, opener=opener)
-
-
-class _Borrowed:
-    """A file for GDAL, which may close it and have it again, at a place of its own.
-
-    Attributes:
-        failure: what the storage said when it was read last, if that failed.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._position = 0
-        self.failure: SpacerError | None = None
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_CUR:
-            offset, whence = self._position + offset, io.SEEK_SET
-        self._position = self._file.seek(offset, whence)
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        self.failure = None
-        self._file.seek(self._position)
-        try:
-            data = self._file.read(size)
-        except SpacerError as error:
-            # What is raised here is printed and lost.
-            self.failure = error
-            return b""
-        self._position += len(data)
-        return data
-
-    def close(self) -> None:
-        self._position = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        return rasterio.open(file.name, driver=DRIVER, sharing=False, opener=file.opener)
 
 
 def _checked_place(cog: Cog) -> int:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import rasterio
 
+from spacer_like.chips.cutting.gdal_files import GDAL_OPTIONS
 from spacer_like.tile_server.coverage import draw_coverage
 from spacer_like.tile_server.encoding import MEDIA_TYPES, encode, encode_empty, encode_picture
 from spacer_like.tile_server.mosaic import put_together
-from spacer_like.tile_server.open_tile import GDAL_OPTIONS, OpenTiles
+from spacer_like.tile_server.open_tiles import OpenTiles
 from spacer_like.tile_server.unchanged import unchanged_block
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from spacer_like.exceptions import SpacerError, TransientError
 if TYPE_CHECKING:
     from spacer_like.tile_server.footprint import Footprint
     from spacer_like.tile_server.mosaic import Choice
-    from spacer_like.tile_server.open_tile import OpenTiles
+    from spacer_like.tile_server.open_tiles import OpenTiles
     from spacer_like.tile_server.tree_index import TreeIndex
 
 BLOCK_ZOOM = 17

@@ -24,7 +24,8 @@ from spacer_like.exceptions import TileError
 from spacer_like.tile_server.coverage import draw_coverage
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice, put_together
-from spacer_like.tile_server.open_tile import OpenTile, OpenTiles
+from spacer_like.tile_server.open_tile import OpenTile
+from spacer_like.tile_server.open_tiles import OpenTiles
 from spacer_like.tile_server.projections import from_zone
 from spacer_like.tile_server.sampling import sample
 from spacer_like.tile_server.tree_index import TreeIndex, cell_numbers

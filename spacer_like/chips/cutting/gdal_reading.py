@@ -1,8 +1,7 @@
-"""Tiles opened by GDAL: the one file and nothing else, no network, no files beside it, no other formats."""
+"""Tiles opened by GDAL, as they are or on the pixels of the grid."""
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,15 +9,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, BinaryIO
 
+from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
 from spacer_like.chips.cutting.placement import outside
 from spacer_like.chips.grid import PIXEL, TILE_PIXELS, Cell
-from spacer_like.exceptions import MissingExtraError, SpacerError, TileError
+from spacer_like.exceptions import MissingExtraError, TileError
 
 _SETTINGS = {
-    # Files beside the tile are none of it.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_PAM_ENABLED": False,
+    **GDAL_OPTIONS,
     # Megabytes; a strip is read once.
     "GDAL_CACHEMAX": 64,
     "GDAL_NUM_THREADS": 1,
@@ -41,13 +38,13 @@ def opened(source: str | BinaryIO, name: str, cell: Cell | None = None) -> Itera
     """
     rasterio = _rasterio()
     with ExitStack() as stack:
-        file = None if isinstance(source, str) else _SharedFile(source)
+        file = None if isinstance(source, str) else SharedFile(source)
         stack.enter_context(rasterio.Env(**_SETTINGS))
         stack.enter_context(_telling_errors_of(file))
         with told(name), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            path, options = (source, {}) if file is None else ("tile.tif", {"opener": file.opener})
-            dataset = stack.enter_context(rasterio.open(path, driver="GTiff", sharing=False, **options))
+            path, options = (source, {}) if file is None else (file.name, {"opener": file.opener})
+            dataset = stack.enter_context(rasterio.open(path, driver=DRIVER, sharing=False, **options))
         yield dataset if cell is None else stack.enter_context(_resampled(dataset, name, cell))
 
 
@@ -89,61 +86,8 @@ def _resampled(dataset: Any, name: str, cell: Cell) -> Any:
         )
 
 
-class _SharedFile:
-    """A file object that GDAL opens as often as it likes. An error of reading it is kept, for GDAL has none like it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: SpacerError | None = None
-
-    def opener(self, path: str, mode: str = "rb", **options: Any) -> io.RawIOBase:
-        # GDAL looks for files beside the tile as well.
-        if path.rpartition("/")[2] not in ("tile.tif", "test"):
-            raise FileNotFoundError(path)
-        return _View(self)
-
-    def read(self, position: int, size: int) -> bytes:
-        try:
-            self._file.seek(position)
-            return self._file.read(size)
-        except SpacerError as error:
-            self.error = self.error or error
-            return b""
-
-    def size(self) -> int:
-        return self._file.seek(0, io.SEEK_END)
-
-
-class _View(io.RawIOBase):
-    """A place in a shared file."""
-
-    def __init__(self, shared: _SharedFile) -> None:
-        super().__init__()
-        self._shared = shared
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._shared.size()}[whence]
-        self._position = max(begin + offset, 0)
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._shared.read(self._position, -1 if size is None else size)
-        self._position += len(data)
-        return data
-
-
 @contextmanager
-def _telling_errors_of(file: _SharedFile | None) -> Iterator[None]:
+def _telling_errors_of(file: SharedFile | None) -> Iterator[None]:
     """Raise the error that the file gave, where GDAL says no more than that it could not read."""
     try:
         yield
