@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.progress import report
-from spacer_like.reading_ahead import ReadingTask, keep_memory
+from spacer_like.reading_ahead import ReadingTask, keep_memory, readers_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -147,19 +148,21 @@ def is_transient(error: BaseException) -> bool:
 
 
 def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    """Each message with the call that answers it; the next one's material is being read meanwhile."""
+    """Each message with the call that answers it; the material of the next ones is being read meanwhile."""
     if not isinstance(task, ReadingTask) or len(messages) < 2:
         for msg in messages:
             yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
         return
-    with ThreadPoolExecutor(1, "reading-ahead", initializer=keep_memory) as reader:
-        coming: Future[Any] = reader.submit(task.read, messages[0])
-        for msg, following in zip(messages, [*messages[1:], None], strict=True):
-            material = coming
-            # Not before this one has arrived: at most two images are held at a time.
+    readers = readers_ahead()
+    with ThreadPoolExecutor(readers, "reading-ahead", initializer=keep_memory) as pool:
+        coming: deque[Future[Any]] = deque(pool.submit(task.read, msg) for msg in messages[:readers])
+        for position, msg in enumerate(messages):
+            material = coming.popleft()
+            # Not before this one has arrived: that many images and this one are held at a time.
             material.exception()
-            if following is not None:
-                coming = reader.submit(task.read, following)
+            coming.extend(
+                pool.submit(task.read, later) for later in messages[position + readers : position + readers + 1]
+            )
             yield msg, lambda msg=msg, material=material: task.compute(msg, material.result())  # type: ignore[misc]
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Generic, TypeVar
 
+from spacer_like.cores import thread_count
+
 MessageType = TypeVar("MessageType")
 Material = TypeVar("Material")
 Answer = TypeVar("Answer")
@@ -66,6 +68,15 @@ class ReusedMemory:
         return self._pieces[-1]
 
 
+def readers_ahead() -> int:
+    """How many materials are read at a time, while another one is computed.
+
+    A network takes some five to ten times as long for an image as its decoding takes: one reader keeps the first cores
+    busy, and more cores want more.
+    """
+    return min(max(1, thread_count() // _CORES_OF_A_READER), _MOST_READERS)
+
+
 class _OfThread(threading.local):
     memory: ReusedMemory | None = None
 
@@ -73,6 +84,8 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 # One that is being computed on, one that is being read into.
 _READ_AHEAD = 2
+_CORES_OF_A_READER = 4
+_MOST_READERS = 4
 
 
 def keep_memory() -> None:

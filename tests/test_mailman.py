@@ -113,17 +113,33 @@ def test_the_next_material_is_read_while_this_one_is_computed(answer_with):
     assert process_job(job_of("1", "2")).ok
 
 
-def test_no_more_than_one_is_read_ahead(answer_with):
+@pytest.mark.parametrize(("cores", "readers"), [(1, 1), (2, 1), (7, 1), (8, 2), (64, 4)])
+def test_more_cores_read_more_at_a_time(answer_with, cores, readers):
+    all_there = threading.Barrier(readers)
+
+    def read(msg):
+        all_there.wait(10)
+        return msg.job_token
+
+    answer_with(ReadingTask(read, lambda msg, material: ANSWER.model_copy(update={"runtime": float(material)})))
+    with config.override(torch_threads=cores):
+        answer = process_job(job_of(*"12345678"))
+    assert [result.runtime for result in answer.results] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(("cores", "ahead"), [(1, 1), (8, 2), (64, 4)])
+def test_no_more_than_that_are_read_ahead(answer_with, cores, ahead):
     read, computed = [], []
 
     def compute(msg, material):
         computed.append(material)
         time.sleep(0.02)
-        assert len(read) - len(computed) <= 1
+        assert len(read) - len(computed) <= ahead
         return ANSWER
 
     answer_with(ReadingTask(lambda msg: read.append(msg.job_token), compute))
-    assert process_job(job_of(*"abcdef")).ok
+    with config.override(torch_threads=cores):
+        assert process_job(job_of(*"abcdefgh")).ok
 
 
 def test_a_material_that_cannot_be_read_fails_its_own_task_alone(answer_with):

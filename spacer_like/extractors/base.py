@@ -9,7 +9,8 @@ import hashlib
 import json
 import time
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 RowCol = tuple[int, int]
+Extraction = tuple[ImageFeatures, ExtractFeaturesReturnMsg]
 _ID_LENGTH = 40
 
 
@@ -79,6 +81,14 @@ class FeatureExtractor(Described):
         """
         raise NotImplementedError
 
+    def begin_patches(self, patch_list: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[Any, bool]]:
+        """Begin with `patches_to_features` in the background, where that is possible.
+
+        Returns:
+            What waits, called once, for its answer.
+        """
+        return partial(self.patches_to_features, patch_list)
+
     def prepare(self) -> bool:
         """Fetch and build ahead what the first image would wait for. Returns whether weights were fetched from afar."""
         return False
@@ -97,17 +107,39 @@ class FeatureExtractor(Described):
             HashMismatchError: a file of the extractor is not the announced one.
             WeightsError: weights of another network.
         """
-        import numpy as np
+        return self._begun(im, rowcols)()
 
+    def begin(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Callable[[], Extraction]:
+        """Begin to extract the features of one image in the background, where that is possible.
+
+        Returns:
+            What waits, called once, for the answer that calling the extractor gives, and raises what that raises.
+        """
+        if type(self).__call__ is not FeatureExtractor.__call__:
+            # A subclass has its own way.
+            return partial(self, im, rowcols)
+        return self._begun(im, rowcols)
+
+    def _begun(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Callable[[], Extraction]:
         from spacer_like.images.crop import Patches
 
         start = time.perf_counter()
         if not len(rowcols):
             raise RowColumnInvalidError("There must be at least one point.")
+        answer = self.begin_patches(Patches(im, rowcols, self.CROP_SIZE))
+        return partial(self._ended, rowcols, answer, time.perf_counter() - start)
+
+    def _ended(
+        self, rowcols: Sequence[RowCol], answer: Callable[[], tuple[Any, bool]], seconds_before: float
+    ) -> Extraction:
+        import numpy as np
+
+        start = time.perf_counter()
         with config.log_entry_and_exit(f"extraction of {len(rowcols)} patches"):
-            vectors, loaded_remotely = self.patches_to_features(Patches(im, rowcols, self.CROP_SIZE))
+            vectors, loaded_remotely = answer()
         features = ImageFeatures.from_arrays(rowcols, np.asarray(vectors), self._known_id())
-        runtime = time.perf_counter() - start
+        # The time between, in which another image was computed, does not count.
+        runtime = seconds_before + time.perf_counter() - start
         return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=loaded_remotely, runtime=runtime)
 
     @property

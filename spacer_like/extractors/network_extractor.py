@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
@@ -55,13 +55,23 @@ class NetworkExtractor(FeatureExtractor):
 
         Crops of floating-point numbers enter the network as they are.
         """
+        return self._begin_network(patch_list)()
+
+    def begin_patches(self, patch_list: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[NDArray[np.float32], bool]]:
+        if type(self).patches_to_features is not NetworkExtractor.patches_to_features:
+            # A subclass has its own way.
+            return partial(self.patches_to_features, patch_list)
+        return self._begin_network(patch_list)
+
+    def _begin_network(self, patch_list: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[NDArray[np.float32], bool]]:
         import numpy as np
 
         takes_pixels = np.asarray(patch_list[0]).dtype == np.uint8
         network, loaded_remotely = self._network(takes_pixels)
         loaded_remotely |= self._was_fetched_ahead
         self._was_fetched_ahead = False
-        return network.features(patch_list, self.BATCH_SIZE), loaded_remotely
+        features = network.begin(patch_list, self.BATCH_SIZE)
+        return lambda: (features(), loaded_remotely)
 
     def prepare(self) -> bool:
         loaded_remotely = self._network(takes_pixels=True)[1]

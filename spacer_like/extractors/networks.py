@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from threading import Lock
 from typing import Protocol
 
@@ -19,30 +21,73 @@ _KEPT_NETWORKS = 4
 class Network(Protocol):
     """A network with its weights, ready to run; any number of threads may use it at once."""
 
-    def features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
-        """Feature vectors, float32 [n, m], of n images uint8 [size, size, 3], at most `batch_size` at a time."""
+    def begin(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Callable[[], NDArray[np.float32]]:
+        """Compute n images uint8 [size, size, 3], at most `batch_size` at a time.
+
+        Returns:
+            What waits, called once, for the feature vectors, float32 [n, m]. A network that works in the background
+            does so from now on.
+        """
         ...
 
 
 def run_in_batches(
-    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    patches: Sequence[NDArray[np.uint8]],
-    batch_size: int,
-    workers: int,
+    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]], patches: Sequence[NDArray[np.uint8]], batch_size: int
 ) -> NDArray[np.float32]:
-    """What `run` makes of all patches, in their order, [n, m]; `workers` batches at a time.
+    """What `run` makes of all patches, in their order, [n, m], a batch after the other, in this thread.
 
     Batches are put together when their turn comes, so that a thousand patches never exist at once.
     """
-
-    def run_from(start: int) -> NDArray[np.float32]:
-        return run(np.stack(patches[start : start + batch_size]))
-
     starts = range(0, len(patches), batch_size)
-    if workers == 1 or len(starts) == 1:
-        return np.concatenate(list(_reported(map(run_from, starts), len(patches))))
-    with ThreadPoolExecutor(min(workers, len(starts)), "extract") as pool:
-        return np.concatenate(list(_reported(pool.map(run_from, starts), len(patches))))
+    found = (run(np.stack(patches[start : start + batch_size])) for start in starts)
+    return np.concatenate(list(_reported(found, len(patches))))
+
+
+class BatchesUnderWay:
+    """As `run_in_batches`, `workers` batches at a time, from now on, in threads that all of this process's callers
+    share: a core that finds no batch of one image left begins with those of the next.
+
+    What nobody waits for any more is not computed.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+        patches: Sequence[NDArray[np.uint8]],
+        batch_size: int,
+        workers: int,
+    ) -> None:
+        def run_from(start: int) -> NDArray[np.float32]:
+            return run(np.stack(patches[start : start + batch_size]))
+
+        threads = _threads(workers)
+        self._total = len(patches)
+        self._batches = [threads.submit(run_from, start) for start in range(0, self._total, batch_size)]
+
+    def __call__(self) -> NDArray[np.float32]:
+        """The features of all, once they are computed. To be called once: the patches are let go of."""
+        try:
+            return np.concatenate(list(_reported((batch.result() for batch in self._batches), self._total)))
+        finally:
+            self._let_go()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        batches: list[Future[NDArray[np.float32]]] = self.__dict__.pop("_batches", [])
+        for batch in batches:
+            batch.cancel()
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "extract")
+
+
+if hasattr(os, "register_at_fork"):
+    # A child has none of its parent's threads.
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _reported(results: Iterator[NDArray[np.float32]], total: int) -> Iterator[NDArray[np.float32]]:

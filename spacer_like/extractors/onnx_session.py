@@ -12,7 +12,7 @@ import logging
 import os
 import platform
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from spacer_like.config import settings
 from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
-from spacer_like.extractors.networks import run_in_batches
+from spacer_like.extractors.networks import BatchesUnderWay
 from spacer_like.storage import write_bytes
 
 logger = logging.getLogger(__name__)
@@ -71,9 +71,9 @@ class OnnxNetwork:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
+    def begin(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Callable[[], NDArray[np.float32]]:
         """See `Network`."""
-        return run_in_batches(self.run, patches, min(batch_size, _BATCH_SIZE), thread_count())
+        return BatchesUnderWay(self.run, patches, min(batch_size, _BATCH_SIZE), thread_count())
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of a batch uint8 [n, size, size, 3]."""

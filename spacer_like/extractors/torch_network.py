@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -33,12 +34,16 @@ class TorchNetwork:
         self._module = module.eval().requires_grad_(False).to(self._device)
         self._mean, self._scale = mean, scale
 
-    def features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
-        """See `Network`. On a GPU `batch_size` does not count: small batches would leave it idle."""
+    def begin(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Callable[[], NDArray[np.float32]]:
+        """See `Network`. Nothing is done in the background: a batch takes all cores, or the GPU."""
+        return partial(self._features, patches, batch_size)
+
+    def _features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
         if (threads := settings().torch_threads) and threads != torch.get_num_threads():
             torch.set_num_threads(threads)
         on_gpu = self._device.type == "cuda"
-        return run_in_batches(self.run, patches, _GPU_BATCH_SIZE if on_gpu else min(batch_size, _CPU_BATCH_SIZE), 1)
+        # Small batches would leave a GPU idle, whatever was asked for.
+        return run_in_batches(self.run, patches, _GPU_BATCH_SIZE if on_gpu else min(batch_size, _CPU_BATCH_SIZE))
 
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Features of a batch [n, size, size, 3]: uint8 pixels, or float32 that enter the network as they are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from logging import getLogger
 from threading import Thread
@@ -27,17 +27,14 @@ from spacer_like.points.messages import (
 from spacer_like.reading_ahead import reads_ahead
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from spacer_like.extractors.base import FeatureExtractor
+    from spacer_like.extractors.base import Extraction, FeatureExtractor
     from spacer_like.learning.trainer import ClassifierTrainer
 
 logger = getLogger(__name__)
 
 
-def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]:
-    """The message's image as RGB, uint8 [height, width, 3], its points checked."""
+def _begin_extraction(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> Callable[[], Extraction]:
+    """Read the message's image, check its points, and set the network to work. Returns what waits for its features."""
     from spacer_like.images.decode import load_image, to_rgb_array
 
     if not msg.rowcols:
@@ -45,7 +42,8 @@ def _read_image(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> NDArray[np.uint8]
     Thread(target=_prepare, args=(msg.extractor,), name="prepare").start()
     image = load_image(msg.image_loc)
     check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
-    return to_rgb_array(image)
+    begun: Callable[[], Extraction] = msg.extractor.begin(to_rgb_array(image), msg.rowcols)
+    return begun
 
 
 def _prepare(extractor: FeatureExtractor) -> None:
@@ -54,12 +52,11 @@ def _prepare(extractor: FeatureExtractor) -> None:
         extractor.prepare()
 
 
-@reads_ahead(_read_image)
-def extract_features(msg: ExtractFeaturesMsg, image: NDArray[np.uint8]) -> ExtractFeaturesReturnMsg:
+@reads_ahead(_begin_extraction)
+def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extraction]) -> ExtractFeaturesReturnMsg:
     """Extract the features of the message's points and store them."""
-    extractor: FeatureExtractor = msg.extractor
     with config.log_entry_and_exit("actual extraction"):
-        features, return_msg = extractor(image, msg.rowcols)
+        features, return_msg = extraction()
     with config.log_entry_and_exit("storing features"):
         features.store(msg.feature_loc)
     return return_msg
@@ -94,12 +91,11 @@ def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
     return _classified(msg, features, start)
 
 
-@reads_ahead(_read_image)
-def classify_image(msg: ClassifyImageMsg, image: NDArray[np.uint8]) -> ClassifyReturnMsg:
+@reads_ahead(_begin_extraction)
+def classify_image(msg: ClassifyImageMsg, extraction: Callable[[], Extraction]) -> ClassifyReturnMsg:
     """Extract the features of the message's points and classify them, in the message's order."""
     start = time.perf_counter()
-    extractor: FeatureExtractor = msg.extractor
-    features, _ = extractor(image, msg.rowcols)
+    features, _ = extraction()
     return _classified(msg, features, start)
 
 

@@ -92,6 +92,17 @@ class TestAUsersExtractor:
         with pytest.raises(RowColumnInvalidError, match="at least one point"):
             MeanColour({"palette": palette})(photo, [])
 
+    def test_is_begun_when_its_answer_is_asked_for(self, palette, photo):
+        extractor, rowcols = MeanColour({"palette": palette}), [(50, 60), (0, 0)]
+        assert extractor.begin(photo, rowcols)()[0] == extractor(photo, rowcols)[0]
+
+    def test_with_a_call_of_its_own_is_asked_by_that(self, photo):
+        class Constant(DummyExtractor):
+            def __call__(self, im, rowcols):
+                return "my own answer"
+
+        assert Constant().begin(photo, [(5, 5)])() == "my own answer"
+
 
 class TestTheDescription:
     def test_has_pyspacers_layout(self):

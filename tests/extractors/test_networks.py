@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
+import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +17,7 @@ from spacer_like.config import override
 from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
-from spacer_like.extractors.networks import NetworkCache, network_cache, run_in_batches
+from spacer_like.extractors.networks import BatchesUnderWay, NetworkCache, network_cache, run_in_batches
 
 
 def brightness(batch: np.ndarray) -> np.ndarray:
@@ -20,33 +25,138 @@ def brightness(batch: np.ndarray) -> np.ndarray:
     return batch.reshape(len(batch), -1)[:, :2].astype(np.float32)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+def patches_of(count: int) -> list[np.ndarray]:
+    return [np.full((2, 2, 3), number, np.uint8) for number in range(count)]
+
+
+def in_this_thread(run, patches, batch_size):
+    return run_in_batches(run, patches, batch_size)
+
+
+def by_one_worker(run, patches, batch_size):
+    return BatchesUnderWay(run, patches, batch_size, 1)()
+
+
+def by_five_workers(run, patches, batch_size):
+    return BatchesUnderWay(run, patches, batch_size, 5)()
+
+
+@pytest.fixture(params=[in_this_thread, by_one_worker, by_five_workers], ids=lambda way: way.__name__)
+def run_all(request):
+    return request.param
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_features_are_in_the_order_of_patches(batch_size, workers):
-    patches = [np.full((2, 2, 3), number, np.uint8) for number in range(17)]
-    found = run_in_batches(brightness, patches, batch_size, workers)
-    assert found[:, 0].tolist() == list(range(17))
+def test_features_are_in_the_order_of_patches(run_all, batch_size):
+    assert run_all(brightness, patches_of(17), batch_size)[:, 0].tolist() == list(range(17))
 
 
-def test_batches_are_no_larger_than_asked():
+def test_batches_are_no_larger_than_asked(run_all):
     sizes: list[int] = []
 
     def run(batch: np.ndarray) -> np.ndarray:
         sizes.append(len(batch))
         return np.zeros((len(batch), 1), np.float32)
 
-    run_in_batches(run, [np.zeros((2, 2, 3), np.uint8)] * 7, 3, 1)
-    assert sizes == [3, 3, 1]
+    run_all(run, patches_of(7), 3)
+    assert sorted(sizes) == [1, 3, 3]
 
 
-def test_an_error_in_one_batch_is_the_callers():
+def test_an_error_in_one_batch_is_the_callers(run_all):
     def run(batch: np.ndarray) -> np.ndarray:
         if batch[0, 0, 0, 0] == 5:
             raise RuntimeError("no memory")
         return brightness(batch)
 
     with pytest.raises(RuntimeError, match="no memory"):
-        run_in_batches(run, [np.full((2, 2, 3), number, np.uint8) for number in range(9)], 1, 3)
+        run_all(run, patches_of(9), 1)
+
+
+class TestBatchesUnderWay:
+    def test_are_computed_before_anybody_waits_for_them(self):
+        computed = threading.Event()
+
+        def run(batch: np.ndarray) -> np.ndarray:
+            computed.set()
+            return brightness(batch)
+
+        under_way = BatchesUnderWay(run, patches_of(1), 1, 2)
+        assert computed.wait(10)
+        assert under_way().shape == (1, 2)
+
+    def test_of_the_next_image_begin_while_one_of_the_last_is_still_computed(self):
+        next_began = threading.Event()
+
+        def slow_at_the_end(batch: np.ndarray) -> np.ndarray:
+            if batch[0, 0, 0, 0] == 3:
+                assert next_began.wait(10), "a worker waits although there is work"
+            return brightness(batch)
+
+        def run_next(batch: np.ndarray) -> np.ndarray:
+            next_began.set()
+            return brightness(batch)
+
+        first = BatchesUnderWay(slow_at_the_end, patches_of(4), 1, 2)
+        second = BatchesUnderWay(run_next, patches_of(2), 1, 2)
+        assert (len(first()), len(second())) == (4, 2)
+
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_that_nobody_waits_for_any_more_are_not_computed(self, fails):
+        was_let_go, ran = threading.Event(), []
+
+        def run(batch: np.ndarray) -> np.ndarray:
+            number = int(batch[0, 0, 0, 0])
+            ran.append(number)
+            if fails and number == 0:
+                raise RuntimeError("no memory")
+            assert was_let_go.wait(10)
+            return brightness(batch)
+
+        under_way = BatchesUnderWay(run, patches_of(50), 1, 3)
+        if fails:
+            with pytest.raises(RuntimeError, match="no memory"):
+                under_way()
+        else:
+            del under_way
+            gc.collect()
+        was_let_go.set()
+        BatchesUnderWay(brightness, patches_of(3), 1, 3)()
+        assert len(ran) <= 4
+
+    def test_let_go_of_the_patches_in_the_end(self):
+        class Watched(list):
+            pass
+
+        patches = Watched(patches_of(3))
+        under_way = BatchesUnderWay(brightness, patches, 1, 2)
+        under_way()
+        gone = weakref.ref(patches)
+        del patches
+        # A worker forgets its last batch when it takes up the next one.
+        BatchesUnderWay(brightness, patches_of(20), 1, 2)()
+        assert gone() is None
+        del under_way
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    def test_are_computed_in_a_forked_child_as_well(self):
+        BatchesUnderWay(brightness, patches_of(3), 1, 2)()
+        child = os.fork()
+        if child == 0:
+            os._exit(len(BatchesUnderWay(brightness, patches_of(3), 1, 2)()))
+        assert ended_with(child) == 3
+
+
+def ended_with(child: int) -> int:
+    """The exit code of a child process, which is ended if it takes longer than ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_threads_are_those_of_the_setting_or_of_the_machine():
