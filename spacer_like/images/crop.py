@@ -67,7 +67,7 @@ class Patches(Sequence[NDArray[np.uint8]]):
         rows = _reflected(np.arange(top, top + size), height)
         cols = _reflected(np.arange(left, left + size), width)
         around = self._pixels[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
-        crop = around.take(rows - rows.min(), axis=0)
+        crop: NDArray[np.uint8] = around.take(rows - rows.min(), axis=0)
         # Picking columns takes ten times as long as picking rows.
         return crop if 0 <= left <= width - size else crop.take(cols - cols.min(), axis=1)
 
