@@ -17,7 +17,7 @@ top_surprisal  the same over the ceil(top_share P) positions where it is largest
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -30,13 +30,18 @@ if TYPE_CHECKING:
 
     from spacer_like.rarity.count_table import CountTable
 
+    Logarithm = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
 METHODS: tuple[Method, ...] = get_args(Method)
 HIGHEST = 10.0
 # Numbers that are held for a batch of images: the count at each position, and how often each count occurs.
 _COUNTS_AT_ONCE = 2**23
 _MULTIPLICITIES_AT_ONCE = 2**21
-# Up to here it is quicker to see how often an image has each count than to take a logarithm at each position.
+# Up to here it is quicker to see how often an image has each count than to go through its positions for each method.
 _FEW_IMAGES = 2**15
+_FACTORS, _SMALLEST_PRODUCT = 32, -1000.0
+# For fewer the threads wait for each other as long as they compute.
+_ROWS_AT_ONCE = 8
 
 
 class Scorer:
@@ -96,24 +101,42 @@ class Scorer:
         return found
 
     def _means(self, counts: NDArray[np.uint32]) -> dict[Method, NDArray[np.float64]]:
-        """For tables of any number of images: a logarithm for each position, a row of positions at a time."""
+        """For tables of any number of images: some rows of positions at a time."""
         found = {method: np.empty(len(counts)) for method in self._methods}
 
         def work(start: int, stop: int) -> None:
-            for row in range(start, stop):
+            # Written to again and again, for new memory takes longer than what is done in it.
+            numbers = np.empty((min(_ROWS_AT_ONCE, stop - start), counts.shape[1]))
+            for low in range(start, stop, _ROWS_AT_ONCE):
+                rows = slice(low, min(low + _ROWS_AT_ONCE, stop))
                 for method in self._methods:
-                    found[method][row] = self._row_mean(method, counts[row])
+                    found[method][rows] = self._row_means(method, counts[rows], numbers[: rows.stop - rows.start])
 
-        share_out(len(counts), work, fewest=8)
+        share_out(len(counts), work, fewest=_ROWS_AT_ONCE)
         return found
 
-    def _row_mean(self, method: Method, counts: NDArray[np.uint32]) -> float:
-        if method != "top_surprisal":
-            return float(self._value(method, counts).mean())
-        last = np.partition(counts, self._top - 1)[self._top - 1]
-        rarer = self._value(method, counts[counts < last])
-        others = (self._top - len(rarer)) * self._value(method, last[None])[0]
-        return float((rarer.sum() + others) / self._top)
+    def _row_means(
+        self, method: Method, counts: NDArray[np.uint32], numbers: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The mean of each image, float64 [rows]; `numbers`, of the shape of `counts`, is written to."""
+        n_images = self._table.n_images
+        if method == "raw":
+            raw: NDArray[np.float64] = counts.sum(axis=1, dtype=np.uint64) / counts.shape[1]
+            return raw
+        if method == "log":
+            np.multiply(counts, 1 / n_images, out=numbers)
+            numbers += 1
+            return 1 - mean_logarithms(numbers, 1.0, np.log)
+        if method == "top_surprisal":
+            counts = np.partition(counts, self._top - 1, axis=1)[:, : self._top]
+            numbers = numbers[:, : self._top]
+        np.maximum(counts, self._unseen, out=numbers)
+        if method == "ratio":
+            np.divide(HIGHEST * self._table.smallest_count, numbers, out=numbers)
+            ratios: NDArray[np.float64] = numbers.mean(axis=1)
+            return ratios
+        numbers *= 1 / n_images
+        return -mean_logarithms(numbers, self._unseen / n_images, np.log2)
 
     def _value(self, method: Method, counts: NDArray[np.integer]) -> NDArray[np.float64]:
         """What a method takes the mean of, by count; of raw the count itself."""
@@ -126,6 +149,27 @@ class Scorer:
             shares: NDArray[np.float64] = counts / self._table.n_images
             return 1 - np.log1p(shares)
         return surprisals(counts, self._table.n_images, self._unseen)
+
+
+def mean_logarithms(numbers: NDArray[np.float64], least: float, logarithm: Logarithm) -> NDArray[np.float64]:
+    """The mean of the logarithms of each row, by those of products of numbers: to multiply takes a tenth of the time.
+
+    Args:
+        numbers: float64 [rows, n], each between `least` and 2.
+        least: above 0.
+        logarithm: `np.log` or `np.log2`.
+
+    Returns:
+        float64 [rows].
+    """
+    rows, length = numbers.shape
+    # No product of so many is too small for a float, or too large.
+    together = int(min(_FACTORS, max(1, _SMALLEST_PRODUCT / min(-1, math.log2(least)))))
+    ends = length - length % together
+    products = np.multiply.reduce(numbers[:, :ends].reshape(rows, together, -1), axis=1)
+    sums = logarithm(products).sum(axis=1) + logarithm(numbers[:, ends:]).sum(axis=1)
+    found: NDArray[np.float64] = sums / length
+    return found
 
 
 def surprisals(counts: NDArray[np.integer], n_images: int, unseen_count: float = 0.5) -> NDArray[np.float64]:

@@ -69,7 +69,7 @@ def reference(table, stack, top_share=0.05, unseen_count=0.5):
     seed=st.integers(0, 2**32),
     colours=st.integers(1, 30),
     top_share=st.sampled_from([0.001, 0.05, 0.25, 1.0]),
-    unseen_count=st.sampled_from([0.01, 0.5, 1.0]),
+    unseen_count=st.sampled_from([1e-200, 0.01, 0.5, 1.0]),
 )
 def test_scores_are_those_of_the_formulas(few_images, seed, colours, top_share, unseen_count):
     counted = some_images(seed, colours=colours)
@@ -81,6 +81,16 @@ def test_scores_are_those_of_the_formulas(few_images, seed, colours, top_share, 
         found = scored(table, stack, top_share=top_share, unseen_count=unseen_count)
     for method, values in reference(table, stack, top_share, unseen_count).items():
         np.testing.assert_allclose(found[method], values, rtol=1e-12, atol=1e-12, err_msg=method)
+
+
+@pytest.mark.parametrize("length", [1, 31, 32, 33, 50176])
+@pytest.mark.parametrize("least", [5e-324, 1e-300, 1e-9, 0.3, 1.0, 2.0])
+def test_a_mean_logarithm_is_as_exact_as_a_sum_of_all(length, least):
+    row = np.geomspace(least, 2, length)
+    for logarithm in (np.log, np.log2):
+        expected = math.fsum(logarithm(row)) / length
+        found = scores.mean_logarithms(np.stack([row, row[::-1]]), least, logarithm)
+        np.testing.assert_allclose(found, [expected] * 2, rtol=1e-13, atol=1e-15)
 
 
 @pytest.fixture(params=[2**15, 0], ids=["by count", "by position"])
