@@ -117,11 +117,8 @@ def _count_in_groups(counts, stack, red, green, blue, start, stop):  # type: ign
 def _number_cells(numbers, pixels, positions, red, green, blue, low, high, first, last):  # type: ignore[no-untyped-def]
     """The cells that images have at positions, numbered in their group: [group, `_IMAGES_AT_ONCE`, position]."""
     row = uint64(3 * positions)
-    lines = uint64((3 * (high - low) + _BYTES_OF_A_CACHE_LINE - 1) // _BYTES_OF_A_CACHE_LINE)
     for image in range(first, last):
-        ahead = uint64(min(image + _IMAGES_AHEAD, last - 1)) * row + uint64(3 * low)
-        for line in range(lines):
-            prefetch(pixels, ahead + uint64(_BYTES_OF_A_CACHE_LINE) * line)
+        _ask_for(pixels, uint64(min(image + _IMAGES_AHEAD, last - 1)) * row, low, high)
         source = uint64(image) * row + uint64(3 * low)
         place = uint64((image - first) * _GROUP)
         for _ in range((high - low) // _GROUP):
@@ -131,6 +128,14 @@ def _number_cells(numbers, pixels, positions, red, green, blue, low, high, first
                 numbers[place + position] = cell + position * uint64(CELLS)
             source += uint64(3 * _GROUP)
             place += uint64(_IMAGES_AT_ONCE * _GROUP)
+
+
+@compiled
+def _ask_for(pixels, image, low, high):  # type: ignore[no-untyped-def]
+    """Have an image's pixels at positions brought near; `image` is where it begins."""
+    begin = image + uint64(3 * low)
+    for line in range(uint64((3 * (high - low) + _BYTES_OF_A_CACHE_LINE - 1) // _BYTES_OF_A_CACHE_LINE)):
+        prefetch(pixels, begin + uint64(_BYTES_OF_A_CACHE_LINE) * line)
 
 
 @compiled
@@ -187,11 +192,13 @@ def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
 
 @compiled
 def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    cells = uint64(table.shape[1])
+    cells, every_pixel = uint64(table.shape[1]), stack.reshape(-1)
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
         block = table[low:high].reshape(-1)
         for image in range(stack.shape[0]):
+            ahead = min(image + _IMAGES_AHEAD, stack.shape[0] - 1)
+            _ask_for(every_pixel, uint64(ahead) * uint64(3 * stack.shape[1]), low, high)
             pixels = stack[image, low:high].reshape(-1)
             row = found[image, low:high]
             for position in range(high - low):
