@@ -149,15 +149,13 @@ def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
 
 @compiled
 def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-def]
-    done, last = uint64(0), uint64(keys.shape[0] - 1)
-    for position in range(start, stop):
-        row = counts[position]
-        for cell in range(row.shape[0]):
-            # Written in any case, and passed over if it counts: a branch that cannot be foretold takes twice as long.
-            slot = min(done, last)
-            keys[slot] = position * row.shape[0] + cell if done <= last else keys[slot]
-            values[slot] = row[cell] if done <= last else values[slot]
-            done += uint64(row[cell] != 0)
+    cells, done, number = counts.reshape(-1), uint64(0), uint64(keys.shape[0])
+    for key in range(uint64(start * counts.shape[1]), uint64(stop * counts.shape[1])):
+        if done == number:
+            return
+        # Written in any case, and passed over if it counts: a branch that cannot be foretold takes twice as long.
+        keys[done], values[done] = key, cells[key]
+        done += uint64(cells[key] != 0)
 
 
 @compiled
