@@ -149,19 +149,24 @@ def test_of_two_writers_one_wins_whole(place):
     key = place.key("value")
     candidates = [bytes([number]) * 300_000 for number in range(4)]
     place.storage.write(key, candidates[0])
-    seen = []
+    seen, missed = [], []
 
     def write(data):
         for _ in range(3):
             place.storage.write(key, data)
-            seen.append(place.storage.read(key))
+            try:
+                seen.append(place.storage.read(key))
+            except DataNotFoundError as error:
+                missed.append(error)
 
     writers = [threading.Thread(target=write, args=(data,)) for data in candidates]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert len(seen) == 12
+    # rclone's server has no value for a moment while it replaces one; Amazon's always has the old or the new one.
+    assert len(seen) + len(missed) == 12
+    assert not missed or place.kind == "s3 of rclone"
     assert set(seen) <= set(candidates)
     assert place.storage.read(key) in candidates
 
