@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import pickletools
+import re
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -21,6 +22,11 @@ from spacer_like.exceptions import ModelFileError
 MAX_INSTRUCTIONS = 1_000_000
 
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+
+# Lines of text after an instruction. pickletools would undo escapes in them, which pickle does not.
+_LINES = {"GLOBAL": 2, "INST": 2, "PERSID": 1}
+# A backslash, itself not escaped, before what Python undoes with a warning or not at all.
+_UNKNOWN_ESCAPE = re.compile(rb"""(?<!\\)(?:\\\\)*\\(?![\\'"abfnrtv\n0-3]|x[0-9a-fA-F]{2}|[4-7](?![0-7]{2}))""")
 
 _MARK = object()
 _RECONSTRUCTORS = ("copy_reg._reconstructor", "copyreg._reconstructor")
@@ -70,7 +76,9 @@ def _instructions(data: bytes) -> Iterator[tuple[str, Any]]:
     stream = BytesIO(data)
     while True:
         opcode = _OPCODES[stream.read(1).decode("latin-1")]
-        if opcode.name == "STRING":
+        if opcode.name in _LINES:
+            yield opcode.name, " ".join(_line(stream) for _ in range(_LINES[opcode.name]))
+        elif opcode.name == "STRING":
             yield opcode.name, _old_string(stream.readline())
         else:
             yield opcode.name, opcode.arg.reader(stream) if opcode.arg is not None else None
@@ -78,11 +86,20 @@ def _instructions(data: bytes) -> Iterator[tuple[str, Any]]:
             return
 
 
+def _line(stream: BytesIO) -> str:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("a name that does not end")
+    return line[:-1].decode("ascii")
+
+
 def _old_string(line: bytes) -> str:
     # Python 2 kept bytes so; pickletools would read them as ASCII, and fail.
     quoted = line.strip()
     if len(quoted) < 2 or quoted[:1] not in (b"'", b'"') or quoted[-1:] != quoted[:1]:
         raise ValueError("a string without quotes")
+    if _UNKNOWN_ESCAPE.search(quoted[1:-1]):
+        raise ValueError("a string with an unknown escape")
     return codecs.escape_decode(quoted[1:-1])[0].decode("latin-1")
 
 
@@ -199,7 +216,7 @@ def _get(machine: _Machine, index: int) -> None:
 
 
 def _global(machine: _Machine, argument: str) -> None:
-    # pickletools joins module and name by a blank; neither holds one.
+    # Module and name; neither holds a blank.
     machine.stack.append(machine.refer(*argument.split(" ", 1)))
 
 

@@ -23,7 +23,7 @@ from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.model_files import classifier_from_bytes, load_classifier
-from spacer_like.learning.pickle_reader import MAX_INSTRUCTIONS
+from spacer_like.learning.pickle_reader import MAX_INSTRUCTIONS, read_pickle
 from spacer_like.learning.sklearn_tree import ALLOWED
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -182,6 +182,28 @@ class TestDamage:
     def test_what_is_no_pickle(self, data: bytes) -> None:
         with pytest.raises(ModelFileError):
             classifier_from_bytes(data)
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            rb"cskl\hearn" + b"\nName\n.",
+            rb"(iskl\hearn" + b"\nName\n.",
+            rb"Pa\hb" + b"\n.",
+            rb"S'a\hb'" + b"\n.",
+            rb"S'a\400'" + b"\n.",
+            rb"S'a\x1'" + b"\n.",
+            b"csklearn\nName",
+        ],
+    )
+    def test_escapes_that_there_are_not(self, data: bytes) -> None:
+        with pytest.raises(ModelFileError):
+            classifier_from_bytes(data)
+
+    def test_escapes_that_there_are(self) -> None:
+        texts = [b"", b"a", b"\x00\x01\xff\n\t\r\\'\"", b"\x007", bytes(range(256))]
+        for text in texts:
+            assert read_pickle(b"S" + repr(text)[1:].encode() + b"\n.", ()) == text.decode("latin-1")
+        assert read_pickle(rb"S'\0\12\123\1234\77'" + b"\n.", ()) == "\0\n\x53\x534\x3f"
 
     @pytest.mark.parametrize("value", [None, 5, "text", [1], {"a": 1}, (1, 2)])
     def test_other_values(self, value: Any) -> None:
