@@ -22,7 +22,8 @@ from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.progress import report
-from spacer_like.reading_ahead import ReadingTask, keep_memory, readers_ahead
+from spacer_like.reading_ahead import ReadingTask, readers_ahead
+from spacer_like.reused_memory import keep_memory
 
 logger = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ FLOORS = {
     "spacer_like.data_classes": 0,
     "spacer_like.message_base": 0,
     "spacer_like.reading_ahead": 0,
+    "spacer_like.reused_memory": 0,
     "spacer_like.points.messages": 0,
     "spacer_like.rarity.messages": 0,
     "spacer_like.chips.messages": 0,

@@ -14,7 +14,7 @@ import numpy as np
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reading_ahead import ReusedMemory
+from spacer_like.reused_memory import ReusedMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

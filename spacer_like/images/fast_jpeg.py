@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from spacer_like.reading_ahead import reusable_memory
+from spacer_like.reused_memory import reusable_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

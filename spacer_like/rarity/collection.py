@@ -32,7 +32,7 @@ from spacer_like.progress import report
 from spacer_like.rarity.messages import Unreadable
 from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
-from spacer_like.reading_ahead import ReusedMemory
+from spacer_like.reused_memory import ReusedMemory
 from spacer_like.storage import open_file, storage_factory
 
 if TYPE_CHECKING:

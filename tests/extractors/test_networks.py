@@ -18,6 +18,7 @@ from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
 from spacer_like.extractors.networks import BatchesUnderWay, NetworkCache, network_cache, run_in_batches
+from spacer_like.extractors.onnx_session import OnnxNetwork
 
 
 def brightness(batch: np.ndarray) -> np.ndarray:
@@ -145,6 +146,30 @@ class TestBatchesUnderWay:
         if child == 0:
             os._exit(len(BatchesUnderWay(brightness, patches_of(3), 1, 2)()))
         assert ended_with(child) == 3
+
+
+class TestAnExtractionThatWasBegun:
+    def test_goes_on_before_anybody_asks_for_its_answer(self, photo, monkeypatch):
+        began, run = threading.Event(), OnnxNetwork.run
+
+        def telling(network: OnnxNetwork, batch: np.ndarray) -> np.ndarray:
+            began.set()
+            return run(network, batch)
+
+        monkeypatch.setattr(OnnxNetwork, "run", telling)
+        extractor, points = EfficientNetLite0Extractor(), [(20, 30), (40, 50)]
+        answer = extractor.begin(photo, points)
+        assert began.wait(10)
+        features, message = answer()
+        assert features == extractor(photo, points)[0]
+        assert 0 < message.runtime < 60
+
+    def test_has_the_features_of_a_subclass_with_its_own_way_to_them(self, photo):
+        class Constant(EfficientNetLite0Extractor):
+            def patches_to_features(self, patch_list):
+                return np.ones((len(patch_list), self.feature_dim), np.float32), False
+
+        assert (Constant().begin(photo, [(20, 30)])()[0].features == 1).all()
 
 
 def ended_with(child: int) -> int:

@@ -163,6 +163,13 @@ def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
     assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("n", [255, 256, 600])
+def test_no_number_of_equal_images_is_too_many_for_a_count(kernels, n):
+    counts = counting.empty_counts(POSITIONS)
+    counting.count_into(counts, np.repeat(images(8, n=1), n, axis=0))
+    np.testing.assert_array_equal(counts, n * counted_one_by_one(images(8, n=1)))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_number_of_threads_changes_nothing(threads):
     size = 80

@@ -1,4 +1,4 @@
-"""What reading ahead offers to the reading: memory that is used again."""
+"""Memory is used again once nobody looks into it, and not before."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from spacer_like.reading_ahead import keep_memory, reusable_memory
+from spacer_like.reused_memory import keep_memory, reusable_memory
 
 
 @pytest.fixture
