@@ -41,9 +41,14 @@ _of_thread = _OfThread()
 _READ_AHEAD = 2
 
 
-def keep_memory() -> None:
-    """Let this thread's readings use the same memory again and again, until the thread ends."""
-    _of_thread.memory = ReusedMemory(_READ_AHEAD)
+def keep_memory(most: int = _READ_AHEAD) -> None:
+    """Let this thread's readings use the same memory again and again, until the thread ends; `most` pieces of it."""
+    _of_thread.memory = ReusedMemory(most)
+
+
+def kept_memory() -> ReusedMemory | None:
+    """This thread's memory; None in a thread that did not call `keep_memory`."""
+    return _of_thread.memory
 
 
 def reusable_memory(size: int) -> mmap.mmap | None:

@@ -25,27 +25,30 @@ Stack = NDArray[np.uint8]
 
 
 def by_spacer_like(stack: Stack) -> dict[str, float]:
-    """Counts alone, a dense array as the loop's; and the histogram with its sorted pairs, as `np.unique` gives them.
+    """Counts, a dense array as the loop's; and the histogram, of sorted pairs as `np.unique` gives them.
 
     The first round loads the compiled functions and is not counted.
     """
-    from spacer_like.rarity.counting import count_into, occurring
+    from spacer_like.rarity.histogram import Header, HistogramBuilder
 
-    counting, sparsifying = [], []
+    counting, sparse = [], []
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()
-        counts = np.zeros((stack[0, ..., 0].size, 1000), np.uint16)
-        count_into(counts, stack)
-        counted = time.perf_counter()
-        keys, values = occurring(counts)
-        sparsifying.append(time.perf_counter() - counted)
-        counting.append(counted - started)
-        pairs, images = len(keys), int(values.sum()) / len(counts)
-        del counts
+        builder = HistogramBuilder(Header(stack.shape[1], "bicubic", "drop"))
+        builder.add(stack)
+        builder.dense("benchmark")
+        counting.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        builder = HistogramBuilder(Header(stack.shape[1], "bicubic", "drop"))
+        builder.add(stack)
+        histogram = builder.histogram("benchmark")
+        sparse.append(time.perf_counter() - started)
+        pairs, images = len(histogram.keys), int(histogram.counts.sum()) / histogram.header.positions
+        del builder, histogram
     return {
         "counting_seconds": median(counting[1:]),
-        "histogram_seconds": median(map(sum, zip(counting[1:], sparsifying[1:], strict=True))),
-        "first_seconds": counting[0] + sparsifying[0],
+        "histogram_seconds": median(sparse[1:]),
+        "first_seconds": counting[0] + sparse[0],
         "pairs": pairs,
         "images": images,
     }

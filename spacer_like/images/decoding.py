@@ -5,16 +5,17 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reused_memory import ReusedMemory
+from spacer_like.reused_memory import ReusedMemory, kept_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ _BATCH_BYTES = 2**25
 BATCHES = 3
 _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
-_RUN = 8
+_RUN = 32
 
 
 class Batch(NamedTuple):
@@ -72,8 +73,9 @@ class Decoder:
         computing = thread_count()
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         run = 1 if self.is_far else max(1, min(_RUN, length // workers))
-        slots = threading.BoundedSemaphore(computing)
-        memory = ReusedMemory(BATCHES)
+        # As many threads as there are cores need no leave to compute.
+        slots = threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
+        memory = kept_memory() or ReusedMemory(BATCHES)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
             begins = iter(range(0, len(names), length))
@@ -110,7 +112,7 @@ class _Filling:
         places: range,
         run: int,
         pixels: NDArray[np.uint8],
-        slots: threading.BoundedSemaphore,
+        slots: AbstractContextManager[Any],
         pool: ThreadPoolExecutor,
     ) -> None:
         self._decoder = decoder
@@ -137,6 +139,8 @@ class _Filling:
 
     def batch(self) -> Batch:
         reasons: dict[int, str] = {}
+        # To be woken once, and not for each run: the threads that decode would have to wait for this one.
+        wait(self._runs, return_when=FIRST_EXCEPTION)
         for run in self._runs:
             reasons |= run.result()
         if not reasons:

@@ -6,23 +6,32 @@ Both give the same bits. Positions (or rows) are shared out among threads, so th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import CELLS
+from spacer_like.rarity.counting_numpy import MOST_IMAGES, MOST_STACKS
+from spacer_like.reused_memory import ReusedMemory, kept_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Answer = TypeVar("Answer")
+Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
+"""Keys, position * 1000 + cell, and counts."""
+
+_BYTES = 4
+"""Of a key, and of a count."""
 _FEWEST_POSITIONS = 1024
 """Of a thread: for fewer it does not pay to begin."""
 
@@ -54,15 +63,77 @@ def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
-def count_into(counts: Any, stack: NDArray[np.uint8]) -> None:
+def count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]]) -> None:
     """Count the colour of each image at each position.
 
     Args:
         counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
-        stack: uint8 [n, height, width, 3].
+        stacks: each uint8 [n, height, width, 3].
     """
-    flat = positions_of(stack, len(counts))
-    share_out(len(counts), lambda start, stop: kernels().count_into(counts, flat, start, stop))
+    flat = [positions_of(stack, len(counts)) for stack in stacks]
+    for some in _together(flat):
+        share_out(len(counts), partial(_count_into, counts, some))
+
+
+def _count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
+    kernels().count_into(counts, stacks, start, stop)
+
+
+def fit_together(stacks: Sequence[NDArray[np.uint8]]) -> bool:
+    """Whether `occurring_pieces` can count these stacks."""
+    return len(stacks) <= MOST_STACKS and sum(map(len, stacks)) <= MOST_IMAGES
+
+
+def _together(stacks: Sequence[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
+    """The stacks in lists that fit together, in parts where one is too large."""
+    some: list[NDArray[np.uint8]] = []
+    for stack in stacks:
+        for first in range(0, len(stack), MOST_IMAGES):
+            part = stack[first : first + MOST_IMAGES]
+            if not fit_together([*some, part]):
+                yield some
+                some = []
+            some.append(part)
+    if some:
+        yield some
+
+
+def occurring_pieces(stacks: Sequence[NDArray[np.uint8]], positions: int, length: int) -> Iterator[Piece]:
+    """The cells that images have, as `occurring` gives them, but of `length` positions at a time.
+
+    Args:
+        stacks: that `fit_together`, of images of so many `positions`.
+    """
+    flat = [positions_of(stack, positions) for stack in stacks] or [np.empty((0, positions, 3), np.uint8)]
+    most = min(length, positions) * min(CELLS, sum(map(len, flat)))
+    memory = kept_memory() or ReusedMemory(thread_count() + 2)
+
+    def piece(start: int) -> Callable[[], Piece]:
+        keys, counts = np.frombuffer(memory.take(2 * most * _BYTES), np.uint32, 2 * most).reshape(2, most)
+
+        def found() -> Piece:
+            number = kernels().occurring_in(keys, counts, flat, start, min(start + length, positions))
+            return keys[:number], counts[:number]
+
+        return found
+
+    return _in_turn(map(piece, range(0, positions, length)))
+
+
+def _in_turn(calls: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
+    """What calls give, in their order; some are made ahead, in threads."""
+    threads = thread_count()
+    with ThreadPoolExecutor(threads, "counting") as pool:
+        coming: deque[Future[Answer]] = deque()
+        try:
+            for call in calls:
+                coming.append(pool.submit(call))
+                if len(coming) > threads:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

@@ -5,35 +5,38 @@ Numbers of a block of positions stay in the core's cache while the images pass b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import int64, uint64
+from numba import int64, uint16, uint64
 from numpy.typing import NDArray
 
 from spacer_like.rarity.bins import CELLS, channel_parts
-from spacer_like.rarity.compiling import compiled, prefetch
+from spacer_like.rarity.compiling import WIDTH_OF_A_MASK, compiled, prefetch, trailing_zeros, which_are_not_zero
+from spacer_like.rarity.counting_numpy import MOST_IMAGES, MOST_STACKS
+from spacer_like.rarity.vector_cells import PIXELS, store_cells
 
-# Times 1000 cells of 2 or 4 bytes: within a core's second cache.
+# Read from an image at a time: less waits for memory more often, and of many images more is too much for the cache.
 _BLOCK = 128
-# Read from an image at a time: more takes too much cache, less waits for memory more often.
-_READ_AT_ONCE = 256
-# Counted together: times 1000 cells of a byte, within a core's first cache.
+# Counted together: times 1000 cells of 2 bytes, within a core's first cache.
 _GROUP = 16
-# What a byte counts.
-_IMAGES_AT_ONCE = 255
 _IMAGES_AHEAD = 4
-# Of fewer images it takes longer to add the bytes to the counts than to count at once.
-_FEWEST_FOR_GROUPS = 64
 _BYTES_OF_A_CACHE_LINE = 64
+# Rows that all begin at the same place of the cache would drive each other out.
+_ROW = _BLOCK + _BYTES_OF_A_CACHE_LINE // 2
 
 
-def count_into(counts: Any, stack: NDArray[np.uint8], start: int, stop: int) -> None:
+def count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
     """See `counting_numpy.count_into`."""
-    grouped = (stop - start) // _GROUP * _GROUP if len(stack) >= _FEWEST_FOR_GROUPS else 0
-    if grouped:
-        _count_in_groups(counts, stack, *channel_parts(), start, start + grouped)
-    _count(counts, stack, *channel_parts(), start + grouped, stop)
+    _count(counts, _alike(stacks), *channel_parts(), start, stop)
+
+
+def occurring_in(
+    keys: NDArray[np.uint32], values: NDArray[np.uint32], stacks: Sequence[NDArray[np.uint8]], start: int, stop: int
+) -> int:
+    """See `counting_numpy.occurring_in`."""
+    return int(_occurring_in(keys, values, _alike(stacks), *channel_parts(), start, stop))
 
 
 def number_occurring(counts: Any, start: int, stop: int) -> int:
@@ -72,62 +75,85 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
     _multiplicities(found, counts, start, stop)
 
 
+def _alike(stacks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
+    """Always as many stacks of the same type, for a function is compiled for types."""
+    if len(stacks) > MOST_STACKS or sum(map(len, stacks)) > MOST_IMAGES:
+        raise ValueError(f"More than {MOST_IMAGES} images, or {MOST_STACKS} stacks, would be written past the end.")
+    views = [stack.view() for stack in stacks]
+    views += [stacks[0][:0] for _ in range(MOST_STACKS - len(views))]
+    for view in views:
+        view.flags.writeable = False
+    return tuple(views)
+
+
 @compiled
-def _count(counts, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    cells = uint64(counts.shape[1])
+def _count(counts, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
+    totals = counts.reshape(-1)
+    numbers, counted = np.empty(MOST_IMAGES * _ROW, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
-        block = counts[low:high].reshape(-1)
-        for image in range(stack.shape[0]):
-            pixels = stack[image, low:high].reshape(-1)
-            for position in range(high - low):
-                # Unsigned, so that no index is taken to count from the end.
-                first = uint64(3) * uint64(position)
+        images = _number_cells(numbers, stacks, red, green, blue, low, high)
+        for first in range(low, high, _GROUP):
+            positions = min(_GROUP, high - first)
+            _count_group(counted, numbers, images, first - low, positions)
+            row = uint64(first * CELLS)
+            for cell in range(uint64(positions * CELLS)):
+                totals[row + cell] += counted[cell]
+            counted[:] = 0
+
+
+@compiled
+def _occurring_in(keys, values, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
+    numbers, counted = np.empty(MOST_IMAGES * _ROW, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
+    done = uint64(0)
+    for low in range(start, stop, _BLOCK):
+        high = min(low + _BLOCK, stop)
+        images = _number_cells(numbers, stacks, red, green, blue, low, high)
+        for first in range(low, high, _GROUP):
+            _count_group(counted, numbers, images, first - low, min(_GROUP, high - first))
+            row = uint64(first * CELLS)
+            for begin in range(uint64(0), uint64(_GROUP * CELLS), uint64(WIDTH_OF_A_MASK)):
+                occur = which_are_not_zero(counted, begin)
+                while occur:
+                    cell = begin + trailing_zeros(occur)
+                    occur &= occur - uint64(1)
+                    keys[done], values[done] = row + cell, counted[cell]
+                    done += uint64(1)
+            counted[:] = 0
+    return done
+
+
+@compiled
+def _number_cells(numbers, stacks, red, green, blue, low, high):  # type: ignore[no-untyped-def]
+    """The cells that images have at positions, [images, `_ROW`]; how many images there are."""
+    place, width = uint64(0), uint64(high - low)
+    together = width // uint64(PIXELS) * uint64(PIXELS)
+    for stack in stacks:
+        pixels, row, images = stack.reshape(-1), uint64(3 * stack.shape[1]), uint64(stack.shape[0])
+        for image in range(images):
+            _ask_for(pixels, min(image + uint64(_IMAGES_AHEAD), images - uint64(1)) * row, low, high)
+            source = image * row + uint64(3 * low)
+            for position in range(uint64(0), together, uint64(PIXELS)):
+                store_cells(numbers, place + position, pixels, source + uint64(3) * position)
+            for position in range(together, width):
+                first = source + uint64(3) * position
                 cell = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
-                block[uint64(position) * cells + uint64(cell)] += 1
+                numbers[place + position] = cell
+            place += uint64(_ROW)
+    return place // uint64(_ROW)
 
 
 @compiled
-def _count_in_groups(counts, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    """As `_count`, of positions whose number `_GROUP` divides.
-
-    A core counts as fast as it can only in its first cache, and reads as fast as it can only in long pieces. So many
-    positions are read and numbered by their cells, and then few at a time are counted, in bytes.
-    """
-    pixels, totals = stack.reshape(-1), counts.reshape(-1)
-    numbers = np.empty(_READ_AT_ONCE * _IMAGES_AT_ONCE, np.uint16)
-    counted = np.empty(_GROUP * CELLS, np.uint8)
-    for low in range(start, stop, _READ_AT_ONCE):
-        high = min(low + _READ_AT_ONCE, stop)
-        for first in range(0, stack.shape[0], _IMAGES_AT_ONCE):
-            last = min(first + _IMAGES_AT_ONCE, stack.shape[0])
-            _number_cells(numbers, pixels, stack.shape[1], red, green, blue, low, high, first, last)
-            for group in range((high - low) // _GROUP):
-                begin = uint64(group * _IMAGES_AT_ONCE * _GROUP)
-                end = begin + uint64((last - first) * _GROUP)
-                counted[:] = 0
-                for place in range(begin, end):
-                    counted[uint64(numbers[place])] += 1
-                row = uint64((low + group * _GROUP) * CELLS)
-                for cell in range(uint64(_GROUP * CELLS)):
-                    totals[row + cell] += counted[cell]
-
-
-@compiled
-def _number_cells(numbers, pixels, positions, red, green, blue, low, high, first, last):  # type: ignore[no-untyped-def]
-    """The cells that images have at positions, numbered in their group: [group, `_IMAGES_AT_ONCE`, position]."""
-    row = uint64(3 * positions)
-    for image in range(first, last):
-        _ask_for(pixels, uint64(min(image + _IMAGES_AHEAD, last - 1)) * row, low, high)
-        source = uint64(image) * row + uint64(3 * low)
-        place = uint64((image - first) * _GROUP)
-        for _ in range((high - low) // _GROUP):
+def _count_group(counted, numbers, images, first, positions):  # type: ignore[no-untyped-def]
+    """Add cells of up to `_GROUP` positions, from the `first` column of `numbers` on, to `counted`."""
+    for image in range(images):
+        place = image * uint64(_ROW) + uint64(first)
+        if positions == _GROUP:
             for position in range(uint64(_GROUP)):
-                at = source + uint64(3) * position
-                cell = red[pixels[at]] + green[pixels[at + uint64(1)]] + blue[pixels[at + uint64(2)]]
-                numbers[place + position] = cell + position * uint64(CELLS)
-            source += uint64(3 * _GROUP)
-            place += uint64(_IMAGES_AT_ONCE * _GROUP)
+                counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
+        else:
+            for position in range(uint64(positions)):
+                counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
 
 
 @compiled

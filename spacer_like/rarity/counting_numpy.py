@@ -1,11 +1,12 @@
 """Counting and looking up colours by position, with NumPy alone; `counting_numba` does the same to the same bits.
 
-Everywhere `stack` is uint8 [n, positions, 3], `table` and `counts` are [positions, 1000], and `start` and `stop` bound
+Everywhere a stack is uint8 [n, positions, 3], `table` and `counts` are [positions, 1000], and `start` and `stop` bound
 the positions (or the rows) that a call works on, so that several threads may share the arrays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Counts = Any
 """An array of uint16, uint32 or uint64."""
 
+MOST_IMAGES, MOST_STACKS = 1024, 32
+"""How many images, in how many stacks, are counted in one call."""
 _POSITIONS_AT_ONCE = 256
 _ROWS_AT_ONCE = 32
 
@@ -31,11 +34,40 @@ def _keys(stack: NDArray[np.uint8], low: int, high: int) -> NDArray[np.int64]:
     return cells_of(stack[:, low:high]) + CELLS * np.arange(high - low, dtype=np.int64)
 
 
-def count_into(counts: Counts, stack: NDArray[np.uint8], start: int, stop: int) -> None:
-    """Count each image's colour at each position."""
+def count_into(counts: Counts, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
+    """Count each image's colour at each position; at most `MOST_IMAGES` in `MOST_STACKS` stacks, and one stack."""
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
-        found = np.bincount(_keys(stack, low, high).reshape(-1), minlength=(high - low) * CELLS)
-        counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
+        counts[low:high] += _counted(stacks, low, high).reshape(high - low, CELLS).astype(counts.dtype)
+
+
+def occurring_in(
+    keys: NDArray[np.uint32], values: NDArray[np.uint32], stacks: Sequence[NDArray[np.uint8]], start: int, stop: int
+) -> int:
+    """The cells that images have at positions, by key (position * 1000 + cell), and their counts.
+
+    Args:
+        keys, values: as long as there are pixels at these positions, or as cells if those are fewer.
+        stacks: as for `count_into`.
+
+    Returns:
+        How many cells there are.
+    """
+    done = 0
+    for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
+        counted = _counted(stacks, low, high)
+        found = np.flatnonzero(counted)
+        keys[done : done + len(found)] = found + low * CELLS
+        values[done : done + len(found)] = counted[found]
+        done += len(found)
+    return done
+
+
+def _counted(stacks: Sequence[NDArray[np.uint8]], low: int, high: int) -> NDArray[np.int64]:
+    """Counts of the positions from `low` to `high`, [(high - low) * 1000]."""
+    counted = np.zeros((high - low) * CELLS, np.int64)
+    for stack in stacks:
+        counted += np.bincount(_keys(stack, low, high).reshape(-1), minlength=len(counted))
+    return counted
 
 
 def number_occurring(counts: Counts, start: int, stop: int) -> int:

@@ -6,7 +6,7 @@ collection may be in a sum once only, and can be taken away again. Counts are ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -15,12 +15,21 @@ import numpy as np
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import BINS, CELLS
-from spacer_like.rarity.counting import add_into, count_into, empty_counts, occurring, subtract_into, tally_into
+from spacer_like.rarity.counting import (
+    Piece,
+    add_into,
+    count_into,
+    empty_counts,
+    fit_together,
+    occurring,
+    occurring_pieces,
+    positions_of,
+    subtract_into,
+    tally_into,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
 
 POSITIONS_IN_A_PIECE = 2048
 _LARGEST_UINT16 = 2**16 - 1
@@ -87,6 +96,23 @@ class DenseCounts:
             keys, counts = occurring(self.counts[start : start + POSITIONS_IN_A_PIECE])
             keys += np.uint32(start * CELLS)
             yield keys, counts
+
+
+@dataclass(frozen=True)
+class StackCounts:
+    """Counts of images that are at hand, found when they are asked for.
+
+    Attributes:
+        stacks: each uint8 [n, size, size, 3]; they `fit_together`.
+    """
+
+    header: Header
+    collections: Mapping[str, int]
+    stacks: Sequence[NDArray[np.uint8]]
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `Counted`."""
+        return occurring_pieces(self.stacks, self.header.positions, POSITIONS_IN_A_PIECE)
 
 
 @dataclass(frozen=True)
@@ -197,31 +223,53 @@ def check_fits_dense(largest: int) -> None:
 class HistogramBuilder:
     """Counts images as they come; its memory does not grow with their number.
 
+    The first thousand wait: of so many, what occurs is found at once, without counting each colour that there could be.
+
     Args:
         header: says the size of the squares.
     """
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        self._counts = empty_counts(header.positions)
+        self._counts: Any = None
+        self._waiting: list[NDArray[np.uint8]] = []
         self.n_images = 0
 
     def add(self, stack: NDArray[np.uint8]) -> None:
-        """Count images, uint8 [n, size, size, 3]."""
-        if self.n_images + len(stack) > _LARGEST_UINT16 and self._counts.dtype == np.uint16:
-            self._counts = self._counts.astype(np.uint32)
+        """Count images, uint8 [n, size, size, 3], which must not be changed afterwards: they may be looked at later."""
         if self.n_images + len(stack) > _LARGEST_UINT32:
             raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-        count_into(self._counts, stack)
+        positions_of(stack, self._header.positions)
+        if not fit_together([*self._waiting, stack]):
+            self._count_waiting()
+        self._waiting.append(stack)
         self.n_images += len(stack)
 
-    def counted(self, collection_id: str) -> DenseCounts:
+    def counted(self, collection_id: str) -> DenseCounts | StackCounts:
         """What was counted so far, not copied."""
+        if self._counts is None and fit_together(self._waiting):
+            return StackCounts(self._header, {collection_id: self.n_images}, self._waiting)
+        return self.dense(collection_id)
+
+    def dense(self, collection_id: str) -> DenseCounts:
+        """As `counted`, with a count for each colour that there could be."""
+        self._count_waiting()
         return DenseCounts(self._header, {collection_id: self.n_images}, self._counts)
 
     def histogram(self, collection_id: str) -> Histogram:
         """What was counted so far."""
-        return Histogram(self._header, {collection_id: self.n_images}, *occurring(self._counts))
+        counted = self.counted(collection_id)
+        keys, counts = (np.concatenate(parts) for parts in zip(*counted.pieces(), strict=True))
+        return Histogram(self._header, counted.collections, keys, counts)
+
+    def _count_waiting(self) -> None:
+        wide = np.uint16 if self.n_images <= _LARGEST_UINT16 else np.uint32
+        if self._counts is None:
+            self._counts = empty_counts(self._header.positions, wide)
+        elif self._counts.dtype != wide:
+            self._counts = self._counts.astype(wide)
+        count_into(self._counts, self._waiting)
+        self._waiting = []
 
 
 class HistogramSum:

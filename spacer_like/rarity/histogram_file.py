@@ -16,7 +16,8 @@ import numpy as np
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import BINS, CELLS
-from spacer_like.rarity.histogram import Counted, Header, Histogram, Piece, checked
+from spacer_like.rarity.counting import Piece
+from spacer_like.rarity.histogram import Counted, Header, Histogram, checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -170,7 +170,7 @@ def check_key(key: str) -> None:
         raise InvalidKeyError("A key may not be empty.")
     if "\0" in key:
         raise InvalidKeyError(f"The key {key!r} may not be used: it has a NUL character.")
-    if ".." in key.replace("\\", "/").split("/"):
+    if ".." in key and ".." in key.replace("\\", "/").split("/"):
         raise InvalidKeyError(f"The key '{key}' may not be used: it has '..' among its parts.")
 
 

@@ -13,7 +13,13 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from spacer_like.exceptions import AccessDeniedError, DataNotFoundError, InvalidKeyError, StorageUnavailableError
+from spacer_like.exceptions import (
+    AccessDeniedError,
+    DataNotFoundError,
+    InvalidKeyError,
+    SpacerError,
+    StorageUnavailableError,
+)
 from spacer_like.storage.base import Buffer, Storage, check_key, check_range
 
 # A writer that was killed leaves a file of such a name behind: it is never listed, and no key may be called so.
@@ -31,13 +37,16 @@ class FilesystemStorage(Storage):
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         check_range(key, start, length)
-        with _told(key):
-            # A file object would take twice as long as the reading itself, for a small file.
-            descriptor = os.open(_path(key), os.O_RDONLY | os.O_CLOEXEC)
+        # A file object, a path and a context manager would take twice as long as the reading itself of a small file,
+        # and threads that decode many files would wait for each other.
+        try:
+            descriptor = os.open(_checked(key), os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return _range(descriptor, start, length)
             finally:
                 os.close(descriptor)
+        except (OSError, UnicodeEncodeError) as error:
+            raise _error(error, key) from None
 
     def write(self, key: str, data: bytes) -> None:
         path = _path(key)
@@ -156,13 +165,17 @@ def _may_begin(folder: str, prefix: str) -> bool:
 
 
 def _path(key: str) -> Path:
+    return Path(_checked(key))
+
+
+def _checked(key: str) -> str:
     check_key(key)
-    if key.endswith("/"):
+    name = key[key.rfind("/") + 1 :]
+    if name in ("", "."):
         raise InvalidKeyError(f"'{key}' is a folder: name a file in it.")
-    path = Path(key)
-    if _UNFINISHED.fullmatch(path.name):
+    if _UNFINISHED.fullmatch(name):
         raise InvalidKeyError(f"The key '{key}' may not be used: unfinished files are called so.")
-    return path
+    return key
 
 
 def _mode_of_regular_file(path: Path, key: str) -> int | None:
@@ -286,23 +299,28 @@ def _told(key: str, writing: bool = False) -> Iterator[None]:
     """What the operating system says, as one of our errors."""
     try:
         yield
-    except InvalidKeyError:
+    except SpacerError:
         raise
-    except FileNotFoundError:
-        raise DataNotFoundError(f"There is no file '{key}'.") from None
-    except IsADirectoryError:
-        raise InvalidKeyError(f"'{key}' is a folder: name a file in it.") from None
-    except (NotADirectoryError, FileExistsError):
-        if not writing:
-            raise DataNotFoundError(f"There is no file '{key}'.") from None
-        raise InvalidKeyError(f"'{key}' leads through a file as if that were a folder.") from None
-    except PermissionError:
-        raise AccessDeniedError(f"The permissions of '{key}' or its folder forbid this.") from None
-    except UnicodeEncodeError:
-        raise InvalidKeyError(f"The key {key!r} cannot be the name of a file.") from None
-    except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
-            raise InvalidKeyError(f"The key '{key}' cannot be the name of a file: {error.strerror}.") from None
-        if error.errno == errno.EROFS:
-            raise AccessDeniedError(f"'{key}' lies on a disk that can only be read.") from None
-        raise StorageUnavailableError(f"The file '{key}' cannot be reached: {error.strerror}.") from None
+    except (OSError, UnicodeEncodeError) as error:
+        raise _error(error, key, writing) from None
+
+
+def _error(error: OSError | UnicodeEncodeError, key: str, writing: bool = False) -> SpacerError:
+    match error:
+        case UnicodeEncodeError():
+            return InvalidKeyError(f"The key {key!r} cannot be the name of a file.")
+        case FileNotFoundError():
+            return DataNotFoundError(f"There is no file '{key}'.")
+        case IsADirectoryError():
+            return InvalidKeyError(f"'{key}' is a folder: name a file in it.")
+        case NotADirectoryError() | FileExistsError() if writing:
+            return InvalidKeyError(f"'{key}' leads through a file as if that were a folder.")
+        case NotADirectoryError() | FileExistsError():
+            return DataNotFoundError(f"There is no file '{key}'.")
+        case PermissionError():
+            return AccessDeniedError(f"The permissions of '{key}' or its folder forbid this.")
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL):
+        return InvalidKeyError(f"The key '{key}' cannot be the name of a file: {error.strerror}.")
+    if error.errno == errno.EROFS:
+        return AccessDeniedError(f"'{key}' lies on a disk that can only be read.")
+    return StorageUnavailableError(f"The file '{key}' cannot be reached: {error.strerror}.")

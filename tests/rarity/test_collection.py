@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from spacer_like import config, progress, storage
+from spacer_like import config, progress, reused_memory, storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     AccessDeniedError,
@@ -30,6 +31,7 @@ from spacer_like.rarity import collection as collections
 from spacer_like.rarity.collection import open_collection, open_images
 from spacer_like.rarity.stack_file import StackWriter, ids_file
 from spacer_like.rarity.tokens import first_of_each_token, order, token_id, token_of_file
+from spacer_like.reused_memory import keep_memory
 from spacer_like.storage.memory import MemoryStorage
 
 EIGHT = SimpleNamespace(size=8, resample="bicubic", background="drop")
@@ -383,14 +385,30 @@ class TestDecodingAhead:
             batches.close()
         assert len(begun) <= 20
 
-    def test_memory_is_used_again(self, monkeypatch):
+    def test_memory_is_used_again(self, new_memory):
         self.store(100)
-        sizes = []
-        monkeypatch.setattr(decoding, "bytearray", lambda size: sizes.append(size) or bytearray(size), raising=False)
+        self.let_go()
+        assert 1 <= len(new_memory) <= 3
+
+    def test_who_keeps_memory_uses_it_for_the_next_collection_too(self, new_memory):
+        self.store(100)
+        with ThreadPoolExecutor(1, initializer=keep_memory, initargs=[4]) as thread:
+            thread.submit(self.let_go).result()
+            needed = len(new_memory)
+            thread.submit(self.let_go).result()
+        assert len(new_memory) == needed <= 4
+
+    def let_go(self):
         with open_collection(self.LOC, EIGHT) as collection:
             for _ in collection.batches(10):
                 pass
-        assert len(sizes) <= 3
+
+    @pytest.fixture
+    def new_memory(self, monkeypatch):
+        """The sizes of memory that the system was asked for."""
+        sizes, real = [], reused_memory._memory
+        monkeypatch.setattr(reused_memory, "_memory", lambda size: sizes.append(size) or real(size))
+        return sizes
 
     def test_batches_are_bounded_by_their_bytes(self):
         assert decoding.batch_length(224) == 222

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import CELLS, cells_of
-from spacer_like.rarity.histogram import Header, Histogram, HistogramBuilder, HistogramSum
+from spacer_like.rarity.histogram import Header, Histogram, HistogramBuilder, HistogramSum, StackCounts
 
 SIZE = 5
 HEADER = Header(SIZE, "bicubic", "drop")
@@ -76,6 +76,36 @@ def test_batches_of_any_size_give_the_same_histogram(stack, batch):
     for start in range(0, len(stack), batch):
         builder.add(stack[start : start + batch])
     assert builder.histogram("a") == histogram_of(stack)
+
+
+@pytest.mark.parametrize("parts", [[900], [1024], [1025], [500, 500, 500], [1] * 40, [1030, 3, 4]])
+def test_pieces_are_the_same_whether_images_wait_or_are_counted(parts):
+    stack = random_stack(0, sum(parts))
+    builder, dense = HistogramBuilder(HEADER), HistogramBuilder(HEADER)
+    for part in np.split(stack, np.cumsum(parts)[:-1]):
+        builder.add(part)
+        dense.add(part)
+    counted, counts = builder.counted("a"), dense.dense("a")
+    assert isinstance(counted, StackCounts) == (sum(parts) <= 1024 and len(parts) < 40)
+    assert counted.collections == counts.collections == {"a": len(stack)}
+    for (keys, found), (other_keys, other_found) in zip(counted.pieces(), counts.pieces(), strict=True):
+        np.testing.assert_array_equal(keys, other_keys)
+        np.testing.assert_array_equal(found, other_found)
+    np.testing.assert_array_equal(counts.counts.sum(axis=1), len(stack))
+
+
+def test_what_was_asked_for_once_can_be_added_to():
+    builder = HistogramBuilder(HEADER)
+    for seed in range(3):
+        builder.add(random_stack(seed))
+        asked = [builder.dense, builder.counted, builder.histogram][seed]("a")
+        assert asked.collections == {"a": 6 * (seed + 1)}
+    assert same_counts(asked, histogram_of(np.concatenate([random_stack(seed) for seed in range(3)])))
+
+
+def test_what_is_no_stack_of_that_size_is_refused_when_it_is_added():
+    with pytest.raises(HistogramError, match="must be uint8"):
+        HistogramBuilder(HEADER).add(random_stack(0, size=6))
 
 
 @EXAMPLES

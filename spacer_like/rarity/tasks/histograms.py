@@ -38,9 +38,9 @@ def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
             reason = collection.reason_for_nothing()
             raise CollectionError(f"The collection '{msg.collection_id}' has no image to count: {reason}")
         unreadable = collection.unreadable
-    counted = builder.counted(msg.collection_id)
     if msg.dense_loc is not None:
-        write_dense(msg.dense_loc, counted)
+        write_dense(msg.dense_loc, builder.dense(msg.collection_id))
+    counted = builder.counted(msg.collection_id)
     n_cells = write_histogram(msg.histogram_loc, counted)
     return ComputeHistogramReturnMsg(
         collection_id=msg.collection_id,
