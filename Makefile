@@ -1,5 +1,5 @@
 # make demo   sets up .venv, then extracts, trains, evaluates and classifies on two photographs; leaves pictures in demo/
-# make test   sets up .venv, then runs the tests
+# make test   sets up .venv, then runs the tests, two at a time; PYTEST_ARGS="-n 0" one after the other
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity or FAMILY=chips: that family alone, without PySpacer
 # make lint | env | schema | clean
@@ -50,7 +50,7 @@ demo: $(STAMP)
 	$(BIN)/python examples/points/demo.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
