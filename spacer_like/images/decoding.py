@@ -26,6 +26,7 @@ BATCHES = 3
 _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
 _RUN = 32
+_RUNS_OF_A_THREAD = 2
 
 
 class Batch(NamedTuple):
@@ -72,7 +73,7 @@ class Decoder:
         """
         computing = thread_count()
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
-        run = 1 if self.is_far else max(1, min(_RUN, length // workers))
+        most_in_a_run = 1 if self.is_far else _RUN
         # As many threads as there are cores need no leave to compute.
         slots = threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
         memory = kept_memory() or ReusedMemory(BATCHES)
@@ -84,6 +85,8 @@ class Decoder:
                 for first in begins:
                     places = range(first, min(first + length, len(names)))
                     pixels = squares_in(memory, len(places), self.size)
+                    # No thread is to be left with much when the others have ended.
+                    run = min(most_in_a_run, -(-len(places) // (_RUNS_OF_A_THREAD * workers)))
                     waiting.append(_Filling(self, names, places, run, pixels, slots, pool))
                     return
 

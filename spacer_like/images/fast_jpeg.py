@@ -63,14 +63,9 @@ def decoded_photograph(
         factor = 1 if wanted_size is None else shrinking(width, height, wanted_size)
         shape = (-(-height // factor), -(-width // factor), 3)
         fits = memory is not None and memory.shape == shape and memory.flags.c_contiguous
+        smaller = {} if factor == 1 else {"min_height": shape[0], "min_width": shape[1], "min_factor": factor}
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data,
-            "RGB",
-            min_height=shape[0],
-            min_width=shape[1],
-            min_factor=factor,
-            strict=True,
-            buffer=memory if fits else None,
+            data, "RGB", strict=True, buffer=memory if fits else None, **smaller
         )
     except ValueError:
         return None

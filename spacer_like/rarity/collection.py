@@ -297,7 +297,7 @@ def ids_beside(loc: DataLocation) -> DataLocation:
 
 def _files_that_count(names: list[str]) -> tuple[list[NamedFile], list[Unreadable]]:
     # No table could hold the token of such a name.
-    misnamed = [name for name in names if _told(name) != name]
+    misnamed = [name for name in names if not name.isascii() and _told(name) != name]
     files, others = first_of_each_token(set(names).difference(misnamed))
     return [NamedFile(*pair) for pair in files], [
         *(

@@ -37,7 +37,9 @@ def _keys(stack: NDArray[np.uint8], low: int, high: int) -> NDArray[np.int64]:
 def count_into(counts: Counts, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
     """Count each image's colour at each position; at most `MOST_IMAGES` in `MOST_STACKS` stacks, and one stack."""
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
-        counts[low:high] += _counted(stacks, low, high).reshape(high - low, CELLS).astype(counts.dtype)
+        # Named, so that its memory is given back after the next one's was taken: else both are paid for each time.
+        found = _counted(stacks, low, high)
+        counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
 
 
 def occurring_in(
@@ -64,10 +66,8 @@ def occurring_in(
 
 def _counted(stacks: Sequence[NDArray[np.uint8]], low: int, high: int) -> NDArray[np.int64]:
     """Counts of the positions from `low` to `high`, [(high - low) * 1000]."""
-    counted = np.zeros((high - low) * CELLS, np.int64)
-    for stack in stacks:
-        counted += np.bincount(_keys(stack, low, high).reshape(-1), minlength=len(counted))
-    return counted
+    keys = [_keys(stack, low, high).reshape(-1) for stack in stacks]
+    return np.bincount(keys[0] if len(keys) == 1 else np.concatenate(keys), minlength=(high - low) * CELLS)
 
 
 def number_occurring(counts: Counts, start: int, stop: int) -> int:

@@ -111,7 +111,8 @@ def _named_columns(row: list[str]) -> dict[str, int] | None:
     for place, spelling in enumerate(names):
         if spelling in _SPELLINGS:
             found.setdefault(_SPELLINGS[spelling], place)
-    return found if "id" in found else None
+    # No column is called by a number, but an image may well be called "id".
+    return found if "id" in found and all(math.isnan(_number(name)) for name in names) else None
 
 
 def _cell(row: list[str], columns: dict[str, int], column: str) -> str:

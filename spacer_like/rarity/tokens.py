@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_DIGITS = frozenset("0123456789")
-
 
 def token_id(text: str) -> str:
     """The id that a text spells: of a whole number without leading zeros, so that ``007`` and ``7`` are one token.
@@ -21,7 +19,7 @@ def token_id(text: str) -> str:
 
 def is_number(token: str) -> bool:
     """Whether a token is a whole number that is not negative, in ASCII digits."""
-    return bool(token) and _DIGITS.issuperset(token)
+    return token.isascii() and token.isdigit()
 
 
 def order(token: str) -> tuple[bool, int, str]:
@@ -36,7 +34,7 @@ def token_of_file(name: str) -> str | None:
     >>> token_of_file("7.png"), token_of_file("7"), token_of_file("7.url"), token_of_file(".DS_Store")
     ('7', '7', None, None)
     """
-    if name.startswith(".") or name.lower().endswith(".url"):
+    if name.startswith(".") or name[-4:].lower() == ".url":
         return None
     stem, dot, extension = name.rpartition(".")
     # An extension is a short word: neither "1.5" nor "Mr. Seaweed" has one.

@@ -101,6 +101,10 @@ def test_what_is_no_metadata_is_told(data, told):
         read_metadata(data, "metadata.csv")
 
 
+def test_an_image_that_is_called_like_a_column_makes_no_row_of_names():
+    assert metadata("7,0.5,3,ID\n8,0.4,4,url\n").urls == ["ID", "url"]
+
+
 def test_too_many_rows_are_told(monkeypatch):
     monkeypatch.setattr("spacer_like.rarity.metadata.MOST_ROWS", 9)
     with pytest.raises(TableError, match=r"have more than 9 rows\."):
