@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.cores import THREADS
 from spacer_like.reused_memory import keep_memory
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def count(folder: Path) -> int:
