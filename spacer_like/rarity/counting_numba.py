@@ -18,13 +18,15 @@ from spacer_like.rarity.counting_numpy import MOST_IMAGES, MOST_STACKS
 from spacer_like.rarity.vector_cells import PIXELS, store_cells
 
 # Read from an image at a time: less waits for memory more often, and of many images more is too much for the cache.
-_BLOCK = 128
+_BLOCK = 256
 # Counted together: times 1000 cells of 2 bytes, within a core's first cache.
-_GROUP = 16
+_GROUP = PIXELS
 _IMAGES_AHEAD = 4
 _BYTES_OF_A_CACHE_LINE = 64
-# Rows that all begin at the same place of the cache would drive each other out.
-_ROW = _BLOCK + _BYTES_OF_A_CACHE_LINE // 2
+# Numbers of a group, of all images one after the other; one more image, for groups that all began at the same place of
+# the cache would drive each other out.
+_GROUP_LENGTH = (MOST_IMAGES + 1) * _GROUP
+_LENGTH = _BLOCK // _GROUP * _GROUP_LENGTH
 
 
 def count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
@@ -89,28 +91,27 @@ def _alike(stacks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]
 @compiled
 def _count(counts, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
     totals = counts.reshape(-1)
-    numbers, counted = np.empty(MOST_IMAGES * _ROW, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
+    numbers, counted = np.empty(_LENGTH, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
-        images = _number_cells(numbers, stacks, red, green, blue, low, high)
+        n_images = _number_cells(numbers, stacks, red, green, blue, low, high)
         for first in range(low, high, _GROUP):
-            positions = min(_GROUP, high - first)
-            _count_group(counted, numbers, images, first - low, positions)
+            _count_group(counted, numbers, (first - low) // _GROUP, n_images, high - first)
             row = uint64(first * CELLS)
-            for cell in range(uint64(positions * CELLS)):
+            for cell in range(uint64(min(_GROUP, high - first) * CELLS)):
                 totals[row + cell] += counted[cell]
             counted[:] = 0
 
 
 @compiled
 def _occurring_in(keys, values, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    numbers, counted = np.empty(MOST_IMAGES * _ROW, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
+    numbers, counted = np.empty(_LENGTH, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
     done = uint64(0)
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
-        images = _number_cells(numbers, stacks, red, green, blue, low, high)
+        n_images = _number_cells(numbers, stacks, red, green, blue, low, high)
         for first in range(low, high, _GROUP):
-            _count_group(counted, numbers, images, first - low, min(_GROUP, high - first))
+            _count_group(counted, numbers, (first - low) // _GROUP, n_images, high - first)
             row = uint64(first * CELLS)
             for begin in range(uint64(0), uint64(_GROUP * CELLS), uint64(WIDTH_OF_A_MASK)):
                 occur = which_are_not_zero(counted, begin)
@@ -125,35 +126,37 @@ def _occurring_in(keys, values, stacks, red, green, blue, start, stop):  # type:
 
 @compiled
 def _number_cells(numbers, stacks, red, green, blue, low, high):  # type: ignore[no-untyped-def]
-    """The cells that images have at positions, [images, `_ROW`]; how many images there are."""
-    place, width = uint64(0), uint64(high - low)
-    together = width // uint64(PIXELS) * uint64(PIXELS)
+    """The cells that images have at positions, [group, image, position]; how many images there are."""
+    whole = uint64((high - low) // _GROUP)
+    place = uint64(0)
     for stack in stacks:
         pixels, row, images = stack.reshape(-1), uint64(3 * stack.shape[1]), uint64(stack.shape[0])
         for image in range(images):
             _ask_for(pixels, min(image + uint64(_IMAGES_AHEAD), images - uint64(1)) * row, low, high)
             source = image * row + uint64(3 * low)
-            for position in range(uint64(0), together, uint64(PIXELS)):
-                store_cells(numbers, place + position, pixels, source + uint64(3) * position)
-            for position in range(together, width):
-                first = source + uint64(3) * position
-                cell = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
-                numbers[place + position] = cell
-            place += uint64(_ROW)
-    return place // uint64(_ROW)
+            for group in range(whole):
+                store_cells(numbers, place + group * uint64(_GROUP_LENGTH), pixels, source)
+                source += uint64(3 * _GROUP)
+            for position in range(uint64(high - low) - whole * uint64(_GROUP)):
+                cell = red[pixels[source]] + green[pixels[source + uint64(1)]] + blue[pixels[source + uint64(2)]]
+                numbers[place + whole * uint64(_GROUP_LENGTH) + position] = cell
+                source += uint64(3)
+            place += uint64(_GROUP)
+    return place // uint64(_GROUP)
 
 
 @compiled
-def _count_group(counted, numbers, images, first, positions):  # type: ignore[no-untyped-def]
-    """Add cells of up to `_GROUP` positions, from the `first` column of `numbers` on, to `counted`."""
-    for image in range(images):
-        place = image * uint64(_ROW) + uint64(first)
-        if positions == _GROUP:
+def _count_group(counted, numbers, group, n_images, positions):  # type: ignore[no-untyped-def]
+    """Add the cells of a group of `positions`, at most `_GROUP`, to `counted`."""
+    place = uint64(group * _GROUP_LENGTH)
+    for _ in range(n_images):
+        if positions >= _GROUP:
             for position in range(uint64(_GROUP)):
                 counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
         else:
             for position in range(uint64(positions)):
                 counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
+        place += uint64(_GROUP)
 
 
 @compiled

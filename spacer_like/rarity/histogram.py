@@ -248,7 +248,7 @@ class HistogramBuilder:
     def counted(self, collection_id: str) -> DenseCounts | StackCounts:
         """What was counted so far, not copied."""
         if self._counts is None and fit_together(self._waiting):
-            return StackCounts(self._header, {collection_id: self.n_images}, self._waiting)
+            return StackCounts(self._header, {collection_id: self.n_images}, tuple(self._waiting))
         return self.dense(collection_id)
 
     def dense(self, collection_id: str) -> DenseCounts:

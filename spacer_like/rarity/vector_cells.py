@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 from spacer_like.rarity.bins import CHANNEL_STEPS
 
-PIXELS = 32
+PIXELS = 16
 """How many there are at once."""
 # (value * 2571) >> 16 is the bin of every value up to 254, whose bin is also that of 255.
 FACTOR, SHIFT, LARGEST = 2571, 16, 254

@@ -103,6 +103,15 @@ def test_what_was_asked_for_once_can_be_added_to():
     assert same_counts(asked, histogram_of(np.concatenate([random_stack(seed) for seed in range(3)])))
 
 
+def test_what_is_added_later_does_not_change_what_was_counted():
+    builder = HistogramBuilder(HEADER)
+    builder.add(random_stack(0))
+    counted = builder.counted("a")
+    builder.add(random_stack(1))
+    (keys, counts), *_ = counted.pieces()
+    assert same_counts(Histogram(HEADER, counted.collections, keys, counts), histogram_of(random_stack(0)))
+
+
 def test_what_is_no_stack_of_that_size_is_refused_when_it_is_added():
     with pytest.raises(HistogramError, match="must be uint8"):
         HistogramBuilder(HEADER).add(random_stack(0, size=6))
