@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import CollectionError, DataNotFoundError, HistogramError
+from spacer_like.exceptions import CollectionError, DataNotFoundError, HistogramError, MessageError
 from spacer_like.rarity.count_table import CountTable
 from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, HistogramBuilder
 from spacer_like.rarity.messages import ComputeHistogramMsg, MergeHistogramsMsg
@@ -104,6 +104,11 @@ class TestComputing:
             compute(dense_loc=at("dense.npz"))
         assert not exists(at("punks.parquet"))
         assert not exists(at("dense.npz"))
+
+    @pytest.mark.parametrize("background", ["red", "#fff", "#gg0000", "#ffffff\n", "Drop", ""])
+    def test_what_is_no_colour_is_no_background(self, background):
+        with pytest.raises(MessageError, match=r"background: .* is neither 'drop' nor a colour such as '#ffffff'"):
+            compute(background=background)
 
     def test_colours_written_in_capitals_are_the_same_background(self):
         put_images("punks", some_images(0, 2))

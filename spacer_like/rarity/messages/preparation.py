@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
@@ -9,6 +10,19 @@ from pydantic import AfterValidator, Field, StrictInt, StrictStr
 from spacer_like.message_base import Message, ReturnMessage
 
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
+_BACKGROUND = r"^(drop|#[0-9a-fA-F]{6})$"
+
+
+def _checked_background(text: str) -> str:
+    # A field's own pattern would be told to the user, who need not read patterns.
+    if not re.fullmatch(_BACKGROUND, text):
+        raise ValueError(f"{text!r} is neither 'drop' nor a colour such as '#ffffff'")
+    return text.lower()
+
+
+Background = Annotated[
+    StrictStr, AfterValidator(_checked_background), Field(json_schema_extra={"pattern": _BACKGROUND})
+]
 
 
 class PreparationMsg(Message):
@@ -23,7 +37,7 @@ class PreparationMsg(Message):
 
     size: Annotated[StrictInt, Field(ge=1, le=512)] = 224
     resample: Resample = "bicubic"
-    background: Annotated[StrictStr, Field(pattern=r"^(drop|#[0-9a-fA-F]{6})$"), AfterValidator(str.lower)] = "drop"
+    background: Background = "drop"
 
 
 class Unreadable(ReturnMessage):
