@@ -1,4 +1,4 @@
-"""The cells of many pixels at once: what a compiler makes of a loop over their bytes takes twice as long."""
+"""The cells of many pixels at once: what a compiler makes of a loop over their bytes takes half as long again."""
 
 from __future__ import annotations
 
