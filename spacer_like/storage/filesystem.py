@@ -150,7 +150,7 @@ class FilesystemStorage(Storage):
 
 def _range(descriptor: int, start: int, length: int) -> bytes:
     # Asking for more than there is would reserve memory for all that was asked for.
-    length = min(length, os.lseek(descriptor, 0, os.SEEK_END) - start)
+    length = min(length, os.fstat(descriptor).st_size - start)
     if length <= 0:
         return b""
     data = os.pread(descriptor, length, start)
