@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cores import THREADS
+from spacer_like.engines.worker import PIECES_OF_MEMORY
 from spacer_like.reused_memory import keep_memory
 
 ROUNDS = 5
@@ -88,7 +89,7 @@ def decode(folder: Path, kind: str) -> int:
 
 def main(what: str, kind: str, folder: Path, few: Path, histogram: Path) -> None:
     # As a process of the workflow, which counts one collection after the other.
-    keep_memory(12)
+    keep_memory(PIECES_OF_MEMORY)
 
     def once(files: Path) -> int:
         if what == "memory":

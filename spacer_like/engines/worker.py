@@ -19,7 +19,7 @@ from spacer_like.messages import JobMsg
 from spacer_like.reused_memory import keep_memory
 
 # What the batches of a collection take that wait to be counted, and those that are being decoded.
-_PIECES_OF_MEMORY = 12
+PIECES_OF_MEMORY = 12
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -29,7 +29,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
         return
     how = json.loads(beginning)
     _log(how["log_level"])
-    keep_memory(_PIECES_OF_MEMORY)
+    keep_memory(PIECES_OF_MEMORY)
     with config.override(**_settings(how["settings"])):
         for line in requests:
             outcome = run_job(JobMsg.deserialize(json.loads(line))).outcomes[0]

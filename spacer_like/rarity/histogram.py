@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POSITIONS_IN_A_PIECE = 2048
+_MOST_WAITING_BYTES = 160 * 2**20
 _LARGEST_UINT16 = 2**16 - 1
 _LARGEST_UINT32 = 2**32 - 1
 
@@ -223,7 +224,8 @@ def check_fits_dense(largest: int) -> None:
 class HistogramBuilder:
     """Counts images as they come; its memory does not grow with their number.
 
-    The first thousand wait: of so many, what occurs is found at once, without counting each colour that there could be.
+    Up to a thousand wait, in 160 MiB: of so many, what occurs is found at once, without a count for each colour that
+    there could be.
 
     Args:
         header: says the size of the squares.
@@ -239,21 +241,26 @@ class HistogramBuilder:
         """Count images, uint8 [n, size, size, 3], which must not be changed afterwards: they may be looked at later."""
         if self.n_images + len(stack) > _LARGEST_UINT32:
             raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-        positions_of(stack, self._header.positions)
-        if not fit_together([*self._waiting, stack]):
+        # Looked at more than once: a stack that does not lie in one piece is copied here, once.
+        stack = positions_of(stack, self._header.positions).reshape(stack.shape)
+        if not _may_wait([*self._waiting, stack]):
             self._count_waiting()
         self._waiting.append(stack)
         self.n_images += len(stack)
+        if not _may_wait(self._waiting):
+            self._count_waiting()
 
     def counted(self, collection_id: str) -> DenseCounts | StackCounts:
         """What was counted so far, not copied."""
-        if self._counts is None and fit_together(self._waiting):
+        if self._counts is None:
             return StackCounts(self._header, {collection_id: self.n_images}, tuple(self._waiting))
         return self.dense(collection_id)
 
     def dense(self, collection_id: str) -> DenseCounts:
         """As `counted`, with a count for each colour that there could be."""
         self._count_waiting()
+        if self._counts is None:
+            self._counts = empty_counts(self._header.positions)
         return DenseCounts(self._header, {collection_id: self.n_images}, self._counts)
 
     def histogram(self, collection_id: str) -> Histogram:
@@ -263,6 +270,8 @@ class HistogramBuilder:
         return Histogram(self._header, counted.collections, keys, counts)
 
     def _count_waiting(self) -> None:
+        if not self._waiting:
+            return
         wide = np.uint16 if self.n_images <= _LARGEST_UINT16 else np.uint32
         if self._counts is None:
             self._counts = empty_counts(self._header.positions, wide)
@@ -270,6 +279,10 @@ class HistogramBuilder:
             self._counts = self._counts.astype(wide)
         count_into(self._counts, self._waiting)
         self._waiting = []
+
+
+def _may_wait(stacks: Sequence[NDArray[np.uint8]]) -> bool:
+    return fit_together(stacks) and sum(stack.nbytes for stack in stacks) <= _MOST_WAITING_BYTES
 
 
 class HistogramSum:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import HistogramError
+from spacer_like.rarity import histogram
 from spacer_like.rarity.bins import CELLS, cells_of
-from spacer_like.rarity.histogram import Header, Histogram, HistogramBuilder, HistogramSum, StackCounts
+from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, HistogramBuilder, HistogramSum, StackCounts
 
 SIZE = 5
 HEADER = Header(SIZE, "bicubic", "drop")
@@ -92,6 +93,19 @@ def test_pieces_are_the_same_whether_images_wait_or_are_counted(parts):
         np.testing.assert_array_equal(keys, other_keys)
         np.testing.assert_array_equal(found, other_found)
     np.testing.assert_array_equal(counts.counts.sum(axis=1), len(stack))
+
+
+def test_no_more_images_wait_than_their_memory_allows(monkeypatch):
+    monkeypatch.setattr(histogram, "_MOST_WAITING_BYTES", 2 * random_stack(0).nbytes)
+    builder = HistogramBuilder(HEADER)
+    kinds = []
+    for seed in range(3):
+        builder.add(random_stack(seed))
+        kinds.append(type(builder.counted("a")))
+    assert kinds == [StackCounts, StackCounts, DenseCounts]
+    builder = HistogramBuilder(HEADER)
+    builder.add(random_stack(0, n=13))
+    assert isinstance(builder.counted("a"), DenseCounts)
 
 
 def test_what_was_asked_for_once_can_be_added_to():
