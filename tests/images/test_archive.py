@@ -101,7 +101,12 @@ def test_an_archive_behind_other_bytes_is_read():
     assert archive.read("1") == b"one"
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", zipped(("1", b"one"))[:-10], b"PK\5\6" + bytes(18) + b"x" * 9])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no archive", zipped(("1", b"one"))[:-10], b"PK\5\6" + bytes(18) + b"x" * 9],
+    # Named, for archives hold the time of day, and a test must be called the same in all processes that run tests.
+    ids=["empty", "text", "cut short", "only an end"],
+)
 def test_what_is_no_archive_is_told(data):
     if data.startswith(b"PK\5\6"):
         assert opened(data).names == []
