@@ -26,6 +26,7 @@ FLOORS = {
     "spacer_like.message_base": 0,
     "spacer_like.reading_ahead": 0,
     "spacer_like.reused_memory": 0,
+    "spacer_like.npy_header": 0,
     "spacer_like.points.messages": 0,
     "spacer_like.rarity.messages": 0,
     "spacer_like.chips.messages": 0,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacer_like import config
 from spacer_like.exceptions import DataLimitError, FeatureFileError
+from spacer_like.npy_header import read_npy_header
 
 if TYPE_CHECKING:
     from zipfile import ZipFile
@@ -117,11 +118,10 @@ def _member(archive: ZipFile, name: str) -> NDArray[Any]:
 
     data = archive.read(f"{name}.npy")
     stream = BytesIO(data)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
-        shape, is_fortran, dtype = readers[np.lib.format.read_magic(stream)](stream)
+        shape, in_columns, dtype = read_npy_header(stream)
         if dtype.kind not in "fiub" or dtype.itemsize > 8:
             raise ValueError(f"its numbers are of the type {dtype}")
-        return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if is_fortran else "C")
-    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError) as error:
+        return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if in_columns else "C")
+    except ValueError as error:
         raise FeatureFileError(f"the member '{name}' is no array of numbers ({error}).") from None

@@ -8,9 +8,9 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 
 from spacer_like.exceptions import DataLimitError, TableError
+from spacer_like.npy_header import read_npy_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,13 +19,11 @@ MOST_BYTES = 2**33
 """The largest array that is read."""
 # Far above what compression makes of real numbers, and of ids; far below what an attack needs.
 _MOST_RATIO = 2000
-_LONGEST_HEADER = 10_000
 _DAMAGED = (
     ValueError,
     TypeError,
     OSError,
     EOFError,
-    SyntaxError,
     zipfile.BadZipFile,
     NotImplementedError,
     RuntimeError,
@@ -75,17 +73,13 @@ def from_npz(data: bytes, name: str, array: str = "arr_0") -> NDArray[Any]:
 
 
 def _array(file: IO[bytes], size: int) -> NDArray[Any]:
-    version = npy_format.read_magic(file)
-    read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}.get(version)
-    if read_header is None:
-        raise ValueError(f"its format {version} is unknown")
-    shape, in_columns, kind = read_header(file, _LONGEST_HEADER)
+    shape, in_columns, kind = read_npy_header(file)
     if kind.hasobject:
         raise ValueError("it holds Python objects")
     count = 1
     for length in shape:
         count *= length
-    if min(shape, default=0) < 0 or count * kind.itemsize != size - file.tell():
+    if count * kind.itemsize != size - file.tell():
         raise ValueError("its size is not the one that it announces")
     values = np.frombuffer(file.read(), kind)
     return values.reshape(shape[::-1]).T if in_columns else values.reshape(shape)

@@ -19,6 +19,7 @@ import numpy as np
 
 from spacer_like.exceptions import CollectionError
 from spacer_like.images.archive import PositionedReader, archive_members, member_offset
+from spacer_like.npy_header import NpyHeader, parse_npy_header
 from spacer_like.rarity.tokens import token_id
 
 if TYPE_CHECKING:
@@ -190,12 +191,11 @@ class _Array:
         if not members:
             raise CollectionError(f"'{name}' holds no array arr_0: give a file of convert_collection or numpy.savez.")
         self._member = members[-1]
-        header = self._header()
-        self.shape, fortran_order, self.dtype = header
+        self.shape, in_columns, self.dtype = self._header()
         if self.dtype.hasobject:
             raise CollectionError(f"The array of '{name}' holds Python objects, which are not read.")
         self.n_bytes = math.prod(self.shape) * self.dtype.itemsize
-        if fortran_order or min(self.shape, default=0) < 0:
+        if in_columns:
             raise CollectionError(f"The array of '{name}' lies in memory in an order that is not read.")
         if self._header_length + self.n_bytes != self._member.file_size:
             raise CollectionError(
@@ -207,7 +207,7 @@ class _Array:
         """The bytes of the array, from its first element on."""
         return _MemberData(self._reader, self._member, self._begin, self._header_length, self._name)
 
-    def _header(self) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    def _header(self) -> NpyHeader:
         member, name = self._member, self._name
         if member.flag_bits & 1 or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise CollectionError(f"The array of '{name}' is encrypted, or compressed by an unknown method.")
@@ -224,12 +224,9 @@ class _Array:
         data.fill(memoryview(text))
         self._header_length = len(start) + len(text)
         try:
-            return np.lib.format.read_array_header_1_0(io.BytesIO(start[-2:] + text))
-        except MemoryError:
-            raise
-        # Any other exception may come out of a parser that is given hostile text.
-        except Exception as error:
-            raise CollectionError(f"The array of '{name}' has a malformed header.") from error
+            return parse_npy_header(bytes(text))
+        except ValueError as error:
+            raise CollectionError(f"The array of '{name}' is not read: {error}.") from None
 
 
 class _MemberData:

@@ -153,12 +153,14 @@ class TestHostileStacks:
             PIXELS[..., :2],
             np.zeros((3, 0, 0, 3), np.uint8),
             np.array(["7"]),
-            np.zeros(3, [("a", "u1")]),
         ],
         ids=lambda array: f"{array.dtype}{list(array.shape)}",
     )
     def test_other_arrays_are_told(self, array):
         self.told(saved(array), r"must be an array uint8 \[n, size, size, 3\], and is ")
+
+    def test_an_array_of_fields_is_told(self):
+        self.told(saved(np.zeros(3, [("a", "u1")])), r"is not read: its elements have fields\.$")
 
     def test_an_array_the_other_way_round_is_told(self):
         self.told(saved(np.asfortranarray(PIXELS)), "lies in memory in an order that is not read")
@@ -169,7 +171,7 @@ class TestHostileStacks:
 
     @pytest.mark.parametrize("shape", ["(-1, 6, 6, 3)", "(-11, -6, 6, 3)"])
     def test_negative_sizes_are_told(self, shape):
-        self.told(npz(npy(header(shape), PIXELS.tobytes())), r"in an order that is not read|should take|negative")
+        self.told(npz(npy(header(shape), PIXELS.tobytes())), r"is not read: its header is malformed\.$")
 
     @pytest.mark.parametrize(
         "text",
@@ -177,7 +179,7 @@ class TestHostileStacks:
         ids=lambda text: text[:20],
     )
     def test_a_malformed_header_is_told(self, text):
-        self.told(npz(npy(text, PIXELS.tobytes())), "has a malformed header")
+        self.told(npz(npy(text, PIXELS.tobytes())), "is not read: its ")
 
     def test_other_formats_are_told(self):
         self.told(npz(b"no array, but long enough"), r"is no NumPy array of format 1\.0")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.format import open_memmap, write_array_header_1_0
+from numpy.lib.format import write_array_header_1_0
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, HistogramError
@@ -105,20 +105,20 @@ def _read_npy(loc: DataLocation) -> CountTable:
     description = read_bytes(_description_loc(loc))
     if len(description) > LARGEST_DESCRIPTION:
         raise HistogramError(f"The description of the table {loc.display_name} is too long to be one.")
-    counts = _mapped(loc) if loc.storage_type == "filesystem" else _array(read_bytes(loc), loc.display_name)
-    return CountTable.described(counts, description, loc.display_name)
+    data = _mapped(loc) if loc.storage_type == "filesystem" else memoryview(read_bytes(loc))
+    return CountTable.described(_array(data, loc.display_name), description, loc.display_name)
 
 
-def _mapped(loc: DataLocation) -> NDArray[Any]:
+def _mapped(loc: DataLocation) -> memoryview:
     try:
-        return open_memmap(loc.key, mode="r")
+        return np.memmap(loc.key, mode="r").data
     except FileNotFoundError:
         raise DataNotFoundError(f"There is no table {loc.display_name}.") from None
-    except (ValueError, TypeError, OSError):
+    except (ValueError, OSError):
         raise _no_table(loc.display_name) from None
 
 
-def _array(data: bytes, name: str) -> NDArray[np.uint32]:
+def _array(data: memoryview, name: str) -> NDArray[np.uint32]:
     length = 10 + int.from_bytes(data[8:10], "little")
     shape = ((len(data) - length) // (4 * CELLS), CELLS)
     if data[:length] != npy_head(shape) or len(data) != length + 4 * CELLS * shape[0]:
