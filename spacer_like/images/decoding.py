@@ -27,6 +27,9 @@ _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
 _RUN = 32
 _RUNS_OF_A_THREAD = 2
+# Of a core's second cache: where images are handed over one after the other, they need not leave it.
+_FEW_BYTES = 5 * 2**18
+_SECONDS_BETWEEN_REPORTS = 0.25
 
 
 class Batch(NamedTuple):
@@ -71,11 +74,8 @@ class Decoder:
         Raises:
             SpacerError: one that is not the fault of a single file, such as a storage that does not answer.
         """
-        computing = thread_count()
-        workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
+        workers, slots = self._workers()
         most_in_a_run = 1 if self.is_far else _RUN
-        # As many threads as there are cores need no leave to compute.
-        slots = threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
         memory = kept_memory() or ReusedMemory(BATCHES)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
@@ -85,8 +85,7 @@ class Decoder:
                 for first in begins:
                     places = range(first, min(first + length, len(names)))
                     pixels = squares_in(memory, len(places), self.size)
-                    # No thread is to be left with much when the others have ended.
-                    run = min(most_in_a_run, -(-len(places) // (_RUNS_OF_A_THREAD * workers)))
+                    run = self._share(len(places), workers, most_in_a_run)
                     waiting.append(_Filling(self, names, places, run, pixels, slots, pool))
                     return
 
@@ -97,6 +96,78 @@ class Decoder:
                     yield waiting.popleft().batch()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def hand_over(
+        self, names: Sequence[str], receive: Callable[[NDArray[np.uint8]], None], progress: Callable[[int], None]
+    ) -> list[tuple[int, str]]:
+        """Have `receive` called with the pixels of all files, uint8 [n, size, size, 3], a few at a time.
+
+        It is called by the threads that decode, in no order, and what it is given lies in the processor's cache still
+        and is overwritten afterwards. `progress` is told now and then how many files are done.
+
+        Returns:
+            (place, reason) of those that are no images, in their order.
+
+        Raises:
+            SpacerError: as `batches`; and whatever `receive` raises.
+        """
+        workers, slots = self._workers()
+        most = 1 if self.is_far else min(_RUN, max(1, _FEW_BYTES // (3 * self.size * self.size)))
+        few = self._share(len(names), workers, most)
+        begins = iter(range(0, len(names), few))
+        unreadable: dict[int, str] = {}
+        ended: list[int] = []
+
+        def work() -> None:
+            pixels = np.empty((few, self.size, self.size, 3), np.uint8)
+            for first in begins:
+                ready = 0
+                places = range(first, min(first + few, len(names)))
+                for place in places:
+                    reason = self.reason_against(names[place], pixels[ready], slots)
+                    if reason is None:
+                        ready += 1
+                    else:
+                        unreadable[place] = reason
+                if ready:
+                    with slots:
+                        receive(pixels[:ready])
+                ended.append(len(places))
+
+        with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+            try:
+                working = {pool.submit(work) for _ in range(min(workers, len(names)))}
+                while working:
+                    finished, working = wait(working, _SECONDS_BETWEEN_REPORTS, FIRST_EXCEPTION)
+                    for worker in finished:
+                        worker.result()
+                    progress(sum(ended))
+            finally:
+                # Nobody begins with more, if one has failed.
+                deque(begins, maxlen=0)
+        return sorted(unreadable.items())
+
+    def _workers(self) -> tuple[int, AbstractContextManager[Any]]:
+        """How many threads to work in, and what they hold while they compute."""
+        computing = thread_count()
+        workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
+        # As many threads as there are cores need no leave to compute.
+        return workers, threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
+
+    @staticmethod
+    def _share(count: int, workers: int, most: int) -> int:
+        """How many of so many files a thread takes at a time; none is to have many left when the others are done."""
+        return max(1, min(most, -(-count // (_RUNS_OF_A_THREAD * workers))))
+
+    def reason_against(self, name: str, square: NDArray[np.uint8], slots: AbstractContextManager[Any]) -> str | None:
+        """Fill `square` with a file's pixels; or why that cannot be."""
+        try:
+            data = self.read(name)
+            with slots:
+                self.fill(square, data, name)
+        except SpacerInputError as error:
+            return str(error)
+        return None
 
 
 def squares_in(memory: ReusedMemory, count: int, size: int) -> NDArray[np.uint8]:
@@ -131,13 +202,10 @@ class _Filling:
         """Decode the files of some places; the reasons of those that cannot be."""
         reasons = {}
         for place in places:
-            name = self._names[place]
-            try:
-                data = self._decoder.read(name)
-                with self._slots:
-                    self._decoder.fill(self._pixels[place - self._places.start], data, name)
-            except SpacerInputError as error:
-                reasons[place] = str(error)
+            square = self._pixels[place - self._places.start]
+            reason = self._decoder.reason_against(self._names[place], square, self._slots)
+            if reason is not None:
+                reasons[place] = reason
         return reasons
 
     def batch(self) -> Batch:

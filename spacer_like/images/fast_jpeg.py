@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _START_OF_JPEG = b"\xff\xd8\xff"
+# Markers of ITU-T T.81, table B.1: frames with Huffman coding, and segments that have a length and no frame.
+_FRAMES = frozenset([0xC0, 0xC1, 0xC2])
+_SEGMENTS = frozenset([0xC4, 0xCC, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE])
+_MOST_SEGMENTS = 1000
+_RGB_COMPONENTS = 3
 
 
 def decoded_jpeg(image: Image.Image) -> NDArray[np.uint8] | None:
@@ -56,10 +61,10 @@ def decoded_photograph(
         return None
     import simplejpeg
 
+    height, width, components = jpeg_frame(data) or (0, 0, 0)
+    if components != _RGB_COMPONENTS or not 0 < height * width <= max_pixels:
+        return None
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours not in ("YCbCr", "RGB") or height * width > max_pixels:
-            return None
         factor = 1 if wanted_size is None else shrinking(width, height, wanted_size)
         shape = (-(-height // factor), -(-width // factor), 3)
         fits = memory is not None and memory.shape == shape and memory.flags.c_contiguous
@@ -70,6 +75,27 @@ def decoded_photograph(
     except ValueError:
         return None
     return memory if fits else pixels
+
+
+def jpeg_frame(data: bytes) -> tuple[int, int, int] | None:
+    """Height, width and number of components by a JPEG's frame header; None where it is not found as it ought to be.
+
+    A decoder's own reading of the header lets other threads run, and would have to wait for them.
+    """
+    at = len(_START_OF_JPEG) - 1
+    try:
+        for _ in range(_MOST_SEGMENTS):
+            marker = data[at + 1]
+            if data[at] != _START_OF_JPEG[0]:
+                return None
+            if marker in _FRAMES:
+                return data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8], data[at + 9]
+            if marker not in _SEGMENTS:
+                return None
+            at += 2 + (data[at + 2] << 8 | data[at + 3])
+    except IndexError:
+        pass
+    return None
 
 
 def shrinking(width: int, height: int, wanted_size: int) -> int:

@@ -83,8 +83,8 @@ class Collection(ABC):
     Attributes:
         name: what errors call it.
         tokens: the tokens that have a file, whether or not it can be decoded.
-        unreadable: files that are no images. Complete once `batches` has come to its end, and in the same order
-            each time.
+        unreadable: files that are no images. Complete once `batches` or `hand_over` has come to its end, and in the
+            same order each time.
     """
 
     def __init__(
@@ -124,13 +124,22 @@ class Collection(ABC):
                 yield tokens, pixels
                 # The batch would be held while the next but one is being filled.
                 del pixels
-            report(f"images of {self.name}", ended, len(places))
+            self._report(ended, len(places))
+
+    def hand_over(self, receive: Callable[[NDArray[np.uint8]], None]) -> None:
+        """Have `receive` called with the pixels of all images, uint8 [n, size, size, 3], a few at a time.
+
+        Faster than `batches` for whoever needs neither order nor tokens, for `receive` may be called by several threads
+        at once, and what it is given lies in the processor's cache; it must not be kept. Errors as there.
+        """
+        for _, pixels in self.batches():
+            receive(pixels)
 
     @abstractmethod
     def _batches(self, places: Sequence[int], length: int) -> Iterator[Batch]: ...
 
     def reason_for_nothing(self) -> str:
-        """Why `batches` gave no image, as a sentence; call it afterwards."""
+        """Why there was no image, as a sentence; call it afterwards."""
         if not self.unreadable:
             return f"The collection '{self.name}' holds no image."
         first = self.unreadable[0]
@@ -138,6 +147,9 @@ class Collection(ABC):
             f"None of the {len(self.unreadable)} files of the collection '{self.name}' can be decoded, the first "
             f"because: {first.reason}"
         )
+
+    def _report(self, ended: int, total: int) -> None:
+        report(f"images of {self.name}", ended, total)
 
     def close(self) -> None:
         """Give back open files."""
@@ -183,6 +195,11 @@ class FileCollection(Collection):
             yield Batch(tokens, batch.pixels, [(files[place].name, reason) for place, reason in batch.unreadable])
             # It would be held while the next but one is being filled.
             del batch
+
+    def hand_over(self, receive: Callable[[NDArray[np.uint8]], None]) -> None:
+        names = [file.name for file in self._files]
+        unreadable = self._decoder.hand_over(names, receive, lambda ended: self._report(ended, len(names)))
+        self.unreadable[:] = [*self._known_unreadable, *(_unreadable(names[place], why) for place, why in unreadable)]
 
 
 class StackCollection(Collection):

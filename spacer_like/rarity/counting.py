@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
@@ -20,11 +20,13 @@ import numpy as np
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity.bins import CELLS
-from spacer_like.rarity.counting_numpy import MOST_IMAGES, MOST_STACKS
+from spacer_like.rarity.image_cells import POSITIONS, n_groups
 from spacer_like.reused_memory import ReusedMemory, kept_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from spacer_like.rarity.image_cells import ImageCells
 
 Answer = TypeVar("Answer")
 Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
@@ -32,7 +34,7 @@ Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
 
 _BYTES = 4
 """Of a key, and of a count."""
-_FEWEST_POSITIONS = 1024
+_FEWEST_POSITIONS, _FEWEST_IMAGES = 1024, 16
 """Of a thread: for fewer it does not pay to begin."""
 
 
@@ -63,61 +65,53 @@ def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
-def count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]]) -> None:
+def number_into(cells: ImageCells, stack: NDArray[np.uint8], place: int) -> None:
+    """Put the cells of images into their room, from `place` on.
+
+    Args:
+        stack: uint8 [n, height, width, 3].
+    """
+    flat = positions_of(stack, cells.positions)
+    share_out(
+        len(flat), lambda start, stop: kernels().number_into(cells, flat, place, start, stop), fewest=_FEWEST_IMAGES
+    )
+
+
+def count_into(counts: Any, cells: ImageCells, n_images: int) -> None:
     """Count the colour of each image at each position.
 
     Args:
         counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
-        stacks: each uint8 [n, height, width, 3].
+        n_images: how many images have been put into `cells`.
     """
-    flat = [positions_of(stack, len(counts)) for stack in stacks]
-    for some in _together(flat):
-        share_out(len(counts), partial(_count_into, counts, some))
+
+    def count(start: int, stop: int) -> None:
+        kernels().count_into(counts, cells, n_images, start * POSITIONS, min(stop * POSITIONS, len(counts)))
+
+    share_out(n_groups(len(counts)), count, fewest=_FEWEST_POSITIONS // POSITIONS)
 
 
-def _count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
-    kernels().count_into(counts, stacks, start, stop)
-
-
-def fit_together(stacks: Sequence[NDArray[np.uint8]]) -> bool:
-    """Whether `occurring_pieces` can count these stacks."""
-    return len(stacks) <= MOST_STACKS and sum(map(len, stacks)) <= MOST_IMAGES
-
-
-def _together(stacks: Sequence[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
-    """The stacks in lists that fit together, in parts where one is too large."""
-    some: list[NDArray[np.uint8]] = []
-    for stack in stacks:
-        for first in range(0, len(stack), MOST_IMAGES):
-            part = stack[first : first + MOST_IMAGES]
-            if not fit_together([*some, part]):
-                yield some
-                some = []
-            some.append(part)
-    if some:
-        yield some
-
-
-def occurring_pieces(stacks: Sequence[NDArray[np.uint8]], positions: int, length: int) -> Iterator[Piece]:
-    """The cells that images have, as `occurring` gives them, but of `length` positions at a time.
+def occurring_pieces(cells: ImageCells, n_images: int, length: int) -> Iterator[Piece]:
+    """What images have, as `occurring` gives it, but of `length` positions at a time.
 
     Args:
-        stacks: that `fit_together`, of images of so many `positions`.
+        n_images: how many images have been put into `cells`.
+        length: a multiple of the positions that make a group.
     """
-    flat = [positions_of(stack, positions) for stack in stacks] or [np.empty((0, positions, 3), np.uint8)]
-    most = min(length, positions) * min(CELLS, sum(map(len, flat)))
+    most = min(length, cells.positions) * min(CELLS, n_images) + kernels().EXCESS
     memory = kept_memory() or ReusedMemory(thread_count() + 2)
 
     def piece(start: int) -> Callable[[], Piece]:
         keys, counts = np.frombuffer(memory.take(2 * most * _BYTES), np.uint32, 2 * most).reshape(2, most)
 
         def found() -> Piece:
-            number = kernels().occurring_in(keys, counts, flat, start, min(start + length, positions))
+            stop = min(start + length, cells.positions)
+            number = kernels().occurring_in(keys, counts, cells, n_images, start, stop)
             return keys[:number], counts[:number]
 
         return found
 
-    return _in_turn(map(piece, range(0, positions, length)))
+    return _in_turn(map(piece, range(0, cells.positions, length)))
 
 
 def _in_turn(calls: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
@@ -214,7 +208,9 @@ def share_out(length: int, work: Callable[[int, int], None], fewest: int = _FEWE
 
 
 def _ranges(length: int, fewest: int = _FEWEST_POSITIONS) -> list[tuple[int, int]]:
-    parts = max(1, min(thread_count(), length // fewest))
+    if length < 2 * fewest:
+        return [(0, length)]
+    parts = min(thread_count(), length // fewest)
     bounds = np.linspace(0, length, parts + 1).astype(int).tolist()
     return list(pairwise(bounds))
 

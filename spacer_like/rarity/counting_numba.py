@@ -1,11 +1,10 @@
 """Counting and looking up colours by position at the speed of memory; the same to the same bits as `counting_numpy`.
 
-Numbers of a block of positions stay in the core's cache while the images pass by.
+What is counted at a time stays in the core's cache while the images pass by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,32 +12,61 @@ from numba import int64, uint16, uint64
 from numpy.typing import NDArray
 
 from spacer_like.rarity.bins import CELLS, channel_parts
-from spacer_like.rarity.compiling import WIDTH_OF_A_MASK, compiled, prefetch, trailing_zeros, which_are_not_zero
-from spacer_like.rarity.counting_numpy import MOST_IMAGES, MOST_STACKS
-from spacer_like.rarity.vector_cells import PIXELS, store_cells
+from spacer_like.rarity.compiling import (
+    WIDTH_OF_A_MASK,
+    WIDTH_OF_COMPRESSION,
+    can_compress,
+    compiled,
+    compress_into,
+    prefetch,
+    trailing_zeros,
+    which_are_not_zero,
+)
+from spacer_like.rarity.image_cells import GROUP_LENGTH, IMAGES, POSITIONS, ImageCells
+from spacer_like.rarity.vector_cells import store_cells
 
-# Read from an image at a time: less waits for memory more often, and of many images more is too much for the cache.
+# Of an image that is looked up, and of one whose cells are written, at a time.
 _BLOCK = 256
-# Counted together: times 1000 cells of 2 bytes, within a core's first cache.
-_GROUP = PIXELS
 _IMAGES_AHEAD = 4
+_GROUPS_AHEAD = 2
 _BYTES_OF_A_CACHE_LINE = 64
-# Numbers of a group, of all images one after the other; one more image, for groups that all began at the same place of
-# the cache would drive each other out.
-_GROUP_LENGTH = (MOST_IMAGES + 1) * _GROUP
-_LENGTH = _BLOCK // _GROUP * _GROUP_LENGTH
+_NUMBERS_OF_A_CACHE_LINE = 32
+EXCESS = WIDTH_OF_COMPRESSION
+"""How much is written past what occurs."""
+# 32 KB: the core's first cache holds what is counted.
+_COUNTED_LENGTH = POSITIONS * CELLS
 
 
-def count_into(counts: Any, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
+def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start: int, stop: int) -> None:
+    """See `counting_numpy.number_into`."""
+    if stop <= start:
+        return
+    if not 0 <= place + start < place + stop <= cells.room or pixels.shape[1] != cells.positions:
+        raise ValueError(f"Images {place + start} to {place + stop} would be written outside of their room.")
+    frozen = pixels[start:stop].view()
+    frozen.flags.writeable = False
+    _number(cells.values, frozen, *channel_parts(), place + start, cells.block_length)
+
+
+def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int) -> None:
     """See `counting_numpy.count_into`."""
-    _count(counts, _alike(stacks), *channel_parts(), start, stop)
+    _count(counts, cells.values, _checked(cells, n_images, start, stop), cells.block_length, start, stop)
 
 
 def occurring_in(
-    keys: NDArray[np.uint32], values: NDArray[np.uint32], stacks: Sequence[NDArray[np.uint8]], start: int, stop: int
+    keys: NDArray[np.uint32], values: NDArray[np.uint32], cells: ImageCells, n_images: int, start: int, stop: int
 ) -> int:
     """See `counting_numpy.occurring_in`."""
-    return int(_occurring_in(keys, values, _alike(stacks), *channel_parts(), start, stop))
+    n_images = _checked(cells, n_images, start, stop)
+    if min(len(keys), len(values)) < (stop - start) * min(CELLS, n_images) + EXCESS:
+        raise ValueError("What occurs would be written past the end.")
+    return int(_occurring_in(keys, values, cells.values, n_images, cells.block_length, start, stop))
+
+
+def _checked(cells: ImageCells, n_images: int, start: int, stop: int) -> int:
+    if n_images > cells.room or start % POSITIONS or stop > cells.positions:
+        raise ValueError(f"{n_images} images at positions {start} to {stop} would be read from outside of their room.")
+    return n_images
 
 
 def number_occurring(counts: Any, start: int, stop: int) -> int:
@@ -77,86 +105,90 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
     _multiplicities(found, counts, start, stop)
 
 
-def _alike(stacks: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], ...]:
-    """Always as many stacks of the same type, for a function is compiled for types."""
-    if len(stacks) > MOST_STACKS or sum(map(len, stacks)) > MOST_IMAGES:
-        raise ValueError(f"More than {MOST_IMAGES} images, or {MOST_STACKS} stacks, would be written past the end.")
-    views = [stack.view() for stack in stacks]
-    views += [stacks[0][:0] for _ in range(MOST_STACKS - len(views))]
-    for view in views:
-        view.flags.writeable = False
-    return tuple(views)
+@compiled
+def _number(cells, pixels, red, green, blue, place, block_length):  # type: ignore[no-untyped-def]
+    values, positions, row = pixels.reshape(-1), pixels.shape[1], uint64(3 * pixels.shape[1])
+    whole = positions // POSITIONS
+    for low in range(0, whole, _BLOCK // POSITIONS):
+        high = min(low + _BLOCK // POSITIONS, whole)
+        for image in range(pixels.shape[0]):
+            block, number = divmod(place + image, IMAGES)
+            sink = uint64(block * block_length + low * GROUP_LENGTH + number * POSITIONS)
+            source = uint64(image) * row + uint64(low * 3 * POSITIONS)
+            for _ in range(low, high):
+                prefetch(cells, sink + uint64(_BLOCK // POSITIONS * GROUP_LENGTH))
+                store_cells(cells, sink, values, source)
+                sink += uint64(GROUP_LENGTH)
+                source += uint64(3 * POSITIONS)
+    for image in range(pixels.shape[0]):
+        block, number = divmod(place + image, IMAGES)
+        sink = uint64(block * block_length + whole * GROUP_LENGTH + number * POSITIONS)
+        for position in range(whole * POSITIONS, positions):
+            first = uint64(image) * row + uint64(3 * position)
+            cells[sink] = red[values[first]] + green[values[first + uint64(1)]] + blue[values[first + uint64(2)]]
+            sink += uint64(1)
 
 
 @compiled
-def _count(counts, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    totals = counts.reshape(-1)
-    numbers, counted = np.empty(_LENGTH, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
-    for low in range(start, stop, _BLOCK):
-        high = min(low + _BLOCK, stop)
-        n_images = _number_cells(numbers, stacks, red, green, blue, low, high)
-        for first in range(low, high, _GROUP):
-            _count_group(counted, numbers, (first - low) // _GROUP, n_images, high - first)
-            row = uint64(first * CELLS)
-            for cell in range(uint64(min(_GROUP, high - first) * CELLS)):
-                totals[row + cell] += counted[cell]
-            counted[:] = 0
+def _count(counts, cells, n_images, block_length, start, stop):  # type: ignore[no-untyped-def]
+    totals, counted = counts.reshape(-1), np.zeros(_COUNTED_LENGTH, np.uint16)
+    for first in range(start, stop, POSITIONS):
+        _count_group(counted, cells, n_images, block_length, first, stop)
+        row = uint64(first * CELLS)
+        for cell in range(uint64(min(POSITIONS, stop - first) * CELLS)):
+            totals[row + cell] += counted[cell]
+        counted[:] = 0
 
 
 @compiled
-def _occurring_in(keys, values, stacks, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    numbers, counted = np.empty(_LENGTH, np.uint16), np.zeros(_GROUP * CELLS, np.uint16)
-    done = uint64(0)
-    for low in range(start, stop, _BLOCK):
-        high = min(low + _BLOCK, stop)
-        n_images = _number_cells(numbers, stacks, red, green, blue, low, high)
-        for first in range(low, high, _GROUP):
-            _count_group(counted, numbers, (first - low) // _GROUP, n_images, high - first)
-            row = uint64(first * CELLS)
-            for begin in range(uint64(0), uint64(_GROUP * CELLS), uint64(WIDTH_OF_A_MASK)):
-                occur = which_are_not_zero(counted, begin)
-                while occur:
-                    cell = begin + trailing_zeros(occur)
-                    occur &= occur - uint64(1)
-                    keys[done], values[done] = row + cell, counted[cell]
-                    done += uint64(1)
-            counted[:] = 0
+def _compressed(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
+    """Write the counts that are not 0, and their keys, from the place `done` on; where the next ones go."""
+    for begin in range(uint64(0), uint64(_COUNTED_LENGTH), uint64(WIDTH_OF_COMPRESSION)):
+        done += compress_into(keys, values, done, counted, begin, first_key + begin)
     return done
 
 
 @compiled
-def _number_cells(numbers, stacks, red, green, blue, low, high):  # type: ignore[no-untyped-def]
-    """The cells that images have at positions, [group, image, position]; how many images there are."""
-    whole = uint64((high - low) // _GROUP)
-    place = uint64(0)
-    for stack in stacks:
-        pixels, row, images = stack.reshape(-1), uint64(3 * stack.shape[1]), uint64(stack.shape[0])
-        for image in range(images):
-            _ask_for(pixels, min(image + uint64(_IMAGES_AHEAD), images - uint64(1)) * row, low, high)
-            source = image * row + uint64(3 * low)
-            for group in range(whole):
-                store_cells(numbers, place + group * uint64(_GROUP_LENGTH), pixels, source)
-                source += uint64(3 * _GROUP)
-            for position in range(uint64(high - low) - whole * uint64(_GROUP)):
-                cell = red[pixels[source]] + green[pixels[source + uint64(1)]] + blue[pixels[source + uint64(2)]]
-                numbers[place + whole * uint64(_GROUP_LENGTH) + position] = cell
-                source += uint64(3)
-            place += uint64(_GROUP)
-    return place // uint64(_GROUP)
+def _one_after_the_other(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
+    """As `_compressed`, on every processor, in a third more time."""
+    for begin in range(uint64(0), uint64(_COUNTED_LENGTH), uint64(WIDTH_OF_A_MASK)):
+        occur = which_are_not_zero(counted, begin)
+        while occur:
+            cell = begin + trailing_zeros(occur)
+            occur &= occur - uint64(1)
+            keys[done], values[done] = first_key + cell, counted[cell]
+            done += uint64(1)
+    return done
+
+
+_those_not_zero = _compressed if can_compress() else _one_after_the_other
 
 
 @compiled
-def _count_group(counted, numbers, group, n_images, positions):  # type: ignore[no-untyped-def]
-    """Add the cells of a group of `positions`, at most `_GROUP`, to `counted`."""
-    place = uint64(group * _GROUP_LENGTH)
-    for _ in range(n_images):
-        if positions >= _GROUP:
-            for position in range(uint64(_GROUP)):
-                counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
-        else:
-            for position in range(uint64(positions)):
-                counted[position * uint64(CELLS) + uint64(numbers[place + position])] += uint16(1)
-        place += uint64(_GROUP)
+def _occurring_in(keys, values, cells, n_images, block_length, start, stop):  # type: ignore[no-untyped-def]
+    done, counted = uint64(0), np.zeros(_COUNTED_LENGTH, np.uint16)
+    for first in range(start, stop, POSITIONS):
+        _count_group(counted, cells, n_images, block_length, first, stop)
+        done = _those_not_zero(keys, values, done, counted, uint64(first * CELLS))
+        counted[:] = 0
+    return done
+
+
+@compiled
+def _count_group(counted, cells, n_images, block_length, first, stop):  # type: ignore[no-untyped-def]
+    """Add the cells of a group, which begins at the position `first`, to `counted`."""
+    for image in range(0, n_images, IMAGES):
+        place = uint64(image // IMAGES * block_length + first * IMAGES)
+        for line in range(uint64(0), uint64(GROUP_LENGTH), uint64(_NUMBERS_OF_A_CACHE_LINE)):
+            prefetch(cells, place + uint64(_GROUPS_AHEAD * GROUP_LENGTH) + line)
+        for _ in range(min(IMAGES, n_images - image)):
+            if stop - first >= POSITIONS:
+                for position in range(uint64(POSITIONS)):
+                    counted[position * uint64(CELLS) + uint64(cells[place + position])] += uint16(1)
+            else:
+                for position in range(uint64(stop - first)):
+                    counted[position * uint64(CELLS) + uint64(cells[place + position])] += uint16(1)
+            place += uint64(POSITIONS)
 
 
 @compiled

@@ -6,21 +6,23 @@ the positions (or the rows) that a call works on, so that several threads may sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spacer_like.rarity.bins import CELLS, cells_of
+from spacer_like.rarity.image_cells import IMAGES, POSITIONS, n_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spacer_like.rarity.image_cells import ImageCells
+
 Counts = Any
 """An array of uint16, uint32 or uint64."""
 
-MOST_IMAGES, MOST_STACKS = 1024, 32
-"""How many images, in how many stacks, are counted in one call."""
+EXCESS = 0
+"""How much is written past what occurs."""
 _POSITIONS_AT_ONCE = 256
 _ROWS_AT_ONCE = 32
 
@@ -34,29 +36,39 @@ def _keys(stack: NDArray[np.uint8], low: int, high: int) -> NDArray[np.int64]:
     return cells_of(stack[:, low:high]) + CELLS * np.arange(high - low, dtype=np.int64)
 
 
-def count_into(counts: Counts, stacks: Sequence[NDArray[np.uint8]], start: int, stop: int) -> None:
-    """Count each image's colour at each position; at most `MOST_IMAGES` in `MOST_STACKS` stacks, and one stack."""
+def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start: int, stop: int) -> None:
+    """Put the cells of images `start` to `stop` of a stack, whose first has this `place`, into their room."""
+    positions, blocks = pixels.shape[1], cells.blocks
+    padded = np.zeros(blocks.shape[1] * POSITIONS, np.uint16)
+    for image in range(start, stop):
+        padded[:positions] = cells_of(pixels[image])
+        block, number = divmod(place + image, IMAGES)
+        blocks[block, :, number] = padded.reshape(-1, POSITIONS)
+
+
+def count_into(counts: Counts, cells: ImageCells, n_images: int, start: int, stop: int) -> None:
+    """Count each image's colour at each position; `start` is the first of a group."""
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
         # Named, so that its memory is given back after the next one's was taken: else both are paid for each time.
-        found = _counted(stacks, low, high)
+        found = _counted(cells, n_images, low, high)
         counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
 
 
 def occurring_in(
-    keys: NDArray[np.uint32], values: NDArray[np.uint32], stacks: Sequence[NDArray[np.uint8]], start: int, stop: int
+    keys: NDArray[np.uint32], values: NDArray[np.uint32], cells: ImageCells, n_images: int, start: int, stop: int
 ) -> int:
     """The cells that images have at positions, by key (position * 1000 + cell), and their counts.
 
     Args:
-        keys, values: as long as there are pixels at these positions, or as cells if those are fewer.
-        stacks: as for `count_into`.
+        keys, values: as long as there are pixels at these positions, or as cells if those are fewer, and `EXCESS`.
+        start: the first of a group.
 
     Returns:
         How many cells there are.
     """
     done = 0
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
-        counted = _counted(stacks, low, high)
+        counted = _counted(cells, n_images, low, high)
         found = np.flatnonzero(counted)
         keys[done : done + len(found)] = found + low * CELLS
         values[done : done + len(found)] = counted[found]
@@ -64,10 +76,13 @@ def occurring_in(
     return done
 
 
-def _counted(stacks: Sequence[NDArray[np.uint8]], low: int, high: int) -> NDArray[np.int64]:
+def _counted(cells: ImageCells, n_images: int, low: int, high: int) -> NDArray[np.int64]:
     """Counts of the positions from `low` to `high`, [(high - low) * 1000]."""
-    keys = [_keys(stack, low, high).reshape(-1) for stack in stacks]
-    return np.bincount(keys[0] if len(keys) == 1 else np.concatenate(keys), minlength=(high - low) * CELLS)
+    groups = slice(low // POSITIONS, n_groups(high))
+    by_position = cells.blocks[: -(-n_images // IMAGES), groups].transpose(1, 3, 0, 2)
+    some = by_position.reshape(by_position.shape[0] * POSITIONS, -1)[: high - low, :n_images]
+    keys = some + CELLS * np.arange(high - low, dtype=np.int64)[:, None]
+    return np.bincount(keys.reshape(-1), minlength=(high - low) * CELLS)
 
 
 def number_occurring(counts: Counts, start: int, stop: int) -> int:

@@ -6,9 +6,10 @@ collection may be in a sum once only, and can be taken away again. Counts are ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
+from threading import Condition
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -20,19 +21,19 @@ from spacer_like.rarity.counting import (
     add_into,
     count_into,
     empty_counts,
-    fit_together,
+    number_into,
     occurring,
     occurring_pieces,
     positions_of,
     subtract_into,
     tally_into,
 )
+from spacer_like.rarity.image_cells import ImageCells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POSITIONS_IN_A_PIECE = 2048
-_MOST_WAITING_BYTES = 160 * 2**20
 _LARGEST_UINT16 = 2**16 - 1
 _LARGEST_UINT32 = 2**32 - 1
 
@@ -100,20 +101,16 @@ class DenseCounts:
 
 
 @dataclass(frozen=True)
-class StackCounts:
-    """Counts of images that are at hand, found when they are asked for.
-
-    Attributes:
-        stacks: each uint8 [n, size, size, 3]; they `fit_together`.
-    """
+class WaitingCounts:
+    """Counts of images whose cells are at hand, found when they are asked for."""
 
     header: Header
     collections: Mapping[str, int]
-    stacks: Sequence[NDArray[np.uint8]]
+    cells: ImageCells
 
     def pieces(self) -> Iterator[Piece]:
         """See `Counted`."""
-        return occurring_pieces(self.stacks, self.header.positions, POSITIONS_IN_A_PIECE)
+        return occurring_pieces(self.cells, sum(self.collections.values()), POSITIONS_IN_A_PIECE)
 
 
 @dataclass(frozen=True)
@@ -222,10 +219,9 @@ def check_fits_dense(largest: int) -> None:
 
 
 class HistogramBuilder:
-    """Counts images as they come; its memory does not grow with their number.
+    """Counts images as they come, from several threads if need be; its memory does not grow with their number.
 
-    Up to a thousand wait, in 160 MiB: of so many, what occurs is found at once, without a count for each colour that
-    there could be.
+    Up to a thousand wait: of so many, what occurs is found at once, without a count for each colour there could be.
 
     Args:
         header: says the size of the squares.
@@ -234,26 +230,45 @@ class HistogramBuilder:
     def __init__(self, header: Header) -> None:
         self._header = header
         self._counts: Any = None
-        self._waiting: list[NDArray[np.uint8]] = []
+        self._cells = ImageCells.empty(header.positions)
+        self._waiting = 0
+        self._being_added = 0
+        self._turn = Condition()
         self.n_images = 0
 
     def add(self, stack: NDArray[np.uint8]) -> None:
-        """Count images, uint8 [n, size, size, 3], which must not be changed afterwards: they may be looked at later."""
-        if self.n_images + len(stack) > _LARGEST_UINT32:
-            raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-        # Looked at more than once: a stack that does not lie in one piece is copied here, once.
-        stack = positions_of(stack, self._header.positions).reshape(stack.shape)
-        if not _may_wait([*self._waiting, stack]):
-            self._count_waiting()
-        self._waiting.append(stack)
-        self.n_images += len(stack)
-        if not _may_wait(self._waiting):
-            self._count_waiting()
+        """Count images, uint8 [n, size, size, 3]."""
+        positions_of(stack[:0], self._header.positions)
+        while len(stack):
+            place, count = self._places_for(len(stack))
+            try:
+                number_into(self._cells, stack[:count], place)
+            finally:
+                with self._turn:
+                    self._being_added -= 1
+                    self._turn.notify_all()
+            stack = stack[count:]
 
-    def counted(self, collection_id: str) -> DenseCounts | StackCounts:
-        """What was counted so far, not copied."""
+    def _places_for(self, wanted: int) -> tuple[int, int]:
+        """The first of places in the room of waiting images, and how many, not more than are `wanted`."""
+        with self._turn:
+            if self.n_images + wanted > _LARGEST_UINT32:
+                raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
+            while self._waiting == self._cells.room:
+                if self._being_added:
+                    self._turn.wait()
+                else:
+                    self._count_waiting()
+            place, count = self._waiting, min(wanted, self._cells.room - self._waiting)
+            self._waiting += count
+            self._being_added += 1
+            self.n_images += count
+            return place, count
+
+    def counted(self, collection_id: str) -> DenseCounts | WaitingCounts:
+        """What was counted so far, not copied: until the next is added."""
         if self._counts is None:
-            return StackCounts(self._header, {collection_id: self.n_images}, tuple(self._waiting))
+            return WaitingCounts(self._header, {collection_id: self.n_images}, self._cells)
         return self.dense(collection_id)
 
     def dense(self, collection_id: str) -> DenseCounts:
@@ -277,12 +292,8 @@ class HistogramBuilder:
             self._counts = empty_counts(self._header.positions, wide)
         elif self._counts.dtype != wide:
             self._counts = self._counts.astype(wide)
-        count_into(self._counts, self._waiting)
-        self._waiting = []
-
-
-def _may_wait(stacks: Sequence[NDArray[np.uint8]]) -> bool:
-    return fit_together(stacks) and sum(stack.nbytes for stack in stacks) <= _MOST_WAITING_BYTES
+        count_into(self._counts, self._cells, self._waiting)
+        self._waiting = 0
 
 
 class HistogramSum:

@@ -9,9 +9,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from spacer_like.rarity.bins import CHANNEL_STEPS
+from spacer_like.rarity.image_cells import POSITIONS as PIXELS
 
-PIXELS = 16
-"""How many there are at once."""
 # (value * 2571) >> 16 is the bin of every value up to 254, whose bin is also that of 255.
 FACTOR, SHIFT, LARGEST = 2571, 16, 254
 

@@ -7,10 +7,23 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import simplejpeg
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from spacer_like.images.decode import open_image, to_rgb_array
-from spacer_like.images.fast_jpeg import decoded_jpeg
+from spacer_like.images.fast_jpeg import decoded_jpeg, decoded_photograph, jpeg_frame
+
+SQUARE = Image.radial_gradient("L").resize((24, 20))
+BEFORE_THE_FRAME = 250
+"""Bytes of a file, in which all that stands before its pixels begins."""
+
+
+def jpeg(mode="RGB", **options) -> bytes:
+    sink = BytesIO()
+    SQUARE.convert(mode).save(sink, "JPEG", **options)
+    return sink.getvalue()
 
 
 def fast(data):
@@ -80,3 +93,62 @@ def test_without_the_package_pillow_decodes(pixels, encode, monkeypatch):
     monkeypatch.setattr("spacer_like.images.fast_jpeg.find_spec", lambda name: None)
     assert fast(data) is None
     assert np.array_equal(to_rgb_array(open_image(data, "reef.jpg")), with_it)
+
+
+@pytest.mark.parametrize(
+    ("data", "components"),
+    [
+        (jpeg(), 3),
+        (jpeg(progressive=True), 3),
+        (jpeg(keep_rgb=True, subsampling=0), 3),
+        (jpeg(comment="a reef", exif=Image.Exif(), icc_profile=b"\xff\xc0" * 70_000), 3),
+        (jpeg("L"), 1),
+        (jpeg("CMYK"), 4),
+    ],
+    ids=["photograph", "progressive", "stored as RGB", "much before the frame", "grey", "cmyk"],
+)
+def test_the_frame_is_found(data, components):
+    assert jpeg_frame(data) == (20, 24, components)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff\xd8\xff", jpeg()[:100], b"\xff\xd8\xff\xd9" + jpeg(), b"\xff\xd8\xff\xfe\0\2" + b"\xff\xfe\0\2" * 2**20],
+    ids=["nothing more", "cut short", "ended", "of a million segments"],
+)
+def test_a_frame_that_is_not_found_is_none(data):
+    assert jpeg_frame(data) is None
+
+
+@given(
+    st.sampled_from([jpeg(), jpeg(progressive=True), jpeg("CMYK"), jpeg("L")]),
+    st.lists(
+        st.tuples(st.integers(2, BEFORE_THE_FRAME), st.integers(0, 255) | st.sampled_from([0xC0, 0xFF])), max_size=3
+    ),
+    st.integers(0, BEFORE_THE_FRAME),
+    st.binary(max_size=6),
+)
+def test_a_frame_that_is_found_is_the_decoders(data, changes, place, inserted):
+    """Its size is held against the limit of pixels, so that the decoder must not see another one."""
+    changed = bytearray(data)
+    for at, value in changes:
+        changed[at] = value
+    changed[place:place] = inserted
+    hostile = bytes(changed)
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(hostile)
+    except ValueError:
+        return
+    found = jpeg_frame(hostile)
+    if found is not None and hostile.startswith(b"\xff\xd8\xff"):
+        assert found == (height, width, {"Gray": 1, "CMYK": 4, "YCCK": 4}.get(colours, 3))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_only_photographs_in_colours_are_decoded_from_bytes(mode):
+    memory = np.zeros((20, 24, 3), np.uint8)
+    assert decoded_photograph(jpeg(mode), 10**6, memory) is None
+    assert decoded_photograph(jpeg(), 479, memory) is None
+    assert not memory.any()
+    assert decoded_photograph(jpeg(), 480, memory) is memory
+    assert np.array_equal(memory, np.asarray(Image.open(BytesIO(jpeg()))))

@@ -148,6 +148,36 @@ def test_a_few_places_of_a_collection_are_read(form, tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_a_collection_is_handed_over_whole(folder, form, tmp_path):
+    loc = stored(folder, form, {str(number): number for number in range(25)}, tmp_path)
+    with open_collection(loc, EIGHT) as collection:
+        for _ in range(2):
+            found = []
+            collection.hand_over(lambda pixels: found.extend(map(np.copy, pixels)))  # noqa: B023
+            by_bytes = sorted(image.tobytes() for image in found)
+            assert by_bytes == sorted(picture(seed).tobytes() for seed in range(25))
+
+
+def test_what_cannot_be_handed_over_is_told_as_by_batches():
+    loc = DataLocation("memory", "apes/")
+    for number in range(0, 90, 3):
+        storage.write_bytes(inside(loc, str(number)), png(number))
+        storage.write_bytes(inside(loc, str(number + 1)), b"no image")
+        storage.write_bytes(inside(loc, f"{number}.jpg"), b"another")
+    with open_collection(loc, EIGHT) as collection:
+        drained(collection)
+        by_batches = list(collection.unreadable)
+        for _ in range(2):
+            found, told = [], []
+            with progress.listening(lambda *report: told.append(report)):  # noqa: B023
+                collection.hand_over(lambda pixels: found.extend(pixels))  # noqa: B023
+            assert collection.unreadable == by_batches
+            assert len(by_batches) == 60
+            assert len(found) == 30
+            assert told[-1] == ("images of memory://apes/", 60, 60)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_collection_may_be_read_again(form, tmp_path):
     loc = stored(DataLocation("memory", "apes/"), form, {"1": 1, "2": 2, "3": 3}, tmp_path)
     if form == "files":

@@ -12,8 +12,10 @@ from spacer_like import config
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity import counting, counting_numpy
 from spacer_like.rarity.bins import CELLS, cells_of
+from spacer_like.rarity.image_cells import ImageCells
 
 counting_numba = pytest.importorskip("spacer_like.rarity.counting_numba")
+can_compress = pytest.importorskip("spacer_like.rarity.compiling").can_compress
 DTYPES = pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
 SIZE = 20
 POSITIONS = SIZE * SIZE
@@ -39,11 +41,20 @@ def kernels(request, monkeypatch):
     return request.param
 
 
+def room_with(*stacks):
+    """The cells of stacks, and how many images they are."""
+    cells, n_images = ImageCells.empty(POSITIONS), 0
+    for stack in stacks:
+        counting.number_into(cells, stack, n_images)
+        n_images += len(stack)
+    return cells, n_images
+
+
 @DTYPES
 def test_each_image_counts_once_at_each_position(kernels, dtype):
     stack = images(0)
     counts = counting.empty_counts(POSITIONS, dtype)
-    counting.count_into(counts, [stack])
+    counting.count_into(counts, *room_with(stack))
     assert counts.dtype == dtype
     np.testing.assert_array_equal(counts, counted_one_by_one(stack))
 
@@ -51,13 +62,13 @@ def test_each_image_counts_once_at_each_position(kernels, dtype):
 def test_counting_adds_to_what_is_there(kernels):
     counts = counting.empty_counts(POSITIONS)
     for part in np.array_split(images(1), [0, 1, 4]):
-        counting.count_into(counts, [part])
+        counting.count_into(counts, *room_with(part))
     np.testing.assert_array_equal(counts, counted_one_by_one(images(1)))
 
 
 def test_a_stack_that_does_not_lie_in_one_piece_is_counted(kernels):
     counts = counting.empty_counts(POSITIONS)
-    counting.count_into(counts, [images(2)[::2, ::-1]])
+    counting.count_into(counts, *room_with(images(2)[::2, ::-1]))
     np.testing.assert_array_equal(counts, counted_one_by_one(images(2)[::2, ::-1]))
 
 
@@ -75,17 +86,33 @@ def test_a_stack_that_does_not_lie_in_one_piece_is_counted(kernels):
 def test_what_is_no_stack_of_such_images_is_refused(stack):
     counts = counting.empty_counts(POSITIONS)
     with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
-        counting.count_into(counts, [stack])
+        counting.number_into(ImageCells.empty(POSITIONS), stack, 0)
     with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
         counting.looked_up(counts, stack)
-    assert not counts.any()
 
 
-def test_stacks_are_counted_together(kernels):
-    counts = counting.empty_counts(POSITIONS)
-    counting.count_into(counts, [images(0), images(1, n=0), images(2, n=1200), images(3, n=1)])
-    together = np.concatenate([images(0), images(2, n=1200), images(3, n=1)])
-    np.testing.assert_array_equal(counts, counted_one_by_one(together))
+@pytest.mark.parametrize("numbers", [[7, 0, 900, 1], [1, 1, 1], [16, 16], [15, 2], [1024]])
+def test_images_have_their_cells_in_the_room(kernels, numbers):
+    stacks = [images(seed, n) for seed, n in enumerate(numbers)]
+    cells, n_images = room_with(*stacks)
+    by_image = cells.blocks.transpose(0, 2, 1, 3).reshape(cells.room, -1)
+    np.testing.assert_array_equal(
+        by_image[:n_images, :POSITIONS], cells_of(np.concatenate(stacks)).reshape(n_images, POSITIONS)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 17])
+def test_images_of_any_size_are_counted(kernels, size):
+    """Also of so few positions that no group is whole."""
+    stack = images(0, n=40)[:, :size, :size]
+    cells, counts = ImageCells.empty(size * size), counting.empty_counts(size * size)
+    counting.number_into(cells, stack, 0)
+    counting.count_into(counts, cells, 40)
+    expected = counted_one_by_one(images(0, n=40)).reshape(SIZE, SIZE, CELLS)[:size, :size].reshape(-1, CELLS)
+    np.testing.assert_array_equal(counts, expected)
+    (keys, found), *_ = counting.occurring_pieces(cells, 40, 512)
+    np.testing.assert_array_equal(keys, np.flatnonzero(expected))
+    np.testing.assert_array_equal(found, expected[expected > 0])
 
 
 def test_every_value_of_every_channel_is_counted_in_its_bin(kernels):
@@ -95,16 +122,16 @@ def test_every_value_of_every_channel_is_counted_in_its_bin(kernels):
         ramp[channel, :, channel] = np.arange(POSITIONS) % 256
     stack = np.concatenate([ramp, ramp[:, ::-1]]).reshape(6, SIZE, SIZE, 3)
     counts = counting.empty_counts(POSITIONS)
-    counting.count_into(counts, [stack])
+    counting.count_into(counts, *room_with(stack))
     np.testing.assert_array_equal(counts, counted_one_by_one(stack))
 
 
-@pytest.mark.parametrize("length", [1, 33, 200, POSITIONS, 5000])
+@pytest.mark.parametrize("length", [16, 32, 208, 512])
 @pytest.mark.parametrize("numbers", [[], [0], [7], [3, 0, 1, 12], [1000, 24]])
-def test_what_occurs_in_stacks_is_what_occurs_in_their_counts(kernels, length, numbers):
+def test_what_occurs_in_images_is_what_occurs_in_their_counts(kernels, length, numbers):
     stacks = [images(seed, n, colours=30) for seed, n in enumerate(numbers)]
     expected = counted_one_by_one(np.concatenate([images(0, n=0), *stacks]))
-    pieces = [(keys.copy(), found.copy()) for keys, found in counting.occurring_pieces(stacks, POSITIONS, length)]
+    pieces = [(keys.copy(), found.copy()) for keys, found in counting.occurring_pieces(*room_with(*stacks), length)]
     assert len(pieces) == -(-POSITIONS // length)
     keys, found = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     assert (keys.dtype, found.dtype) == (np.uint32, np.uint32)
@@ -113,31 +140,68 @@ def test_what_occurs_in_stacks_is_what_occurs_in_their_counts(kernels, length, n
 
 
 def test_pieces_that_are_kept_stay_as_they_were(kernels):
-    stacks = [images(0)]
-    kept = list(counting.occurring_pieces(stacks, POSITIONS, 50))
-    copied = [keys.copy() for keys, _ in counting.occurring_pieces(stacks, POSITIONS, 50)]
+    room = room_with(images(0))
+    kept = list(counting.occurring_pieces(*room, 48))
+    copied = [keys.copy() for keys, _ in counting.occurring_pieces(*room, 48)]
     assert [keys.tolist() for keys, _ in kept] == [keys.tolist() for keys in copied]
 
 
 def test_who_wants_no_more_pieces_leaves_no_thread_behind(kernels):
-    pieces = counting.occurring_pieces([images(0)], POSITIONS, 10)
+    pieces = counting.occurring_pieces(*room_with(images(0)), 16)
     next(pieces)
     pieces.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("counting")]
 
 
-def test_no_more_is_counted_at_once_than_there_is_room_for():
-    stacks = [images(0, n=1).reshape(1, POSITIONS, 3)]
-    for too_many in (stacks * 33, [np.repeat(stacks[0], 1025, axis=0)]):
-        with pytest.raises(ValueError, match="1024 images, or 32 stacks"):
-            counting_numba.count_into(counting.empty_counts(POSITIONS), too_many, 0, POSITIONS)
+class TestWhatIsOutsideOfTheRoom:
+    """Compiled functions do not look where they write."""
+
+    def test_images_have_no_cells_there(self):
+        cells, stack = ImageCells.empty(POSITIONS), images(0, n=2).reshape(2, POSITIONS, 3)
+        for place in (-1, cells.room - 1):
+            with pytest.raises(ValueError, match="outside of their room"):
+                counting_numba.number_into(cells, stack, place, 0, 2)
+        with pytest.raises(ValueError, match="outside of their room"):
+            counting_numba.number_into(cells, stack[:, 1:], 0, 0, 2)
+
+    @pytest.mark.parametrize(
+        ("n_images", "start", "stop"), [(1025, 0, POSITIONS), (1, 0, POSITIONS + 1), (1, 8, POSITIONS)]
+    )
+    def test_nothing_is_counted_there(self, n_images, start, stop):
+        keys, values = np.empty((2, 2 * POSITIONS * CELLS), np.uint32)
+        cells, counts = ImageCells.empty(POSITIONS), counting.empty_counts(POSITIONS)
+        with pytest.raises(ValueError, match="outside of their room"):
+            counting_numba.count_into(counts, cells, n_images, start, stop)
+        with pytest.raises(ValueError, match="outside of their room"):
+            counting_numba.occurring_in(keys, values, cells, n_images, start, stop)
+
+    def test_what_occurs_is_not_written_there(self):
+        cells, n_images = room_with(images(0))
+        keys, values = np.empty((2, n_images * POSITIONS), np.uint32)
+        with pytest.raises(ValueError, match="past the end"):
+            counting_numba.occurring_in(keys, values, cells, n_images, 0, POSITIONS)
 
 
-def test_stacks_that_may_not_be_written_to_are_counted_like_others():
+@pytest.mark.skipif(not can_compress(), reason="this processor has no AVX-512")
+@pytest.mark.parametrize("occurring", [0, 1, 40, 16_000])
+def test_what_is_compressed_is_what_is_looked_at_one_after_the_other(occurring):
+    random = np.random.default_rng(0)
+    counted = np.zeros(16_000, np.uint16)
+    counted[random.choice(16_000, occurring, replace=False)] = random.integers(1, 2**16, occurring)
+    answers = []
+    for function in (counting_numba._compressed, counting_numba._one_after_the_other):
+        keys, values = np.zeros((2, occurring + 3 + counting_numba.EXCESS), np.uint32)
+        end = function(keys, values, np.uint64(3), counted, np.uint64(2**32 - 16_000))
+        answers.append((end, keys[:end].tolist(), values[:end].tolist()))
+    assert answers[0] == answers[1]
+    assert answers[0][1][3:] == (np.flatnonzero(counted) + 2**32 - 16_000).tolist()
+
+
+def test_stacks_that_may_not_be_written_to_are_counted_like_others(kernels):
     counts, stack = counting.empty_counts(POSITIONS), images(0)
     frozen = images(1)
     frozen.flags.writeable = False
-    counting.count_into(counts, [stack, frozen])
+    counting.count_into(counts, *room_with(stack, frozen))
     np.testing.assert_array_equal(counts, counted_one_by_one(np.concatenate([stack, frozen])))
     assert stack.flags.writeable
 
@@ -206,31 +270,31 @@ def test_multiplicities_say_how_often_each_number_occurs_and_none_lies_outside(k
 )
 def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
     stack = images(seed, n, colours).reshape(n, POSITIONS, 3)
-    by_numpy, by_numba = (counting.empty_counts(POSITIONS, dtype) for _ in range(2))
-    # Parts that threads would take, of no round number of positions.
-    for start, stop in ((0, 137), (137, 138), (138, POSITIONS)):
-        counting_numpy.count_into(by_numpy, [stack], start, stop)
-        counting_numba.count_into(by_numba, [stack], start, stop)
-    assert by_numpy.tobytes() == by_numba.tobytes()
     answers = []
     for kernels in (counting_numpy, counting_numba):
-        keys, values = (np.empty(kernels.number_occurring(by_numpy, 0, POSITIONS), np.uint32) for _ in range(2))
-        kernels.occurring_into(by_numpy, keys, values, 0, POSITIONS)
-        found_keys, found_values = np.zeros((2, POSITIONS * max(n, 1)), np.uint32)
-        number = kernels.occurring_in(found_keys, found_values, [stack[: n // 2], stack[n // 2 :]], 137, POSITIONS)
+        cells, counts = ImageCells.empty(POSITIONS), counting.empty_counts(POSITIONS, dtype)
+        for start, stop in ((0, n // 3), (n // 3, n)):
+            kernels.number_into(cells, stack, 0, start, stop)
+        # Parts that threads would take, of no round number of positions.
+        for start, stop in ((0, 144), (144, 145), (160, POSITIONS)):
+            kernels.count_into(counts, cells, n, start, stop)
+        keys, values = (np.empty(kernels.number_occurring(counts, 0, POSITIONS), np.uint32) for _ in range(2))
+        kernels.occurring_into(counts, keys, values, 0, POSITIONS)
+        found_keys, found_values = np.zeros((2, POSITIONS * max(n, 1) + kernels.EXCESS), np.uint32)
+        number = kernels.occurring_in(found_keys, found_values, cells, n, 144, POSITIONS)
         found = np.empty((n, POSITIONS), np.uint32)
-        kernels.look_up_into(found, by_numpy, stack, 0, POSITIONS)
+        kernels.look_up_into(found, counts, stack, 0, POSITIONS)
         often = np.empty((n, n + 1), np.uint32)
         kernels.multiplicities_into(often, found, 0, n)
-        arrays = (keys, values, found, often, found_keys[:number], found_values[:number])
+        arrays = (counts, keys, values, found, often, found_keys[:number], found_values[:number])
         answers.append([array.tobytes() for array in arrays])
     assert answers[0] == answers[1]
 
 
-@pytest.mark.parametrize("n", [255, 256, 1024, 1025])
+@pytest.mark.parametrize("n", [255, 256, 1024])
 def test_no_number_of_equal_images_is_too_many_for_a_count(kernels, n):
     counts = counting.empty_counts(POSITIONS)
-    counting.count_into(counts, [np.repeat(images(8, n=1), n, axis=0)])
+    counting.count_into(counts, *room_with(np.repeat(images(8, n=1), n, axis=0)))
     np.testing.assert_array_equal(counts, n * counted_one_by_one(images(8, n=1)))
 
 
@@ -238,17 +302,19 @@ def test_no_number_of_equal_images_is_too_many_for_a_count(kernels, n):
 def test_the_number_of_threads_changes_nothing(threads):
     size = 80
     random = np.random.default_rng(0)
-    stack = random.integers(0, 256, (5, size, size, 3), dtype=np.uint8)
-    counts = counting.empty_counts(size * size)
+    stack = random.integers(0, 256, (50, size, size, 3), dtype=np.uint8)
+    counts, cells = counting.empty_counts(size * size), ImageCells.empty(size * size)
     with config.override(torch_threads=threads):
-        counting.count_into(counts, [stack])
+        counting.number_into(cells, stack, 0)
+        counting.count_into(counts, cells, 50)
         keys, values = counting.occurring(counts)
         found = counting.looked_up(counts, stack)
-    expected = counting.empty_counts(size * size)
-    counting_numpy.count_into(expected, [stack.reshape(5, -1, 3)], 0, size * size)
+    expected = np.zeros((size * size, CELLS), np.int64)
+    for image in cells_of(stack).reshape(50, -1):
+        expected[np.arange(size * size), image] += 1
     np.testing.assert_array_equal(counts, expected)
     np.testing.assert_array_equal(keys, np.flatnonzero(expected))
-    assert int(values.sum()) == 5 * size * size
+    assert int(values.sum()) == 50 * size * size
     assert found.min() >= 1
 
 
@@ -284,5 +350,7 @@ def test_where_no_compiled_function_can_be_kept_each_process_compiles_its_own(mo
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     counts = counting.empty_counts(POSITIONS)
-    module.count_into(counts, [images(0).reshape(-1, POSITIONS, 3)], 0, POSITIONS)
+    cells = ImageCells.empty(POSITIONS)
+    module.number_into(cells, images(0).reshape(-1, POSITIONS, 3), 0, 0, 7)
+    module.count_into(counts, cells, 7, 0, POSITIONS)
     np.testing.assert_array_equal(counts, counted_one_by_one(images(0)))

@@ -1,14 +1,16 @@
 """Histograms are a commutative monoid, exact, and equal however the images were divided."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import HistogramError
-from spacer_like.rarity import histogram
+from spacer_like.rarity import image_cells
 from spacer_like.rarity.bins import CELLS, cells_of
-from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, HistogramBuilder, HistogramSum, StackCounts
+from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, HistogramBuilder, HistogramSum, WaitingCounts
 
 SIZE = 5
 HEADER = Header(SIZE, "bicubic", "drop")
@@ -87,7 +89,7 @@ def test_pieces_are_the_same_whether_images_wait_or_are_counted(parts):
         builder.add(part)
         dense.add(part)
     counted, counts = builder.counted("a"), dense.dense("a")
-    assert isinstance(counted, StackCounts) == (sum(parts) <= 1024 and len(parts) < 40)
+    assert isinstance(counted, WaitingCounts) == (sum(parts) <= 1024)
     assert counted.collections == counts.collections == {"a": len(stack)}
     for (keys, found), (other_keys, other_found) in zip(counted.pieces(), counts.pieces(), strict=True):
         np.testing.assert_array_equal(keys, other_keys)
@@ -96,16 +98,30 @@ def test_pieces_are_the_same_whether_images_wait_or_are_counted(parts):
 
 
 def test_no_more_images_wait_than_their_memory_allows(monkeypatch):
-    monkeypatch.setattr(histogram, "_MOST_WAITING_BYTES", 2 * random_stack(0).nbytes)
+    monkeypatch.setattr(image_cells, "_MOST_BYTES", 2 * 2 * image_cells.block_length(POSITIONS))
     builder = HistogramBuilder(HEADER)
     kinds = []
-    for seed in range(3):
+    for seed in range(6):
         builder.add(random_stack(seed))
         kinds.append(type(builder.counted("a")))
-    assert kinds == [StackCounts, StackCounts, DenseCounts]
+    assert kinds == [WaitingCounts] * 5 + [DenseCounts]
+    assert same_counts(builder.histogram("a"), histogram_of(np.concatenate([random_stack(seed) for seed in range(6)])))
+
+
+def test_images_may_be_added_by_several_threads():
+    stacks = [random_stack(seed, n=1 + seed % 7) for seed in range(800)]
     builder = HistogramBuilder(HEADER)
-    builder.add(random_stack(0, n=13))
-    assert isinstance(builder.counted("a"), DenseCounts)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(builder.add, stacks))
+    assert builder.n_images == sum(map(len, stacks)) > 3 * 1024
+    assert builder.histogram("a") == histogram_of(np.concatenate(stacks))
+
+
+def test_images_may_be_changed_once_they_are_added():
+    builder, stack = HistogramBuilder(HEADER), random_stack(0)
+    builder.add(stack)
+    stack[:] = 0
+    assert builder.histogram("a") == histogram_of(random_stack(0))
 
 
 def test_what_was_asked_for_once_can_be_added_to():

@@ -28,12 +28,11 @@ logger = getLogger(__name__)
 
 
 def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
-    """Count the colours of a collection, a batch of images at a time."""
+    """Count the colours of a collection, while its images are decoded."""
     start = time.perf_counter()
     builder = HistogramBuilder(header_of(msg))
     with open_collection(msg.images_loc, msg) as collection:
-        for _, pixels in collection.batches():
-            builder.add(pixels)
+        collection.hand_over(builder.add)
         if not builder.n_images:
             reason = collection.reason_for_nothing()
             raise CollectionError(f"The collection '{msg.collection_id}' has no image to count: {reason}")

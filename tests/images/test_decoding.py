@@ -1,0 +1,121 @@
+"""Files that are handed over in the threads that decode them; batches of them are tested with collections."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from spacer_like import config
+from spacer_like.exceptions import ImageError, StorageUnavailableError
+from spacer_like.images.decoding import Decoder
+
+NAMES = [f"{number}.png" for number in range(100)]
+
+
+def read(name):
+    return name.removesuffix(".png").encode()
+
+
+def fill(square, data, name):
+    """An image whose pixels say which it is; those of a number that ends in 7 are broken."""
+    if data.endswith(b"7"):
+        raise ImageError(f"The image '{name}' is broken.")
+    square[...] = int(data)
+
+
+def handed_over(names=NAMES, size=4, receive=None, told=None, **options):
+    """(Numbers of the images in each call, what is unreadable)."""
+    calls = []
+    decoder = Decoder(**{"read": read, "fill": fill, "size": size, **options})
+
+    def note(pixels):
+        assert pixels.shape[1:] == (size, size, 3)
+        assert (pixels == pixels[:, :1, :1, :1]).all()
+        calls.append(pixels[:, 0, 0, 0].tolist())
+
+    unreadable = decoder.hand_over(names, receive or note, (told if told is not None else []).append)
+    return calls, unreadable
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("is_far", [False, True])
+def test_every_image_is_handed_over_once_and_what_is_broken_is_told(threads, is_far):
+    told = []
+    with config.override(torch_threads=threads, storage_concurrency=8):
+        calls, unreadable = handed_over(is_far=is_far, told=told)
+    assert sorted(number for call in calls for number in call) == [number for number in range(100) if number % 10 != 7]
+    assert unreadable == [(place, f"The image '{place}.png' is broken.") for place in range(7, 100, 10)]
+    assert told == sorted(told)
+    assert told[-1] == 100
+
+
+def test_a_few_are_handed_over_at_a_time():
+    with config.override(torch_threads=1):
+        assert max(map(len, handed_over(names=["0.png"] * 100)[0])) == 32
+        assert max(map(len, handed_over(size=400)[0])) == 2
+        assert max(map(len, handed_over(size=1000, names=NAMES[:4])[0])) == 1
+
+
+def test_far_files_are_read_at_once():
+    barrier = threading.Barrier(6, timeout=20)
+
+    def read_together(name):
+        barrier.wait()
+        return read(name)
+
+    with config.override(torch_threads=1, storage_concurrency=6):
+        calls, _ = handed_over(names=NAMES[:6], read=read_together, is_far=True)
+    assert sorted(calls) == [[number] for number in range(6)]
+
+
+def test_nothing_is_nothing():
+    assert handed_over(names=[]) == ([], [])
+    assert handed_over(names=["7.png"])[0] == []
+
+
+@pytest.mark.parametrize("fault", ["read", "receive"])
+def test_one_error_ends_all(fault):
+    begun = []
+
+    def fail(*_):
+        if len(begun) > 3:
+            raise StorageUnavailableError("The storage does not answer.")
+
+    def read_slowly(name):
+        begun.append(name)
+        time.sleep(0.002)
+        if fault == "read":
+            fail()
+        return read(name)
+
+    with config.override(torch_threads=2), pytest.raises(StorageUnavailableError, match="does not answer"):
+        handed_over(size=400, read=read_slowly, receive=fail)
+    assert len(begun) < 20
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_progress_is_told_while_it_goes_on():
+    told, waiting = [], threading.Event()
+
+    def receive(_pixels):
+        waiting.wait(20)
+
+    def progress(ended):
+        told.append(ended)
+        waiting.set()
+
+    decoder = Decoder(read, fill, 4)
+    decoder.hand_over(NAMES[:5], receive, progress)
+    assert told[0] == 0
+    assert told[-1] == 5
+
+
+def test_what_is_handed_over_is_overwritten():
+    """So that it stays in the processor's cache."""
+    kept = []
+    with config.override(torch_threads=1):
+        handed_over(size=1000, names=NAMES[:5], receive=kept.append)
+    assert [np.unique(pixels).tolist() for pixels in kept] == [[4]] * 5
