@@ -109,17 +109,20 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
 def _number(cells, pixels, red, green, blue, place, block_length):  # type: ignore[no-untyped-def]
     values, positions, row = pixels.reshape(-1), pixels.shape[1], uint64(3 * pixels.shape[1])
     whole = positions // POSITIONS
-    for low in range(0, whole, _BLOCK // POSITIONS):
-        high = min(low + _BLOCK // POSITIONS, whole)
-        for image in range(pixels.shape[0]):
-            block, number = divmod(place + image, IMAGES)
-            sink = uint64(block * block_length + low * GROUP_LENGTH + number * POSITIONS)
-            source = uint64(image) * row + uint64(low * 3 * POSITIONS)
-            for _ in range(low, high):
-                prefetch(cells, sink + uint64(_BLOCK // POSITIONS * GROUP_LENGTH))
-                store_cells(cells, sink, values, source)
-                sink += uint64(GROUP_LENGTH)
-                source += uint64(3 * POSITIONS)
+    for begin in range(0, pixels.shape[0], IMAGES):
+        end = min(begin + IMAGES, pixels.shape[0])
+        for low in range(0, whole, _BLOCK // POSITIONS):
+            high = min(low + _BLOCK // POSITIONS, whole)
+            for image in range(begin, end):
+                block, number = divmod(place + image, IMAGES)
+                sink = uint64(block * block_length + low * GROUP_LENGTH + number * POSITIONS)
+                source = uint64(image) * row + uint64(low * 3 * POSITIONS)
+                for _ in range(low, high):
+                    prefetch(cells, sink + uint64(_BLOCK // POSITIONS * GROUP_LENGTH))
+                    prefetch(values, source + uint64(3 * _BLOCK))
+                    store_cells(cells, sink, values, source)
+                    sink += uint64(GROUP_LENGTH)
+                    source += uint64(3 * POSITIONS)
     for image in range(pixels.shape[0]):
         block, number = divmod(place + image, IMAGES)
         sink = uint64(block * block_length + whole * GROUP_LENGTH + number * POSITIONS)

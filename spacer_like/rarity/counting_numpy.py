@@ -78,11 +78,13 @@ def occurring_in(
 
 def _counted(cells: ImageCells, n_images: int, low: int, high: int) -> NDArray[np.int64]:
     """Counts of the positions from `low` to `high`, [(high - low) * 1000]."""
-    groups = slice(low // POSITIONS, n_groups(high))
-    by_position = cells.blocks[: -(-n_images // IMAGES), groups].transpose(1, 3, 0, 2)
-    some = by_position.reshape(by_position.shape[0] * POSITIONS, -1)[: high - low, :n_images]
-    keys = some + CELLS * np.arange(high - low, dtype=np.int64)[:, None]
-    return np.bincount(keys.reshape(-1), minlength=(high - low) * CELLS)
+    groups, (whole, rest) = slice(low // POSITIONS, n_groups(high)), divmod(n_images, IMAGES)
+    first_keys = CELLS * np.arange(n_groups(high - low) * POSITIONS, dtype=np.int64).reshape(-1, 1, POSITIONS)
+    keys = (cells.blocks[:whole, groups] + first_keys).reshape(-1)
+    if rest:
+        keys = np.concatenate([keys, (cells.blocks[whole, groups, :rest] + first_keys).reshape(-1)])
+    # The last group may go beyond.
+    return np.bincount(keys, minlength=(high - low) * CELLS)[: (high - low) * CELLS]
 
 
 def number_occurring(counts: Counts, start: int, stop: int) -> int:
