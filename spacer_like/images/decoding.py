@@ -27,8 +27,11 @@ _MOST_IMAGES = 4096
 # Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
 _RUN = 32
 _RUNS_OF_A_THREAD = 2
-# Of a core's second cache: where images are handed over one after the other, they need not leave it.
-_FEW_BYTES = 5 * 2**18
+# Handed over at a time: where images are looked at again so soon, they have not gone far from the core.
+_FEW, _FEW_BYTES = 16, 5 * 2**19
+# Files are read some at a time, and then decoded: threads that do both in turn wait for each other's Python
+# twice as long.
+_READ_BYTES = 2**22
 _SECONDS_BETWEEN_REPORTS = 0.25
 
 
@@ -112,7 +115,7 @@ class Decoder:
             SpacerError: as `batches`; and whatever `receive` raises.
         """
         workers, slots = self._workers()
-        most = 1 if self.is_far else min(_RUN, max(1, _FEW_BYTES // (3 * self.size * self.size)))
+        most = 1 if self.is_far else min(_FEW, max(1, _FEW_BYTES // (3 * self.size * self.size)))
         few = self._share(len(names), workers, most)
         begins = iter(range(0, len(names), few))
         unreadable: dict[int, str] = {}
@@ -121,18 +124,14 @@ class Decoder:
         def work() -> None:
             pixels = np.empty((few, self.size, self.size, 3), np.uint8)
             for first in begins:
-                ready = 0
-                places = range(first, min(first + few, len(names)))
-                for place in places:
-                    reason = self.reason_against(names[place], pixels[ready], slots)
-                    if reason is None:
-                        ready += 1
-                    else:
-                        unreadable[place] = reason
-                if ready:
+                some = names[first : first + few]
+                reasons = self.decode(some, pixels, slots)
+                kept = [number for number in range(len(some)) if number not in reasons]
+                if kept:
                     with slots:
-                        receive(pixels[:ready])
-                ended.append(len(places))
+                        receive(pixels[kept] if reasons else pixels[: len(some)])
+                unreadable.update((first + number, reason) for number, reason in reasons.items())
+                ended.append(len(some))
 
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             try:
@@ -159,15 +158,30 @@ class Decoder:
         """How many of so many files a thread takes at a time; none is to have many left when the others are done."""
         return max(1, min(most, -(-count // (_RUNS_OF_A_THREAD * workers))))
 
-    def reason_against(self, name: str, square: NDArray[np.uint8], slots: AbstractContextManager[Any]) -> str | None:
-        """Fill `square` with a file's pixels; or why that cannot be."""
-        try:
-            data = self.read(name)
-            with slots:
-                self.fill(square, data, name)
-        except SpacerInputError as error:
-            return str(error)
-        return None
+    def decode(
+        self, names: Sequence[str], pixels: NDArray[np.uint8], slots: AbstractContextManager[Any]
+    ) -> dict[int, str]:
+        """Fill the first of `pixels` with the images of files; the reasons of those that cannot be, by their number."""
+        reasons = {}
+        waiting = deque(enumerate(names))
+        while waiting:
+            files, n_bytes = [], 0
+            while waiting and n_bytes < _READ_BYTES:
+                number, name = waiting.popleft()
+                try:
+                    data = self.read(name)
+                except SpacerInputError as error:
+                    reasons[number] = str(error)
+                else:
+                    files.append((number, data))
+                    n_bytes += len(data)
+            for number, data in files:
+                try:
+                    with slots:
+                        self.fill(pixels[number], data, names[number])
+                except SpacerInputError as error:
+                    reasons[number] = str(error)
+        return reasons
 
 
 def squares_in(memory: ReusedMemory, count: int, size: int) -> NDArray[np.uint8]:
@@ -200,13 +214,10 @@ class _Filling:
 
     def _fill(self, places: range) -> dict[int, str]:
         """Decode the files of some places; the reasons of those that cannot be."""
-        reasons = {}
-        for place in places:
-            square = self._pixels[place - self._places.start]
-            reason = self._decoder.reason_against(self._names[place], square, self._slots)
-            if reason is not None:
-                reasons[place] = reason
-        return reasons
+        first = places.start - self._places.start
+        names = [self._names[place] for place in places]
+        reasons = self._decoder.decode(names, self._pixels[first:], self._slots)
+        return {places[number]: reason for number, reason in reasons.items()}
 
     def batch(self) -> Batch:
         reasons: dict[int, str] = {}

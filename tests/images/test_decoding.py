@@ -54,8 +54,8 @@ def test_every_image_is_handed_over_once_and_what_is_broken_is_told(threads, is_
 
 def test_a_few_are_handed_over_at_a_time():
     with config.override(torch_threads=1):
-        assert max(map(len, handed_over(names=["0.png"] * 100)[0])) == 32
-        assert max(map(len, handed_over(size=400)[0])) == 2
+        assert max(map(len, handed_over(names=["0.png"] * 100)[0])) == 16
+        assert max(map(len, handed_over(size=400)[0])) == 5
         assert max(map(len, handed_over(size=1000, names=NAMES[:4])[0])) == 1
 
 
