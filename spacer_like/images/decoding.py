@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -116,15 +117,14 @@ class Decoder:
         """
         workers, slots = self._workers()
         most = 1 if self.is_far else min(_FEW, max(1, _FEW_BYTES // (3 * self.size * self.size)))
-        few = self._share(len(names), workers, most)
-        begins = iter(range(0, len(names), few))
+        parts = iter(self._parts(len(names), workers, most))
         unreadable: dict[int, str] = {}
         ended: list[int] = []
 
         def work() -> None:
-            pixels = np.empty((few, self.size, self.size, 3), np.uint8)
-            for first in begins:
-                some = names[first : first + few]
+            pixels = np.empty((most, self.size, self.size, 3), np.uint8)
+            for first, stop in parts:
+                some = names[first:stop]
                 reasons = self.decode(some, pixels, slots)
                 kept = [number for number in range(len(some)) if number not in reasons]
                 if kept:
@@ -143,7 +143,7 @@ class Decoder:
                     progress(sum(ended))
             finally:
                 # Nobody begins with more, if one has failed.
-                deque(begins, maxlen=0)
+                deque(parts, maxlen=0)
         return sorted(unreadable.items())
 
     def _workers(self) -> tuple[int, AbstractContextManager[Any]]:
@@ -152,6 +152,13 @@ class Decoder:
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         # As many threads as there are cores need no leave to compute.
         return workers, threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
+
+    def _parts(self, count: int, workers: int, most: int) -> list[tuple[int, int]]:
+        """Where the parts of so many files begin and end that threads take one after the other."""
+        ends = [0]
+        while ends[-1] < count:
+            ends.append(ends[-1] + self._share(count - ends[-1], workers, most))
+        return list(pairwise(ends))
 
     @staticmethod
     def _share(count: int, workers: int, most: int) -> int:
