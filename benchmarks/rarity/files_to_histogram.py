@@ -24,7 +24,7 @@ from benchmarks.cores import THREADS
 from spacer_like.engines.worker import PIECES_OF_MEMORY
 from spacer_like.reused_memory import keep_memory
 
-ROUNDS = 5
+ROUNDS = 15
 
 
 def count(folder: Path) -> int:

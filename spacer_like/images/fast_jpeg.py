@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -27,10 +28,9 @@ def decoded_jpeg(image: Image.Image) -> NDArray[np.uint8] | None:
 
     None for every other image, and where simplejpeg (of the extra `torch`) is not installed: those are Pillow's.
     """
-    if not _is_unread_jpeg(image) or find_spec("simplejpeg") is None:
+    simplejpeg = _simplejpeg()
+    if simplejpeg is None or not _is_unread_jpeg(image):
         return None
-    import simplejpeg
-
     data = image.fp.getvalue()  # type: ignore[attr-defined]
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
@@ -57,10 +57,9 @@ def decoded_photograph(
         wanted_size: decode at a half, a quarter or an eighth of the width and height, rounded up, where both still are
             this many pixels or more; as Pillow's ``draft`` does. None: as large as it is.
     """
-    if not data.startswith(_START_OF_JPEG) or find_spec("simplejpeg") is None:
+    simplejpeg = _simplejpeg()
+    if simplejpeg is None or not data.startswith(_START_OF_JPEG):
         return None
-    import simplejpeg
-
     height, width, components = jpeg_frame(data) or (0, 0, 0)
     if components != _RGB_COMPONENTS or not 0 < height * width <= max_pixels:
         return None
@@ -101,6 +100,16 @@ def jpeg_frame(data: bytes) -> tuple[int, int, int] | None:
 def shrinking(width: int, height: int, wanted_size: int) -> int:
     """The largest of 8, 4, 2 and 1 by which width and height can be divided and still be `wanted_size`, or else 1."""
     return next((factor for factor in (8, 4, 2) if min(width, height) // factor >= wanted_size), 1)
+
+
+@cache
+def _simplejpeg() -> Any:
+    """The package; None where it is not installed."""
+    if find_spec("simplejpeg") is None:
+        return None
+    import simplejpeg
+
+    return simplejpeg
 
 
 def _is_unread_jpeg(image: Image.Image) -> bool:
