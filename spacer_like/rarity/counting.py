@@ -77,16 +77,28 @@ def number_into(cells: ImageCells, stack: NDArray[np.uint8], place: int) -> None
     )
 
 
-def count_into(counts: Any, cells: ImageCells, n_images: int) -> None:
-    """Count the colour of each image at each position.
+def counts_of(cells: ImageCells, n_images: int, dtype: Any = np.uint16) -> Any:
+    """How often each colour occurs at each position, [positions, 1000].
 
     Args:
-        counts: uint16 or uint32 [positions, 1000], added to. The caller sees to it that no count grows too large.
         n_images: how many images have been put into `cells`.
     """
+    length = cells.positions * CELLS
+    memory = (kept_memory() or ReusedMemory(1)).take(length * np.dtype(dtype).itemsize)
+    counts = np.frombuffer(memory, dtype, length).reshape(-1, CELLS)
+    _count_into(counts, cells, n_images, are_new=True)
+    return counts
 
+
+def count_into(counts: Any, cells: ImageCells, n_images: int) -> None:
+    """Add to what `counts_of` gave; the caller sees to it that no count grows too large."""
+    _count_into(counts, cells, n_images, are_new=False)
+
+
+def _count_into(counts: Any, cells: ImageCells, n_images: int, are_new: bool) -> None:
     def count(start: int, stop: int) -> None:
-        kernels().count_into(counts, cells, n_images, start * POSITIONS, min(stop * POSITIONS, len(counts)))
+        low, high = start * POSITIONS, min(stop * POSITIONS, len(counts))
+        kernels().count_into(counts, cells, n_images, low, high, are_new)
 
     share_out(n_groups(len(counts)), count, fewest=_FEWEST_POSITIONS // POSITIONS)
 

@@ -48,9 +48,9 @@ def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start:
     _number(cells.values, frozen, *channel_parts(), place + start, cells.block_length)
 
 
-def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int) -> None:
+def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int, are_new: bool) -> None:
     """See `counting_numpy.count_into`."""
-    _count(counts, cells.values, _checked(cells, n_images, start, stop), cells.block_length, start, stop)
+    _count(counts, cells.values, _checked(cells, n_images, start, stop), cells.block_length, start, stop, are_new)
 
 
 def occurring_in(
@@ -133,13 +133,17 @@ def _number(cells, pixels, red, green, blue, place, block_length):  # type: igno
 
 
 @compiled
-def _count(counts, cells, n_images, block_length, start, stop):  # type: ignore[no-untyped-def]
+def _count(counts, cells, n_images, block_length, start, stop, are_new):  # type: ignore[no-untyped-def]
     totals, counted = counts.reshape(-1), np.zeros(_COUNTED_LENGTH, np.uint16)
     for first in range(start, stop, POSITIONS):
         _count_group(counted, cells, n_images, block_length, first, stop)
-        row = uint64(first * CELLS)
-        for cell in range(uint64(min(POSITIONS, stop - first) * CELLS)):
-            totals[row + cell] += counted[cell]
+        row, number = uint64(first * CELLS), uint64(min(POSITIONS, stop - first) * CELLS)
+        if are_new:
+            for cell in range(number):
+                totals[row + cell] = counted[cell]
+        else:
+            for cell in range(number):
+                totals[row + cell] += counted[cell]
         counted[:] = 0
 
 

@@ -46,12 +46,15 @@ def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start:
         blocks[block, :, number] = padded.reshape(-1, POSITIONS)
 
 
-def count_into(counts: Counts, cells: ImageCells, n_images: int, start: int, stop: int) -> None:
-    """Count each image's colour at each position; `start` is the first of a group."""
+def count_into(counts: Counts, cells: ImageCells, n_images: int, start: int, stop: int, are_new: bool) -> None:
+    """Count each image's colour at each position, and write that, or add it; `start` is the first of a group."""
     for low, high in _blocks(start, stop, _POSITIONS_AT_ONCE):
         # Named, so that its memory is given back after the next one's was taken: else both are paid for each time.
         found = _counted(cells, n_images, low, high)
-        counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
+        if are_new:
+            counts[low:high] = found.reshape(high - low, CELLS)
+        else:
+            counts[low:high] += found.reshape(high - low, CELLS).astype(counts.dtype)
 
 
 def occurring_in(

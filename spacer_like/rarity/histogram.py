@@ -20,6 +20,7 @@ from spacer_like.rarity.counting import (
     Piece,
     add_into,
     count_into,
+    counts_of,
     empty_counts,
     number_into,
     occurring,
@@ -289,10 +290,10 @@ class HistogramBuilder:
             return
         wide = np.uint16 if self.n_images <= _LARGEST_UINT16 else np.uint32
         if self._counts is None:
-            self._counts = empty_counts(self._header.positions, wide)
-        elif self._counts.dtype != wide:
-            self._counts = self._counts.astype(wide)
-        count_into(self._counts, self._cells, self._waiting)
+            self._counts = counts_of(self._cells, self._waiting, wide)
+        else:
+            self._counts = self._counts.astype(wide, copy=False)
+            count_into(self._counts, self._cells, self._waiting)
         self._waiting = 0
 
 

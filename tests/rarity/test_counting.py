@@ -53,8 +53,7 @@ def room_with(*stacks):
 @DTYPES
 def test_each_image_counts_once_at_each_position(kernels, dtype):
     stack = images(0)
-    counts = counting.empty_counts(POSITIONS, dtype)
-    counting.count_into(counts, *room_with(stack))
+    counts = counting.counts_of(*room_with(stack), dtype)
     assert counts.dtype == dtype
     np.testing.assert_array_equal(counts, counted_one_by_one(stack))
 
@@ -171,7 +170,7 @@ class TestWhatIsOutsideOfTheRoom:
         keys, values = np.empty((2, 2 * POSITIONS * CELLS), np.uint32)
         cells, counts = ImageCells.empty(POSITIONS), counting.empty_counts(POSITIONS)
         with pytest.raises(ValueError, match="outside of their room"):
-            counting_numba.count_into(counts, cells, n_images, start, stop)
+            counting_numba.count_into(counts, cells, n_images, start, stop, True)
         with pytest.raises(ValueError, match="outside of their room"):
             counting_numba.occurring_in(keys, values, cells, n_images, start, stop)
 
@@ -277,7 +276,8 @@ def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
             kernels.number_into(cells, stack, 0, start, stop)
         # Parts that threads would take, of no round number of positions.
         for start, stop in ((0, 144), (144, 145), (160, POSITIONS)):
-            kernels.count_into(counts, cells, n, start, stop)
+            for are_new in (True, False):
+                kernels.count_into(counts, cells, n, start, stop, are_new)
         keys, values = (np.empty(kernels.number_occurring(counts, 0, POSITIONS), np.uint32) for _ in range(2))
         kernels.occurring_into(counts, keys, values, 0, POSITIONS)
         found_keys, found_values = np.zeros((2, POSITIONS * max(n, 1) + kernels.EXCESS), np.uint32)
@@ -352,5 +352,5 @@ def test_where_no_compiled_function_can_be_kept_each_process_compiles_its_own(mo
     counts = counting.empty_counts(POSITIONS)
     cells = ImageCells.empty(POSITIONS)
     module.number_into(cells, images(0).reshape(-1, POSITIONS, 3), 0, 0, 7)
-    module.count_into(counts, cells, 7, 0, POSITIONS)
+    module.count_into(counts, cells, 7, 0, POSITIONS, True)
     np.testing.assert_array_equal(counts, counted_one_by_one(images(0)))
