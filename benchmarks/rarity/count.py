@@ -42,6 +42,7 @@ def by_spacer_like(stack: Stack) -> dict[str, float]:
         builder.add(stack)
         builder.dense("benchmark")
         counting.append(time.perf_counter() - started)
+        del builder
         started = time.perf_counter()
         builder = HistogramBuilder(Header(stack.shape[1], "bicubic", "drop"))
         builder.add(stack)
