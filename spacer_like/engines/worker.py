@@ -18,7 +18,7 @@ from spacer_like.mailman import run_job
 from spacer_like.messages import JobMsg
 from spacer_like.reused_memory import keep_memory
 
-# What the batches of a collection take that wait to be counted, and those that are being decoded.
+# Images that wait to be counted, what is counted of them, and batches that are being decoded.
 PIECES_OF_MEMORY = 12
 
 
