@@ -1,4 +1,4 @@
-"""Many image files decoded ahead of whoever looks at them, in bounded memory and in order."""
+"""Many image files decoded in bounded memory: ahead of whoever looks at them in order, or handed over as they come."""
 
 from __future__ import annotations
 

@@ -71,6 +71,26 @@ def test_far_files_are_read_at_once():
     assert sorted(calls) == [[number] for number in range(6)]
 
 
+def test_few_bytes_are_read_ahead_of_decoding():
+    read_bytes, most = 0, 0
+
+    def read_large(name):
+        nonlocal read_bytes, most
+        read_bytes += 3 * 2**20
+        most = max(most, read_bytes)
+        return read(name).ljust(3 * 2**20)
+
+    def fill_slowly(square, data, name):
+        nonlocal read_bytes
+        read_bytes -= len(data)
+        fill(square, data.rstrip(), name)
+
+    with config.override(torch_threads=1):
+        calls, _ = handed_over(names=NAMES[:40], read=read_large, fill=fill_slowly)
+    assert max(map(len, calls)) == 16 - 1
+    assert most == 6 * 2**20
+
+
 def test_nothing_is_nothing():
     assert handed_over(names=[]) == ([], [])
     assert handed_over(names=["7.png"])[0] == []
@@ -78,22 +98,22 @@ def test_nothing_is_nothing():
 
 @pytest.mark.parametrize("fault", ["read", "receive"])
 def test_one_error_ends_all(fault):
-    begun = []
+    begun, faults = [], ["The storage does not answer."]
 
-    def fail(*_):
-        if len(begun) > 3:
-            raise StorageUnavailableError("The storage does not answer.")
+    def fail_once(*_):
+        if len(begun) > 3 and faults:
+            raise StorageUnavailableError(faults.pop())
 
     def read_slowly(name):
         begun.append(name)
-        time.sleep(0.002)
+        time.sleep(0.005)
         if fault == "read":
-            fail()
+            fail_once()
         return read(name)
 
     with config.override(torch_threads=2), pytest.raises(StorageUnavailableError, match="does not answer"):
-        handed_over(size=400, read=read_slowly, receive=fail)
-    assert len(begun) < 20
+        handed_over(size=400, read=read_slowly, receive=fail_once)
+    assert len(begun) < 40
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 

@@ -113,10 +113,16 @@ def test_the_frame_is_found(data, components):
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xff\xd8\xff", jpeg()[:100], b"\xff\xd8\xff\xd9" + jpeg(), b"\xff\xd8\xff\xfe\0\2" + b"\xff\xfe\0\2" * 2**20],
-    ids=["nothing more", "cut short", "ended", "of a million segments"],
+    [
+        b"\xff\xd8\xff",
+        jpeg()[:100],
+        b"\xff\xd8\xff\xd0\0\2" + jpeg()[2:],
+        b"\xff\xd8\xff\xc9\0\2" + jpeg()[2:],
+        b"\xff\xd8" + b"\xff\xfe\0\2" * 2000 + jpeg()[2:],
+    ],
+    ids=["nothing more", "cut short", "behind a marker without length", "coded arithmetically", "behind 2000 segments"],
 )
-def test_a_frame_that_is_not_found_is_none(data):
+def test_a_frame_that_is_not_found_as_it_ought_to_be_is_none(data):
     assert jpeg_frame(data) is None
 
 

@@ -108,6 +108,16 @@ def test_no_more_images_wait_than_their_memory_allows(monkeypatch):
     assert same_counts(builder.histogram("a"), histogram_of(np.concatenate([random_stack(seed) for seed in range(6)])))
 
 
+def test_a_block_of_images_waits_however_large_they_are(monkeypatch):
+    monkeypatch.setattr(image_cells, "_MOST_BYTES", 1)
+    stack = random_stack(0, n=40)
+    assert image_cells.ImageCells.empty(POSITIONS).room == 16
+    builder = HistogramBuilder(HEADER)
+    builder.add(stack)
+    monkeypatch.undo()
+    assert builder.histogram("a") == histogram_of(stack)
+
+
 def test_images_may_be_added_by_several_threads():
     stacks = [random_stack(seed, n=1 + seed % 7) for seed in range(800)]
     builder = HistogramBuilder(HEADER)
