@@ -153,6 +153,14 @@ class Bomb:
         return print, ("it went off",)
 
 
+def test_vectors_whose_numbers_lie_column_after_column_are_read():
+    vectors = np.arange(6.0).reshape(2, 3)
+    data = npz(meta=META, rows=POSITIONS, cols=POSITIONS, feat=np.asfortranarray(vectors))
+    np.testing.assert_array_equal(
+        np.stack([point.data for point in ImageFeatures.from_bytes(data).point_features]), vectors
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.lib.format import write_array_header_1_0
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, HistogramError
-from spacer_like.rarity.bins import BINS, CELLS
+from spacer_like.npy_header import LONGEST, read_npy_header
+from spacer_like.rarity.bins import BINS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
 from spacer_like.rarity.histogram import (
     POSITIONS_IN_A_PIECE,
@@ -119,11 +122,14 @@ def _mapped(loc: DataLocation) -> memoryview:
 
 
 def _array(data: memoryview, name: str) -> NDArray[np.uint32]:
-    length = 10 + int.from_bytes(data[8:10], "little")
-    shape = ((len(data) - length) // (4 * CELLS), CELLS)
-    if data[:length] != npy_head(shape) or len(data) != length + 4 * CELLS * shape[0]:
+    file = BytesIO(data[: 2 * LONGEST])
+    try:
+        shape, in_columns, dtype = read_npy_header(file)
+    except ValueError:
+        raise _no_table(name) from None
+    if dtype != np.uint32 or in_columns or len(data) != file.tell() + dtype.itemsize * math.prod(shape):
         raise _no_table(name)
-    return np.frombuffer(data, np.uint32, offset=length).reshape(shape)
+    return np.frombuffer(data, np.uint32, offset=file.tell()).reshape(shape)
 
 
 def _no_table(name: str) -> HistogramError:
