@@ -124,8 +124,8 @@ def _classified(names: list[str], answers: Answers, truths: list[dict[tuple[int,
 def _write(classified: list[dict[str, Any]], out: str | None, threshold: float) -> None:
     if out is None:
         return
-    from spacer_like.cli.point_files import points_as_csv
     from spacer_like.storage import write_bytes
+    from spacer_like.tables.cells import csv_bytes
 
     if out.lower().endswith(".json"):
         data = json.dumps({"images": classified}).encode()
@@ -138,7 +138,7 @@ def _write(classified: list[dict[str, Any]], out: str | None, threshold: float) 
             for image in classified
             for point in image["points"]
         ]  # fmt: skip
-        data = points_as_csv(rows, HEADING)
+        data = csv_bytes(HEADING, rows)
     write_bytes(location(out), data)
 
 

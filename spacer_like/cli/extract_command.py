@@ -33,10 +33,10 @@ def extract(
     """Extract the features of points in images, one feature file for each image."""
     from spacer_like.cli.extractors import extractor_described
     from spacer_like.cli.locations import location
-    from spacer_like.cli.point_files import points_as_csv
     from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.cli.running import run_for_answers
     from spacer_like.storage import write_bytes
+    from spacer_like.tables.cells import csv_bytes
 
     terminal = Terminal(json_mode=json_mode)
     described = extractor_described(extractor, weights, definition)
@@ -46,7 +46,7 @@ def extract(
     answers = run_for_answers(job, terminal, [one.name for one in found])
     if points_out is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
-        write_bytes(location(points_out), points_as_csv(rows, ("image", "row", "col")))
+        write_bytes(location(points_out), csv_bytes(("image", "row", "col"), rows))
     files = [
         {
             "image": one.name,

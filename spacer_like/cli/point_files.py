@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
-from io import StringIO
 
 from spacer_like.data_classes import LabelId
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.tables.cells import csv_rows, stripped
 
 COLUMN_NAMES = {
     "image": ("image", "name", "image_name", "image name", "filename", "file_name", "file"),
@@ -53,16 +52,17 @@ def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
     """
-    lines = csv.reader(StringIO(_decoded(data, name), newline=""), delimiter=_delimiter(data, name), strict=True)
+    lines = csv_rows(_decoded(data, name), _delimiter(data, name), read=stripped)
     images: dict[str, list[Point]] = {}
     try:
-        columns = _columns(next(lines, []), name, labelled)
-        for cells in lines:
-            if any(cell.strip() for cell in cells):
-                image, point = _point(cells, columns, f"{name}, line {lines.line_num}")
+        columns = _columns(next(lines, (1, []))[1], name, labelled)
+        for line, cells in lines:
+            if any(cells):
+                image, point = _point(cells, columns, f"{name}, line {line}")
                 images.setdefault(image, []).append(point)
     except csv.Error as error:
-        raise SpacerInputError(f"{name}, line {lines.line_num}: this is not CSV ({error}).") from None
+        reason, line = error.args
+        raise SpacerInputError(f"{name}, line {line}: this is not CSV ({reason}).") from None
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
     return PointTable(name, _with_integers(images) if "label" in columns else images)
@@ -87,7 +87,7 @@ def _delimiter(data: bytes, name: str) -> str:
 
 
 def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
-    found = [cell.strip().lower() for cell in heading]
+    found = [cell.lower() for cell in heading]
     columns = {
         meaning: found.index(known)
         for meaning, names in COLUMN_NAMES.items()
@@ -95,7 +95,7 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
     }
     needed = ("image", "row", "col", "label") if labelled else ("image", "row", "col")
     if missing := [meaning for meaning in needed if meaning not in columns]:
-        there = ", ".join(f"'{cell.strip()}'" for cell in heading[:12]) or "nothing"
+        there = ", ".join(f"'{cell}'" for cell in heading[:12]) or "nothing"
         raise SpacerInputError(
             f"{name} has no column '{missing[0]}': its first line must name {', '.join(needed)}, and names {there}."
         )
@@ -104,7 +104,7 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
 
 def _point(cells: list[str], columns: dict[str, int], where: str) -> tuple[str, Point]:
     def cell(meaning: str) -> str:
-        text = cells[columns[meaning]].strip() if columns[meaning] < len(cells) else ""
+        text = cells[columns[meaning]] if columns[meaning] < len(cells) else ""
         if not text:
             raise SpacerInputError(f"{where}: the {meaning} is empty.")
         return text
@@ -130,16 +130,3 @@ def _with_integers(images: dict[str, list[Point]]) -> dict[str, list[Point]]:
 def _is_integer(text: str) -> bool:
     """Whether a label is a number as a number is written: '007' is a name."""
     return text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text
-
-
-def points_as_csv(rows: Iterable[Iterable[object]], heading: Iterable[str]) -> bytes:
-    """A table in UTF-8. A text that a spreadsheet would run as a formula is written with a quotation mark before it."""
-    text = StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heading)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

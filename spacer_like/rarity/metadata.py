@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 
 from spacer_like.exceptions import TableError
 from spacer_like.rarity.tokens import token_id
+from spacer_like.tables.cells import csv_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,11 +97,11 @@ def _rows(data: bytes, name: str) -> list[tuple[int, list[str]]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TableError(f"The metadata '{name}' are no text in UTF-8: see byte {error.start}.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        return [(line, row) for line, row in csv_rows(text) if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise TableError(f"The metadata '{name}' are no CSV in line {reader.line_num}: {error}.") from None
+        reason, line = error.args
+        raise TableError(f"The metadata '{name}' are no CSV in line {line}: {reason}.") from None
 
 
 def _named_columns(row: list[str]) -> dict[str, int] | None:

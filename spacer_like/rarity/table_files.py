@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 
 from spacer_like.exceptions import DataLimitError, TableError
 from spacer_like.rarity.score_table import COLUMNS, REQUIRED_COLUMNS, ScoreTable, checked_table
-from spacer_like.tables.files import table_bytes
+from spacer_like.tables.files import csv_names, read_csv, table_bytes
 
 # A small file is parsed by one thread, for there are many of them at a time; a large one by all.
 _BLOCK = 2**22
@@ -52,9 +51,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _csv_columns(data: bytes, name: str, wanted: Collection[str] | None) -> dict[str, Any]:
-    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
+    from pyarrow.csv import ConvertOptions
 
-    names = _header(data, name)
+    names = csv_names(data, name, _MOST_HEADER_BYTES)
     if repeated := next((column for column in COLUMNS if names.count(column) > 1), None):
         raise TableError(f"The table '{name}' has two columns {repeated}.")
     kinds = {column: _csv_kind(column, kind) for column, kind in COLUMNS.items()}
@@ -64,9 +63,7 @@ def _csv_columns(data: bytes, name: str, wanted: Collection[str] | None) -> dict
     options = ConvertOptions(
         column_types=kinds, include_columns=included, null_values=_NO_NUMBER, strings_can_be_null=False
     )
-    parsing = ParseOptions(newlines_in_values=b'"' in data)
-    reading = ReadOptions(use_threads=len(data) > 2 * _BLOCK, block_size=_BLOCK)
-    table = read_csv(pa.BufferReader(data), reading, parsing, options)
+    table = read_csv(data, options, _BLOCK, use_threads=len(data) > 2 * _BLOCK)
     return {column: _with_null_for_nothing(table[column]) for column in included}
 
 
@@ -87,14 +84,6 @@ def _with_null_for_nothing(column: Any) -> Any:
             return column
         column = column.cast(column.type.value_type)
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
-
-
-def _header(data: bytes, name: str) -> list[str]:
-    try:
-        line = data[:_MOST_HEADER_BYTES].decode("utf-8-sig", errors="ignore").splitlines()[0]
-        return next(csv.reader([line], strict=True))
-    except (IndexError, StopIteration, csv.Error):
-        raise TableError(f"The table '{name}' has no row of names.") from None
 
 
 def _parquet_columns(data: bytes, name: str, wanted: Collection[str] | None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, TableError
 from spacer_like.storage import read_bytes
+from spacer_like.tables.cells import csv_rows, stripped
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,11 @@ def wanted(
 def read_list(location: DataLocation) -> list[str]:
     """The column ``collection_id`` of a CSV file."""
     try:
-        rows = csv.DictReader(io.StringIO(read_bytes(location).decode("utf-8-sig")))
-        if "collection_id" not in (rows.fieldnames or ()):
+        rows = [cells for _, cells in csv_rows(read_bytes(location).decode("utf-8-sig"), read=stripped) if cells]
+        if not rows or "collection_id" not in rows[0]:
             raise TableError(f"The list {location.display_name} has no column 'collection_id'.")
-        return [row["collection_id"].strip() for row in rows if (row["collection_id"] or "").strip()]
+        place = rows[0].index("collection_id")
+        return [cells[place] for cells in rows[1:] if len(cells) > place and cells[place]]
     except (UnicodeDecodeError, csv.Error):
         raise TableError(f"The list {location.display_name} is no CSV file in UTF-8.") from None
 

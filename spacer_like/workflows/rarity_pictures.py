@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,12 +29,14 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
         MissingExtraError: matplotlib is not installed.
     """
     from spacer_like.rarity.buckets import Buckets
+    from spacer_like.rarity.tasks.table_storage import read_scores
     from spacer_like.reports import rarity_colours, rarity_contact_sheet, rarity_histograms, rarity_rankings
 
     method = options.bucketized
     table = _Table(output / "scores" / f"{method}.parquet")
     counts = _colour_counts(output / "global" / "histogram.parquet")
-    buckets = _column(output / "scores" / f"{method}_bucketized.csv", "bin_pixelScore")
+    bucketized = DataLocation("filesystem", str(output / "scores" / f"{method}_bucketized.csv"))
+    buckets = read_scores(bucketized, ["bin_pixelScore"]).numbers("bin_pixelScore")
     labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels
     sheet = rarity_contact_sheet.sheet_entries(table.names, table.scores)
     shown = [entry.token_id for entries in sheet for entry in entries]
@@ -98,14 +100,6 @@ def _colour_counts(path: Path) -> NDArray[np.float64]:
     histogram = from_parquet(read_bytes(DataLocation("filesystem", str(path))), str(path))
     counts = np.bincount(histogram.keys % CELLS, histogram.counts, minlength=CELLS)
     return counts.astype(np.float64)
-
-
-def _column(path: Path, name: str) -> NDArray[np.float64]:
-    import pyarrow.csv
-
-    column = pyarrow.csv.read_csv(path)[name]
-    values: NDArray[Any] = column.to_numpy()
-    return values.astype(np.float64)
 
 
 def _pixels(

@@ -5,9 +5,10 @@ import csv
 import pytest
 from PIL import Image
 
+from spacer_like.cli.point_files import read_points
 from spacer_like.data_classes import DataLocation, ImageFeatures
 
-from .conftest import COLOURS, TRAINING
+from .conftest import COLOURS, TRAINING, WIDTH
 
 
 def rows_of(path):
@@ -174,3 +175,27 @@ def test_labels_that_are_numbers_are_learned_as_numbers(extracted, command):
     (extracted / "labels.csv").write_text(text)
     answer = command("train", *TRAINING, "--validation", 0.2, "--json").json
     assert answer["report"]["classes"] == [12, 340]
+
+
+def test_images_whose_names_begin_a_formula_are_extracted_labelled_trained_and_classified(reef, command):
+    names = ["-001.jpg", "=reef.jpg", "@x.jpg", "'=x.jpg", "''x.jpg", "+1 .jpg"]
+    for photo, name in zip(sorted((reef / "photos").iterdir()), names, strict=True):
+        photo.rename(photo.with_name(name))
+    common = ("--extractor", COLOURS)
+    said = command("extract", "photos", "--grid", "4x4", "--out", "features", "--points-out", "p.csv", *common)
+    assert said.code == 0, said.err
+
+    table = (reef / "p.csv").read_text()
+    written = {line.split(",")[0] for line in table.splitlines()[1:]}
+    assert written == {"'-001.jpg", "'=reef.jpg", "'@x.jpg", "''=x.jpg", "''x.jpg", "'+1 .jpg"}
+    rows = [line.split(",") for line in table.splitlines()]
+    labels = ["label", *("=sand" if int(row[2]) < WIDTH // 2 else "-coral" for row in rows[1:])]
+    (reef / "labels.csv").write_text("".join(f"{','.join(row)},{of}\n" for row, of in zip(rows, labels, strict=True)))
+    said = command("train", *TRAINING, "--validation", 0.2, "--json")
+    assert said.code == 0, said.err
+
+    said = command("classify", "photos", "--points", "p.csv", "--model", "reef.pkl", "--out", "c.csv", *common)
+    assert said.code == 0, said.err
+    found = read_points((reef / "c.csv").read_bytes(), "c.csv")
+    assert sorted(found.images) == sorted(names)
+    assert found.labels == {"=sand", "-coral"}

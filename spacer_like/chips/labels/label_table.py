@@ -5,7 +5,6 @@ A table's first column, ``Feature``, is the name of a chip; in tables of others 
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.labels.label_rules import MOST_LABELS, RESERVED, SEPARATOR
 from spacer_like.exceptions import DataLimitError, TableError
+from spacer_like.tables.cells import unguarded
+from spacer_like.tables.files import csv_names, read_csv
 
 FEATURE = RESERVED[0]
 LABELS = "Labels"
@@ -91,22 +92,12 @@ def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
 
 
 def _from_csv(data: bytes, name: str) -> pa.Table:
-    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
+    from pyarrow.csv import ConvertOptions
 
-    columns = _header(data, name)
-    _check_columns(columns, name)
+    columns = csv_names(data, name, _MOST_HEADER_BYTES)
+    _check_columns([unguarded(column) for column in columns], name)
     kinds = {column: pa.float64() for column in columns[1:]} | {columns[0]: pa.string()}
-    options = ConvertOptions(column_types=kinds, strings_can_be_null=False)
-    parsing = ParseOptions(newlines_in_values=b'"' in data)
-    return read_csv(pa.BufferReader(data), ReadOptions(block_size=_BLOCK), parsing, options)
-
-
-def _header(data: bytes, name: str) -> list[str]:
-    try:
-        line = data[:_MOST_HEADER_BYTES].decode("utf-8-sig", errors="ignore").splitlines()[0]
-        return next(csv.reader([line], strict=True))
-    except (IndexError, StopIteration, csv.Error):
-        raise TableError(f"The table '{name}' has no row of names.") from None
+    return read_csv(data, ConvertOptions(column_types=kinds, strings_can_be_null=False), _BLOCK)
 
 
 def _from_parquet(data: bytes, name: str) -> pa.Table:
