@@ -8,6 +8,7 @@ ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     PATH=/opt/venv/bin:$PATH
 RUN groupadd --gid 10001 spacer \
     && useradd --uid 10001 --gid spacer --create-home --shell /usr/sbin/nologin spacer

@@ -153,7 +153,7 @@ def _s3(bucket: str | None) -> Iterator[Finding]:
     settings = config.settings()
     endpoint = settings.aws_endpoint_url or "Amazon S3"
     where = f"{endpoint}, region {settings.aws_region or 'by default'}"
-    identity, configured = _identity()
+    identity, configured = _identity(ask_machine=bucket is not None)
     yield Finding("Storages", "s3 identity", "ok" if configured else "missing", f"{identity}; endpoint: {where}")
     if bucket:
         yield _round_trip(
@@ -161,21 +161,29 @@ def _s3(bucket: str | None) -> Iterator[Finding]:
         )
 
 
-def _identity() -> tuple[str, bool]:
-    """Where boto3's chain finds credentials for S3, and whether it finds any; nothing of the credentials themselves."""
+def _identity(ask_machine: bool) -> tuple[str, bool]:
+    """Where boto3's chain finds credentials for S3, and whether it finds any; nothing of the credentials themselves.
+
+    Args:
+        ask_machine: whether the address is asked where a machine of Amazon's tells its role.
+    """
     from spacer_like.aws import create_aws_session
 
     if config.settings().aws_anonymous:
         return "anonymous", True
     try:
         session = create_aws_session()
+        if not ask_machine:
+            session._session.get_component("credential_provider").remove("iam-role")
         credentials = session.get_credentials()
     except Exception as error:
         # botocore raises errors of many kinds here, such as for a profile that does not exist.
         return f"no credentials ({type(error).__name__}: {error})", False
     if credentials is None:
+        hint = "" if ask_machine else "; the role of a machine is looked for with --bucket"
         return (
-            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role, or AWS_ANONYMOUS",
+            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role, or AWS_ANONYMOUS"
+            + hint,
             False,
         )
     return f"credentials from {credentials.method}", True
@@ -223,8 +231,10 @@ def _default_weights() -> Finding:
 def _onnx() -> Finding:
     if not config.settings().use_onnx:
         return Finding("Networks", "onnxruntime", "info", "switched off by the setting USE_ONNX")
+    from spacer_like.extractors.onnx_session import import_onnxruntime
+
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError as error:
         return Finding("Networks", "onnxruntime", "missing", f"cannot be imported, torch does its work: {error}")
     return Finding("Networks", "onnxruntime", "ok", ", ".join(onnxruntime.get_available_providers()))

@@ -64,8 +64,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, model: str | bytes) -> None:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -79,6 +78,14 @@ class OnnxNetwork:
         """Features of a batch uint8 [n, size, size, 3]."""
         found: NDArray[np.float32] = self._session.run([FEATURES], {PIXELS: batch})[0]
         return found
+
+
+def import_onnxruntime() -> Any:
+    """The module `onnxruntime`, which reports on its use to its maker unless the environment forbids it before."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 def is_wanted() -> bool:
@@ -121,10 +128,8 @@ def keep(recipe: Recipe, model: bytes, max_relative_difference: float) -> None:
 
 
 def _model_path(recipe: Recipe) -> Path | None:
-    import onnxruntime
-
     folder = _folder()
-    versions: list[Any] = [_CONVERSION, onnxruntime.__version__, platform.machine()]
+    versions: list[Any] = [_CONVERSION, import_onnxruntime().__version__, platform.machine()]
     key = hashlib.sha256(json.dumps([*versions, asdict(recipe)], sort_keys=True).encode()).hexdigest()
     return None if folder is None else folder / f"{key[:40]}.onnx"
 
