@@ -40,12 +40,21 @@ def read_text_source(text: str) -> tuple[bytes, str]:
 
     Raises:
         DataLimitError: standard input holds more than the setting MAX_MESSAGE_BYTES.
+        InvalidKeyError: a pipe that is named as a file.
     """
     if text != STANDARD_INPUT:
         from spacer_like.storage import read_bytes
 
         source = location(text)
-        return read_bytes(source), source.display_name
+        try:
+            return read_bytes(source), source.display_name
+        except InvalidKeyError:
+            if source.storage_type != "filesystem" or not Path(source.key).is_fifo():
+                raise
+            # Such as the /dev/fd/63 that a shell makes of <(...).
+            raise InvalidKeyError(
+                f"'{text}' is a pipe and no ordinary file: name a file, or '-' and send the pipe to standard input."
+            ) from None
     from spacer_like.config import settings
 
     limit = settings().max_message_bytes
@@ -65,7 +74,9 @@ def images_named(arguments: list[str]) -> list[tuple[str, DataLocation]]:
     for argument in arguments:
         place = location(argument)
         if place.storage_type == "filesystem" and (folder := Path(place.key)).is_dir():
-            files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+            files = sorted(
+                path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
+            )
             if not files:
                 raise DataNotFoundError(f"The folder {argument} holds no image ({', '.join(IMAGE_ENDINGS)}).")
             found += [(path.relative_to(folder).as_posix(), location(str(path))) for path in files]

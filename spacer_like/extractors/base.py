@@ -201,7 +201,7 @@ class FeatureExtractor(Described):
         loaded_remotely = False
         if location.is_remote:
             path, loaded_remotely = self.load_data_into_filesystem(key)
-            data = Path(path).read_bytes()
+            data = read_bytes(DataLocation("filesystem", path))
         else:
             data = read_bytes(location)
         # What was read, and not what the file held before.

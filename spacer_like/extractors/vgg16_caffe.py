@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from spacer_like.exceptions import WeightsError
 from spacer_like.extractors.network_extractor import NetworkExtractor
+from spacer_like.storage.ordinary_files import open_ordinary
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,5 +52,5 @@ class VGG16CaffeExtractor(NetworkExtractor):
 
 def _mapped(path: Path) -> bytes | mmap.mmap:
     """The bytes of a file, which are read where they are used; an empty file cannot be mapped."""
-    with path.open("rb") as file:
+    with open_ordinary(path) as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +33,7 @@ from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
 from spacer_like.reused_memory import ReusedMemory
 from spacer_like.storage import open_file, storage_factory
+from spacer_like.storage.ordinary_files import ordinary_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -337,8 +337,7 @@ def _names_under(loc: DataLocation, folder: str) -> list[str]:
 def _folder_names(loc: DataLocation) -> list[str]:
     """The files that lie in a folder itself; `Storage.list` would go through all folders in it."""
     try:
-        with os.scandir(loc.key or ".") as entries:
-            return [entry.name for entry in entries if entry.is_file()]
+        return ordinary_files(loc.key)
     except FileNotFoundError:
         raise DataNotFoundError(f"There is no folder '{loc.key}'.") from None
     except NotADirectoryError:

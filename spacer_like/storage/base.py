@@ -14,6 +14,7 @@ from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import InvalidKeyError, SpacerError
 from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.ordinary_files import open_ordinary
 
 Buffer = bytes | bytearray | memoryview
 
@@ -87,7 +88,8 @@ class Storage(ABC):
             consume: the file at `path` is not needed any more: it is gone afterwards, and was moved where that is
                 possible.
         """
-        self.write(key, Path(path).read_bytes())
+        with open_ordinary(path) as file:
+            self.write(key, file.read())
         if consume:
             Path(path).unlink(missing_ok=True)
 
@@ -152,7 +154,8 @@ class RemoteStorage(Storage):
         from spacer_like.storage.cache import cached_file
 
         path, _ = cached_file(self.location(key), None, filesystem_cache)
-        return BytesIO(path.read_bytes())
+        with open_ordinary(path) as file:
+            return BytesIO(file.read())
 
     def open(self, key: str) -> BinaryIO:
         from spacer_like.storage.ranged_file import RangedFile

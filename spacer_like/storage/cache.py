@@ -15,8 +15,9 @@ from logging import getLogger
 from pathlib import Path
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, HashMismatchError
+from spacer_like.exceptions import HashMismatchError
 from spacer_like.storage.filesystem import FilesystemStorage
+from spacer_like.storage.ordinary_files import open_ordinary
 
 logger = getLogger(__name__)
 
@@ -47,8 +48,7 @@ def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) ->
     expected = sha256.lower() if sha256 else None
     if loc.storage_type == "filesystem":
         path = Path(loc.key)
-        if not FilesystemStorage().exists(loc.key):
-            raise DataNotFoundError(f"There is no file '{loc.key}'.")
+        FilesystemStorage().size(loc.key)
         _compare(loc, file_hash(path) if expected else None, expected)
         return path, False
     path = cached_path(loc, cache_dir)
@@ -69,7 +69,7 @@ def file_hash(path: Path) -> str:
     seen = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
     if seen not in _hashes:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
         _hashes[seen] = digest.hexdigest()

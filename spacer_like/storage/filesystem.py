@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
@@ -15,34 +15,44 @@ from typing import BinaryIO
 
 from spacer_like.exceptions import (
     AccessDeniedError,
+    DataLimitError,
     DataNotFoundError,
     InvalidKeyError,
     SpacerError,
     StorageUnavailableError,
 )
 from spacer_like.storage.base import Buffer, Storage, check_key, check_range
-
-# A writer that was killed leaves a file of such a name behind: it is never listed, and no key may be called so.
-_UNFINISHED = re.compile(r"\.spacer-[0-9a-f]{16}\.unfinished")
+from spacer_like.storage.ordinary_files import (
+    UNFINISHED,
+    check_ordinary,
+    check_replaceable,
+    contents,
+    open_descriptor,
+    open_ordinary,
+)
 
 _COPIED_BYTES = 2**24
 
 
 class FilesystemStorage(Storage):
-    """Files by their path, absolute or from the working folder on. Folders are made as needed."""
+    """Files by their path, absolute or from the working folder on. Folders are made as needed.
+
+    Only ordinary files: pipes, sockets, devices and files that the system makes up are refused, and not listed.
+    """
 
     def read(self, key: str) -> bytes:
-        with _told(key):
-            return _path(key).read_bytes()
+        return self.read_range(key, 0, sys.maxsize)
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         check_range(key, start, length)
         # A file object, a path and a context manager would take twice as long as the reading itself of a small file,
         # and threads that decode many files would wait for each other.
         try:
-            descriptor = os.open(_checked(key), os.O_RDONLY | os.O_CLOEXEC)
+            descriptor, size = open_descriptor(_checked(key))
             try:
-                return _range(descriptor, start, length)
+                return _range(descriptor, start, min(length, size - start))
+            except MemoryError:
+                raise DataLimitError(f"The file '{key}' has {size} bytes, more than fit into memory.") from None
             finally:
                 os.close(descriptor)
         except (OSError, UnicodeEncodeError) as error:
@@ -51,9 +61,9 @@ class FilesystemStorage(Storage):
     def write(self, key: str, data: bytes) -> None:
         path = _path(key)
         with _told(key, writing=True):
+            mode = _mode_of_ordinary_file(path)
             # A link stays, and the file that it leads to is replaced.
             path = Path(os.path.realpath(path))
-            mode = _mode_of_regular_file(path, key)
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, data, mode)
 
@@ -76,6 +86,7 @@ class FilesystemStorage(Storage):
                 unfinished = f"{folder}/.spacer-{token}{number % 2**32:08x}.unfinished"
                 _write_parts(unfinished, parts)
                 try:
+                    check_replaceable(key)
                     os.replace(unfinished, key)
                 except BaseException:
                     with suppress(FileNotFoundError):
@@ -84,9 +95,9 @@ class FilesystemStorage(Storage):
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
         target = _path(key)
-        with open(path, "rb") as source, _told(key, writing=True):
+        with open_ordinary(path) as source, _told(key, writing=True):
+            mode = _mode_of_ordinary_file(target)
             target = Path(os.path.realpath(target))
-            mode = _mode_of_regular_file(target, key)
             target.parent.mkdir(parents=True, exist_ok=True)
             if not (consume and _move_whole(source, path, target, mode)):
                 _write_whole(target, source, mode)
@@ -95,12 +106,13 @@ class FilesystemStorage(Storage):
 
     def open(self, key: str) -> BinaryIO:
         with _told(key):
-            return _path(key).open("rb")
+            return open_ordinary(_path(key))
 
     @contextmanager
     def temporary_file(self, key: str) -> Iterator[Path]:
         target = _path(key)
         with _told(key, writing=True):
+            _mode_of_ordinary_file(target)
             target = Path(os.path.realpath(target))
             target.parent.mkdir(parents=True, exist_ok=True)
         # On the disk of the result, so that it need not be copied, and of a name that is never listed.
@@ -113,8 +125,7 @@ class FilesystemStorage(Storage):
     def delete(self, key: str) -> None:
         with _told(key), suppress(FileNotFoundError, NotADirectoryError):
             path = _path(key)
-            if path.is_dir() and not path.is_symlink():
-                raise IsADirectoryError
+            check_replaceable(path)
             path.unlink()
 
     def exists(self, key: str) -> bool:
@@ -124,33 +135,37 @@ class FilesystemStorage(Storage):
     def version(self, key: str) -> str:
         with _told(key):
             status = _path(key).stat()
+            check_ordinary(key, status)
             return f"{status.st_size}-{status.st_mtime_ns}"
 
     def size(self, key: str) -> int:
         with _told(key):
             status = _path(key).stat()
-            if stat.S_ISDIR(status.st_mode):
-                raise IsADirectoryError
+            check_ordinary(key, status)
             return status.st_size
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        """The files whose path begins with `prefix`: a folder with its slash, or the beginning of a name in it."""
+        """The files whose path begins with `prefix`: a folder with its slash, or the beginning of a name in it.
+
+        Folders that are links are not entered.
+        """
         if prefix:
             check_key(prefix)
-        folder = prefix[: prefix.rfind("/") + 1]
-        for root, folders, names in os.walk(folder or "."):
-            inside = root if folder else root[2:]
-            begin = inside if not inside or inside.endswith("/") else f"{inside}/"
+        waiting = [prefix[: prefix.rfind("/") + 1]]
+        while waiting:
+            begin = waiting.pop()
+            try:
+                folders, names = contents(begin)
+            except OSError:
+                continue
             # Folders that cannot hold a key of this prefix are not entered.
-            folders[:] = [name for name in folders if _may_begin(f"{begin}{name}/", prefix)]
+            waiting += [path for name in folders if _may_begin(path := f"{begin}{name}/", prefix)]
             for name in names:
-                if f"{begin}{name}".startswith(prefix) and not _UNFINISHED.fullmatch(name):
+                if f"{begin}{name}".startswith(prefix):
                     yield f"{begin}{name}"
 
 
 def _range(descriptor: int, start: int, length: int) -> bytes:
-    # Asking for more than there is would reserve memory for all that was asked for.
-    length = min(length, os.fstat(descriptor).st_size - start)
     if length <= 0:
         return b""
     data = os.pread(descriptor, length, start)
@@ -173,22 +188,19 @@ def _checked(key: str) -> str:
     name = key[key.rfind("/") + 1 :]
     if name in ("", "."):
         raise InvalidKeyError(f"'{key}' is a folder: name a file in it.")
-    if _UNFINISHED.fullmatch(name):
+    if UNFINISHED.fullmatch(name):
         raise InvalidKeyError(f"The key '{key}' may not be used: unfinished files are called so.")
     return key
 
 
-def _mode_of_regular_file(path: Path, key: str) -> int | None:
+def _mode_of_ordinary_file(path: Path) -> int | None:
     """The permissions of the file that will be replaced, None where there is none."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError:
         return None
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError
-    if not stat.S_ISREG(mode):
-        raise InvalidKeyError(f"'{key}' is no ordinary file, and is not replaced by one.")
-    return stat.S_IMODE(mode)
+    check_ordinary(path, status)
+    return stat.S_IMODE(status.st_mode)
 
 
 def _write_whole(path: Path, data: bytes | BufferedReader, mode: int | None) -> None:

@@ -15,6 +15,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError
 from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import RemoteStorage, check_key, check_range
+from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.s3_account import Account
 from spacer_like.storage.s3_boto import BotoBucket
 from spacer_like.storage.s3_errors import RangeBeyondEndError
@@ -56,7 +57,7 @@ class S3Storage(RemoteStorage):
         self._bucket(key).write(key, data)
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
-        with Path(path).open("rb"):
+        with open_ordinary(path):
             # Told here, as by the other storages, when it is not there.
             self._bucket(key).write_file(key, Path(path))
         if consume:

@@ -11,7 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spacer_like.exceptions import ConfigError, SpacerError, StorageUnavailableError
+from spacer_like.exceptions import ConfigError, InvalidKeyError, SpacerError, StorageUnavailableError
+from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.s3_account import Account
 from spacer_like.storage.s3_boto import BotoBucket, missing_credentials
 from spacer_like.storage.s3_errors import s3_error
@@ -258,7 +259,8 @@ def _client_options(account: Account, endpoint: str | None) -> Any:
     }
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
         try:
-            options["root_certificate"] = Path(bundle).read_bytes()
-        except OSError:
+            with open_ordinary(bundle) as file:
+                options["root_certificate"] = file.read()
+        except (OSError, InvalidKeyError):
             raise ConfigError(f"The file '{bundle}' that AWS_CA_BUNDLE names cannot be read.") from None
     return options

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, TableError
 from spacer_like.storage import read_bytes
+from spacer_like.storage.ordinary_files import ordinary_files
 from spacer_like.tables.cells import csv_rows, stripped
 
 
@@ -63,7 +63,7 @@ def collections_in(folder: Path) -> list[CollectionFolder]:
             images = path / "resized" if (path / "resized").is_dir() else path
             metadata = path / "metadata" / "metadata.csv"
             found[path.name] = CollectionFolder(path.name, images, metadata if metadata.is_file() else None)
-        elif path.suffix.lower() == ".zip":
+        elif path.suffix.lower() == ".zip" and path.is_file():
             found.setdefault(path.stem, CollectionFolder(path.stem, path, None))
     if not found:
         raise DataNotFoundError(f"The folder {folder} holds no collection: no folder with images and no zip archive.")
@@ -102,11 +102,9 @@ def _states(path: Path) -> Iterator[str]:
         status = path.stat()
         yield f"{path.name} {status.st_size} {status.st_mtime_ns}"
         return
-    with os.scandir(path) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_file():
-                status = entry.stat()
-                yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+    for name in sorted(ordinary_files(path)):
+        status = (path / name).stat()
+        yield f"{name} {status.st_size} {status.st_mtime_ns}"
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.progress import report as tell
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg
 from spacer_like.storage import read_bytes
+from spacer_like.storage.ordinary_files import open_ordinary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,8 @@ class _Table:
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(path, columns=["collectionAddress", "tokenId", "pixelScore"])
+        with open_ordinary(path) as file:
+            table = pyarrow.parquet.read_table(file, columns=["collectionAddress", "tokenId", "pixelScore"])
         self.collections: list[str] = table["collectionAddress"].to_pylist()
         self.tokens = [str(token) for token in table["tokenId"].to_pylist()]
         self.scores: NDArray[np.float64] = table["pixelScore"].to_numpy().astype(np.float64)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, HistogramError
+from spacer_like.exceptions import HistogramError, SpacerError
 from spacer_like.npy_header import LONGEST, read_npy_header
 from spacer_like.rarity.bins import BINS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
@@ -24,7 +24,7 @@ from spacer_like.rarity.histogram import (
     check_fits_dense,
 )
 from spacer_like.rarity.histogram_file import HistogramFile, from_parquet, write_parquet
-from spacer_like.storage import read_bytes, temporary_file, write_bytes, write_file
+from spacer_like.storage import open_file, read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,9 +114,10 @@ def _read_npy(loc: DataLocation) -> CountTable:
 
 def _mapped(loc: DataLocation) -> memoryview:
     try:
-        return np.memmap(loc.key, mode="r").data
-    except FileNotFoundError:
-        raise DataNotFoundError(f"There is no table {loc.display_name}.") from None
+        with open_file(loc) as file:
+            return np.memmap(cast("Any", file), mode="r").data
+    except SpacerError:
+        raise
     except (ValueError, OSError):
         raise _no_table(loc.display_name) from None
 

@@ -1,0 +1,61 @@
+"""Commands that are given a pipe where a file is wanted end at once, and name it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import COLOURS
+
+COMMANDS = {
+    "job": "run pipe",
+    "validate": "validate pipe",
+    "points": "extract --points pipe --out features",
+    "image": "extract pipe --grid 2 --out features",
+    "labels": "train pipe --features features --model model.pkl",
+    "model": "classify photos/0.jpg --grid 2 --model pipe",
+    "weights": "extract photos/0.jpg --grid 2 --out features --extractor efficientnet-b0 --weights pipe",
+    "list of collections": "rarity . --out scores --whitelist pipe",
+    "tree": "tiles serve pipe",
+}
+
+
+@pytest.mark.parametrize("named", COMMANDS)
+def test_a_pipe_is_refused_at_once(reef, command, named):
+    os.mkfifo("pipe")
+    said = command(*COMMANDS[named].split(), *(["--extractor", COLOURS] if named in ("points", "image") else []))
+    assert said.code == 64
+    assert "pipe" in said.err
+    assert "Unexpected" not in said.err
+    # A tree that is none holds no tile, as any other that is empty.
+    if named != "tree":
+        assert "pipe' is a pipe and no ordinary file" in said.err
+
+
+def test_a_pipe_in_a_folder_is_passed_over(reef, command):
+    os.mkfifo("photos/pipe.jpg")
+    os.symlink("nowhere", "photos/broken.jpg")
+    said = command("extract", "photos", "--grid", 2, "--out", "features", "--extractor", COLOURS, "--json")
+    assert said.code == 0, said.err
+    assert len(os.listdir("features")) == 6
+
+
+def test_a_tile_that_is_a_pipe_is_refused_and_passed_over_in_a_tree(reef, command):
+    folder = reef / "33/031111212322/2015-05-28"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "a-visual.tif")
+    said = command("chips", "cut", folder / "a-visual.tif", "--processes", 1)
+    assert said.code == 64
+    assert "a-visual.tif' is a pipe and no ordinary file" in said.err
+    for arguments in (("chips", "cut", "."), ("tiles", "serve", ".")):
+        said = command(*arguments)
+        assert said.code == 64
+        assert "no tile" in said.err
+
+
+def test_what_a_shell_makes_of_a_command_is_refused_with_the_way_that_works(tmp_path):
+    command = f"{sys.executable} -m spacer_like validate <(echo {{}})"
+    said = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 64
+    assert "is a pipe and no ordinary file: name a file, or '-' and send the pipe to standard input." in said.stderr
