@@ -25,7 +25,7 @@ from logging import basicConfig, getLogger
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from spacer_like.exceptions import ConfigError
+from spacer_like.exceptions import ConfigError, damage_as
 
 logger = getLogger(__name__)
 
@@ -161,7 +161,8 @@ def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
     secrets = _secrets()
     if secrets:
         if secrets.get(key) not in ("", None):
-            return _cast(key, secrets[key], value_type), "secrets.json"
+            with damage_as(ConfigError, str(SECRETS_PATH), f"The settings file {SECRETS_PATH} has no usable {key}"):
+                return _cast(key, secrets[key], value_type), "secrets.json"
     elif (value := _django_settings().get(key)) not in ("", None):
         return (tuple(value) if value_type is tuple else value), "django"
     return None, "default"
@@ -194,10 +195,12 @@ def _cast(key: str, value: Any, value_type: type) -> Any:
     if value_type is int:
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(f"{key} must be an integer.") from None
     if value_type is tuple:
         entries = value.split(",") if isinstance(value, str) else value
+        if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
+            raise ConfigError(f"{key} must be text, or a list of texts.")
         return tuple(entry.strip() for entry in entries if entry.strip())
     return str(value)
 
@@ -208,7 +211,8 @@ def _secrets() -> Mapping[str, Any]:
         found = json.loads(SECRETS_PATH.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    # The parser's own words might quote a secret.
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"The settings file {SECRETS_PATH} cannot be read as JSON: {type(error).__name__}.") from None
     if not isinstance(found, dict):
         raise ConfigError(f"The settings file {SECRETS_PATH} must hold a JSON object.")

@@ -39,7 +39,15 @@ name (``spacer_like.exceptions.Name``) at the start of a traceback's last line, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+_LONGEST_REASON = 300
+# What terminals obey and what no encoding can write, which a name or a value in a stranger's file may hold: controls,
+# surrogates and marks of direction.
+_INVISIBLE = (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
+_VISIBLE = {code: ascii(chr(code))[1:-1] for code in _INVISIBLE} | dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")
 
 
 class SpacerError(Exception):
@@ -47,7 +55,8 @@ class SpacerError(Exception):
 
     def __str__(self) -> str:
         # KeyError would print the repr of its argument, OSError a pair: a user reads the sentence.
-        return " ".join(str(argument) for argument in self.args)
+        text = " ".join(str(argument) for argument in self.args) or _meaning(type(self))
+        return text.translate(_VISIBLE)
 
 
 class SpacerInputError(SpacerError):
@@ -202,3 +211,53 @@ class _TransientURLDownloadError(URLDownloadError, TransientError):
 
 # A traceback prints the qualified name, and both must read as the documented one.
 _PermanentURLDownloadError.__qualname__ = _TransientURLDownloadError.__qualname__ = URLDownloadError.__qualname__
+
+
+def sentence_of(error: BaseException) -> str:
+    """What an error says; where it says nothing, what its class means. Never empty."""
+    try:
+        # KeyError prints the repr of its argument.
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception:
+        # Some errors of libraries cannot be printed.
+        text = ""
+    return text if text.strip() else f"{type(error).__name__}: {_meaning(type(error))}"
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error says as the end of a sentence: one printable line of bounded length, without a full stop."""
+    if isinstance(error, MemoryError):
+        return "reading it takes more memory than there is"
+    line = next(filter(str.strip, sentence_of(error).splitlines()))
+    return " ".join(line[:_LONGEST_REASON].translate(_VISIBLE).split()).rstrip(".")
+
+
+@contextmanager
+def damage_as(error_class: type[SpacerInputError], name: str, sentence: str) -> Iterator[None]:
+    """Convert whatever a library raises while it reads a file.
+
+    Every reader of files has its parsing inside one of these: a file may come from a stranger, and no list of the
+    exceptions that a library raises for hostile bytes is complete. Lack of memory counts as damage too, because the
+    same file takes as much memory the next time.
+
+    Args:
+        error_class: of the error that is raised. This package's own errors about values pass, and get the file's name
+            in front where they do not say it; those about storages and extras pass as they are.
+        name: the file's.
+        sentence: says what the file is not, without a full stop; the library's reason is added.
+    """
+    try:
+        yield
+    except SpacerError as error:
+        # What is said of a value, not of a storage or an extra.
+        if not isinstance(error, ValueError) or name in str(error):
+            raise
+        kind = type(error) if isinstance(error, error_class | DataLimitError) else error_class
+        raise kind(f"{name}: {error}") from error
+    except Exception as error:
+        begin = sentence if name in sentence else f"{name}: {sentence}"
+        raise error_class(f"{begin}: {reason_of(error)}.") from error
+
+
+def _meaning(error_class: type[BaseException]) -> str:
+    return (error_class.__doc__ or error_class.__name__).strip().partition("\n")[0]

@@ -22,6 +22,8 @@ from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.registry import Described
 
+_LONGEST_PART = 100
+
 
 class BaseMessage(BaseModel, DataClass):
     """Base of requests and returns; arguments may be given by position, in the order of the fields."""
@@ -90,7 +92,7 @@ def message_error(name: str, error: ValidationError) -> MessageError:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "the message"
+    return ".".join(str(part)[:_LONGEST_PART] for part in location) or "the message"
 
 
 def described(kind: str) -> Any:

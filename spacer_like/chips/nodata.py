@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.exceptions import TableError
+from spacer_like.exceptions import TableError, damage_as
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,10 +59,8 @@ class NodataIndex:
         Raises:
             TableError: no such index.
         """
-        try:
+        with damage_as(TableError, name, f"The no-data index '{name}' is no JSON"):
             lists = json.loads(data)
-        except (ValueError, RecursionError):
-            raise TableError(f"The no-data index '{name}' is no JSON.") from None
         if not isinstance(lists, dict) or set(lists) != set(CLASSES):
             raise TableError(f"'{name}' is no no-data index: it must have just the keys {', '.join(CLASSES)}.")
         for key in CLASSES:

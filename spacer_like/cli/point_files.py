@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 
 from spacer_like.data_classes import LabelId
-from spacer_like.exceptions import SpacerInputError
+from spacer_like.exceptions import SpacerInputError, TableError, damage_as
 from spacer_like.tables.cells import csv_rows, stripped
 
 COLUMN_NAMES = {
@@ -52,6 +52,11 @@ def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
     """
+    with damage_as(TableError, name, f"{name} is not CSV"):
+        return _point_table(data, name, labelled)
+
+
+def _point_table(data: bytes, name: str, labelled: bool) -> PointTable:
     lines = csv_rows(_decoded(data, name), _delimiter(data, name), read=stripped)
     images: dict[str, list[Point]] = {}
     try:
@@ -95,7 +100,7 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
     }
     needed = ("image", "row", "col", "label") if labelled else ("image", "row", "col")
     if missing := [meaning for meaning in needed if meaning not in columns]:
-        there = ", ".join(f"'{cell}'" for cell in heading[:12]) or "nothing"
+        there = ", ".join(f"'{cell[:40]}'" for cell in heading[:12]) or "nothing"
         raise SpacerInputError(
             f"{name} has no column '{missing[0]}': its first line must name {', '.join(needed)}, and names {there}."
         )

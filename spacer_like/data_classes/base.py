@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from spacer_like.exceptions import DataLimitError, MessageError
+from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 
 if TYPE_CHECKING:
     from spacer_like.data_classes.location import DataLocation
@@ -36,7 +36,9 @@ class DataClass:
             DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES.
             MessageError: not JSON, or not a value of this class.
         """
-        return cls.deserialize(load_json(loc))
+        data = load_json(loc)
+        with damage_as(MessageError, loc.display_name, f"{loc.display_name} holds no {cls.__name__}"):
+            return cls.deserialize(data)
 
     def store(self, loc: DataLocation) -> None:
         """Write the JSON to a location, whole or not at all."""

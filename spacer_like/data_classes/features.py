@@ -11,7 +11,12 @@ from spacer_like.data_classes import feature_file
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.labels import Annotation, LabelId
 from spacer_like.data_classes.location import DataLocation
-from spacer_like.exceptions import FeatureFileError, RowColumnMismatchError, RowColumnMissingError
+from spacer_like.exceptions import (
+    FeatureFileError,
+    RowColumnMismatchError,
+    RowColumnMissingError,
+    damage_as,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -225,12 +230,10 @@ class ImageFeatures(DataClass):
             FeatureFileError: neither an archive of the four members nor legacy JSON.
             DataLimitError: members that would unpack to more bytes than the setting MAX_DOWNLOAD_BYTES.
         """
-        try:
+        with damage_as(FeatureFileError, name, f"{name}: it is no feature file, or is damaged"):
             if data.startswith(feature_file.SIGNATURE):
                 return cls.from_arrays(*feature_file.decode(data))
             return cls.deserialize(feature_file.decode_legacy(data))
-        except FeatureFileError as error:
-            raise FeatureFileError(f"{name}: {error}") from None
 
     @classmethod
     def load(cls, loc: DataLocation, filesystem_cache: str | Path | None = None) -> ImageFeatures:

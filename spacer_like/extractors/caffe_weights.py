@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import WeightsError
+from spacer_like.exceptions import WeightsError, damage_as
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
@@ -28,12 +28,22 @@ _SHAPE_DIM = 1
 Field = tuple[int, int, int | memoryview]
 
 
-def read_caffemodel(data: bytes | memoryview, wanted: Collection[str]) -> dict[str, list[NDArray[np.float32]]]:
+def read_caffemodel(
+    data: bytes | memoryview, wanted: Collection[str], name: str = "weights"
+) -> dict[str, list[NDArray[np.float32]]]:
     """The blobs (of a convolution: weights, bias) of the layers whose names are wanted; arrays may be views of `data`.
+
+    Args:
+        name: what errors call the file.
 
     Raises:
         WeightsError: no .caffemodel file, or a damaged one.
     """
+    with damage_as(WeightsError, name, f"{name}: it is no .caffemodel file, or a damaged one"):
+        return _wanted_layers(data, wanted)
+
+
+def _wanted_layers(data: bytes | memoryview, wanted: Collection[str]) -> dict[str, list[NDArray[np.float32]]]:
     found: dict[str, list[NDArray[np.float32]]] = {}
     for number, _, value in _fields(memoryview(data)):
         if number not in _LAYER_FIELDS or not isinstance(value, memoryview):

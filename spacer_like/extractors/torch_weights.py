@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spacer_like.exceptions import WeightsError
+from spacer_like.exceptions import WeightsError, damage_as
 
 # The prefix that torch's DataParallel puts before the names of weights.
 _PARALLEL_PREFIX = "module."
@@ -40,17 +40,23 @@ def read_state_dict(stream: IO[bytes], name: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is no file of torch, holds anything but weights and numbers, or no entry ``net``.
     """
+    with damage_as(WeightsError, name, f"The file of the extractor's '{name}' is no file of torch.save, or is damaged"):
+        return _weights_of(_loaded(stream, name), name)
+
+
+def _loaded(stream: IO[bytes], name: str) -> Any:
     try:
         with torch.serialization.safe_globals(_HARMLESS):
-            found = torch.load(stream, map_location="cpu", weights_only=True)
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        # Torch's own words recommend to open it unsafely.
         raise WeightsError(
             f"The file of the extractor's '{name}' is not opened: it is no file of torch.save, or holds more than "
             "weights and numbers."
         ) from error
-    # Any other exception may come out of a reader that is given hostile bytes.
-    except Exception as error:
-        raise WeightsError(f"The file of the extractor's '{name}' cannot be read as a file of torch.save.") from error
+
+
+def _weights_of(found: Any, name: str) -> dict[str, Tensor]:
     state = found.get("net", found) if isinstance(found, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"The file of the extractor's '{name}' has no entry 'net' with a network's weights.")

@@ -36,7 +36,7 @@ class VGG16CaffeExtractor(NetworkExtractor):
         from spacer_like.extractors.vgg16_network import build_vgg16
 
         text = self.load_datastream("definition")[0].getvalue().decode("utf-8", "replace")
-        definition = read_definition(text, self.CROP_SIZE)
+        definition = read_definition(text, self.CROP_SIZE, self.data_locations["definition"].display_name)
         if definition.widths[SCORE] != self.feature_dim:
             raise WeightsError(
                 f"The extractor's 'definition' is not that of VGG16: its layer {SCORE} has {definition.widths[SCORE]} "
@@ -47,7 +47,8 @@ class VGG16CaffeExtractor(NetworkExtractor):
         else:
             path, _ = self.load_data_into_filesystem("weights")
             data = _mapped(Path(path))
-        return build_vgg16(definition, read_caffemodel(memoryview(data), definition.widths), self.CROP_SIZE)
+        weights = read_caffemodel(memoryview(data), definition.widths, self.data_locations["weights"].display_name)
+        return build_vgg16(definition, weights, self.CROP_SIZE)
 
 
 def _mapped(path: Path) -> bytes | mmap.mmap:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spacer_like.exceptions import WeightsError
+from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.prototxt import Message, parse
 
 _CONVOLUTIONS_PER_STAGE = (2, 2, 3, 3, 3)
@@ -33,13 +33,20 @@ class Vgg16Definition:
     score_is_rectified: bool
 
 
-def read_definition(text: str, image_size: int) -> Vgg16Definition:
+def read_definition(text: str, image_size: int, name: str = "definition") -> Vgg16Definition:
     """What a deploy file says, once it is sure to describe VGG16 up to its layer fc7.
+
+    Args:
+        name: what errors call the file.
 
     Raises:
         WeightsError: another network, or no network definition.
     """
-    definition = parse(text)
+    with damage_as(WeightsError, name, f"{name}: it is no network definition of Caffe"):
+        return _definition(parse(text), image_size)
+
+
+def _definition(definition: Message, image_size: int) -> Vgg16Definition:
     layers = [layer for layer in definition.messages("layer") + definition.messages("layers") if not _trains(layer)]
     _check_input(definition, layers, image_size)
     used = [layer for layer in layers if _kind(layer) not in _IGNORED_KINDS]

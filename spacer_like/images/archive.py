@@ -12,7 +12,7 @@ from struct import Struct
 from typing import BinaryIO, Self
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from spacer_like.exceptions import ArchiveError, ImageError, SpacerError
+from spacer_like.exceptions import ArchiveError, ImageError, damage_as
 
 MOST_MEMBERS = 200_000
 """The most members of an archive, folders among them."""
@@ -107,9 +107,11 @@ class PositionedReader:
             self._descriptor = None
 
     def read(self, start: int, length: int) -> bytes:
-        """The bytes from `start` on, fewer where the file ends before."""
-        length = max(min(length, self.size - start), 0)
-        if self._descriptor is not None and start >= 0:
+        """The bytes from `start` on, fewer where the file ends before; none before its beginning."""
+        length = max(min(length, self.size - start), 0) if start >= 0 else 0
+        if not length:
+            return b""
+        if self._descriptor is not None:
             return os.pread(self._descriptor, length, start)
         with self._lock:
             self.file.seek(start)
@@ -155,14 +157,11 @@ def archive_members(reader: PositionedReader, name: str) -> list[ZipInfo]:
     Raises:
         ArchiveError: no archive, a damaged one, or one of more than `MOST_MEMBERS` members.
     """
-    try:
-        with ZipFile(_Directory(reader, name)) as archive:
-            members: list[ZipInfo] = archive.infolist()
-    except (SpacerError, MemoryError):
-        raise
-    # Any other exception may come out of a reader that is given hostile bytes.
-    except Exception as error:
-        raise ArchiveError(f"'{name}' is no zip archive, or is damaged: {str(error).rstrip('.')}.") from error
+    with (
+        damage_as(ArchiveError, name, f"'{name}' is no zip archive, or is damaged"),
+        ZipFile(_Directory(reader, name)) as archive,
+    ):
+        members: list[ZipInfo] = archive.infolist()
     if len(members) > MOST_MEMBERS:
         raise _too_many(name)
     return members
@@ -190,6 +189,8 @@ def _check_members(members: list[ZipInfo], name: str, size: int) -> None:
             raise ArchiveError(f"The archive '{name}' is refused: its member '{path[:200]}' is a link.")
         if member.flag_bits & _ENCRYPTED:
             raise ArchiveError(f"The archive '{name}' is encrypted: pack the images without a password.")
+        if not 0 <= member.header_offset < size:
+            raise ArchiveError(f"The archive '{name}' is damaged: its member '{path[:200]}' would lie outside of it.")
     if sum(member.compress_size for member in members) > size:
         raise ArchiveError(f"The archive '{name}' is refused: its members overlap.")
     total = sum(member.file_size for member in members)

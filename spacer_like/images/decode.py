@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from spacer_like.config import settings
-from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.exceptions import DataLimitError, ImageError, damage_as
 from spacer_like.images.fast_jpeg import decoded_jpeg
 from spacer_like.images.identify import identify
 from spacer_like.images.tolerant import make_tolerant
@@ -84,13 +84,15 @@ def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         return image
     if (decoded := decoded_jpeg(image)) is not None:
         return decoded
-    rgb = _to_rgb(image)
-    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
-    # In strips, because the whole image at once would need its memory twice more, and twice the time.
-    for top in range(0, rgb.height, _STRIP_ROWS):
-        bottom = min(top + _STRIP_ROWS, rgb.height)
-        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
-    return pixels
+    name = getattr(image, "display_name", "")
+    with damage_as(ImageError, name, f"The image {name!r} of mode {image.mode} cannot be converted to RGB"):
+        rgb = _to_rgb(image)
+        pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+        # In strips, because the whole image at once would need its memory twice more, and twice the time.
+        for top in range(0, rgb.height, _STRIP_ROWS):
+            bottom = min(top + _STRIP_ROWS, rgb.height)
+            pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+        return pixels
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -101,10 +103,4 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         # Which colour is transparent does not change the colours, but Pillow warns about it.
         image = image.copy()
         del image.info["transparency"]
-    try:
-        return image.convert("RGB")
-    except ImageError:
-        raise
-    except ValueError as error:
-        name = getattr(image, "display_name", "")
-        raise ImageError(f"The image {name!r} of mode {image.mode} cannot be converted to RGB: {error}.") from error
+    return image.convert("RGB")

@@ -8,7 +8,7 @@ from io import BytesIO
 
 from PIL import Image, ImageFile
 
-from spacer_like.exceptions import ImageError
+from spacer_like.exceptions import ImageError, reason_of
 from spacer_like.images.errors import UnidentifiedImageError
 
 # Formats whose decoding would start another program.
@@ -37,11 +37,9 @@ def identify(data: bytes, name: str) -> ImageFile.ImageFile:
                 return read_header(BytesIO(data), "")
         except _NOT_THIS_FORMAT:
             continue
-        except MemoryError:
-            raise
         # Any other exception may come out of a reader that is given hostile bytes.
         except Exception as error:
-            raise ImageError(f"The header of the image '{name}' is damaged: {error}.") from error
+            raise ImageError(f"The header of the image '{name}' is damaged: {reason_of(error)}.") from error
     raise UnidentifiedImageError(f"The file '{name}' is not an image of a known format: give a JPEG, PNG or TIFF file.")
 
 

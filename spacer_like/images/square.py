@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from spacer_like.config import settings
-from spacer_like.exceptions import DataLimitError, ImageError
+from spacer_like.exceptions import DataLimitError, ImageError, damage_as
 from spacer_like.images.fast_jpeg import decoded_photograph
 from spacer_like.images.identify import identify
 
@@ -109,14 +109,8 @@ def _identified(data: bytes, name: str, limit: int) -> ImageFile.ImageFile:
 def _pixels(
     image: ImageFile.ImageFile, name: str, size: int | None, resample: str, background: str
 ) -> NDArray[np.uint8]:
-    try:
+    with damage_as(ImageError, name, f"The image '{name}' cannot be decoded"):
         return _fitted(_rgb(image, background), size, resample)
-    except MemoryError:
-        raise
-    # Any other exception may come out of a decoder that is given hostile bytes.
-    except Exception as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        raise ImageError(f"The image '{name}' cannot be decoded: {reason}.") from error
 
 
 def _fitted(image: Image.Image, size: int | None, resample: str) -> NDArray[np.uint8]:

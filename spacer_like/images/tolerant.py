@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import ImageFile, JpegImagePlugin
 
-from spacer_like.exceptions import ImageError
+from spacer_like.exceptions import ImageError, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -48,18 +48,16 @@ class _Tolerant:
             if error is not None and self._is_one_colour():
                 # Who asks again is told again.
                 self._im = None
-                raise ImageError(f"The image '{self.display_name}' cannot be decoded: {error}.") from error
+                raise ImageError(f"The image '{self.display_name}' cannot be decoded: {reason_of(error)}.") from error
             if error is not None:
-                logger.warning("The image '%s' is truncated or damaged: %s.", self.display_name, error)
+                logger.warning("The image '%s' is truncated or damaged: %s.", self.display_name, reason_of(error))
         return super().load()  # type: ignore[misc]
 
     def _load_what_there_is(self) -> Exception | None:
         """Decode, and return why the image is not whole."""
         try:
             super().load()  # type: ignore[misc]
-        except MemoryError:
-            raise
-        # Any other exception may come out of a decoder that is given hostile bytes.
+        # Any exception may come out of a decoder that is given hostile bytes; of a very wide row, an empty MemoryError.
         except Exception as error:
             # Without tiles Pillow takes the pixels as they are.
             self.tile = []

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
+from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.safetensors_header import begins_as_safetensors
 from spacer_like.learning.sklearn_objects import from_pickle_bytes, from_sklearn, to_pickle_bytes
@@ -25,10 +25,8 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
     Raises:
         ModelFileError: the file is unsafe or holds no classifier; the sentence begins with `name`.
     """
-    try:
+    with damage_as(ModelFileError, name, f"{name}: The file holds no classifier"):
         return from_safetensors(data) if begins_as_safetensors(data) else from_pickle_bytes(data)
-    except ModelFileError as error:
-        raise ModelFileError(f"{name}: {error}") from None
 
 
 class _ClassifierLoader:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from spacer_like.exceptions import ModelFileError
+from spacer_like.exceptions import ModelFileError, damage_as
 
 MAX_INSTRUCTIONS = 1_000_000
 
@@ -59,16 +59,12 @@ def read_pickle(data: bytes, allowed: Container[str]) -> Any:
         ModelFileError: another name, an instruction that is not understood, or a damaged pickle.
     """
     machine = _Machine(allowed)
-    try:
+    with damage_as(ModelFileError, "The pickle", "The pickle is damaged"):
         for count, (name, argument) in enumerate(_instructions(data)):
             if count > MAX_INSTRUCTIONS:
                 raise ModelFileError("The pickle has more instructions than any classifier needs.")
             machine.follow(name, argument)
         return machine.pop()
-    except ModelFileError:
-        raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"The pickle is damaged ({type(error).__name__}: {error}).") from None
 
 
 def _instructions(data: bytes) -> Iterator[tuple[str, Any]]:

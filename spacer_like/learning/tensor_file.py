@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import ModelFileError
+from spacer_like.exceptions import ModelFileError, damage_as
 from spacer_like.learning.classifier import ACTIVATIONS, Classifier, with_checked_arrays
 from spacer_like.learning.safetensors_header import read_header
 
@@ -48,10 +48,9 @@ def from_safetensors(data: bytes) -> Classifier:
     Raises:
         ModelFileError: a damaged file, or one that holds no classifier of ours.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    try:
+    with damage_as(ModelFileError, "The file", "The file holds no classifier"):
         header = _header(data)
         tensors = load(data)
         layers = tuple(
@@ -75,10 +74,6 @@ def from_safetensors(data: bytes) -> Classifier:
                 dict(header["versions"]),
             )
         )
-    except KeyError as error:
-        raise ModelFileError(f"The file holds no classifier: it lacks {error}.") from None
-    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFileError(f"The file holds no classifier ({error}).") from None
 
 
 def _header(data: bytes) -> dict[str, Any]:

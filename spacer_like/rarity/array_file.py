@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.exceptions import DataLimitError, TableError
+from spacer_like.exceptions import DataLimitError, TableError, damage_as
 from spacer_like.npy_header import read_npy_header
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ MOST_BYTES = 2**33
 """The largest array that is read."""
 # Far above what compression makes of real numbers, and of ids; far below what an attack needs.
 _MOST_RATIO = 2000
-_DAMAGED = (
-    ValueError,
-    TypeError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    zlib.error,
-)
 
 
 class ArrayMissingError(TableError):
@@ -56,20 +45,17 @@ def from_npz(data: bytes, name: str, array: str = "arr_0") -> NDArray[Any]:
         TableError: no ``.npz``, damaged, or with Python objects in it.
         DataLimitError: an array of more than `MOST_BYTES`, or one that only an attack packs so densely.
     """
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            member = archive.getinfo(f"{array}.npy")
-            if member.file_size > min(MOST_BYTES, _MOST_RATIO * len(data)):
-                raise DataLimitError(f"The array in '{name}' would take {member.file_size} bytes: it is not read.")
-            with archive.open(member) as file:
-                return _array(file, member.file_size)
-    except KeyError:
-        raise ArrayMissingError(f"The file '{name}' has no array {array}.") from None
-    except DataLimitError:
-        raise
-    except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise TableError(f"The file '{name}' is no .npz of one array: {reason}.") from None
+    with (
+        damage_as(TableError, name, f"The file '{name}' is no .npz of one array"),
+        zipfile.ZipFile(BytesIO(data)) as archive,
+    ):
+        if f"{array}.npy" not in archive.NameToInfo:
+            raise ArrayMissingError(f"The file '{name}' has no array {array}.")
+        member = archive.getinfo(f"{array}.npy")
+        if member.file_size > min(MOST_BYTES, _MOST_RATIO * len(data)):
+            raise DataLimitError(f"The array in '{name}' would take {member.file_size} bytes: it is not read.")
+        with archive.open(member) as file:
+            return _array(file, member.file_size)
 
 
 def _array(file: IO[bytes], size: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from spacer_like.exceptions import HistogramError
+from spacer_like.exceptions import HistogramError, damage_as
 from spacer_like.rarity.bins import BINS, CELLS
 from spacer_like.rarity.histogram import Counted, Header
 
@@ -77,18 +77,15 @@ class CountTable:
         Raises:
             HistogramError: they are malformed, or do not belong to each other.
         """
-        malformed = HistogramError(f"The table {name} is malformed, or its description is: merge the histograms again.")
-        try:
+        again = f"The table {name} is malformed, or its description is: merge the histograms again"
+        malformed = HistogramError(f"{again}.")
+        with damage_as(HistogramError, name, again):
             found = json.loads(description)
             if found["kind"] != KIND or found["version"] != VERSION:
                 raise HistogramError(f"The table {name} is described as another kind or version of table.")
             header = Header(**found["header"])
             n_images, smallest = int(found["n_images"]), int(found["smallest_count"])
             positions = int(header.positions)
-        except HistogramError:
-            raise
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            raise malformed from None
         as_written = counts.dtype == np.uint32 and counts.flags.c_contiguous and counts.shape == (positions, CELLS)
         if header.bins != BINS or not as_written or not 1 <= smallest <= n_images < 2**32:
             raise malformed

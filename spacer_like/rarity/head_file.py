@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import ModelFileError
+from spacer_like.exceptions import ModelFileError, damage_as
 from spacer_like.learning.safetensors_header import read_header
 from spacer_like.rarity.dense_head import DenseHead, Layer
 
@@ -52,10 +52,9 @@ def from_safetensors(data: bytes, name: str) -> DenseHead:
     Raises:
         ModelFileError: a damaged file, or one that holds no rarity network.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    try:
+    with damage_as(ModelFileError, name, f"{name}: the file holds no rarity network"):
         header = _header(data)
         tensors = load(data)
         count = sum(tensor.endswith(".weights") for tensor in tensors)
@@ -69,11 +68,6 @@ def from_safetensors(data: bytes, name: str) -> DenseHead:
             dict(header["metrics"]),
             dict(header["versions"]),
         )
-    except KeyError as error:
-        raise ModelFileError(f"{name}: the file holds no rarity network: it lacks {error}.") from None
-    except (SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0][:200].rstrip(".")
-        raise ModelFileError(f"{name}: the file holds no rarity network: {reason}.") from None
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from spacer_like.exceptions import HistogramError
+from spacer_like.exceptions import HistogramError, damage_as
 from spacer_like.rarity.bins import BINS, CELLS
 from spacer_like.rarity.counting import Piece
 from spacer_like.rarity.histogram import Counted, Header, Histogram, checked
@@ -111,15 +111,8 @@ class HistogramFile:
             for batch in self._file.iter_batches(_ROWS_AT_ONCE):
                 yield _numbers(batch.column(0), self._name), _numbers(batch.column(1), self._name)
 
-    @contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        import pyarrow as pa
-
-        try:
-            yield
-        except (pa.ArrowException, OSError, UnicodeDecodeError):
-            # Damage deeper than the footer is an OSError to pyarrow.
-            raise HistogramError(f"{self._name} is no histogram, or is damaged: compute it again.") from None
+    def _damage_told(self) -> AbstractContextManager[None]:
+        return damage_as(HistogramError, self._name, f"{self._name} is no histogram, or is damaged: compute it again")
 
 
 def from_parquet(data: bytes, name: str) -> Histogram:
@@ -140,7 +133,7 @@ def _numbers(column: Any, name: str) -> NDArray[np.uint32]:
 def _described(text: bytes | None, name: str) -> tuple[Header, dict[str, int]]:
     if text is None:
         raise HistogramError(f"{name} is no histogram: it does not say what it counts.")
-    try:
+    with damage_as(HistogramError, name, f"{name} is malformed: what it says that it counts cannot be understood"):
         found = json.loads(text)
         if found["kind"] != KIND or not isinstance(found["version"], int):
             raise HistogramError(f"{name} is no histogram: it is a {found['kind']}.")
@@ -155,10 +148,6 @@ def _described(text: bytes | None, name: str) -> tuple[Header, dict[str, int]]:
         )
         for text_value in (header.resample, header.background, header.colour_space):
             _of(str, text_value)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        if isinstance(error, HistogramError):
-            raise
-        raise HistogramError(f"{name} is malformed: what it says that it counts cannot be understood.") from None
     if not valid or sum(collections.values()) >= 2**32:
         raise HistogramError(f"{name} is malformed: what it says that it counts is impossible.")
     return header, collections

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.exceptions import TableError
+from spacer_like.exceptions import TableError, damage_as
 from spacer_like.rarity.tokens import token_id
 from spacer_like.tables.cells import csv_rows
 
@@ -65,6 +65,11 @@ def read_metadata(data: bytes, name: str) -> Metadata:
     Raises:
         TableError: not UTF-8, no CSV, too many rows, or a row without an id.
     """
+    with damage_as(TableError, name, f"The metadata '{name}' cannot be read as CSV"):
+        return _metadata(data, name)
+
+
+def _metadata(data: bytes, name: str) -> Metadata:
     rows: dict[str, tuple[float, float, str]] = {}
     columns: dict[str, int] | None = None
     for line, row in _rows(data, name):

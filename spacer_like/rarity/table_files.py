@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spacer_like.exceptions import DataLimitError, TableError
+from spacer_like.exceptions import DataLimitError, TableError, damage_as
 from spacer_like.rarity.score_table import COLUMNS, REQUIRED_COLUMNS, ScoreTable, checked_table
 from spacer_like.tables.files import csv_names, read_csv, table_bytes
 
@@ -33,12 +33,9 @@ def read_table(data: bytes, name: str, parquet: bool, columns: Collection[str] |
         TableError: malformed, or a column is missing or of another kind.
         DataLimitError: Parquet that would take far more memory than its bytes can hold.
     """
-    try:
+    with damage_as(TableError, name, f"The table '{name}' cannot be read as {'Parquet' if parquet else 'CSV'}"):
         found = _parquet_columns(data, name, columns) if parquet else _csv_columns(data, name, columns)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        kind = "Parquet" if parquet else "CSV"
-        raise TableError(f"The table '{name}' cannot be read as {kind}: {str(error).splitlines()[0]}") from None
-    return checked_table(found, name, columns)
+        return checked_table(found, name, columns)
 
 
 def encoded(table: ScoreTable, parquet: bool) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.drawing.labels import plain_text
-from spacer_like.exceptions import SpacerInputError
+from spacer_like.exceptions import MessageError, damage_as
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -124,19 +124,19 @@ def _share(mistakes: Counts, support: Counts, row: int, column: int) -> float:
     return float(mistakes[row, column]) / max(int(support[row]), 1)
 
 
-def read_evaluation(report: Mapping[str, Any]) -> Evaluation:
+def read_evaluation(report: Mapping[str, Any], name: str = "The report") -> Evaluation:
     """The numbers of an evaluation report, as `train_classifier` writes it (`EvaluationReport.serialize`).
 
+    Args:
+        name: what errors call it.
+
     Raises:
-        SpacerInputError: a part of the report is absent or malformed.
+        MessageError: a part of the report is absent or malformed.
     """
-    try:
+    with damage_as(MessageError, name, f"{name} is not an evaluation report that can be drawn"):
         evaluation = _read(report)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"it lacks '{error.args[0]}'" if isinstance(error, KeyError) else str(error)
-        raise SpacerInputError(f"This is not an evaluation report that can be drawn: {what}.") from error
-    _check_shapes(evaluation)
-    return evaluation
+        _check_shapes(evaluation)
+        return evaluation
 
 
 def _read(report: Mapping[str, Any]) -> Evaluation:
@@ -175,7 +175,7 @@ def _counts(rows: list[Mapping[str, Any]], key: str) -> Counts:
 def _check_shapes(evaluation: Evaluation) -> None:
     count = len(evaluation.classes)
     if count == 0 or evaluation.confusion.shape != (count, count) or evaluation.support.shape != (count,):
-        raise SpacerInputError(
+        raise MessageError(
             f"This is not an evaluation report that can be drawn: it names {count} classes, scores "
             f"{len(evaluation.support)} and has a confusion matrix of shape {evaluation.confusion.shape}."
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, TableError
+from spacer_like.exceptions import DataNotFoundError, TableError, damage_as
 from spacer_like.storage import read_bytes
 from spacer_like.storage.ordinary_files import ordinary_files
 from spacer_like.tables.cells import csv_rows, stripped
@@ -87,14 +86,13 @@ def wanted(
 
 def read_list(location: DataLocation) -> list[str]:
     """The column ``collection_id`` of a CSV file."""
-    try:
+    name = location.display_name
+    with damage_as(TableError, name, f"The list {name} is no CSV file in UTF-8"):
         rows = [cells for _, cells in csv_rows(read_bytes(location).decode("utf-8-sig"), read=stripped) if cells]
         if not rows or "collection_id" not in rows[0]:
-            raise TableError(f"The list {location.display_name} has no column 'collection_id'.")
+            raise TableError(f"The list {name} has no column 'collection_id'.")
         place = rows[0].index("collection_id")
         return [cells[place] for cells in rows[1:] if len(cells) > place and cells[place]]
-    except (UnicodeDecodeError, csv.Error):
-        raise TableError(f"The list {location.display_name} is no CSV file in UTF-8.") from None
 
 
 def _states(path: Path) -> Iterator[str]:

@@ -171,7 +171,7 @@ def test_vectors_whose_numbers_lie_column_after_column_are_read():
         (b"{}", "only supported for legacy format"),
         (b"[[1, 2], [3]]", "all of the same length"),
         (b'[["a"]]', "vectors of numbers"),
-        (npz(meta=META, rows=POSITIONS, cols=POSITIONS), "lacks a member"),
+        (npz(meta=META, rows=POSITIONS, cols=POSITIONS), "no item named"),
         (npz(meta=META, rows=POSITIONS, cols=POSITIONS, feat=np.zeros((2, 4))), "do not agree"),
         (npz(meta=META, rows=POSITIONS[:1], cols=POSITIONS, feat=np.zeros((2, 3))), "one row and one column"),
         (npz(meta=META, rows=POSITIONS, cols=POSITIONS, feat=np.array([["a"] * 3] * 2)), "no array of numbers"),

@@ -16,7 +16,7 @@ from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.cutting.passthrough import CHIP_START_BYTES
 from spacer_like.chips.grid import TILE_ZOOM, Cell
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import SpacerError, TableError
+from spacer_like.exceptions import TableError, damage_as
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +145,7 @@ def read_manifest(data: bytes, name: str) -> Manifest:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-    try:
+    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
         # Of the metadata only what is read here is safe: a malformed column's would end the process, not raise.
         file = ParquetFile(pa.BufferReader(data))
         header = _header(file.metadata.metadata, name)
@@ -164,24 +164,16 @@ def read_manifest(data: bytes, name: str) -> Manifest:
         table.validate(full=True)
         _check_texts(table, name)
         table = table.cast(pa.schema([(column, pa.type_for_alias(kind)) for column, kind in COLUMNS.items()]))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise TableError(f"The manifest '{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-    _check_values(table, name)
-    return Manifest(header, table.select(list(COLUMNS)))
+        _check_values(table, name)
+        return Manifest(header, table.select(list(COLUMNS)))
 
 
 def read_header(file: BinaryIO, name: str) -> ManifestHeader:
     """What a manifest says of all its chips, of which only the end is read; errors as `read_manifest`."""
-    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-    try:
+    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
         return _header(ParquetFile(file).metadata.metadata, name)
-    except SpacerError:
-        # Of the storage; some of these are OSErrors as well.
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise TableError(f"The manifest '{name}' cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
 
 def chip_table(columns: dict[str, Any]) -> pa.Table:
@@ -195,7 +187,9 @@ def _header(metadata: dict[bytes, bytes] | None, name: str) -> ManifestHeader:
     text = (metadata or {}).get(FORMAT.encode())
     if text is None or len(text) > _MOST_HEADER:
         raise TableError(f"The table '{name}' is no manifest of chips.")
-    try:
+    with damage_as(
+        TableError, name, f"The manifest '{name}' is malformed: its description of the tile is not as it should be"
+    ):
         found = json.loads(text)
         version = found.pop("version")
         if found.pop("format") != FORMAT or not isinstance(version, int):
@@ -215,10 +209,6 @@ def _header(metadata: dict[bytes, bytes] | None, name: str) -> ManifestHeader:
             }
         )
         _check_header(header, name)
-    except TableError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise _malformed(name, "its description of the tile is not as it should be") from None
     return header
 
 

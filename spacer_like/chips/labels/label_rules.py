@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from spacer_like.exceptions import DataLimitError, MapDataError
+from spacer_like.exceptions import DataLimitError, MapDataError, damage_as
 
 ANY = "*"
 SEPARATOR = "|"
@@ -72,12 +72,8 @@ class LabelRules:
         """
         if len(data) > MOST_BYTES:
             raise DataLimitError(f"'{name}' is longer than {MOST_BYTES // 2**20} MiB: no labels are read of it.")
-        try:
+        with damage_as(MapDataError, name, f"'{name}' is no JSON text"):
             rules = json.loads(data, object_pairs_hook=lambda pairs: _without_repetition(pairs, name))
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, MapDataError):
-                raise
-            raise MapDataError(f"'{name}' is no JSON text.") from None
         if not isinstance(rules, dict) or not rules:
             raise MapDataError(f"'{name}' must be a JSON object {{label: {{key: [values]}}}} with at least one label.")
         for label, keys in rules.items():

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from spacer_like.chips.labels.label_rules import MOST_LABELS, RESERVED, SEPARATOR
-from spacer_like.exceptions import DataLimitError, TableError
+from spacer_like.exceptions import DataLimitError, TableError, damage_as
 from spacer_like.tables.cells import unguarded
 from spacer_like.tables.files import csv_names, read_csv
 
@@ -77,18 +77,15 @@ def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
     """
     if len(data) > MOST_BYTES:
         raise DataLimitError(f"The table '{name}' is larger than {MOST_BYTES // 2**30} GiB: it is not read.")
-    try:
+    with damage_as(TableError, name, f"The table '{name}' cannot be read as {'Parquet' if parquet else 'CSV'}"):
         table = _from_parquet(data, name) if parquet else _from_csv(data, name)
         # Arrow believes that texts are UTF-8, until someone looks.
         table.validate(full=True)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        kind = "Parquet" if parquet else "CSV"
-        raise TableError(f"The table '{name}' cannot be read as {kind}: {str(error).splitlines()[0]}") from None
-    labels = tuple(table.column_names[1:])
-    borne = np.empty((table.num_rows, len(labels)), bool)
-    for place, label in enumerate(labels):
-        borne[:, place] = _zeros_and_ones(table[label], label, name)
-    return LabelTable(_names(table.column(0), name), labels, borne)
+        labels = tuple(table.column_names[1:])
+        borne = np.empty((table.num_rows, len(labels)), bool)
+        for place, label in enumerate(labels):
+            borne[:, place] = _zeros_and_ones(table[label], label, name)
+        return LabelTable(_names(table.column(0), name), labels, borne)
 
 
 def _from_csv(data: bytes, name: str) -> pa.Table:

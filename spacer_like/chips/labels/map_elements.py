@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from spacer_like.exceptions import DataLimitError, MapDataError
+from spacer_like.exceptions import DataLimitError, MapDataError, damage_as
 
 Element = dict[str, Any]
 Tags = dict[str, list[str]]
@@ -111,10 +111,8 @@ def read_json(data: bytes, name: str) -> Any:
     """
     if len(data) > MOST_BYTES:
         raise DataLimitError(f"{_begun(name)} is longer than {MOST_BYTES // 2**20} MiB: no map data are read of it.")
-    try:
+    with damage_as(MapDataError, name, f"{_begun(name)} is no JSON text"):
         return json.loads(data, parse_constant=_refuse_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise MapDataError(f"{_begun(name)} is no JSON text.") from None
 
 
 def write_json(value: Any, name: str) -> bytes:
@@ -171,4 +169,5 @@ def _finite(text: str) -> float:
 
 
 def _begun(name: str) -> str:
-    return name[:1].upper() + name[1:]
+    """A name as the begin of a sentence; that of a file stays as it is."""
+    return f"The {name[4:]}" if name.startswith("the ") else name

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import marshal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -20,7 +20,7 @@ from spacer_like.chips.geography import Box
 from spacer_like.chips.labels.map_boxes import UNITS_PER_DEGREE
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.osm_blobs import BlobReader
-from spacer_like.exceptions import DataLimitError, MapDataError, MissingExtraError
+from spacer_like.exceptions import DataLimitError, MapDataError, MissingExtraError, damage_as
 from spacer_like.progress import report
 
 if TYPE_CHECKING:
@@ -63,19 +63,10 @@ def elements_in(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str) -> It
             extract.read_relations,
             extract.read_geometries,
         ):
-            _run(step, name)
+            with damage_as(MapDataError, name, f"The extract '{name}' is damaged"):
+                step()
         for place in range(len(areas)):
             yield extract.elements_of(place)
-
-
-def _run(step: Callable[[], None], name: str) -> None:
-    try:
-        step()
-    except UnicodeDecodeError:
-        raise MapDataError(f"The extract '{name}' is damaged: a text in it is no Unicode.") from None
-    except RuntimeError as error:
-        # What osmium says of a damaged file.
-        raise MapDataError(f"The extract '{name}' is damaged: {error}.") from None
 
 
 class _ElementsFile:

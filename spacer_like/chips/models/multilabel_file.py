@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
-from spacer_like.exceptions import ConfigError, ModelFileError
+from spacer_like.exceptions import ModelFileError, damage_as
 from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
 from spacer_like.learning.safetensors_header import read_header
 
@@ -58,10 +58,9 @@ def read_model(data: bytes, name: str) -> MultilabelModel:
     Raises:
         ModelFileError: a damaged file, or one that holds no model of many labels.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    try:
+    with damage_as(ModelFileError, name, f"{name}: the file holds no model of many labels"):
         header = _header(data)
         tensors = load(data)
         count = sum(tensor.startswith("hidden") and tensor.endswith(".weights") for tensor in tensors)
@@ -81,11 +80,6 @@ def read_model(data: bytes, name: str) -> MultilabelModel:
         _check_header(header, model)
         _check_head(model)
         return model
-    except KeyError as error:
-        raise ModelFileError(f"{name}: the file holds no model of many labels: it lacks {error}.") from None
-    except (SafetensorError, ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0][:200].rstrip(".")
-        raise ModelFileError(f"{name}: the file holds no model of many labels: {reason}.") from None
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import FeatureFileError
+from spacer_like.exceptions import FeatureFileError, damage_as
 
 HEAD_BYTES = 4096
 """Where the arrays begin in files of ours; of others any head up to `LARGEST_HEAD` is read."""
@@ -97,7 +97,7 @@ def read_tensors(
         FeatureFileError: damaged, of another format, or an array is not as its layout says.
     """
     data = _mapped(file)
-    try:
+    with damage_as(FeatureFileError, name, f"'{name}' is no {_called(format_name)}, or is damaged"):
         entries, begin = _head(data)
         header = json.loads(entries.pop("__metadata__")["header"])
         if header["format"] != format_name or header["format_version"] != version:
@@ -111,11 +111,6 @@ def read_tensors(
             for tensor, layout in layouts.items()
             if tensor in entries
         }
-    except KeyError as error:
-        raise FeatureFileError(f"'{name}' is no {_called(format_name)}: it lacks {error}.") from None
-    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        reason = str(error).partition("\n")[0][:200].rstrip(".")
-        raise FeatureFileError(f"'{name}' is no {_called(format_name)}, or is damaged: {reason}.") from None
     return header, arrays
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import HistogramError, SpacerError
+from spacer_like.exceptions import HistogramError, SpacerError, damage_as
 from spacer_like.npy_header import LONGEST, read_npy_header
 from spacer_like.rarity.bins import BINS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head
@@ -100,7 +100,8 @@ def read_table(loc: DataLocation, header: Header) -> CountTable:
         table = CountTable.from_histogram(open_histogram(loc))
     else:
         raise HistogramError(f"{loc.display_name} must end with .parquet, a histogram, or .npy, a table.")
-    table.header.check_same(header)
+    with damage_as(HistogramError, loc.display_name, f"{loc.display_name} is no table to score against"):
+        table.header.check_same(header)
     return table
 
 

@@ -1,0 +1,992 @@
+"""Every reader of the package: a valid file, and the call that reads it.
+
+A row covers the public functions that it names: those that it calls, and those that are called on the way.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, ValResults
+from spacer_like.storage import delete, write_bytes
+
+TESTS = Path(__file__).parents[1]
+CHIPS, RARITY, LEARNING = (TESTS / family / "golden" for family in ("chips", "rarity", "learning"))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A row of the table.
+
+    Fields:
+        name: of the row.
+        covers: ``module:function`` of each public reader that it feeds, without ``spacer_like.``.
+        make: the bytes of a valid file; called once.
+        read: reads the bytes of a file, which errors call by the text that is given.
+        ending: of the file's name.
+        called: what errors must call it; empty: its name.
+        share: how many mutations it gets, of what others get.
+    """
+
+    name: str
+    covers: tuple[str, ...]
+    make: Callable[[], bytes]
+    read: Callable[[bytes, str], Any]
+    ending: str = ""
+    share: float = 1.0
+    called: str = ""
+
+
+def stored(read: Callable[[DataLocation], Any]) -> Callable[[bytes, str], Any]:
+    """The reader of bytes that a reader of locations is."""
+
+    def read_stored(data: bytes, name: str) -> Any:
+        location = DataLocation("memory", name)
+        write_bytes(location, data)
+        try:
+            return read(location)
+        finally:
+            delete(location)
+
+    return read_stored
+
+
+def on_disk(read: Callable[[Path], Any]) -> Callable[[bytes, str], Any]:
+    """The reader of bytes that a reader of local files is."""
+
+    def read_file(data: bytes, name: str) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(data)
+            return read(path)
+
+    return read_file
+
+
+def golden(folder: Path, name: str) -> Callable[[], bytes]:
+    return (folder / name).read_bytes
+
+
+# Features, labels and messages.
+
+
+def features() -> ImageFeatures:
+    vectors = np.random.default_rng(0).random((4, 6), np.float32)
+    return ImageFeatures.from_arrays([(1, 2), (30, 4), (5, 600), (7, 8)], vectors, "ab" * 20)
+
+
+def features_as_pyspacer() -> bytes:
+    from spacer_like.config import override
+
+    with override(feature_file_format="pyspacer"):
+        return features().to_bytes()
+
+
+def for_training(location: DataLocation) -> Any:
+    return ImageLabels({location: [(1, 2, 3), (30, 4, 5)]}).load_all_data()
+
+
+def job() -> bytes:
+    from spacer_like.messages import JobMsg
+
+    return json.dumps(JobMsg.example().serialize()).encode()
+
+
+def job_of(data: bytes, name: str) -> Any:
+    from spacer_like.messages import JobMsg
+
+    return stored(JobMsg.load)(data, name)
+
+
+def report() -> bytes:
+    return (LEARNING / "evaluation_report_1.json").read_bytes()
+
+
+def drawn_report(data: bytes, name: str) -> Any:
+    from spacer_like.data_classes.base import parse_json
+    from spacer_like.reports.evaluation import read_evaluation
+
+    return read_evaluation(parse_json(data, name), name)
+
+
+FEATURES = "data_classes.features:ImageFeatures"
+MESSAGES = "data_classes.base:"
+DATA_ROWS = [
+    Reader(
+        "features",
+        (f"{FEATURES}.from_bytes", f"{FEATURES}.load", "data_classes.feature_file:decode"),
+        lambda: features().to_bytes(),
+        stored(ImageFeatures.load),
+    ),
+    Reader(
+        "features as PySpacer writes them", (f"{FEATURES}.from_bytes",), features_as_pyspacer, ImageFeatures.from_bytes
+    ),
+    Reader(
+        "legacy features",
+        (f"{FEATURES}.deserialize", "data_classes.feature_file:decode_legacy"),
+        lambda: json.dumps([[0.5, 1.25, -2e-3], [1, 2, 3]]).encode(),
+        ImageFeatures.from_bytes,
+    ),
+    Reader(
+        "features for training",
+        (
+            "data_classes.labels:ImageLabels.load_all_data",
+            "data_classes.labels:ImageLabels.load_data_in_batches",
+            "learning.batches:load_data_in_batches",
+            "learning.batches:read_in_groups",
+            "learning.feature_reading:FeatureReader.read",
+        ),
+        lambda: features().to_bytes(),
+        stored(for_training),
+    ),
+    Reader(
+        "a job message",
+        (f"{MESSAGES}load_json", f"{MESSAGES}parse_json", f"{MESSAGES}DataClass.load"),
+        job,
+        job_of,
+    ),
+    Reader(
+        "results",
+        (f"{MESSAGES}DataClass.deserialize",),
+        lambda: json.dumps(ValResults.example().serialize()).encode(),
+        stored(ValResults.load),
+    ),
+    Reader("an evaluation report", ("reports.evaluation:read_evaluation",), report, drawn_report),
+]
+
+# Images.
+
+
+@cache
+def picture(image_format: str, **options: Any) -> bytes:
+    from PIL import Image
+
+    numbers = np.random.default_rng(0).integers(0, 255, (24, 40, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(np.repeat(np.repeat(numbers, 2, 0), 2, 1)).save(stream, image_format, **options)
+    return stream.getvalue()
+
+
+def loaded(location: DataLocation) -> Any:
+    from spacer_like.images.decode import load_image, to_rgb_array
+
+    return to_rgb_array(load_image(location))
+
+
+def squares(data: bytes, name: str) -> Any:
+    from spacer_like.images.square import decoded, squared
+
+    squared(data, name, 16, "bicubic", "#ffffff")
+    return decoded(data, name)
+
+
+def picture_row(image_format: str, **options: Any) -> Iterator[Reader]:
+    image = f"{image_format} {' '.join(options)}".strip()
+    yield Reader(
+        f"an image, {image}",
+        (
+            "images.decode:open_image",
+            "images.decode:load_image",
+            "images.identify:identify",
+            "images.fast_jpeg:decoded_jpeg",
+        ),
+        lambda: picture(image_format, **options),
+        stored(loaded),
+        share=0.5,
+    )
+    yield Reader(
+        f"an image as a square, {image}",
+        (
+            "images.square:squared",
+            "images.square:decoded",
+            "images.fast_jpeg:decoded_photograph",
+            "images.fast_jpeg:jpeg_frame",
+        ),
+        lambda: picture(image_format, **options),
+        squares,
+        share=0.5,
+    )
+
+
+PICTURE_FORMATS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("JPEG", {"progressive": True}),
+    ("JPEG", {}),
+    ("PNG", {}),
+    ("TIFF", {"compression": "tiff_lzw"}),
+    ("TIFF", {}),
+    ("GIF", {}),
+    ("BMP", {}),
+    ("WEBP", {}),
+    ("ICO", {}),
+    ("PPM", {}),
+    ("JPEG2000", {}),
+    ("TGA", {}),
+    ("PCX", {}),
+    ("SGI", {}),
+    ("DDS", {}),
+    ("ICNS", {}),
+    ("MPO", {}),
+    ("AVIF", {}),
+)
+
+
+def archive() -> bytes:
+    import zipfile
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+        for number in range(3):
+            made.writestr(zipfile.ZipInfo(f"images/{number}.png"), picture("PNG"))
+        made.writestr("__MACOSX/0.png", b"x")
+    return stream.getvalue()
+
+
+def in_archive(data: bytes, name: str) -> Any:
+    from spacer_like.exceptions import ImageError
+    from spacer_like.images.archive import ImageArchive
+
+    found = []
+    with ImageArchive(io.BytesIO(data), name) as opened:
+        for member in opened.names:
+            try:
+                found.append(opened.read(member))
+            except ImageError as error:
+                if member not in str(error):
+                    raise
+    return found
+
+
+def collection_of(ending: str) -> Callable[[Path], Any]:
+    def read(path: Path) -> Any:
+        from spacer_like.rarity.collection import open_collection
+        from spacer_like.rarity.messages import PreparationMsg
+
+        (path.parent / "ids.npz").write_bytes(ids())
+        with open_collection(DataLocation("filesystem", str(path)), PreparationMsg(size=6)) as collection:
+            return [tokens for tokens, _ in collection.batches()]
+
+    return read
+
+
+IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in picture_row(image_format, **options)] + [
+    Reader(
+        "an archive of images",
+        ("images.archive:ImageArchive.__init__", "images.archive:ImageArchive.read", "images.archive:archive_members"),
+        archive,
+        in_archive,
+    ),
+    Reader(
+        "an archive as a collection",
+        ("rarity.collection:open_collection", "rarity.collection:open_images"),
+        archive,
+        on_disk(collection_of(".zip")),
+        ".zip",
+        share=0.5,
+    ),
+]
+
+# Classifiers and weights.
+
+
+def classifier(name: str) -> Reader:
+    from spacer_like.learning.model_files import classifier_from_bytes
+
+    return Reader(
+        f"a classifier, {name}",
+        (
+            "learning.model_files:classifier_from_bytes",
+            "learning.sklearn_objects:from_pickle_bytes",
+            "learning.pickle_reader:read_pickle",
+        ),
+        golden(LEARNING, name),
+        classifier_from_bytes,
+        share=0.5,
+    )
+
+
+def classifier_tensors() -> bytes:
+    from spacer_like.learning.model_files import classifier_from_bytes
+    from spacer_like.learning.tensor_file import to_safetensors
+
+    return to_safetensors(classifier_from_bytes((LEARNING / "mlp3_1.9.1.pkl").read_bytes()))
+
+
+def used_classifier(location: DataLocation) -> Any:
+    from spacer_like.learning.model_files import load_classifier
+
+    found = load_classifier(location)
+    return found.predict_proba(np.zeros((1, found.n_features_in_)))
+
+
+def torch_weights() -> bytes:
+    import torch
+
+    stream = io.BytesIO()
+    torch.save({"net": torch.nn.Linear(3, 2).state_dict(), "epoch": np.int64(3)}, stream)
+    return stream.getvalue()
+
+
+def old_torch_weights() -> bytes:
+    import torch
+
+    stream = io.BytesIO()
+    torch.save(torch.nn.Linear(3, 2).state_dict(), stream, _use_new_zipfile_serialization=False)
+    return stream.getvalue()
+
+
+def fitted(data: bytes, name: str) -> Any:
+    from torch import nn
+
+    from spacer_like.extractors.torch_weights import fit, read_state_dict
+
+    network = nn.Linear(3, 2)
+    return fit(network, read_state_dict(io.BytesIO(data), name), name)
+
+
+def caffe_layers() -> dict[str, list[Any]]:
+    numbers = np.arange(24, dtype=np.float32)
+    return {"conv1": [numbers.reshape(2, 3, 2, 2), numbers[:2]], "fc6": [numbers.reshape(4, 6), numbers[:4]]}
+
+
+def caffemodel(dialect: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        from ..extractors.caffe_files import caffemodel as written
+
+        return written(caffe_layers(), dialect)
+
+    return make
+
+
+def blobs(data: bytes, name: str) -> Any:
+    from spacer_like.extractors.caffe_weights import read_caffemodel
+
+    return read_caffemodel(data, ("conv1", "fc6"), name)
+
+
+def prototxt() -> bytes:
+    from ..extractors.caffe_files import definition, random_layers
+
+    return definition(random_layers(2, 4, 4, 32), 32).encode()
+
+
+def network_definition(data: bytes, name: str) -> Any:
+    from spacer_like.extractors.vgg16_definition import read_definition
+
+    return read_definition(data.decode("utf-8", "replace"), 32, name)
+
+
+def head() -> bytes:
+    from spacer_like.rarity.dense_head import DenseHead
+    from spacer_like.rarity.head_file import to_safetensors
+
+    numbers = np.random.default_rng(0)
+    layers = tuple(
+        (numbers.random((rows, columns), np.float32), numbers.random(columns, np.float32))
+        for rows, columns in ((6, 4), (4, 5))
+    )
+    preparation = {"size": 224, "resample": "bicubic", "background": "drop"}
+    return to_safetensors(DenseHead(layers, np.arange(6.0), "ab" * 20, preparation, {"accuracy": 0.5}, {"numpy": "2"}))
+
+
+def head_of(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.head_file import from_safetensors
+
+    return from_safetensors(data, name)
+
+
+def multilabel_model(data: bytes, name: str) -> Any:
+    from spacer_like.chips.models.multilabel_file import read_model
+
+    return read_model(data, name)
+
+
+@cache
+def training() -> Any:
+    import torch
+
+    module = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return module, optimizer
+
+
+def snapshot() -> bytes:
+    from spacer_like.chips.models.multilabel_course import EpochFigures
+    from spacer_like.chips.models.multilabel_snapshot import write_snapshot
+
+    epochs = [EpochFigures(number, *([0.5] * (len(EpochFigures.__dataclass_fields__) - 1))) for number in (1, 2)]
+    return write_snapshot(*training(), epochs, "fingerprint")
+
+
+def taken_up(data: bytes, name: str) -> Any:
+    from spacer_like.chips.models.multilabel_snapshot import take_up
+
+    return take_up(data, *training(), "fingerprint")
+
+
+MODEL_ROWS = [
+    *(classifier(name) for name in ("mlp3_1.9.1.pkl", "lr2_1.5.2.pkl", "lr3_0.17.1_text.pkl", "mlp2_1.1.3.pkl")),
+    Reader(
+        "a classifier as safetensors",
+        (
+            "learning.tensor_file:from_safetensors",
+            "learning.safetensors_header:begins_as_safetensors",
+            "learning.safetensors_header:read_header",
+        ),
+        classifier_tensors,
+        stored(used_classifier),
+    ),
+    Reader(
+        "weights of torch",
+        (
+            "extractors.torch_weights:read_state_dict",
+            "extractors.torch_extractors:TorchExtractor.load_weights",
+            "extractors.resnet:ResNet50Extractor.load_weights",
+        ),
+        torch_weights,
+        fitted,
+    ),
+    Reader("weights of torch before 1.6", ("extractors.torch_weights:read_state_dict",), old_torch_weights, fitted),
+    Reader("weights of Caffe", ("extractors.caffe_weights:read_caffemodel",), caffemodel("new"), blobs),
+    Reader("weights of Caffe until 2014", ("extractors.caffe_weights:read_caffemodel",), caffemodel("old"), blobs),
+    Reader(
+        "a network definition of Caffe",
+        ("extractors.prototxt:parse", "extractors.vgg16_definition:read_definition"),
+        prototxt,
+        network_definition,
+    ),
+    Reader("a rarity network", ("rarity.head_file:from_safetensors",), head, head_of),
+    Reader(
+        "a model of many labels",
+        ("chips.models.multilabel_file:read_model",),
+        golden(CHIPS, "multilabel-model-v1.safetensors"),
+        multilabel_model,
+    ),
+    Reader("a snapshot of a training", ("chips.models.multilabel_snapshot:take_up",), snapshot, taken_up),
+]
+
+# Arrays and tables.
+
+
+def npz(array: Any, **others: Any) -> Callable[[], bytes]:
+    def make() -> bytes:
+        stream = io.BytesIO()
+        np.savez_compressed(stream, array, **others)
+        return stream.getvalue()
+
+    return make
+
+
+def npy() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.arange(12).reshape(3, 4))
+    return stream.getvalue()
+
+
+def npy_header(data: bytes, name: str) -> Any:
+    from spacer_like.exceptions import TableError
+    from spacer_like.npy_header import read_npy_header
+
+    try:
+        return read_npy_header(io.BytesIO(data))
+    except ValueError as error:
+        # Its words follow a colon in the sentences of those that call it.
+        raise TableError(f"'{name}': {error}.") from None
+
+
+def stack() -> bytes:
+    from spacer_like.rarity.stack_file import StackWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stack.npz"
+        with StackWriter(path, 3, 6) as writer:
+            writer.add(np.random.default_rng(0).integers(0, 256, (3, 6, 6, 3), np.uint8))
+        return path.read_bytes()
+
+
+def stacked(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.stack_file import Stack
+
+    found = Stack(io.BytesIO(data), name)
+    size = found.shape[1]
+    places = range(min(found.shape[0], 4))
+    return list(found.parts(places, 2, lambda count: np.empty((count, size, size, 3), np.uint8)))
+
+
+def ids() -> bytes:
+    from spacer_like.rarity.stack_file import ids_file
+
+    return ids_file(["1", "22", "é"])
+
+
+def ids_of(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.stack_file import read_ids
+
+    return read_ids(io.BytesIO(data), name, 3)
+
+
+def array_of(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.array_file import from_npz
+
+    return from_npz(data, name)
+
+
+def buckets(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.buckets import read_buckets
+
+    return read_buckets(data, name).numbers(np.array([0.5, np.nan]))
+
+
+def histogram_at(location: DataLocation) -> Any:
+    from spacer_like.rarity.tasks.histogram_storage import open_histogram, read_histogram
+
+    list(open_histogram(location).pieces())
+    return read_histogram(location)
+
+
+@cache
+def count_table() -> Any:
+    from spacer_like.rarity.count_table import CountTable
+    from spacer_like.rarity.histogram_file import from_parquet
+
+    return CountTable.from_histogram(from_parquet((RARITY / "histogram-v1.parquet").read_bytes(), "golden"))
+
+
+def counts() -> bytes:
+    from spacer_like.rarity.count_table import npy_head
+
+    table = count_table()
+    return npy_head(table.counts.shape) + table.counts.tobytes()
+
+
+def counts_at(path: Path) -> Any:
+    from spacer_like.rarity.tasks.histogram_storage import read_table
+
+    path.with_name(f"{path.name}.json").write_bytes(count_table().description())
+    return np.array(read_table(DataLocation("filesystem", str(path)), count_table().header).counts[:1])
+
+
+def description_at(path: Path) -> Any:
+    from spacer_like.rarity.tasks.histogram_storage import read_table
+
+    path.with_name(path.name.removesuffix(".json")).write_bytes(counts())
+    return read_table(DataLocation("filesystem", str(path).removesuffix(".json")), count_table().header)
+
+
+def metadata(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.metadata import read_metadata
+
+    return read_metadata(data, name)
+
+
+METADATA = b'id,rarityScore,rarityRank,url\n10,undefined,,"http://a/10,b"\n2,1.5,2,"say ""cheese"""\n007,3.25,1,\n5,0.5,3,http://a/5\n'
+
+
+def scores(parquet: bool) -> Callable[[], bytes]:
+    def make() -> bytes:
+        from spacer_like.rarity.metadata import read_metadata
+        from spacer_like.rarity.score_table import token_rows
+        from spacer_like.rarity.table_files import encoded
+
+        rows = token_rows(("10", "2", "7", "99"), read_metadata(METADATA, "metadata.csv"))
+        return encoded(rows.table("0xab", np.array([1.0, 3.0, 3.0, 9.0])), parquet)
+
+    return make
+
+
+def scores_at(location: DataLocation) -> Any:
+    from spacer_like.rarity.tasks.table_storage import read_scores
+
+    found = read_scores(location)
+    return found.scores, found.token_ids, found.collections(), found.not_scored
+
+
+def whitelist(location: DataLocation) -> Any:
+    from spacer_like.workflows.rarity_collections import read_list
+
+    return read_list(location)
+
+
+def points(data: bytes, name: str) -> Any:
+    from spacer_like.cli.point_files import read_points
+
+    return read_points(data, name, labelled=True)
+
+
+POINTS = b"image,row,col,label\nreef.jpg,10,20,coral\nreef.jpg,30,40,sand\nother.jpg,1,2,coral\n"
+
+TABLE_ROWS = [
+    Reader("an array's header", ("npy_header:read_npy_header", "npy_header:parse_npy_header"), npy, npy_header),
+    Reader("an array", ("rarity.array_file:from_npz",), npz(np.arange(12.0).reshape(3, 4)), array_of),
+    Reader(
+        "edges of buckets",
+        ("rarity.buckets:read_buckets",),
+        npz(np.arange(11.0), probabilities=np.linspace(0, 1, 11)),
+        buckets,
+    ),
+    Reader("a stack", ("rarity.stack_file:Stack.__init__",), stack, stacked),
+    Reader(
+        "a stack that is deflated",
+        ("rarity.stack_file:Stack.__init__",),
+        npz(np.full((3, 6, 6, 3), 7, np.uint8)),
+        stacked,
+    ),
+    Reader("ids of a stack", ("rarity.stack_file:read_ids",), ids, ids_of),
+    Reader(
+        "a stack as a collection",
+        ("rarity.collection:open_collection",),
+        stack,
+        on_disk(collection_of(".npz")),
+        ".npz",
+        share=0.5,
+    ),
+    Reader(
+        "a histogram",
+        (
+            "rarity.histogram_file:HistogramFile.__init__",
+            "rarity.histogram_file:from_parquet",
+            "rarity.tasks.histogram_storage:read_histogram",
+            "rarity.tasks.histogram_storage:open_histogram",
+        ),
+        golden(RARITY, "histogram-v1.parquet"),
+        stored(histogram_at),
+    ),
+    Reader(
+        "a table of counts",
+        ("rarity.tasks.histogram_storage:read_table",),
+        counts,
+        on_disk(counts_at),
+        ".npy",
+        share=0.3,
+    ),
+    Reader(
+        "a table of counts' description",
+        ("rarity.count_table:CountTable.described",),
+        lambda: count_table().description(),
+        on_disk(description_at),
+        ".npy.json",
+        called="reef-7.npy",
+    ),
+    *(
+        Reader(
+            f"a table of scores{ending}",
+            ("rarity.table_files:read_table", "rarity.tasks.table_storage:read_scores"),
+            scores(ending == ".parquet"),
+            stored(scores_at),
+            ending,
+        )
+        for ending in (".csv", ".parquet")
+    ),
+    Reader("metadata", ("rarity.metadata:read_metadata",), lambda: METADATA, metadata),
+    Reader(
+        "a whitelist",
+        ("workflows.rarity_collections:read_list",),
+        lambda: b"collection_id,name\npunks,Punks\napes,Apes\n",
+        stored(whitelist),
+    ),
+    Reader("points", ("cli.point_files:read_points",), lambda: POINTS, points),
+]
+
+# Chips.
+
+
+def manifest_of(data: bytes, name: str) -> Any:
+    from spacer_like.chips.cutting.manifest import read_header, read_manifest
+
+    read_header(io.BytesIO(data), name)
+    return read_manifest(data, name).made()
+
+
+def chips_at(path: Path) -> Any:
+    from spacer_like.chips.chip_source import open_chips
+
+    return open_chips(DataLocation("filesystem", str(path))).names
+
+
+def embeddings(data: bytes, name: str) -> Any:
+    from spacer_like.chips.search.embeddings_file import read_embeddings
+
+    return [str(chip) for chip in read_embeddings(io.BytesIO(data), name).names]
+
+
+def index(data: bytes, name: str) -> Any:
+    from spacer_like.chips.search.index_file import read_index
+
+    found = read_index(io.BytesIO(data), name)
+    found.search(found.vector(0)[None], 2)
+    return [str(chip) for chip in found.names]
+
+
+def label_table(ending: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        from spacer_like.chips.labels.label_table import LabelTable
+        from spacer_like.tables.files import table_bytes
+
+        borne = np.array([[1, 0], [0, 1], [1, 1]], bool)
+        return table_bytes(
+            LabelTable(["a.jpg", "b.jpg", "c.jpg"], ("forest", "water"), borne).sparse(), ending == ".parquet"
+        )
+
+    return make
+
+
+def labels_of(ending: str) -> Callable[[bytes, str], Any]:
+    def read(data: bytes, name: str) -> Any:
+        from spacer_like.chips.labels.label_table import read_label_table
+
+        return read_label_table(data, name, ending == ".parquet").counts()
+
+    return read
+
+
+def rules(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.label_rules import LabelRules
+
+    return LabelRules.from_json(data, name).matches({"building": "hut"})
+
+
+def elements() -> bytes:
+    from spacer_like.chips.labels.map_elements import MapElements
+
+    way = {"lat": 0.5, "lon": 0.25}
+    made = [
+        {"type": "node", "id": 1, "lat": 0.5, "lon": 0.5, "tags": {"water": "pond"}},
+        {"type": "way", "id": 2, "nodes": [1, 3], "geometry": [way, way], "tags": {"building": "hut"}},
+        {
+            "type": "relation",
+            "id": 3,
+            "members": [{"type": "way", "ref": 2, "role": "", "geometry": [way]}],
+            "tags": {"a": "b"},
+        },
+    ]
+    return MapElements.of("031111212322", made, "test").to_json()
+
+
+def elements_of(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.map_elements import MapElements
+
+    return MapElements.from_json(data, name).tags()
+
+
+def nodata(data: bytes, name: str) -> Any:
+    from spacer_like.chips.nodata import NodataIndex
+
+    return NodataIndex.from_json(data, name)
+
+
+def extract() -> bytes:
+    """A part of the real one: the first blobs of nodes, ways and relations."""
+    import osmium
+
+    mutable = osmium.osm.mutable
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "made.osm.pbf"
+        writer = osmium.SimpleWriter(str(path))
+        for number, place in enumerate(((0.25, 0.25), (0.5, 0.5), (0.75, 0.25)), 1):
+            writer.add_node(mutable.Node(id=number, location=place, tags={"water": "pond"}))
+        writer.add_way(mutable.Way(id=9, nodes=[1, 2, 3, 1], tags={"building": "hut"}))
+        writer.add_relation(mutable.Relation(id=7, members=[("w", 9, "outer"), ("n", 1, "")], tags={"type": "site"}))
+        writer.close()
+        return path.read_bytes()
+
+
+def elements_in_extract(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.osm_extract import elements_in
+
+    return list(elements_in(io.BytesIO(data), [[(0.0, 0.0, 1.0, 1.0)]], name))
+
+
+@cache
+def tile(**options: Any) -> bytes:
+    from ..chips.tile_making import make_tile
+
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {"width": 128, "height": 128, "column": 0, "row": 0, "pixel": 5000 / 128, "BLOCKSIZE": 128}
+        return make_tile(Path(folder) / "t.tif", **sizes | {"OVERVIEWS": "NONE"} | options).read_bytes()
+
+
+@cache
+def tile_on_the_grid() -> bytes:
+    """Four chips of zoom 17, one of them masked in part."""
+    from ..chips.tile_making import PIXEL
+
+    return tile(width=1024, height=1024, pixel=PIXEL, BLOCKSIZE=512, mask=half_masked)
+
+
+def layout(data: bytes, name: str) -> Any:
+    from spacer_like.chips.cutting.cog import read_cog
+
+    return read_cog(lambda offset, length: data[offset : offset + length], len(data), name)
+
+
+def cut(way: str) -> Callable[[DataLocation], Any]:
+    def read(location: DataLocation) -> Any:
+        from spacer_like.chips.messages.tiles import ChipTileMsg
+        from spacer_like.chips.tasks.tiles import chip_tile
+
+        return chip_tile(
+            ChipTileMsg(
+                tile_loc=location,
+                manifest_loc=DataLocation("memory", "manifest.parquet"),
+                chips_loc=DataLocation("memory", "cut"),
+                zone=33,
+                quadkey="031111212322",
+                acquisition="1050410012C31100",
+                zoom=17,
+                way=way,
+            )
+        )
+
+    return read
+
+
+def shown(location: DataLocation) -> Any:
+    from spacer_like.tile_server.open_tile import OpenTile
+
+    found = OpenTile(location)
+    try:
+        with found._own_errors():
+            return found.dataset.read()
+    finally:
+        found.close()
+
+
+def half_masked(column: int, row: int, width: int, height: int) -> Any:
+    return np.broadcast_to(np.arange(column, column + width) < 60, (height, width))
+
+
+CHIP_ROWS = [
+    Reader(
+        "a manifest",
+        ("chips.cutting.manifest:read_manifest", "chips.cutting.manifest:read_header"),
+        golden(CHIPS, "manifest-v1.parquet"),
+        manifest_of,
+    ),
+    Reader(
+        "a manifest as chips",
+        ("chips.chip_source:open_chips", "chips.chip_source:read_manifests"),
+        golden(CHIPS, "manifest-v1.parquet"),
+        on_disk(chips_at),
+        ".parquet",
+        share=0.5,
+    ),
+    Reader(
+        "embeddings",
+        (
+            "chips.search.embeddings_file:read_embeddings",
+            "chips.search.mapped_tensors:read_tensors",
+        ),
+        golden(CHIPS, "embeddings-v1.safetensors"),
+        embeddings,
+    ),
+    *(
+        Reader(
+            f"an index, {kind}",
+            ("chips.search.index_file:read_index",),
+            golden(CHIPS, f"index-{kind}-v1.safetensors"),
+            index,
+        )
+        for kind in ("exact", "ivf")
+    ),
+    *(
+        Reader(
+            f"a table of labels{ending}",
+            ("chips.labels.label_table:read_label_table",),
+            label_table(ending),
+            labels_of(ending),
+        )
+        for ending in (".csv", ".parquet")
+    ),
+    Reader(
+        "rules of labels",
+        ("chips.labels.label_rules:LabelRules.from_json",),
+        lambda: b'{"home": {"building": ["house", "hut"]}, "water": {"water": ["*"]}}',
+        rules,
+    ),
+    Reader(
+        "elements of a map",
+        ("chips.labels.map_elements:MapElements.from_json", "chips.labels.map_elements:read_json"),
+        elements,
+        elements_of,
+    ),
+    Reader(
+        "a no-data index",
+        ("chips.nodata:NodataIndex.from_json",),
+        lambda: b'{"all_data": ["a.jpg"], "partial_data": [], "no_data": ["b.jpg", "c.jpg"]}',
+        nodata,
+    ),
+    Reader(
+        "an extract of OpenStreetMap",
+        ("chips.labels.osm_blobs:BlobReader.__init__", "chips.labels.osm_extract:elements_in"),
+        extract,
+        elements_in_extract,
+        share=0.3,
+    ),
+    Reader(
+        "a tile's layout",
+        ("chips.cutting.cog:read_cog", "chips.cutting.tiff:Tiff.__init__"),
+        lambda: tile(mask=half_masked),
+        layout,
+    ),
+    *(
+        Reader(
+            f"a tile that is cut by way of {way}",
+            (
+                "chips.cutting.block_chips:band_parts",
+                "chips.cutting.block_chips:passed_through",
+                "chips.cutting.block_reading:read_parts",
+                "chips.cutting.decoded_blocks:encoded_anew",
+                "chips.cutting.strips:strip_chips",
+                "chips.cutting.gdal_reading:opened",
+            ),
+            tile_on_the_grid,
+            stored(cut(way)),
+            share=0.15,
+        )
+        for way in ("auto", "blocks", "strips")
+    ),
+    Reader(
+        "a tile that is shown",
+        ("tile_server.open_tile:OpenTile.__init__", "tile_server.open_tile:OpenTile.read"),
+        lambda: tile(mask=half_masked),
+        stored(shown),
+        share=0.3,
+    ),
+]
+
+# Settings.
+
+
+def settings_in(path: Path) -> Any:
+    from spacer_like import config
+
+    before = config.SECRETS_PATH
+    config.SECRETS_PATH = path
+    config._secrets.cache_clear()
+    try:
+        return config.look_up("MAX_IMAGE_PIXELS", int), config.look_up("ALLOWED_CLASS_PREFIXES", tuple)
+    finally:
+        config.SECRETS_PATH = before
+        config._secrets.cache_clear()
+
+
+SETTING_ROWS = [
+    Reader(
+        "secrets.json",
+        (),
+        lambda: b'{"MAX_IMAGE_PIXELS": 1000, "ALLOWED_CLASS_PREFIXES": ["a", "b"], "AWS_REGION": "x"}',
+        on_disk(settings_in),
+    ),
+]
+
+READERS = [*DATA_ROWS, *IMAGE_ROWS, *MODEL_ROWS, *TABLE_ROWS, *CHIP_ROWS, *SETTING_ROWS]

@@ -1,0 +1,130 @@
+"""Whatever of the package reads bytes has a row in the table that damaged files are fed to.
+
+A reader is a public function or method that either takes bytes or an open file and returns something, or is called by
+one of the verbs that readers are called by. What the rule finds and is none is listed with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import spacer_like
+
+from .rows import READERS
+
+PACKAGE = Path(spacer_like.__file__).parent
+VERBS = re.compile(r"^(load|read|open|opened|parse|parsed|decode|decoded|from|deserialize|identify|fetch)(_|$)")
+TAKES_BYTES = re.compile(r"\b(bytes|BinaryIO|IO|BytesIO|memoryview|Buffer|Read|PositionedReader)\b")
+
+# A module or function -> why damaged files are nothing to it.
+NOT_READERS = {
+    "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",
+    "tile_server.remote_file": "bytes as they are",
+    "chips.range_reading": "bytes as they are",
+    "chips.cutting.gdal_files": "bytes as they are, for GDAL",
+    "images.archive:PositionedReader": "bytes as they are",
+    "images.archive:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
+    "images.decoding": "calls the readers of images, file after file",
+    "tables.files": "writes",
+    "chips.search.mapped_tensors:TensorWriter": "writes",
+    "chips.search.embeddings_file:write_embeddings": "writes",
+    "rarity.histogram_file:write_parquet": "writes",
+    "extractors.onnx_session:OnnxNetwork": "a model of our own cache, made again where it cannot be loaded",
+    "extractors.base:FeatureExtractor.__init__": "only keeps the location",
+    "extractors.base:DummyExtractor.__init__": "only keeps the location",
+    "chips.tasks.multilabel_storage:FolderSnapshots.__init__": "only keeps the location",
+    "tile_server.live_tree:LiveTree.__init__": "lists folders",
+    "extractors.base:FeatureExtractor.load_datastream": "bytes as they are, with their hash",
+    "extractors.base:FeatureExtractor.load_data_into_filesystem": "bytes as they are, with their hash",
+    "chips.cutting.passthrough": "bytes put together; check_block is what looks at them",
+    "chips.chip_source:ChipSource.read": "bytes as they are",
+    "chips.search.encoder:open_encoder": "takes what has been read",
+    "chips.search.name_list:NameList.from_arrow": "takes what has been read",
+    "rarity.count_table:CountTable.from_histogram": "takes what has been read",
+    "rarity.histogram:Histogram.from_dense": "takes what has been read",
+    "rarity.collection:FileCollection": "calls the readers of images, file after file",
+    "learning.sklearn_objects:from_sklearn": "takes an object of this process",
+    "data_classes.features:ImageFeatures.from_arrays": "takes arrays of this process",
+    "reports.evaluation_page": "draws",
+    "tile_server.projections": "computes",
+    "chips.tasks.labels:fetch_labels": "asks a server, whose answers tests/chips/test_overpass.py damages",
+    "chips.tasks.labels:fetch_osm_by_quadkey": "asks a server, whose answers tests/chips/test_overpass.py damages",
+    "cli.chip_labels_command": "a command",
+    "cli.locations:read_text_source": "bytes as they are",
+    # Texts that a person or a message gives, and no file.
+    "chips.chip_name:ChipName.parse": "a text",
+    "chips.grid:Cell.parse": "a text",
+    "chips.tree:TilePath.parse": "a text",
+    "chips.search.similar_places:parsed_name": "a text",
+    "cli.sampling:parse_grid": "a text",
+    "tile_server.addresses:LastPart.parse": "a text",
+    "data_classes.location:DataLocation.from_uri": "a text",
+    "storage.http_connection:parsed": "a text",
+    # Parts of JSON messages, which the rows of messages hold.
+    "data_classes.labels:ImageLabels.deserialize": "a part of a message",
+    "data_classes.labels:TrainingTaskLabels.deserialize": "a part of a message",
+    "data_classes.location:DataLocation.deserialize": "a part of a message",
+    "extractors.base:FeatureExtractor.from_arguments": "a part of a message",
+    "learning.metrics:EvaluationReport.deserialize": "a part of a message",
+    "message_base:BaseMessage.deserialize": "a part of a message",
+    "registry:Described": "a part of a message",
+}
+
+
+def found_readers() -> Iterator[str]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        yield from (f"{module}:{name}" for name in _readers_in(ast.parse(path.read_text(encoding="utf-8")), ""))
+
+
+def _readers_in(node: ast.AST, prefix: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from _readers_in(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and _is_reader(child):
+            yield f"{prefix}{child.name}"
+
+
+def _is_reader(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    if function.name.startswith("_") and function.name != "__init__":
+        return False
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    types = " ".join(ast.unparse(one.annotation) for one in arguments if one.annotation)
+    returns = function.name == "__init__" or (function.returns and ast.unparse(function.returns) != "None")
+    if function.name == "__init__" and "DataLocation" in types:
+        return True
+    return bool(VERBS.match(function.name) or (returns and TAKES_BYTES.search(types)))
+
+
+def is_listed(reader: str, listed: str) -> bool:
+    return reader == listed or reader.startswith((f"{listed}.", f"{listed}:"))
+
+
+FOUND = list(found_readers())
+COVERED = {covered for row in READERS for covered in row.covers}
+
+
+@pytest.mark.parametrize("reader", FOUND)
+def test_every_reader_has_a_row(reader):
+    assert reader in COVERED or any(is_listed(reader, listed) for listed in NOT_READERS), (
+        f"spacer_like.{reader} reads: give it a row in tests/readers/rows.py, with a valid file and the call, "
+        "or a line in NOT_READERS with the reason why a damaged file is nothing to it."
+    )
+
+
+def test_the_table_names_what_exists():
+    assert COVERED - set(FOUND) == set()
+
+
+def test_no_line_is_in_vain():
+    assert [listed for listed in NOT_READERS if not any(is_listed(reader, listed) for reader in FOUND)] == []
+
+
+def test_the_rule_finds_a_reader_by_its_verb_and_by_what_it_takes():
+    made = ast.parse("def load_reef(loc): ...\ndef pixels(data: bytes) -> int: ...\ndef put(data: bytes) -> None: ...")
+    assert list(_readers_in(made, "")) == ["load_reef", "pixels"]
