@@ -5,20 +5,23 @@ obstore does the work; boto3 lends its chain of credentials, and stands in where
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, InvalidKeyError
+from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import RemoteStorage, check_key, check_range
 from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.s3_account import Account
 from spacer_like.storage.s3_boto import BotoBucket
-from spacer_like.storage.s3_errors import RangeBeyondEndError
+from spacer_like.storage.s3_errors import RangeBeyondEndError, UploadLostError
 from spacer_like.storage.s3_obstore import ObstoreBucket
 
 Bucket = TypeVar("Bucket", BotoBucket, ObstoreBucket)
@@ -54,12 +57,15 @@ class S3Storage(RemoteStorage):
             return b""
 
     def write(self, key: str, data: bytes) -> None:
-        self._bucket(key).write(key, data)
+        bucket = self._bucket(key)
+        with _confirmed(bucket, key, BytesIO(data)):
+            bucket.write(key, data)
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
-        with open_ordinary(path):
-            # Told here, as by the other storages, when it is not there.
-            self._bucket(key).write_file(key, Path(path))
+        bucket = self._bucket(key)
+        # Told here, as by the other storages, when it is not there.
+        with open_ordinary(path) as file, _confirmed(bucket, key, file):
+            bucket.write_file(key, Path(path))
         if consume:
             Path(path).unlink(missing_ok=True)
 
@@ -94,6 +100,39 @@ class S3Storage(RemoteStorage):
                 lambda account, name: ObstoreBucket(account, name, lambda: _boto_bucket(name)),
             )
         return _boto_bucket(self.bucket_name)
+
+
+@contextmanager
+def _confirmed(bucket: BotoBucket | ObstoreBucket, key: str, sent: BinaryIO) -> Iterator[None]:
+    """Let an upload count whose end was carried out, but whose answer was lost, so that S3 knew no such upload then."""
+    try:
+        yield
+    except UploadLostError as error:
+        try:
+            is_stored = _holds(bucket, key, sent)
+        except SpacerError:
+            is_stored = False
+        if not is_stored:
+            raise StorageUnavailableError(str(error)) from None
+
+
+def _holds(bucket: BotoBucket | ObstoreBucket, key: str, sent: BinaryIO) -> bool:
+    """Whether an object is what was sent: by the hash of its parts, or by its bytes where a server makes another."""
+    digests = [hashlib.md5(part, usedforsecurity=False).digest() for part in _parts(sent, bucket.part_bytes)]
+    size = sent.tell()
+    etag = f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
+    if bucket.version(key) == f'{size}-"{etag}"':
+        return True
+    return bucket.size(key) == size and all(
+        bucket.read_range(key, number * bucket.part_bytes, len(part)) == part
+        for number, part in enumerate(_parts(sent, bucket.part_bytes))
+    )
+
+
+def _parts(file: BinaryIO, length: int) -> Iterator[bytes]:
+    file.seek(0)
+    while part := file.read(length):
+        yield part
 
 
 def _boto_bucket(name: str) -> BotoBucket:

@@ -57,9 +57,20 @@ class BotoBucket:
             # By its name: of an open file, boto3 holds every part until the last has come.
             self._client.upload_file(str(path), self.name, key, Config=_transfer_options())
 
+    @property
+    def part_bytes(self) -> int:
+        return _PART_BYTES
+
     def delete(self, key: str) -> None:
+        from botocore.exceptions import ClientError
+
         with self._told(key):
-            self._client.delete_object(Bucket=self.name, Key=key)
+            try:
+                self._client.delete_object(Bucket=self.name, Key=key)
+            except ClientError as error:
+                # Some servers say so; and it may be gone by a request whose answer was lost.
+                if _code(error) != "NoSuchKey":
+                    raise
 
     def version(self, key: str) -> str:
         with self._told(key):

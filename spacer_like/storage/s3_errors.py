@@ -21,12 +21,23 @@ class RangeBeyondEndError(InvalidKeyError):
     """A range that begins behind the last byte of an object; the storage answers no bytes instead."""
 
 
+class UploadLostError(StorageUnavailableError):
+    """S3 knows nothing of an upload in parts: it was ended before, by an answer that never came perhaps, or by another.
+
+    The storage looks whether the object is the one that was sent.
+    """
+
+
 def s3_error(bucket: str, key: str, status: int | None, code: str | None = None) -> SpacerError:
     """The error for an answer with this HTTP status, None where there was none, and S3's code for it."""
     name = f"s3://{bucket}/{key}"
     answer = " ".join(str(part) for part in (status, code) if part)
     if code == "NoSuchBucket":
         return DataNotFoundError(f"There is no bucket '{bucket}', where '{name}' was looked for.")
+    if code == "NoSuchUpload":
+        return UploadLostError(
+            f"S3 lost the upload of '{name}' in parts, and '{name}' is not what was sent: send it again."
+        )
     if status == 404:
         return DataNotFoundError(f"There is no object '{name}'.")
     if status in (401, 403) or code in _CREDENTIAL_CODES:

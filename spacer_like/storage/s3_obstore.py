@@ -120,10 +120,22 @@ class ObstoreBucket:
         self._done(key, lambda store: obstore.put(store, key, path, **options))
         return None
 
+    @property
+    def part_bytes(self) -> int:
+        return _PART_BYTES
+
     def delete(self, key: str) -> None:
         import obstore
 
-        self._done(key, lambda store: obstore.delete(store, key))
+        def deleted(store: S3Store) -> None:
+            try:
+                obstore.delete(store, key)
+            except FileNotFoundError as error:
+                # Some servers say so; and it may be gone by a request whose answer was lost.
+                if _first(_CODE, str(error)) != "NoSuchKey":
+                    raise
+
+        self._done(key, deleted)
 
     def size(self, key: str) -> int:
         import obstore
