@@ -1,7 +1,7 @@
 """Networks that ONNX Runtime runs, and the folder in which their models are kept.
 
-A model is made once (`onnx_conversion`), checked against torch and kept under the hash of its weights. A process that
-finds it there needs no torch.
+A model is made once (`onnx_conversion`), checked against torch and kept under the hash of its weights, with the SHA-256
+of its own bytes. A process that finds it there needs no torch. It is only used where nobody else can have put it there.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 import logging
 import os
 import platform
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.extractors.networks import BatchesUnderWay
 from spacer_like.storage import write_bytes
+from spacer_like.storage.cache import file_hash
+from spacer_like.storage.ownership import make_folder, why_not_ours
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ PIXELS, FEATURES = "pixels", "features"
 _CONVERSION = 1
 # On one core a batch of one is fastest: its layers stay in the core's cache.
 _BATCH_SIZE = 1
-_BYTES_AT_ONCE = 2**20
+_MODE_OF_FILE = 0o644
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,15 @@ def is_wanted() -> bool:
 
 
 def kept_network(recipe: Recipe) -> OnnxNetwork | None:
-    """The model that was made by this recipe before; None if there is none that is whole."""
-    if (path := _model_path(recipe)) is None:
+    """The model that was made by this recipe before; None if there is none that is whole and nobody else's."""
+    if (path := _model_path(recipe)) is None or not path.exists():
+        return None
+    if reason := why_not_ours(path) or why_not_ours(path.with_suffix(".json")):
+        _warn(f"The model {path} is not used, because {reason}: it is made again in each process.")
         return None
     try:
         record = json.loads(path.with_suffix(".json").read_bytes())
-        if record["crc32"] == _crc32(path):
+        if record.items() >= asdict(recipe).items() and record.get("sha256") == file_hash(path):
             return OnnxNetwork(str(path))
         logger.warning("The model %s is damaged and is made again.", path)
     except FileNotFoundError:
@@ -111,20 +116,38 @@ def kept_network(recipe: Recipe) -> OnnxNetwork | None:
 
 
 def keep(recipe: Recipe, model: bytes, max_relative_difference: float) -> None:
-    """Keep a model that was checked; where the folder cannot be written it is made again next time."""
+    """Keep a model that was checked; where that cannot be done safely it is made again next time."""
     if (path := _model_path(recipe)) is None:
         return
     record = {
         **asdict(recipe),
         "max_relative_difference": max_relative_difference,
-        "crc32": zlib.crc32(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
     }
     try:
+        make_folder(path.parent)
+        if reason := why_not_ours(path.parent):
+            _warn(f"Models are not kept in {path.parent}, because {reason}.")
+            return
         # The record last, because the model counts only with it.
-        write_bytes(DataLocation("filesystem", str(path)), model)
-        write_bytes(DataLocation("filesystem", str(path.with_suffix(".json"))), json.dumps(record).encode())
+        _write(path, model)
+        _write(path.with_suffix(".json"), json.dumps(record).encode())
     except (OSError, SpacerError) as error:
         logger.info("The model could not be kept in %s: %s", path.parent, error)
+
+
+def _write(path: Path, data: bytes) -> None:
+    if path.is_symlink():
+        # What it leads to is not to be replaced.
+        path.unlink()
+    write_bytes(DataLocation("filesystem", str(path)), data)
+    path.chmod(_MODE_OF_FILE)
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Tell the log, once in a process."""
+    logger.warning("%s", sentence)
 
 
 def _model_path(recipe: Recipe) -> Path | None:
@@ -144,11 +167,3 @@ def _folder() -> Path | None:
     except RuntimeError:
         # A container's user may have no home.
         return None
-
-
-def _crc32(path: Path) -> int:
-    value = 0
-    with path.open("rb") as file:
-        while part := file.read(_BYTES_AT_ONCE):
-            value = zlib.crc32(part, value)
-    return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from spacer_like.exceptions import WeightsError
 from spacer_like.extractors.network_extractor import NetworkExtractor
 from spacer_like.storage.ordinary_files import open_ordinary
+from spacer_like.storage.ownership import why_not_ours
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +47,9 @@ class VGG16CaffeExtractor(NetworkExtractor):
             data: bytes | mmap.mmap = self.load_datastream("weights")[0].getvalue()
         else:
             path, _ = self.load_data_into_filesystem("weights")
-            data = _mapped(Path(path))
+            # What others may write is read once, and checked as it was read.
+            ours = self.data_locations["weights"].storage_type == "filesystem" or why_not_ours(path) is None
+            data = _mapped(Path(path)) if ours else self.load_datastream("weights")[0].getvalue()
         weights = read_caffemodel(memoryview(data), definition.widths, self.data_locations["weights"].display_name)
         return build_vgg16(definition, weights, self.CROP_SIZE)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
+from logging import getLogger
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -9,6 +13,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+from spacer_like.storage.ownership import why_not_ours
+
+logger = getLogger(__name__)
 
 WIDTH_OF_A_MASK = 64
 """How many numbers `which_are_not_zero` looks at."""
@@ -19,12 +27,25 @@ _FOR_READING, _INTO_ALL_CACHES, _OF_DATA = 0, 3, 1
 
 
 def compiled(function: Any) -> Any:
-    """The function, to be compiled when it is first called; other threads of Python run meanwhile."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's may be written to: each process compiles for itself.
-        return njit(nogil=True)(function)
+    """The function, to be compiled when it is first called; other threads of Python run meanwhile.
+
+    The compiled code is kept for other processes where nobody else can write: reading it runs it.
+    """
+    with suppress(RuntimeError):
+        # Raised where neither the package's folder nor the user's may be written to.
+        kept = njit(cache=True, nogil=True)(function)
+        if _is_ours(kept.stats.cache_path):
+            return kept
+    return njit(nogil=True)(function)
+
+
+@cache
+def _is_ours(folder: str) -> bool:
+    paths = [Path(folder), *Path(folder).glob("*.nb[ic]")]
+    reason = next((reason for path in paths if (reason := why_not_ours(path))), None)
+    if reason:
+        logger.warning("What numba compiled is not kept in %s, because %s: each process compiles.", folder, reason)
+    return reason is None
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -1,16 +1,21 @@
 """Copies of remote files, such as an extractor's weights, in a folder that processes share.
 
-A copy whose hash is known is checked against it at every use. Two processes that want the same file fetch it once: the
+A copy whose hash is known is checked against it at every use. One whose hash is not known is only used where nobody
+else can have made it; else each process has a copy of its own. Two processes that want the same file fetch it once: the
 second waits, and finds it. A writer that is killed leaves nothing that looks like a copy.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from logging import getLogger
 from pathlib import Path
 
@@ -18,12 +23,14 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import HashMismatchError
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.ordinary_files import open_ordinary
+from spacer_like.storage.ownership import make_folder, why_not_ours
 
 logger = getLogger(__name__)
 
 _CHUNK_BYTES = 2**20
-# Path, size, time of change and number of a file -> its SHA-256: a file that did not change is hashed once.
-_hashes: dict[tuple[str, int, int, int], str] = {}
+# Path and state of a file -> its SHA-256: a file that did not change is hashed once. The time of modification can be
+# set to any; that of the last change of the inode (ctime) cannot.
+_hashes: dict[tuple[str, int, int, int, int, int], str] = {}
 
 
 def cached_path(loc: DataLocation, cache_dir: str | Path) -> Path:
@@ -51,11 +58,13 @@ def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) ->
         FilesystemStorage().size(loc.key)
         _compare(loc, file_hash(path) if expected else None, expected)
         return path, False
-    path = cached_path(loc, cache_dir)
+    path = _safe_path(loc, expected, Path(cache_dir))
     # What lies in memory is at hand, and may have changed since.
     if loc.is_remote and _is_good(path, expected):
         return path, False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Where that fails, writing will say why.
+    with suppress(OSError):
+        make_folder(path.parent)
     with _only_one(path):
         if loc.is_remote and _is_good(path, expected):
             return path, False
@@ -66,7 +75,7 @@ def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) ->
 def file_hash(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal; kept in mind as long as the file does not change."""
     status = path.stat()
-    seen = (str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    seen = (str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
     if seen not in _hashes:
         digest = hashlib.sha256()
         with open_ordinary(path) as file:
@@ -76,9 +85,37 @@ def file_hash(path: Path) -> str:
     return _hashes[seen]
 
 
+def _safe_path(loc: DataLocation, expected: str | None, cache_dir: Path) -> Path:
+    """Where a copy is kept: in the folder, or, where another user could exchange it unseen, in one of this process."""
+    path = cached_path(loc, cache_dir)
+    if (reason := why_not_ours(path)) is None or (expected and (not os.path.lexists(path) or _is_good(path, expected))):
+        return path
+    _warn(f"No copy of '{loc.display_name}' in {cache_dir} is used, because {reason}: each process fetches its own.")
+    return cached_path(loc, _folder_of_process(os.getpid()))
+
+
+@cache
+def _folder_of_process(pid: int) -> str:
+    folder = tempfile.mkdtemp(prefix="spacer-cache-")
+
+    def remove() -> None:
+        # A forked child has inherited this.
+        if os.getpid() == pid:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Tell the log, once in a process."""
+    logger.warning("%s", sentence)
+
+
 def _is_good(path: Path, expected: str | None) -> bool:
     try:
-        if expected is None:
+        if expected is None or not path.is_file():
             return path.is_file()
         if file_hash(path) == expected:
             return True
@@ -98,6 +135,9 @@ def _fetch(loc: DataLocation, path: Path, expected: str | None) -> None:
         path.unlink(missing_ok=True)
         raise
     FilesystemStorage().write(str(path), data)
+    # Whatever new files are allowed: a copy that others may write would not be used again.
+    with suppress(OSError):
+        path.chmod(path.stat().st_mode & ~0o022)
 
 
 def _compare(loc: DataLocation, found: str | None, expected: str | None) -> None:
@@ -112,7 +152,13 @@ def _only_one(path: Path) -> Iterator[None]:
     """Let one process or thread at a time do something for a path; a killed one lets the next one in."""
     import fcntl
 
-    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path.with_name(f"{path.name}.lock"), flags, 0o666)
+    except OSError:
+        logger.debug("No lock for %s.", path)
+        yield
+        return
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

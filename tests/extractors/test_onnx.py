@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -260,6 +261,68 @@ assert not {{"torch", "onnx", "torchvision"}} & set(sys.modules)
         assert runtime_of(extractor) is OnnxNetwork
         assert model.read_bytes() == whole
         assert json.loads(record.read_text())
+
+    def test_of_other_weights_are_not_used_whatever_their_record_says(self, own_caches):
+        torch.manual_seed(0)
+        extractor, other = Tiny.untrained_instance("own"), Tiny.untrained_instance("other")
+        extractor.prepare()
+        (model,), (record,) = own_caches.glob("*.onnx"), own_caches.glob("*.json")
+        other.prepare()
+        (planted,), (its_record,) = set(own_caches.glob("*.onnx")) - {model}, set(own_caches.glob("*.json")) - {record}
+        whole = model.read_bytes()
+        for text in (
+            # As records were before, with a sum that anyone can make.
+            json.dumps({**json.loads(record.read_text()), "crc32": zlib.crc32(planted.read_bytes())}),
+            json.dumps({"crc32": zlib.crc32(planted.read_bytes())}),
+            its_record.read_text(),
+        ):
+            model.write_bytes(planted.read_bytes())
+            record.write_text(text)
+            network_cache.clear()
+            extractor.prepare()
+            assert model.read_bytes() == whole
+
+    @pytest.mark.parametrize("shared", ["folder", "model", "record", "link"])
+    def test_that_others_may_have_put_there_are_not_used(self, own_caches, shared, caplog):
+        extractor = Tiny.untrained_instance()
+        extractor.prepare()
+        (model,), (record,) = own_caches.glob("*.onnx"), own_caches.glob("*.json")
+        if shared == "link":
+            model.rename(own_caches.parent / "elsewhere.onnx")
+            model.symlink_to(own_caches.parent / "elsewhere.onnx")
+        else:
+            {"folder": own_caches, "model": model, "record": record}[shared].chmod(0o777)
+        network_cache.clear()
+        before = model.stat()
+        assert runtime_of(extractor) is OnnxNetwork
+        assert "is not used, because" in caplog.text
+        if shared == "folder":
+            assert model.stat().st_mtime_ns == before.st_mtime_ns
+            assert f"are not kept in {own_caches}, because others may write to" in caplog.text
+        else:
+            # The folder is ours: there it is made again, and no link is followed.
+            assert not model.is_symlink()
+            assert model.stat().st_ino != before.st_ino
+
+    def test_are_used_by_who_cannot_write_there(self, own_caches):
+        extractor = Tiny.untrained_instance()
+        extractor.prepare()
+        own_caches.chmod(0o555)
+        (model,) = own_caches.glob("*.onnx")
+        before = model.stat().st_ino
+        network_cache.clear()
+        assert runtime_of(extractor) is OnnxNetwork
+        assert model.stat().st_ino == before
+
+    def test_are_written_by_nobody_else_whatever_new_files_are_allowed(self, own_caches):
+        umask = os.umask(0)
+        try:
+            with override(onnx_cache_dir=str(own_caches / "below")):
+                Tiny.untrained_instance().prepare()
+        finally:
+            os.umask(umask)
+        assert {path.stat().st_mode & 0o777 for path in (own_caches, own_caches / "below")} == {0o755}
+        assert {path.stat().st_mode & 0o777 for path in (own_caches / "below").iterdir()} == {0o644}
 
     def test_are_made_although_they_cannot_be_kept(self, tmp_path):
         blocked = tmp_path / "file"

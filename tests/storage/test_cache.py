@@ -148,3 +148,60 @@ def test_a_process_that_is_killed_while_it_fills_lets_the_next_one_in(weights, s
     first.communicate()
     with override(url_timeout_seconds=5):
         assert cached_file(weights, HASH, tmp_path) == (cached_path(weights, tmp_path), True)
+
+
+class TestAFolderThatOthersMayWrite:
+    """Copies in it are used only where their hash is known."""
+
+    @pytest.fixture
+    def shared(self, tmp_path):
+        (tmp_path / "shared").mkdir()
+        (tmp_path / "shared").chmod(0o777)
+        return tmp_path / "shared"
+
+    def test_gives_no_copy_whose_hash_is_not_known(self, weights, shared, server, caplog):
+        cached_path(weights, shared).write_bytes(b"planted")
+        path, loaded_remotely = cached_file(weights, None, shared)
+        assert (path.read_bytes(), loaded_remotely) == (DATA, True)
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert f"because others may write to {shared}: each process fetches its own" in caplog.text
+        # By the same process it is fetched once.
+        assert cached_file(weights, None, shared) == (path, False)
+        assert server.count("GET") == 1
+
+    def test_gives_a_copy_of_the_announced_bytes(self, weights, shared, server):
+        path, _ = cached_file(weights, HASH, shared)
+        assert path == cached_path(weights, shared)
+        assert cached_file(weights, HASH, shared) == (path, False)
+        assert server.count("GET") == 1
+
+    def test_is_looked_at_again_where_a_file_was_exchanged_and_its_time_set_back(self, weights, shared):
+        path, _ = cached_file(weights, HASH, shared)
+        status = path.stat()
+        with path.open("r+b") as file:
+            file.write(b"planted")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        found, loaded_remotely = cached_file(weights, HASH, shared)
+        assert (found.read_bytes(), loaded_remotely) == (DATA, True)
+
+    @pytest.mark.parametrize("sha256", [None, HASH])
+    def test_leads_to_no_file_that_is_overwritten(self, weights, shared, tmp_path, sha256):
+        (tmp_path / "precious").write_bytes(b"precious")
+        for link in (cached_path(weights, shared), cached_path(weights, shared).with_suffix(".pt.lock")):
+            link.symlink_to(tmp_path / "precious")
+        assert cached_file(weights, sha256, shared)[0].read_bytes() == DATA
+        assert (tmp_path / "precious").read_bytes() == b"precious"
+
+    def test_may_hold_a_pipe(self, weights, shared):
+        os.mkfifo(cached_path(weights, shared))
+        assert cached_file(weights, HASH, shared)[0].read_bytes() == DATA
+
+
+def test_a_copy_is_written_by_nobody_else_whatever_new_files_are_allowed(weights, tmp_path):
+    umask = os.umask(0)
+    try:
+        path, _ = cached_file(weights, None, tmp_path / "new" / "folder")
+    finally:
+        os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert cached_file(weights, None, tmp_path / "new" / "folder") == (path, False)
