@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import IntEnum
@@ -21,6 +21,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
+from spacer_like.overwriting import Place, check_places, check_tasks
 from spacer_like.progress import report
 from spacer_like.reading_ahead import ReadingTask, readers_ahead
 from spacer_like.reused_memory import keep_memory
@@ -50,7 +51,7 @@ def process_job(job_msg: JobMsg) -> JobReturnMsg:
         progress: called with (tasks ended, tasks in all) after each task.
 
     Raises:
-        MessageError: not a job message.
+        MessageError: not a job message, or one whose tasks would overwrite each other's files.
     """
     if not isinstance(job_msg, JobMsg):
         raise MessageError(f"process_job takes a JobMsg, not {type(job_msg).__name__}.")
@@ -67,9 +68,13 @@ class JobEnd(NamedTuple):
     exit_code: ExitCode
 
 
-def run_job(job_msg: JobMsg) -> JobEnd:
-    """As `process_job`, for a program: it learns how each task ended, and SIGTERM ends the job with what is done."""
-    run = _Run(job_msg)
+def run_job(job_msg: JobMsg, places: Sequence[Place] = ()) -> JobEnd:
+    """As `process_job`, for a program: it learns how each task ended, and SIGTERM ends the job with what is done.
+
+    Args:
+        places: what the program itself reads or writes for the job; no task may write there, nor read what it writes.
+    """
+    run = _Run(job_msg, places)
     with _interruptible():
         try:
             run.tasks()
@@ -81,7 +86,8 @@ def run_job(job_msg: JobMsg) -> JobEnd:
 class _Run:
     """One job under way: what its tasks have come to so far."""
 
-    def __init__(self, job_msg: JobMsg) -> None:
+    def __init__(self, job_msg: JobMsg, places: Sequence[Place] = ()) -> None:
+        check_tasks(job_msg.tasks, places)
         self.job_msg = job_msg
         self.outcomes: list[TaskOutcome] = []
         self.first_traceback: str | None = None
@@ -178,16 +184,24 @@ def env_job() -> int:
 
     Raises:
         ConfigError: JOB_MSG_LOC is not set, or one of the two is no location.
+        MessageError: the return message would overwrite the job, or a file of one of its tasks.
         SpacerError: the return message could not be stored.
     """
     job_location = _location_from_environment("JOB_MSG_LOC")
     if job_location is None:
         raise ConfigError("JOB_MSG_LOC env. variable not set. Can not process job.")
     result_location = _location_from_environment("RES_MSG_LOC")
+    places = [Place("JOB_MSG_LOC", job_location, is_output=False)]
+    if result_location is not None:
+        places.append(Place("RES_MSG_LOC", result_location, is_output=True))
+    check_places(places)
     logger.info("Received job from env var: %s", job_location.display_name)
     with _interruptible():
-        return_message, code = _run_job_at(job_location)
+        return_message, code = _run_job_at(job_location, places)
     if result_location is not None:
+        if isinstance(return_message.original_job, JobMsg):
+            # A job that was refused for the place of its return message has no place for one.
+            check_tasks(return_message.original_job.tasks, places)
         with config.log_entry_and_exit(f"writing res to {result_location.display_name}"):
             return_message.store(result_location)
         if not config.settings().exit_codes:
@@ -195,12 +209,12 @@ def env_job() -> int:
     return code
 
 
-def _run_job_at(location: DataLocation) -> tuple[JobReturnMsg, ExitCode]:
+def _run_job_at(location: DataLocation, places: Sequence[Place]) -> tuple[JobReturnMsg, ExitCode]:
     run: _Run | None = None
     data: Any = None
     try:
         data = load_json(location)
-        run = _Run(JobMsg.deserialize(data))
+        run = _Run(JobMsg.deserialize(data), places)
         run.tasks()
         return run.return_message(), run.exit_code
     except Interrupted:

@@ -6,7 +6,8 @@ survives a new writer.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -73,6 +74,17 @@ class Message(BaseMessage):
 
     task: ClassVar[str]
 
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may name what an earlier request of the same job writes."""
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        """Places that the task writes besides those of its fields, by what errors call them."""
+        return {}
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        """Places that the task reads besides those of its fields, by what errors call them."""
+        return {}
+
 
 class ReturnMessage(BaseMessage):
     """The answer to a request."""
@@ -123,5 +135,34 @@ def _check_writable(location: DataLocation) -> DataLocation:
     return location
 
 
+class Folder(NamedTuple):
+    """Marks the field type of a location that may be a folder or a prefix.
+
+    Fields:
+        takes: a pattern of the names of files that its reader takes for its own; None: it is only written.
+    """
+
+    takes: str | None = None
+
+
+_WRITABLE = AfterValidator(_check_writable)
+
 Location = Annotated[DataLocation, BeforeValidator(_read_location), PlainSerializer(DataLocation.serialize)]
-WritableLocation = Annotated[Location, AfterValidator(_check_writable)]
+WritableLocation = Annotated[Location, _WRITABLE]
+WritableFolder = Annotated[WritableLocation, Folder()]
+
+
+@cache
+def location_fields(message: type[BaseMessage]) -> dict[str, tuple[bool, Folder | None]]:
+    """Of each field of a message: whether it is an output, and how it is a folder, if it may be one."""
+    found = {}
+    for name, field in message.model_fields.items():
+        marks = [*field.metadata, *_marks(field.annotation)]
+        folder = next((mark for mark in marks if isinstance(mark, Folder)), None)
+        found[name] = (any(mark is _WRITABLE for mark in marks), folder)
+    return found
+
+
+def _marks(annotation: Any) -> list[Any]:
+    own = list(getattr(annotation, "__metadata__", ()))
+    return own + [mark for part in get_args(annotation) if part not in own for mark in _marks(part)]

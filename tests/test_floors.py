@@ -24,6 +24,7 @@ FLOORS = {
     "spacer_like.cores": 0,
     "spacer_like.data_classes": 0,
     "spacer_like.message_base": 0,
+    "spacer_like.overwriting": 0,
     "spacer_like.reading_ahead": 0,
     "spacer_like.reused_memory": 0,
     "spacer_like.npy_header": 0,

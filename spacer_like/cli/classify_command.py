@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,14 @@ from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.overwriting import Place, places
 
 if TYPE_CHECKING:
     from spacer_like.cli.point_files import PointTable
     from spacer_like.cli.point_jobs import ImagePoints
     from spacer_like.cli.running import Answers
 
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 HEADING = ("image", "row", "col", "label", "score", "decided")
 
 
@@ -54,19 +57,23 @@ def classify(
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points), options.sampling(grid, random, seed)
     _check_output(out)
+    used = places({"--out": options.optional(out)}, {"--points": options.source(points)})
     if inputs and all(map(is_feature_file, inputs)):
         if sampled or annotate:
             raise SpacerInputError(
                 "A feature file has its points already and no picture: leave out --grid, --random and --annotate."
             )
-        classified, answers = _classify_features([location(one) for one in inputs], model_loc, table, terminal)
+        files = [location(one) for one in inputs]
+        classified, answers = _classify_features(files, model_loc, table, terminal, used)
     else:
         from spacer_like.cli.point_jobs import images_with_points
 
         found = images_with_points(inputs or [], table, points, sampled)
         described = extractor_described(extractor, weights, definition)
-        classified, answers = _classify_images(found, described, model_loc, terminal)
-        _annotate(found, classified, annotate, threshold)
+        pictures = _pictures(found, annotate)
+        used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]
+        classified, answers = _classify_images(found, described, model_loc, terminal, used)
+        _annotate(found, classified, pictures, threshold)
     _write(classified, out, threshold)
     terminal.answer({"ok": not answers.failures, "images": classified, "failures": answers.failures})
     if not json_mode:
@@ -82,25 +89,33 @@ def _check_output(out: str | None) -> None:
 
 
 def _classify_images(
-    found: list[ImagePoints], extractor: dict[str, Any], model: DataLocation, terminal: Terminal
+    found: list[ImagePoints],
+    extractor: dict[str, Any],
+    model: DataLocation,
+    terminal: Terminal,
+    used: Sequence[Place],
 ) -> tuple[list[dict[str, Any]], Answers]:
     from spacer_like.cli.point_jobs import classify_job
     from spacer_like.cli.running import run_for_answers
 
     names = [one.name for one in found]
-    answers = run_for_answers(classify_job(found, extractor, model), terminal, names)
+    answers = run_for_answers(classify_job(found, extractor, model), terminal, names, used)
     truths = [one.truth for one in found]
     return _classified(names, answers, truths), answers
 
 
 def _classify_features(
-    files: list[DataLocation], model: DataLocation, table: PointTable | None, terminal: Terminal
+    files: list[DataLocation],
+    model: DataLocation,
+    table: PointTable | None,
+    terminal: Terminal,
+    used: Sequence[Place],
 ) -> tuple[list[dict[str, Any]], Answers]:
     from spacer_like.cli.point_jobs import classify_features_job, image_name, truth_of
     from spacer_like.cli.running import run_for_answers
 
     names = [image_name(file.filename) for file in files]
-    answers = run_for_answers(classify_features_job(files, model), terminal, names)
+    answers = run_for_answers(classify_features_job(files, model), terminal, names, used)
     return _classified(names, answers, [truth_of(name, table) for name in names]), answers
 
 
@@ -142,21 +157,30 @@ def _write(classified: list[dict[str, Any]], out: str | None, threshold: float) 
     write_bytes(location(out), data)
 
 
-def _annotate(
-    found: list[ImagePoints], classified: list[dict[str, Any]], annotate: str | None, threshold: float
-) -> None:
-    """Draw each classified image: into the file, or, of several images, into the folder that `annotate` names."""
+def _pictures(found: list[ImagePoints], annotate: str | None) -> dict[str, DataLocation]:
+    """Where each image is drawn, by its name: the file, or, of several images, in the folder that `annotate` names."""
     if annotate is None:
+        return {}
+    from spacer_like.cli.locations import inside, is_relative
+
+    target = location(annotate)
+    if len(found) == 1 and target.filename.lower().endswith(PICTURE_ENDINGS):
+        return {found[0].name: target}
+    return {
+        one.name: inside(target, f"{one.name if is_relative(one.name) else one.image.filename}.png") for one in found
+    }
+
+
+def _annotate(
+    found: list[ImagePoints], classified: list[dict[str, Any]], pictures: dict[str, DataLocation], threshold: float
+) -> None:
+    if not pictures:
         return
-    from spacer_like.cli.locations import inside
     from spacer_like.images.decode import load_image
     from spacer_like.reports import annotated_picture
 
     by_name = {one.name: one for one in found}
     for image in classified:
-        one = by_name[image["image"]]
-        target = location(annotate)
-        if len(found) > 1 or not target.filename.lower().endswith((".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")):
-            target = inside(target, f"{PurePosixPath(one.image.filename if '://' in one.name else one.name)}.png")
+        one, target = by_name[image["image"]], pictures[image["image"]]
         points = [(point["row"], point["col"], point["label"], point["score"]) for point in image["points"]]
         annotated_picture(load_image(one.image), points, target, truth=one.truth, threshold=threshold)

@@ -32,9 +32,9 @@ def extract(
 ) -> int:
     """Extract the features of points in images, one feature file for each image."""
     from spacer_like.cli.extractors import extractor_described
-    from spacer_like.cli.locations import location
     from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.cli.running import run_for_answers
+    from spacer_like.overwriting import places
     from spacer_like.storage import write_bytes
     from spacer_like.tables.cells import csv_bytes
 
@@ -43,10 +43,12 @@ def extract(
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
     found = images_with_points(images or [], options.table(points), points, options.sampling(grid, random, seed))
     job = extract_job(found, described, folder)
-    answers = run_for_answers(job, terminal, [one.name for one in found])
-    if points_out is not None:
+    points_loc = options.optional(points_out)
+    used = places({"--points-out": points_loc}, {"--points": options.source(points)})
+    answers = run_for_answers(job, terminal, [one.name for one in found], used)
+    if points_loc is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
-        write_bytes(location(points_out), csv_bytes(("image", "row", "col"), rows))
+        write_bytes(points_loc, csv_bytes(("image", "row", "col"), rows))
     files = [
         {
             "image": one.name,

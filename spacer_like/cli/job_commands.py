@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spacer_like.cli.locations import location, read_text_source
-from spacer_like.cli.options import JsonMode
+from spacer_like.cli.options import JsonMode, source
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import MessageError, SpacerInputError
 
@@ -33,6 +33,7 @@ def run(
 ) -> int:
     """Run a job message and tell how each of its tasks ended."""
     from spacer_like.cli.running import run_with_progress
+    from spacer_like.overwriting import check_places, places
 
     terminal = Terminal(json_mode=json_mode)
     # An unusable destination is told before the work, not after it.
@@ -42,7 +43,9 @@ def run(
             f"The result cannot be written to {result_location.display_name}: a URL can only be read."
         )
     message = _read_job(job)
-    end = run_with_progress(message, terminal)
+    used = places({"--result": result_location}, {"the job": source(job)})
+    check_places(used)
+    end = run_with_progress(message, terminal, used)
     if result_location is not None:
         end.message.store(result_location)
     terminal.answer(end.message.serialize())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spacer_like.cli.locations import location, read_text_source
+from spacer_like.cli.locations import STANDARD_INPUT, location, read_text_source
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
 
@@ -63,6 +63,16 @@ def required(text: str, option: str, what: str) -> DataLocation:
     if not text:
         raise SpacerInputError(f"The option --{option} is missing: {what}.")
     return location(text)
+
+
+def optional(text: str | None) -> DataLocation | None:
+    """The place that an option names, if it was given."""
+    return None if text is None else location(text)
+
+
+def source(text: str | None) -> DataLocation | None:
+    """The place that a table or a job is read from, unless that is standard input."""
+    return None if text is None or text == STANDARD_INPUT else location(text)
 
 
 def table(source: str | None) -> PointTable | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from spacer_like.progress import listening
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
     from spacer_like.messages import JobMsg
+    from spacer_like.overwriting import Place
 
 DESCRIPTIONS = {
     "extract_features": "Extracting features",
@@ -58,20 +60,20 @@ class Answers:
     exit_code: ExitCode
 
 
-def run_with_progress(job: JobMsg, terminal: Terminal) -> JobEnd:
-    """Run a job, with a bar where somebody can see it."""
+def run_with_progress(job: JobMsg, terminal: Terminal, places: Sequence[Place] = ()) -> JobEnd:
+    """Run a job, with a bar where somebody can see it; `places` as in `run_job`."""
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
         listener(job.task_name, 0, len(job.tasks))
-        return run_job(job)
+        return run_job(job, places)
 
 
-def run_for_answers(job: JobMsg, terminal: Terminal, names: list[str]) -> Answers:
-    """Run a job whose tasks bear `names`, and complain about each that fails.
+def run_for_answers(job: JobMsg, terminal: Terminal, names: list[str], places: Sequence[Place] = ()) -> Answers:
+    """Run a job whose tasks bear `names`, and complain about each that fails; `places` as in `run_job`.
 
     Raises:
         JobFailedError: no task succeeded.
     """
-    end = run_with_progress(job, terminal)
+    end = run_with_progress(job, terminal, places)
     failures: list[dict[str, Any]] = [
         {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message)}
         for name, one in zip(names, end.outcomes, strict=False)

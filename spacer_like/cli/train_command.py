@@ -61,22 +61,26 @@ def train(
         "labels": sets,
         "previous_model_locs": [location(one) for one in previous or []],
         "model_loc": model_loc,
-        "valresult_loc": location(valresult) if valresult else DataLocation("memory", "results point by point"),
-        "report_loc": location(report) if report else DataLocation("memory", "evaluation report"),
+        "valresult_loc": options.optional(valresult) or DataLocation("memory", "results point by point"),
+        "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
     }
-    _train(fields, terminal, plot, page)
+    _train(fields, terminal, labels, options.optional(plot), options.optional(page))
     return 0
 
 
-def _train(fields: dict[str, Any], terminal: Terminal, plot: str | None, page: str | None) -> None:
+def _train(
+    fields: dict[str, Any], terminal: Terminal, table: str, plot: DataLocation | None, page: DataLocation | None
+) -> None:
     from spacer_like.cli.running import run_for_answers
     from spacer_like.messages import JobMsg, TrainClassifierMsg
+    from spacer_like.overwriting import places
     from spacer_like.reports.evaluation import read_evaluation
     from spacer_like.storage import read_bytes
 
     message = TrainClassifierMsg(trainer="minibatch", **fields)
     job = JobMsg(task_name="train_classifier", tasks=[message])
-    (result,) = run_for_answers(job, terminal, [message.job_token]).results
+    used = places({"--plot": plot, "--page": page}, {"the table of labels": options.source(table)})
+    (result,) = run_for_answers(job, terminal, [message.job_token], used).results
     figures = json.loads(read_bytes(fields["report_loc"]))
     numbers = read_evaluation(figures)
     _draw(figures, plot, page, message.model_loc.filename)
@@ -124,12 +128,12 @@ def _choice(value: str, choices: tuple[str, ...], what: str) -> str:
     return value
 
 
-def _draw(figures: dict[str, Any], plot: str | None, page: str | None, title: str) -> None:
+def _draw(figures: dict[str, Any], plot: DataLocation | None, page: DataLocation | None, title: str) -> None:
     if plot is not None:
         from spacer_like.reports import evaluation_picture
 
-        evaluation_picture(figures, location(plot), title=title)
+        evaluation_picture(figures, plot, title=title)
     if page is not None:
         from spacer_like.reports import evaluation_page
 
-        evaluation_page(figures, location(page), title=title)
+        evaluation_page(figures, page, title=title)

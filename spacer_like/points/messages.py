@@ -120,6 +120,8 @@ class TrainClassifierMsg(Message):
     ] = "auto"
     report_loc: WritableLocation | None = None
 
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"previous_model_locs"})
+
     @model_validator(mode="before")
     @classmethod
     def _read_older_dialects(cls, values: dict[str, Any]) -> dict[str, Any]:

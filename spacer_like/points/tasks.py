@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from spacer_like import config
 from spacer_like.data_classes import ImageFeatures, TrainingTaskLabels
 from spacer_like.exceptions import RowColumnInvalidError
+from spacer_like.overwriting import task
 from spacer_like.points.checks import check_extract_inputs
 from spacer_like.points.messages import (
     ClassifyFeaturesMsg,
@@ -52,6 +53,7 @@ def _prepare(extractor: FeatureExtractor) -> None:
         extractor.prepare()
 
 
+@task
 @reads_ahead(_begin_extraction)
 def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extraction]) -> ExtractFeaturesReturnMsg:
     """Extract the features of the message's points and store them."""
@@ -62,6 +64,7 @@ def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extractio
     return return_msg
 
 
+@task
 def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
     from spacer_like.learning.labels_split import preprocess_labels
@@ -84,6 +87,7 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     return return_msg
 
 
+@task
 def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
     """Classify the points of a stored feature file."""
     start = time.perf_counter()
@@ -91,6 +95,7 @@ def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
     return _classified(msg, features, start)
 
 
+@task
 @reads_ahead(_begin_extraction)
 def classify_image(msg: ClassifyImageMsg, extraction: Callable[[], Extraction]) -> ClassifyReturnMsg:
     """Extract the features of the message's points and classify them, in the message's order."""

@@ -29,6 +29,7 @@ from spacer_like.images.decoding import BATCHES, Decoder, batch_length, squares_
 from spacer_like.images.square import square_into
 from spacer_like.progress import report
 from spacer_like.rarity.messages import Unreadable
+from spacer_like.rarity.messages.fields import ids_beside
 from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
 from spacer_like.reused_memory import ReusedMemory
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 2**27
 """The largest image file that is read."""
-IDS_NAME = "ids.npz"
-"""The file with the ids of a stack, in the same folder."""
 
 
 class Preparation(Protocol):
@@ -303,13 +302,6 @@ def _open_stack(loc: DataLocation, preparation: Preparation) -> Collection:
             ) from None
         collection = StackCollection(name, stack, tokens, cleaning.pop_all())
     return collection
-
-
-def ids_beside(loc: DataLocation) -> DataLocation:
-    """Where the ids of a stack are looked for: in its folder."""
-    path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
-    folder = path[: path.rfind("/") + 1]
-    return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
 
 
 def _files_that_count(names: list[str]) -> tuple[list[NamedFile], list[Unreadable]]:

@@ -89,9 +89,13 @@ class Storage(ABC):
                 possible.
         """
         with open_ordinary(path) as file:
-            self.write(key, file.read())
+            data = file.read()
+        self.write(key, data)
         if consume:
             Path(path).unlink(missing_ok=True)
+            if not self.exists(key):
+                # The key is that very file, in a storage that keeps files.
+                self.write(key, data)
 
     @contextmanager
     def temporary_file(self, key: str) -> Iterator[Path]:

@@ -101,8 +101,8 @@ class FilesystemStorage(Storage):
             target.parent.mkdir(parents=True, exist_ok=True)
             if not (consume and _move_whole(source, path, target, mode)):
                 _write_whole(target, source, mode)
-        if consume:
-            Path(path).unlink(missing_ok=True)
+            if consume and not _is_entry_of(path, target):
+                Path(path).unlink(missing_ok=True)
 
     def open(self, key: str) -> BinaryIO:
         with _told(key):
@@ -279,6 +279,14 @@ def _move_whole(source: BinaryIO, path: str | Path, target: Path, mode: int | No
         raise
     _keep_name(target.parent)
     return True
+
+
+def _is_entry_of(path: str | Path, target: Path) -> bool:
+    """Whether a path is a name of a file that was just written, under which it has no second name."""
+    try:
+        return os.path.samestat(os.lstat(path), os.stat(target))
+    except FileNotFoundError:
+        return False
 
 
 def _mode_of_new_files(folder: Path) -> int:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from spacer_like import storage
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import CollectionError, DataNotFoundError, StorageUnavailableError
+from spacer_like.exceptions import CollectionError, DataNotFoundError, MessageError, StorageUnavailableError
 from spacer_like.rarity.messages import CheckCollectionMsg, ConvertCollectionMsg
 from spacer_like.tasks import check_collection, convert_collection
 
@@ -185,7 +185,7 @@ class TestConverting:
         store({"1": plain("red")})
         convert(self.STACK)
         for fields in ({"loc": self.STACK}, {"ids_loc": self.STACK}):
-            with pytest.raises(CollectionError, match=r"^The collection 'apes' is to be read from and written to one"):
+            with pytest.raises(MessageError, match=r"^stack_loc (would overwrite images_loc|and ids_loc are both)"):
                 convert(self.STACK, **fields)
 
     def test_a_stack_stands_beside_no_foreign_ids(self, monkeypatch):

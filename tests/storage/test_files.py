@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,8 @@ from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, ReadOnlyStorageError, StorageUnavailableError
 from spacer_like.storage import s3_boto, s3_obstore
-from spacer_like.storage.base import RemoteStorage
+from spacer_like.storage.base import RemoteStorage, Storage
+from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.ranged_file import RangedFile
 
 
@@ -137,6 +139,32 @@ class TestFilesystem:
         number = path.stat().st_ino
         self.files.write_file(str(tmp_path / "folder" / "value"), path, consume=True)
         assert (tmp_path / "folder" / "value").stat().st_ino == number
+
+    @pytest.mark.parametrize("consume", [False, True])
+    @pytest.mark.parametrize("alias", ["{folder}/value", "{folder}/./value", "{folder}/link", "{folder}/other/value"])
+    def test_a_file_stored_onto_itself_stays(self, tmp_path, consume, alias):
+        (tmp_path / "value").write_bytes(b"fish")
+        (tmp_path / "link").symlink_to("value")
+        (tmp_path / "other").symlink_to(".")
+        self.files.write_file(alias.format(folder=tmp_path), tmp_path / "value", consume)
+        assert (tmp_path / "value").read_bytes() == b"fish"
+
+    def test_a_consumed_second_name_is_removed_and_the_file_stays(self, tmp_path):
+        (tmp_path / "value").write_bytes(b"fish")
+        for number, make in enumerate((Path.hardlink_to, Path.symlink_to)):
+            name = tmp_path / f"name {number}"
+            make(name, tmp_path / "value")
+            self.files.write_file(str(tmp_path / "value"), name, consume=True)
+        assert [path.name for path in tmp_path.iterdir()] == ["value"]
+        assert (tmp_path / "value").read_bytes() == b"fish"
+
+    def test_a_storage_of_files_of_ones_own_keeps_a_file_stored_onto_itself(self, tmp_path):
+        class OwnFiles(FilesystemStorage):
+            write_file = Storage.write_file
+
+        (tmp_path / "value").write_bytes(b"fish")
+        OwnFiles().write_file(str(tmp_path / "value"), tmp_path / "value", consume=True)
+        assert (tmp_path / "value").read_bytes() == b"fish"
 
     def test_a_file_with_two_names_is_copied(self, tmp_path):
         """Moved, a later change under the other name would change the result."""

@@ -6,6 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
+from spacer_like.message_base import Folder, Location
+
+ChipsLocation = Annotated[Location, Folder(r"(?i).*\.jpe?g|Z\d.*\.parquet")]
+TreeLocation = Annotated[Location, Folder(r"(?i).*\.tiff?|.*osm_data.*\.json|(node|way|relation)_tags\.json")]
 Zone = Annotated[StrictInt, Field(ge=1, le=60)]
 Zoom = Annotated[StrictInt, Field(ge=12, le=22)]
 Cell = Annotated[StrictStr, Field(pattern=r"^[0-3]{12}$")]

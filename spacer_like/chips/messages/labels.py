@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from spacer_like.chips.messages.fields import Cell, Zone
+from spacer_like.chips.messages.fields import Cell, TreeLocation, Zone
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
+from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation
 
 OVERPASS = "https://overpass-api.de/api/interpreter"
 
@@ -33,7 +33,7 @@ class FetchLabelsMsg(Message):
 
     zone: Zone
     quadkeys: Annotated[list[Cell], Field(min_length=1, max_length=100_000)]
-    ard_loc: WritableLocation
+    ard_loc: WritableFolder
     endpoint: Annotated[StrictStr, Field(pattern=r"^https?://", max_length=2000)] = OVERPASS
     extract_loc: Location | None = None
     keys: list[Annotated[StrictStr, Field(min_length=1, max_length=255)]] | None = None
@@ -87,7 +87,7 @@ class BuildLabelTableMsg(Message):
     task: ClassVar[str] = "build_label_table"
 
     index_loc: Location
-    ard_loc: Location
+    ard_loc: TreeLocation
     labels_loc: Location
     sparse_locs: Annotated[list[WritableLocation], Field(min_length=1)]
     dense_locs: list[WritableLocation] = Field(default_factory=list)

@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from spacer_like.chips.messages.fields import Seed, Share, example_extractor
+from spacer_like.chips.messages.fields import ChipsLocation, Seed, Share, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation, described
+from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation, described
 
 HEAD_LAYERS = (1024, 512)
 
@@ -48,7 +48,7 @@ class TrainMultilabelMsg(Message):
     task: ClassVar[str] = "train_multilabel"
 
     table_loc: Location
-    chips_loc: Location
+    chips_loc: ChipsLocation
     model_loc: WritableLocation
     extractor: described("extractor") | None = None  # type: ignore[valid-type]
     network: Literal["resnet50", "small"] = "resnet50"
@@ -65,7 +65,7 @@ class TrainMultilabelMsg(Message):
     validation_share: Share = 0.2
     threshold: Share | Literal["per_label"] = 0.35
     seed: Seed = 0
-    snapshots_loc: WritableLocation | None = None
+    snapshots_loc: WritableFolder | None = None
     snapshot_epochs: Annotated[StrictInt, Field(ge=1, le=1000)] = 1
     metrics_loc: WritableLocation | None = None
     plot_loc: WritableLocation | None = None
@@ -174,7 +174,7 @@ class LabelChipsMsg(Message):
 
     task: ClassVar[str] = "label_chips"
 
-    chips_loc: Location
+    chips_loc: ChipsLocation
     model_loc: Location
     table_locs: Annotated[list[WritableLocation], Field(min_length=1)]
     given_locs: list[WritableLocation] = Field(default_factory=list)
@@ -213,7 +213,7 @@ class EncodeChipsMsg(Message):
 
     task: ClassVar[str] = "encode_chips"
 
-    chips_loc: Location
+    chips_loc: ChipsLocation
     embeddings_loc: WritableLocation
     extractor: described("extractor") | None = None  # type: ignore[valid-type]
     model_loc: Location | None = None
@@ -303,8 +303,8 @@ class FindSimilarMsg(Message):
     k: Annotated[StrictInt, Field(ge=1, le=10_000)] = 10
     n_probe: Annotated[StrictInt, Field(ge=1, le=2**20)] = 16
     other_places: StrictBool = True
-    ard_loc: Location | None = None
-    chips_loc: Location | None = None
+    ard_loc: TreeLocation | None = None
+    chips_loc: ChipsLocation | None = None
     contact_sheet_loc: WritableLocation | None = None
     results_locs: list[WritableLocation] = Field(default_factory=list)
 

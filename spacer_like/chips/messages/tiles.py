@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 
-from spacer_like.chips.messages.fields import ChipName, Way, Zone, Zoom
+from spacer_like.chips.messages.fields import ChipName, ChipsLocation, TreeLocation, Way, Zone, Zoom
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
+from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation
 
 
 class ChippingMsg(Message):
@@ -46,7 +46,7 @@ class ChipTileMsg(ChippingMsg):
 
     tile_loc: Location
     manifest_loc: WritableLocation
-    chips_loc: WritableLocation | None = None
+    chips_loc: WritableFolder | None = None
     zone: Zone | None = None
     quadkey: Annotated[StrictStr, Field(pattern=r"^[0-3]{1,12}$")] | None = None
     acquisition: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$")] | None = None
@@ -114,8 +114,8 @@ class ChipsFolderMsg(ChippingMsg):
 
     task: ClassVar[str] = "chips_folder"
 
-    ard_loc: Location
-    chips_loc: WritableLocation
+    ard_loc: TreeLocation
+    chips_loc: WritableFolder
     zones: list[Zone] | None = None
     write_chips: StrictBool = True
     kind: Literal["visual", "pan"] = "visual"
@@ -160,7 +160,7 @@ class IndexNodataMsg(Message):
 
     task: ClassVar[str] = "index_nodata"
 
-    chips_loc: Location
+    chips_loc: ChipsLocation
     index_loc: WritableLocation
     threshold: Annotated[StrictInt, Field(ge=0, le=254)] = 8
 
@@ -205,7 +205,7 @@ class LocateChipMsg(Message):
     task: ClassVar[str] = "locate_chip"
 
     chip: ChipName
-    ard_loc: Location
+    ard_loc: TreeLocation
 
     @classmethod
     def example(cls) -> Self:

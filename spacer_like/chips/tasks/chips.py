@@ -22,6 +22,7 @@ from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerError, SpacerInputError, TileError
 from spacer_like.images.square import decoded
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import storage_factory, write_bytes
 from spacer_like.storage.concurrency import outcomes
@@ -37,6 +38,7 @@ _KINDS = ("visual", "pan")
 _FINEST, _COARSEST = 1e-3, 1e4
 
 
+@task
 def index_nodata(msg: IndexNodataMsg) -> IndexNodataReturnMsg:
     """Sort chips into those full of data, those with some, and those without.
 
@@ -77,6 +79,7 @@ def index_nodata(msg: IndexNodataMsg) -> IndexNodataReturnMsg:
     )
 
 
+@task
 def locate_chip(msg: LocateChipMsg) -> LocateChipReturnMsg:
     """Find the tile that a chip comes from, and the chip's window in it.
 

@@ -33,6 +33,7 @@ from spacer_like.exceptions import (
     SpacerInputError,
     TableError,
 )
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import read_bytes
 
@@ -49,6 +50,7 @@ _READ_AHEAD = 4
 _NAME_OF_CELL = len("Z33-") + TILE_ZOOM
 
 
+@task
 def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     """Join the elements of maps with chips: which chip shows what.
 
@@ -107,6 +109,7 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     )
 
 
+@task
 def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
     """Draw a label table: its distribution, its correlation and its map.
 

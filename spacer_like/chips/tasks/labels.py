@@ -29,6 +29,7 @@ from spacer_like.chips.messages.labels import OVERPASS
 from spacer_like.chips.tree import below, cell_folder
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MapDataError, SpacerError
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, list_keys, open_file, read_bytes, write_bytes
 from spacer_like.storage.concurrency import outcomes
@@ -36,6 +37,7 @@ from spacer_like.storage.concurrency import outcomes
 _CELL_FOLDER = re.compile(r"([0-3]{12})/")
 
 
+@task
 def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
     """Fetch the tagged elements of OpenStreetMap in cells, one after the other; each is stored as it comes.
 

@@ -45,6 +45,7 @@ from spacer_like.exceptions import (
     WeightsError,
 )
 from spacer_like.extractors.image_features import check_size
+from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
 from spacer_like.tables.writing import check_endings, growing_table
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from spacer_like.extractors.resnet_network import ResNet
 
 
+@task
 def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     """Train a model that says which labels a chip bears, and evaluate it on cells that it has not learnt from.
 
@@ -112,6 +114,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     )
 
 
+@task
 def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
     """Let a model say which labels chips bear; a chip that cannot be decoded has no row.
 

@@ -41,6 +41,7 @@ from spacer_like.exceptions import (
     SpacerError,
 )
 from spacer_like.images.square import square_into
+from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_file
 from spacer_like.storage.concurrency import outcomes
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 _MOST_IMAGE_BYTES = 2**27
 
 
+@task
 def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
     """Make a vector of every chip.
 
@@ -82,6 +84,7 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
         )
 
 
+@task
 def build_index(msg: BuildIndexMsg) -> BuildIndexReturnMsg:
     """Make one index of the vectors of any number of files.
 
@@ -116,6 +119,7 @@ def build_index(msg: BuildIndexMsg) -> BuildIndexReturnMsg:
     )
 
 
+@task
 def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
     """Find the chips that look most like a chip of an index, or like an image.
 

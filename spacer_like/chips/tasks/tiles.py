@@ -27,6 +27,7 @@ from spacer_like.chips.messages.tiles import (
 from spacer_like.chips.tree import TilePath, below, find_tiles
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import exists, open_file, storage_factory, write_bytes
 
@@ -57,6 +58,7 @@ class _Tile(NamedTuple):
     version: str
 
 
+@task
 def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
     """Cut a tile into chips.
 
@@ -96,6 +98,7 @@ def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
     )
 
 
+@task
 def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
     """Cut every tile of a tree into chips, one after the other; `chip_tile_messages` has a message for each.
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StrictBool, StrictInt
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId, Seed, Share
+from spacer_like.message_base import ReturnMessage, WritableLocation
+from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, Share, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadable, Unreadables
 
 
@@ -23,7 +23,7 @@ class CheckCollectionMsg(PreparationMsg):
     task: ClassVar[str] = "check_collection"
 
     collection_id: CollectionId
-    images_loc: Location
+    images_loc: ImagesLocation
     mode: Literal["exact", "sample"] = "exact"
     sample_size: Annotated[StrictInt, Field(ge=2, le=100_000)] = 10
     seed: Seed = 0
@@ -85,9 +85,14 @@ class ConvertCollectionMsg(PreparationMsg):
     task: ClassVar[str] = "convert_collection"
 
     collection_id: CollectionId
-    images_loc: Location
+    images_loc: ImagesLocation
     stack_loc: WritableLocation
     ids_loc: WritableLocation | None = None
+
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"images_loc"})
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        return {"the ids of stack_loc": ids_beside(self.stack_loc)} if self.ids_loc is None else {}
 
     @classmethod
     def example(cls) -> Self:

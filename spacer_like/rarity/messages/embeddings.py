@@ -8,7 +8,7 @@ from pydantic import Field, StrictFloat, StrictInt
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Location, ReturnMessage, WritableLocation, described
-from spacer_like.rarity.messages.fields import CollectionId, Seed
+from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 from spacer_like.rarity.messages.scoring import Correlations
 
@@ -33,7 +33,7 @@ class TrainRarityClassifierMsg(PreparationMsg):
     task: ClassVar[str] = "train_rarity_classifier"
 
     collection_id: CollectionId
-    images_loc: Location
+    images_loc: ImagesLocation
     metadata_loc: Location
     extractor: described("extractor")  # type: ignore[valid-type]
     model_loc: WritableLocation
@@ -45,6 +45,9 @@ class TrainRarityClassifierMsg(PreparationMsg):
     seed: Seed = 0
     labels_loc: WritableLocation | None = None
     embeddings_loc: WritableLocation | None = None
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        return {} if self.embeddings_loc is None else {"the ids of embeddings_loc": ids_beside(self.embeddings_loc)}
 
     @classmethod
     def example(cls) -> Self:
@@ -115,7 +118,7 @@ class EmbeddingScoreMsg(PreparationMsg):
 
     collection_id: CollectionId
     scores_locs: Annotated[list[WritableLocation], Field(min_length=1)]
-    images_loc: Location | None = None
+    images_loc: ImagesLocation | None = None
     extractor: described("extractor") | None = None  # type: ignore[valid-type]
     model_loc: Location | None = None
     embeddings_loc: Location | None = None
@@ -123,6 +126,11 @@ class EmbeddingScoreMsg(PreparationMsg):
     method: EmbeddingMethod = "mean_activation"
     n_cells: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1000
     seed: Seed = 0
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        if self.embeddings_loc is None:
+            return super().implied_inputs()
+        return {"the ids of embeddings_loc": ids_beside(self.embeddings_loc)}
 
     @classmethod
     def example(cls) -> Self:

@@ -6,6 +6,25 @@ from typing import Annotated
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
+from spacer_like.data_classes import DataLocation
+from spacer_like.message_base import Folder, Location
+
+IDS_NAME = "ids.npz"
+"""The file with the ids of a stack or of embeddings, in the same folder."""
+
 CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 Share = Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)]
+ImagesLocation = Annotated[Location, Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)")]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
+
+
+def ids_beside(loc: DataLocation) -> DataLocation:
+    """Where the ids of a stack or of embeddings lie: in its folder."""
+    path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
+    folder = path[: path.rfind("/") + 1]
+    return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
+
+
+def table_description(loc: DataLocation) -> DataLocation:
+    """Where the description of a table (``.npy``) lies: beside it."""
+    return DataLocation(loc.storage_type, f"{loc.key}.json", loc.bucket_name)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId
+from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 
@@ -23,7 +23,7 @@ class ComputeHistogramMsg(PreparationMsg):
     task: ClassVar[str] = "compute_histogram"
 
     collection_id: CollectionId
-    images_loc: Location
+    images_loc: ImagesLocation
     histogram_loc: WritableLocation
     dense_loc: WritableLocation | None = None
 
@@ -67,6 +67,11 @@ class MergeHistogramsMsg(Message):
     subtract_locs: list[Location] = Field(default_factory=list)
     on_duplicate: Literal["refuse", "skip"] = "refuse"
     table_loc: WritableLocation | None = None
+
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"histogram_locs", "subtract_locs"})
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        return {} if self.table_loc is None else {"the description of table_loc": table_description(self.table_loc)}
 
     @classmethod
     def example(cls) -> Self:

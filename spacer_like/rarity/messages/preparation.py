@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
 
+from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Message, ReturnMessage
+from spacer_like.rarity.messages.fields import ids_beside
 
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
 _BACKGROUND = r"^(drop|#[0-9a-fA-F]{6})$"
@@ -38,6 +40,12 @@ class PreparationMsg(Message):
     size: Annotated[StrictInt, Field(ge=1, le=512)] = 224
     resample: Resample = "bicubic"
     background: Background = "drop"
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        images: DataLocation | None = getattr(self, "images_loc", None)
+        if images is None or not images.filename.lower().endswith(".npz"):
+            return {}
+        return {"the ids of images_loc": ids_beside(images)}
 
 
 class Unreadable(ReturnMessage):

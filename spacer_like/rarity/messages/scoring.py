@@ -8,7 +8,7 @@ from pydantic import Field, StrictInt
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Location, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId, Share
+from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Share, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 Method = Literal["raw", "ratio", "log", "surprisal", "top_surprisal"]
@@ -28,10 +28,13 @@ class ScoringMsg(PreparationMsg):
     """
 
     collection_id: CollectionId
-    images_loc: Location
+    images_loc: ImagesLocation
     histogram_loc: Location
     top_share: Share = 0.05
     unseen_count: Share = 0.5
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return super().implied_inputs() | _description(self.histogram_loc)
 
 
 class ScoreCollectionMsg(ScoringMsg):
@@ -181,6 +184,9 @@ class ExplainImageMsg(PreparationMsg):
     n_cells: Annotated[StrictInt, Field(ge=0, le=10_000)] = 20
     unseen_count: Share = 0.5
 
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return super().implied_inputs() | _description(self.histogram_loc)
+
     @classmethod
     def example(cls) -> Self:
         return cls(
@@ -237,3 +243,8 @@ class ExplainImageReturnMsg(ReturnMessage):
     @classmethod
     def example(cls) -> Self:
         return cls(scores={"surprisal": 4.2}, cells=[RareCell.example()], colours=[RareColour.example()], runtime=0.1)
+
+
+def _description(histogram: DataLocation) -> dict[str, DataLocation]:
+    is_table = histogram.filename.endswith(".npy")
+    return {"the description of histogram_loc": table_description(histogram)} if is_table else {}

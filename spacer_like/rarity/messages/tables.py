@@ -31,6 +31,8 @@ class MergeScoresMsg(Message):
     top_loc: WritableLocation | None = None
     top_rows: Annotated[StrictInt, Field(ge=1)] = 20_000
 
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"scores_locs"})
+
     @classmethod
     def example(cls) -> Self:
         return cls(
@@ -124,6 +126,8 @@ class BucketizeScoresMsg(Message):
     probabilities: Annotated[list[Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)]], Field(min_length=2)] = Field(
         default_factory=lambda: list(QUANTILE_PROBABILITIES)
     )
+
+    reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
     @field_validator("probabilities")
     @classmethod

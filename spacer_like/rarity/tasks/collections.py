@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError
+from spacer_like.overwriting import task
 from spacer_like.rarity.checks import ImageComparison, drawn_places
-from spacer_like.rarity.collection import ids_beside, open_collection
+from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.messages import (
     CheckCollectionMsg,
     CheckCollectionReturnMsg,
     ConvertCollectionMsg,
     ConvertCollectionReturnMsg,
 )
+from spacer_like.rarity.messages.fields import ids_beside
 from spacer_like.rarity.stack_file import StackWriter, ids_file
 from spacer_like.storage import delete, temporary_file, write_bytes, write_file
 
 
+@task
 def check_collection(msg: CheckCollectionMsg) -> CheckCollectionReturnMsg:
     """Look whether a collection is empty, or one placeholder for all its tokens; an empty one is no error.
 
@@ -49,6 +51,7 @@ def check_collection(msg: CheckCollectionMsg) -> CheckCollectionReturnMsg:
         )
 
 
+@task
 def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
     """Decode a collection into a stack of pixels, and the ids of its tokens.
 
@@ -58,7 +61,6 @@ def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
     """
     start = time.perf_counter()
     ids_loc = ids_beside(msg.stack_loc) if msg.ids_loc is None else msg.ids_loc
-    _check_places(msg, ids_loc)
     stored: list[str] = []
     with open_collection(msg.images_loc, msg) as collection, temporary_file(msg.stack_loc) as path:
         with StackWriter(path, len(collection.tokens), msg.size) as writer:
@@ -77,12 +79,4 @@ def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
             n_images=len(stored),
             unreadable=collection.unreadable,
             runtime=time.perf_counter() - start,
-        )
-
-
-def _check_places(msg: ConvertCollectionMsg, ids_loc: DataLocation) -> None:
-    if len({msg.images_loc, msg.stack_loc, ids_loc}) < 3:
-        raise CollectionError(
-            f"The collection '{msg.collection_id}' is to be read from and written to one place: give its stack "
-            f"'{msg.stack_loc.display_name}' and ids '{ids_loc.display_name}' places of their own."
         )

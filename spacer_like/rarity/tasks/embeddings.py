@@ -11,8 +11,9 @@ import numpy as np
 from spacer_like import __version__
 from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.extractors.image_features import check_size, image_features
+from spacer_like.overwriting import task
 from spacer_like.rarity.array_file import from_npz, to_npz
-from spacer_like.rarity.collection import IDS_NAME, ids_beside, open_collection
+from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.deciles import deciles_of
 from spacer_like.rarity.dense_head import DenseHead, Split, split_places, train_layers
 from spacer_like.rarity.embedding import checked_embeddings, embedding_scores
@@ -25,6 +26,7 @@ from spacer_like.rarity.messages import (
     TrainRarityClassifierReturnMsg,
     Unreadable,
 )
+from spacer_like.rarity.messages.fields import IDS_NAME, ids_beside
 from spacer_like.rarity.metadata import read_metadata
 from spacer_like.rarity.ranking import spearman
 from spacer_like.rarity.stack_file import ids_file, read_ids
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
 
 
+@task
 def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassifierReturnMsg:
     """Train a network that tells the deciles of rarityScore, and evaluate it on tokens that it has not learnt from.
 
@@ -88,6 +91,7 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
     )
 
 
+@task
 def embedding_score(msg: EmbeddingScoreMsg) -> EmbeddingScoreReturnMsg:
     """Score images by embeddings that are given, that an extractor makes, or that a trained network makes of these.
 

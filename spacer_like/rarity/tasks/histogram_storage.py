@@ -24,6 +24,7 @@ from spacer_like.rarity.histogram import (
     check_fits_dense,
 )
 from spacer_like.rarity.histogram_file import HistogramFile, from_parquet, write_parquet
+from spacer_like.rarity.messages.fields import table_description
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def write_dense(loc: DataLocation, counted: DenseCounts) -> None:
 
 def write_table(loc: DataLocation, table: CountTable) -> None:
     """Store a table and, before it, its description: who finds the table finds both."""
-    write_bytes(_description_loc(loc), table.description())
+    write_bytes(table_description(loc), table.description())
     with temporary_file(loc) as path:
         with path.open("wb") as file:
             file.write(npy_head(table.counts.shape))
@@ -106,7 +107,7 @@ def read_table(loc: DataLocation, header: Header) -> CountTable:
 
 
 def _read_npy(loc: DataLocation) -> CountTable:
-    description = read_bytes(_description_loc(loc))
+    description = read_bytes(table_description(loc))
     if len(description) > LARGEST_DESCRIPTION:
         raise HistogramError(f"The description of the table {loc.display_name} is too long to be one.")
     data = _mapped(loc) if loc.storage_type == "filesystem" else memoryview(read_bytes(loc))
@@ -136,7 +137,3 @@ def _array(data: memoryview, name: str) -> NDArray[np.uint32]:
 
 def _no_table(name: str) -> HistogramError:
     return HistogramError(f"The table {name} is no array of numbers, is cut short, or cannot be opened.")
-
-
-def _description_loc(loc: DataLocation) -> DataLocation:
-    return DataLocation(loc.storage_type, f"{loc.key}.json", loc.bucket_name)

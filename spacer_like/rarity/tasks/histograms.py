@@ -6,6 +6,7 @@ import time
 from logging import getLogger
 
 from spacer_like.exceptions import CollectionError, HistogramError
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.count_table import CountTable
@@ -27,6 +28,7 @@ from spacer_like.rarity.tasks.histogram_storage import (
 logger = getLogger(__name__)
 
 
+@task
 def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
     """Count the colours of a collection, while its images are decoded."""
     start = time.perf_counter()
@@ -50,6 +52,7 @@ def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
     )
 
 
+@task
 def merge_histograms(msg: MergeHistogramsMsg) -> MergeHistogramsReturnMsg:
     """Add histograms up, and take others away, one in memory at a time."""
     start = time.perf_counter()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spacer_like.exceptions import CollectionError, DataLimitError
+from spacer_like.overwriting import task
 from spacer_like.rarity.messages import (
     ExplainImageMsg,
     ExplainImageReturnMsg,
@@ -32,6 +33,7 @@ EXPLAINED_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surpr
 """Methods that score an image by itself; ``raw`` is scaled over a collection."""
 
 
+@task
 def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
     """Score every image of a collection by one or more methods.
 
@@ -68,6 +70,7 @@ def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
     )
 
 
+@task
 def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
     """Score images that the histogram has not counted, and sort them into buckets by the edges as they were stored.
 
@@ -110,6 +113,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
     )
 
 
+@task
 def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
     """Tell where an image is rare and which colours make it so, and paint it.
 

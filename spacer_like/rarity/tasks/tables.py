@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from spacer_like.config import settings
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import DataNotFoundError, SpacerError
+from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.rarity.messages import (
     AnalyzeScoresMsg,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 
+@task
 def merge_scores(msg: MergeScoresMsg) -> MergeScoresReturnMsg:
     """Bring the score tables of many collections into one ranking, the rarest first.
 
@@ -64,6 +66,7 @@ def merge_scores(msg: MergeScoresMsg) -> MergeScoresReturnMsg:
     )
 
 
+@task
 def analyze_scores(msg: AnalyzeScoresMsg) -> AnalyzeScoresReturnMsg:
     """Describe the scores of a table: how many, how spread, and the mean of each collection.
 
@@ -84,6 +87,7 @@ def analyze_scores(msg: AnalyzeScoresMsg) -> AnalyzeScoresReturnMsg:
     return answer
 
 
+@task
 def bucketize_scores(msg: BucketizeScoresMsg) -> BucketizeScoresReturnMsg:
     """Sort scores into buckets by quantiles, the highest number the rarest.
 
@@ -116,6 +120,7 @@ def bucketize_scores(msg: BucketizeScoresMsg) -> BucketizeScoresReturnMsg:
     )
 
 
+@task
 def compare_rankings(msg: CompareRankingsMsg) -> CompareRankingsReturnMsg:
     """Compare the rankings of the same tokens by several tables of scores, and each with the metadata's rarity.
 

@@ -1,0 +1,276 @@
+"""No task overwrites what it reads: whatever family, field, storage and spelling."""
+
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from spacer_like import overwriting
+from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
+from spacer_like.exceptions import MessageError
+from spacer_like.mailman import process_job
+from spacer_like.message_base import location_fields
+from spacer_like.messages import (
+    TASKS,
+    ChipTileMsg,
+    EncodeChipsMsg,
+    FetchLabelsMsg,
+    FindSimilarMsg,
+    JobMsg,
+    MergeHistogramsMsg,
+    ScoreCollectionMsg,
+    TrainClassifierMsg,
+)
+from spacer_like.overwriting import check_message, check_tasks, places_of, same_place
+
+ONLY_READ = {"classify_features", "classify_image", "check_collection", "locate_chip"}
+
+
+def memory(key):
+    return DataLocation("memory", key)
+
+
+def local(path):
+    return DataLocation("filesystem", str(path))
+
+
+def full_message(name, **values):
+    """The example of a task's request with a location in every field that takes one."""
+    message = TASKS[name].message.example()
+    fields = message.serialize()
+    for field in location_fields(type(message)):
+        if not field.endswith(("_loc", "_locs")):
+            continue
+        if field not in fields or fields[field] is None:
+            for filled in (memory(field), [memory(field)]):
+                try:
+                    TASKS[name].message(**fields | {field: filled})
+                except MessageError:
+                    continue
+                fields[field] = filled
+                break
+        elif fields[field] == []:
+            fields[field] = [memory(field)]
+    return TASKS[name].message(**fields | values)
+
+
+def with_location(message, path, location):
+    """The message with another location at a path such as ``scores_locs.ratio.0``."""
+    field, *inner = path.split(".")
+    value = message.serialize()[field]
+    if not inner:
+        return type(message)(**message.serialize() | {field: location})
+    target = value
+    for part in inner[:-1]:
+        target = target[int(part) if isinstance(target, list) else part]
+    target[int(inner[-1]) if isinstance(target, list) else inner[-1]] = location.serialize()
+    return type(message)(**message.serialize() | {field: value})
+
+
+def function_of(name):
+    return getattr(import_module(TASKS[name].module), name)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_message_that_writes_has_places_that_are_written(name):
+    places = places_of(full_message(name))
+    assert any(place.is_output for place in places) is (name not in ONLY_READ)
+    assert {place.field for place in places} >= {
+        field for field in TASKS[name].message.model_fields if field.endswith(("_loc", "_locs"))
+    }
+
+
+@pytest.mark.parametrize("name", sorted(set(TASKS) - ONLY_READ))
+def test_a_task_refuses_an_output_that_is_an_input_or_another_output(name):
+    message = full_message(name)
+    check_message(message)
+    # What lies beside a field's location moves with it, and is tried below.
+    places = [place for place in places_of(message) if " " not in place.name and "_loc" in place.name]
+    pairs = [(one, other) for one, other in combinations(places, 2) if one.is_output or other.is_output]
+    assert pairs or name == "fetch_labels"
+    for one, other in pairs:
+        output, place = (one, other) if one.is_output else (other, one)
+        same = with_location(message, output.name, place.location)
+        with pytest.raises(MessageError) as caught:
+            function_of(name)(same)
+        assert place.name in str(caught.value)
+        assert place.location.display_name in str(caught.value)
+        answer = process_job(JobMsg(name, [same]))
+        assert not answer.ok
+        assert answer.error_message.splitlines()[-1].endswith(str(caught.value))
+
+
+def test_the_sentence_names_both_fields_and_the_place():
+    message = full_message("extract_features", image_loc=memory("a"), feature_loc=memory("a"))
+    with pytest.raises(
+        MessageError,
+        match=r"^feature_loc would overwrite image_loc, both are 'memory://a': give the output a place of its own\.$",
+    ):
+        check_message(message)
+
+
+class TestSameFile:
+    @pytest.fixture
+    def file(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "a.jpg").write_bytes(b"image")
+        return tmp_path / "a.jpg"
+
+    @pytest.mark.parametrize("spelling", ["a.jpg", "./a.jpg", "{folder}//a.jpg", "{folder}/./a.jpg"])
+    def test_by_another_spelling(self, file, spelling):
+        assert same_place(local(file), local(spelling.format(folder=file.parent)))
+
+    @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+    def test_by_a_link(self, file, link):
+        link(file.parent / "b.jpg", file)
+        assert same_place(local(file), local("b.jpg"))
+
+    def test_by_a_linked_folder_also_before_it_is_made(self, file):
+        Path("other").symlink_to(file.parent)
+        assert same_place(local(file), local("other/a.jpg"))
+        assert same_place(local("new.csv"), local(file.parent / "other" / "new.csv"))
+
+    def test_by_a_link_that_leads_nowhere_yet(self, file):
+        Path("link.csv").symlink_to("new.csv")
+        assert same_place(local("new.csv"), local("link.csv"))
+
+    def test_by_a_name_in_other_case_where_the_disk_ignores_it(self, file, monkeypatch):
+        """Stands in for a disk that nobody has on Linux."""
+        assert not same_place(local("new.csv"), local("NEW.csv"))
+        monkeypatch.setattr(overwriting, "_ignores_case", lambda folder: True)
+        assert same_place(local("new.csv"), local("NEW.csv"))
+
+    def test_not_by_equal_bytes(self, file):
+        (file.parent / "b.jpg").write_bytes(b"image")
+        assert not same_place(local(file), local("b.jpg"))
+
+    @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            (DataLocation("s3", "a", "reef"), DataLocation("s3", "a", "reef"), True),
+            (DataLocation("s3", "a", "reef"), DataLocation("s3", "a", "sand"), False),
+            (DataLocation("s3", "folder/", "reef"), DataLocation("s3", "folder", "reef"), True),
+            (memory("a"), memory("a"), True),
+            (memory("a"), local("a"), False),
+        ],
+    )
+    def test_of_other_storages_by_bucket_and_key(self, one, other, same):
+        assert same_place(one, other) is same
+
+    def test_a_name_that_no_file_has(self):
+        assert not same_place(local("a\0b"), local("a"))
+
+
+class TestInputsInside:
+    def test_feature_files_of_labels_are_inputs(self):
+        labels = ImageLabels({memory("1.features"): [(1, 1, "a")]})
+        message = full_message(
+            "train_classifier",
+            labels=TrainingTaskLabels(ImageLabels(), ImageLabels(), labels),
+            model_loc=memory("1.features"),
+        )
+        with pytest.raises(MessageError, match=r"model_loc would overwrite labels\.val"):
+            check_message(message)
+
+    def test_the_files_of_an_extractor_are_inputs(self):
+        message = full_message("extract_features", feature_loc=local("/path/to/weights.pt"))
+        with pytest.raises(MessageError, match=r"feature_loc would overwrite extractor\.weights"):
+            check_message(message)
+
+    def test_what_lies_beside_a_file_is_an_input_or_output_too(self):
+        for name, values, sentence in (
+            ("convert_collection", {"stack_loc": memory("a/ids.npz"), "ids_loc": None}, "the ids of stack_loc"),
+            (
+                "convert_collection",
+                {"images_loc": memory("a/x.npz"), "stack_loc": memory("a/y.npz"), "ids_loc": None},
+                "the ids of stack_loc would overwrite the ids of images_loc",
+            ),
+            ("merge_histograms", {"table_loc": memory("t.npy"), "merged_loc": memory("t.npy.json")}, "the description"),
+            (
+                "score_collection",
+                {"histogram_loc": memory("t.npy"), "not_scored_loc": memory("t.npy.json")},
+                "not_scored_loc would overwrite the description of histogram_loc",
+            ),
+        ):
+            with pytest.raises(MessageError, match=sentence):
+                check_message(full_message(name, **values))
+
+
+class TestFolders:
+    @pytest.mark.parametrize("name", ["7.png", "7", "IMG_1.JPG"])
+    @pytest.mark.parametrize("place", [memory, lambda key: DataLocation("s3", key, "nft"), local])
+    def test_an_output_is_not_named_like_an_image_of_the_folder_that_is_read(self, name, place):
+        values = {"images_loc": place("punks/resized"), "histogram_loc": place(f"punks/resized/{name}")}
+        with pytest.raises(MessageError, match=r"^histogram_loc '.*' would be one of the files of images_loc"):
+            check_message(full_message("compute_histogram", **values))
+
+    def test_other_outputs_may_lie_in_the_folder_that_is_read(self):
+        check_message(full_message("compute_histogram", images_loc=memory("a"), histogram_loc=memory("a/h.parquet")))
+        check_message(full_message("index_nodata", chips_loc=memory("33"), index_loc=memory("33/nodata-index.json")))
+
+    def test_a_manifest_is_not_overwritten_by_a_table(self):
+        table = memory("33/manifests/Z33-031111212322_1050410012C31100_zoom17.parquet")
+        with pytest.raises(MessageError, match="would be one of the files of chips_loc"):
+            check_message(EncodeChipsMsg(chips_loc=memory("33/manifests"), embeddings_loc=table))
+
+    def test_a_contact_sheet_is_no_chip(self):
+        values = {"index_loc": memory("i"), "chip": "a", "chips_loc": memory("33")}
+        with pytest.raises(MessageError, match="would be one of the files of chips_loc"):
+            check_message(FindSimilarMsg(**values, contact_sheet_loc=memory("33/sheet.jpg")))
+        check_message(FindSimilarMsg(**values, contact_sheet_loc=memory("33/sheet.png")))
+
+    def test_chips_may_lie_beside_or_around_their_tiles_but_not_in_the_same_folder(self):
+        tile = memory("ard/33/031111212322/2015-05-28/1-visual.tif")
+        check_message(ChipTileMsg(tile_loc=tile, manifest_loc=memory("m.parquet"), chips_loc=memory("")))
+        with pytest.raises(MessageError, match="chips_loc would overwrite ard_loc"):
+            check_message(full_message("chips_folder", ard_loc=memory("ard/"), chips_loc=memory("ard")))
+
+
+class TestTasksOfOneJob:
+    def job(self, *pairs):
+        return [
+            full_message("extract_features", image_loc=memory(image), feature_loc=memory(features))
+            for image, features in pairs
+        ]
+
+    def test_do_not_write_to_one_place(self):
+        with pytest.raises(
+            MessageError, match=r"^tasks\.0\.feature_loc and tasks\.2\.feature_loc are both 'memory://x'"
+        ):
+            process_job(JobMsg("extract_features", self.job(("a", "x"), ("b", "y"), ("c", "x"))))
+
+    @pytest.mark.parametrize("pairs", [[("a", "x"), ("b", "a")], [("a", "b"), ("b", "y")]])
+    def test_do_not_overwrite_each_others_images(self, pairs):
+        with pytest.raises(MessageError, match=r"^tasks\.\d\.feature_loc would overwrite tasks\.\d\.image_loc"):
+            process_job(JobMsg("extract_features", self.job(*pairs)))
+
+    def test_may_be_equal(self):
+        check_tasks(self.job(("a", "x"), ("a", "x")))
+
+    def merge(self, *keys, to):
+        return MergeHistogramsMsg([memory(key) for key in keys], memory(to))
+
+    def test_may_read_what_an_earlier_one_writes_but_not_overwrite_what_it_read(self):
+        check_tasks([self.merge("a", "b", to="ab"), self.merge("ab", "c", to="abc")])
+        with pytest.raises(MessageError, match=r"tasks\.1\.merged_loc would overwrite tasks\.0\.histogram_locs\.0"):
+            check_tasks([self.merge("a", "b", to="ab"), self.merge("ab", "c", to="a")])
+
+    def test_may_compare_with_a_classifier_that_an_earlier_one_trained(self):
+        first = full_message("train_classifier", model_loc=memory("1.pkl"), previous_model_locs=[])
+        values = {name: memory(f"second {name}") for name in ("valresult_loc", "report_loc")}
+        check_tasks([first, full_message("train_classifier", previous_model_locs=[memory("1.pkl")], **values)])
+        assert TrainClassifierMsg.reads_earlier_outputs == {"previous_model_locs"}
+
+    def test_may_share_a_folder(self):
+        check_tasks([FetchLabelsMsg(zone=zone, quadkeys=["0" * 12], ard_loc=memory("ard")) for zone in (33, 34)])
+
+
+def test_scores_of_one_method_do_not_overwrite_those_of_another():
+    scores = {"ratio": [memory("s.csv")], "log": [memory("l.csv"), memory("s.csv")]}
+    with pytest.raises(MessageError, match=r"scores_locs\.(ratio|log)\.\d and scores_locs\.(ratio|log)\.\d are both"):
+        check_message(
+            ScoreCollectionMsg(
+                collection_id="a", images_loc=memory("i/"), histogram_loc=memory("h.parquet"), scores_locs=scores
+            )
+        )
