@@ -21,7 +21,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
-from spacer_like.overwriting import Place, check_places, check_tasks
+from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
 from spacer_like.progress import report
 from spacer_like.reading_ahead import ReadingTask, readers_ahead
 from spacer_like.reused_memory import keep_memory
@@ -201,7 +201,7 @@ def env_job() -> int:
     if result_location is not None:
         if isinstance(return_message.original_job, JobMsg):
             # A job that was refused for the place of its return message has no place for one.
-            check_tasks(return_message.original_job.tasks, places)
+            check_unused(places[-1], return_message.original_job.tasks)
         with config.log_entry_and_exit(f"writing res to {result_location.display_name}"):
             return_message.store(result_location)
         if not config.settings().exit_codes:

@@ -90,6 +90,19 @@ def check_tasks(tasks: Sequence[Message], others: Sequence[Place] = ()) -> None:
                 raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, place))
 
 
+def check_unused(place: Place, tasks: Sequence[Message]) -> None:
+    """Refuse a place that is written while some task reads or writes it, too.
+
+    Raises:
+        MessageError: a task does.
+    """
+    identity = _identity(place.location)
+    for number, msg in enumerate(tasks):
+        for other in places_of(msg):
+            if _identity(other.location) == identity:
+                raise _collision(place, _numbered(tasks, number, other))
+
+
 def check_places(places: Iterable[Place]) -> None:
     """Refuse places of which one is written and is another one as well, or lies among the files of a folder that is
     read.

@@ -14,7 +14,7 @@ from spacer_like import config, mailman, tasks
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
 from spacer_like.mailman import ExitCode, env_job, process_job
-from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, JobMsg, JobReturnMsg
+from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, ExtractFeaturesMsg, JobMsg, JobReturnMsg
 from spacer_like.progress import listening
 from spacer_like.reading_ahead import ReadingTask
 
@@ -234,6 +234,34 @@ def test_a_job_message_over_the_limit_is_not_even_read(run_in_environment, monke
     assert (code, answer.ok) == (64, False)
     assert "has 400 bytes, more than the 300" in answer.error_message
     assert not any(key.endswith("job.json") for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ("job.json", "RES_MSG_LOC would overwrite JOB_MSG_LOC"),
+        ("link.json", "RES_MSG_LOC would overwrite JOB_MSG_LOC"),
+        ("model.pkl", "RES_MSG_LOC would overwrite classifier_loc"),
+    ],
+)
+def test_the_return_message_overwrites_neither_the_job_nor_what_it_reads(run_in_environment, tmp_path, result, told):
+    (tmp_path / "model.pkl").write_bytes(b"model")
+    (tmp_path / "link.json").symlink_to("job.json")
+    model = DataLocation("filesystem", str(tmp_path / "model.pkl"))
+    job = JobMsg("classify_features", [ClassifyFeaturesMsg("1", DataLocation("memory", "f"), model)])
+    with pytest.raises(MessageError, match=told):
+        run_in_environment(job, result)
+    assert json.loads((tmp_path / "job.json").read_text()) == job.serialize()
+    assert (tmp_path / "model.pkl").read_bytes() == b"model"
+
+
+def test_a_job_that_would_overwrite_its_own_message_is_answered_without_being_run(run_in_environment, tmp_path):
+    message = ExtractFeaturesMsg.example().model_copy(
+        update={"feature_loc": DataLocation("filesystem", str(tmp_path / "job.json"))}
+    )
+    code, answer = run_in_environment(JobMsg("extract_features", [message]))
+    assert (code, answer.ok) == (64, False)
+    assert "feature_loc would overwrite JOB_MSG_LOC" in answer.error_message
 
 
 def test_without_a_place_for_the_result_the_exit_code_tells(monkeypatch, tmp_path, answer_with):

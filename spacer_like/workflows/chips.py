@@ -10,6 +10,7 @@ from spacer_like.chips.tasks.tiles import chip_tile_messages, is_cut
 from spacer_like.engines.processes import outcomes
 from spacer_like.exceptions import SpacerError
 from spacer_like.messages import TaskOutcome
+from spacer_like.overwriting import check_message
 from spacer_like.progress import report
 
 logger = logging.getLogger(__name__)
@@ -22,11 +23,13 @@ def cut_folder(msg: ChipsFolderMsg, processes: int | None = None) -> ChipsFolder
         processes: None: as many as there are processor cores.
 
     Raises:
+        MessageError: the chips would lie in the root of the tree.
         DataNotFoundError: there is no tile.
         TileError: the path of the single tile does not say what it must.
         SpacerError: the tree cannot be listed.
     """
     start = time.perf_counter()
+    check_message(msg)
     messages = chip_tile_messages(msg)
     waiting = [message for message in messages if not _is_known_cut(message)]
     n_skipped = len(messages) - len(waiting)

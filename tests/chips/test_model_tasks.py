@@ -311,7 +311,11 @@ class TestRequestsThatCannotBeMet:
         [
             ({"dropouts": [0.1, 0.2]}, MessageError, "there are 2 dropouts and 1 of layers: leave some out"),
             ({"size": 96}, MessageError, "takes squares of 64 pixels"),
-            ({"weights_loc": MODEL}, MessageError, "give one of extractor and weights_loc"),
+            (
+                {"weights_loc": TABLE},
+                MessageError,
+                "give one of extractor and weights_loc",
+            ),
             ({"plot_loc": DataLocation("memory", "plot.txt")}, SpacerInputError, "must end in one of png"),
             ({"table_loc": DataLocation("memory", "table.xlsx")}, TableError, r"must end with \.csv or \.parquet"),
             ({"extractor": DummyExtractor(), "size": 224}, MessageError, "does not look at images"),
