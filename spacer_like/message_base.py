@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from spacer_like.data_classes import DataClass, DataLocation
+from spacer_like.data_classes.base import plain
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.registry import Described
 
@@ -34,15 +35,25 @@ class BaseMessage(BaseModel, DataClass):
     omitted_when_none: ClassVar[frozenset[str]] = frozenset()
     """Optional fields that stay out of the JSON while they are None: those that PySpacer's messages do not have."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, /, *args: Any, **kwargs: Any) -> None:
         names = list(type(self).model_fields)
         if len(args) > len(names):
             raise MessageError(f"{type(self).__name__} has {len(names)} fields, and {len(args)} were given.")
         kwargs |= dict(zip(names, args, strict=False))
         try:
-            super().__init__(**kwargs)
+            self._validate(kwargs)
         except ValidationError as error:
             raise message_error(type(self).__name__, error) from None
+
+    def _validate(self, values: dict[str, Any]) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError:
+            # Few messages come with NumPy's numbers, and none pays for looking for them.
+            plain_values = plain(values)
+            if repr(plain_values) == repr(values):
+                raise
+            super().__init__(**plain_values)
 
     def serialize(self) -> dict[str, Any]:
         """The message as numbers, texts, lists and dictionaries."""

@@ -161,14 +161,12 @@ def _pictures(found: list[ImagePoints], annotate: str | None) -> dict[str, DataL
     """Where each image is drawn, by its name: the file, or, of several images, in the folder that `annotate` names."""
     if annotate is None:
         return {}
-    from spacer_like.cli.locations import inside, is_relative
+    from spacer_like.cli.locations import inside, name_inside
 
     target = location(annotate)
     if len(found) == 1 and target.filename.lower().endswith(PICTURE_ENDINGS):
         return {found[0].name: target}
-    return {
-        one.name: inside(target, f"{one.name if is_relative(one.name) else one.image.filename}.png") for one in found
-    }
+    return {one.name: inside(target, f"{name_inside(one.name)}.png") for one in found}
 
 
 def _annotate(

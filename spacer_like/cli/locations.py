@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import posixpath
 import sys
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataLimitError, DataNotFoundError, InvalidKeyError
+from spacer_like.exceptions import DataLimitError, DataNotFoundError, InvalidKeyError, SpacerInputError
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 STANDARD_INPUT = "-"
 
 
 def location(text: str) -> DataLocation:
-    """The place that a path or a URI (s3://, https://, file://, memory://) names."""
+    """The place that a path or a URI (s3://, https://, file://, memory://) names; paths as `DataLocation.local`."""
     if not text:
         raise InvalidKeyError("An empty text names no file.")
     found = DataLocation.from_uri(text)
     if found.storage_type == "filesystem":
         # A message may be run from another folder than the one it was written in.
-        return DataLocation("filesystem", str(Path(found.key).expanduser().absolute()))
+        return DataLocation.local(found.key)
     return found
+
+
+def local_folder(text: str, what: str) -> Path:
+    """The folder of this machine that a path or a ``file://`` URI names.
+
+    Raises:
+        SpacerInputError: it lies elsewhere.
+    """
+    found = location(text)
+    if found.storage_type != "filesystem":
+        raise SpacerInputError(f"{what} must be a folder of this machine, and is {found.display_name}.")
+    return Path(found.key)
 
 
 def inside(folder: DataLocation, name: str) -> DataLocation:
@@ -30,9 +43,21 @@ def inside(folder: DataLocation, name: str) -> DataLocation:
     return DataLocation(folder.storage_type, f"{prefix}/{name}" if prefix or folder.key else name, folder.bucket_name)
 
 
+def name_inside(name: str) -> str:
+    """What belongs to an image, below a folder: the image's path without what leads elsewhere, or its file name.
+
+    >>> name_inside("site1/001.jpg"), name_inside("../site1/./001.jpg"), name_inside("s3://photos/001.jpg")
+    ('site1/001.jpg', 'site1/001.jpg', '001.jpg')
+    """
+    if "://" in name or name.startswith(("/", "~")):
+        return location(name).filename
+    parts = posixpath.normpath(name).split("/")
+    return "/".join(part for part in parts if part != "..") or name
+
+
 def is_relative(text: str) -> bool:
-    """Whether a text names a file below some folder, without climbing out of it."""
-    return "://" not in text and not text.startswith(("/", "~")) and ".." not in PurePosixPath(text).parts
+    """Whether a text names a file by its path from some folder on."""
+    return "://" not in text and not text.startswith(("/", "~"))
 
 
 def read_text_source(text: str) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spacer_like.cli.locations import images_named, inside, is_relative, location
+from spacer_like.cli.locations import images_named, inside, is_relative, location, name_inside
 from spacer_like.cli.point_files import Point, PointTable
 from spacer_like.cli.sampling import grid_points, parse_grid, random_points
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
@@ -105,10 +105,10 @@ def _beside(name: str, table_source: str | None) -> DataLocation:
     table = location(str(table_source))
     parent = table.key.rpartition("/")[0] or ("/" if table.key.startswith("/") else "")
     folder = DataLocation(table.storage_type, parent, table.bucket_name)
-    beside = inside(folder, name)
-    if beside.storage_type == "filesystem" and not Path(beside.key).exists() and Path(name).exists():
-        return location(name)
-    return beside
+    if folder.storage_type != "filesystem":
+        return inside(folder, name)
+    beside = DataLocation.local(f"{parent}/{name}")
+    return location(name) if not Path(beside.key).exists() and Path(name).exists() else beside
 
 
 def feature_key(name: str) -> str:
@@ -117,7 +117,7 @@ def feature_key(name: str) -> str:
     >>> feature_key("site1/001.jpg"), feature_key("s3://photos/001.jpg")
     ('site1/001.jpg.features', '001.jpg.features')
     """
-    return (name if is_relative(name) else location(name).filename) + FEATURE_ENDING
+    return name_inside(name) + FEATURE_ENDING
 
 
 def extract_job(images: Sequence[ImagePoints], extractor: dict[str, Any], folder: DataLocation) -> JobMsg:

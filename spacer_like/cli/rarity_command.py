@@ -52,9 +52,7 @@ def rarity(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Check, count, score and rank every image of every collection. What is done and unchanged is not done again."""
-    from pathlib import Path
-
-    from spacer_like.cli.locations import location
+    from spacer_like.cli.locations import local_folder, location
     from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
     from spacer_like.workflows.rarity import RarityOptions, methods_named, score_collections
@@ -73,9 +71,9 @@ def rarity(
         blacklist=None if blacklist is None else location(blacklist),
         processes=processes,
     )
-    output = Path(out).expanduser()
+    source, output = local_folder(folder, "FOLDER"), local_folder(out, "--out")
     with terminal.progress({}) as listener, listening(listener):
-        report = score_collections(Path(folder).expanduser(), output, chosen)
+        report = score_collections(source, output, chosen)
         drawn = _draw(output, report, chosen, terminal) if pictures and report.scored else []
     failed = [one for one in report.collections if one.state == "failed"]
     for one in failed:

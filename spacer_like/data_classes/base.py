@@ -52,6 +52,17 @@ class DataClass:
     __hash__ = None  # type: ignore[assignment]  # mutable values; Python's own convention
 
 
+def plain(value: Any) -> Any:
+    """A value with the numbers and arrays of NumPy that it holds, in lists and dictionaries too, as Python's own."""
+    if type(value).__module__ == "numpy" and callable(tolist := getattr(value, "tolist", None)):
+        return tolist()
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return value
+
+
 def load_json(loc: DataLocation) -> Any:
     """The JSON at a location; errors as `DataClass.load`. What is too large is not read."""
     # Storage stands a floor above; only who loads or stores needs it.

@@ -8,10 +8,11 @@ from collections.abc import Iterator, KeysView, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from spacer_like.data_classes.base import DataClass
+from spacer_like.data_classes.base import DataClass, plain
 from spacer_like.data_classes.location import DataLocation
 from spacer_like.exceptions import MessageError, MissingFieldError
 
@@ -55,6 +56,9 @@ class ImageLabels(DataClass):
 
     def add_image(self, feature_loc: DataLocation | str, image_annotations: list[Annotation]) -> None:
         """Set the annotations of an image; those that it had before are replaced."""
+        if not set(map(type, chain.from_iterable(image_annotations))) <= {int, str}:
+            # Rows of a data frame, say, whose numbers JSON does not know.
+            image_annotations = [tuple(plain(list(annotation))) for annotation in image_annotations]
         replaced = Counter(label for _, _, label in self._data.get(feature_loc, ()))
         self.label_count_per_class -= replaced
         self.label_count_per_class.update(label for _, _, label in image_annotations)

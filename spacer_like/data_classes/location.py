@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,9 @@ class DataLocation:
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
 
     def __post_init__(self) -> None:
+        if not isinstance(self.key, str):
+            # A path is what Python users have at hand.
+            object.__setattr__(self, "key", _path_text(self.key))
         if self.storage_type not in config.STORAGE_TYPES:
             raise MessageError(
                 f"The storage type '{self.storage_type}' is unknown: it must be one of "
@@ -45,8 +49,33 @@ class DataLocation:
         return cls("memory", "my_blob")
 
     @classmethod
+    def local(cls, path: str | os.PathLike[str]) -> DataLocation:
+        """The file at a path as a person writes it: absolute, without ``.`` and ``..``, ``~`` expanded.
+
+        Behind a link, ``..`` is the parent of the folder that the link leads to, as for the system itself.
+
+        Raises:
+            MessageError: the path is empty, or no path.
+
+        >>> DataLocation.local("/photos/2024/../reef.jpg")
+        DataLocation(storage_type='filesystem', key='/photos/reef.jpg')
+        """
+        text = os.path.expanduser(_path_text(path))
+        if not text:
+            raise MessageError("An empty text names no file.")
+        parts = text.split("/")
+        if ".." in parts:
+            # Links are followed no further than needed: one that is the file itself keeps its name.
+            end = len(parts) - parts[::-1].index("..")
+            text = "/".join([os.path.realpath("/".join(parts[:end])), *parts[end:]])
+        return cls("filesystem", os.path.abspath(text))
+
+    @classmethod
     def from_uri(cls, uri: str) -> DataLocation:
-        """The location that a URI names; a text without a scheme is a path of the filesystem.
+        """The location that a URI names; a text without a scheme is a path of the filesystem, which is taken as it is.
+
+        Raises:
+            MessageError: a ``file://`` URI of another host, or a storage type that is unknown.
 
         >>> DataLocation.from_uri("s3://corals/photos/reef.jpg")
         DataLocation(storage_type='s3', key='photos/reef.jpg', bucket_name='corals')
@@ -58,7 +87,7 @@ class DataLocation:
         if scheme in ("http", "https"):
             return cls("url", uri)
         if scheme == "file":
-            return cls("filesystem", unquote(urlsplit(uri).path))
+            return cls("filesystem", _path_of_uri(uri))
         if scheme == "s3":
             bucket, _, key = rest.partition("/")
             return cls("s3", key, bucket)
@@ -118,7 +147,9 @@ class DataLocation:
         if missing := {"storage_type", "key"} - set(data):
             raise MissingFieldError(f"A location lacks its {sorted(missing)[0]}.")
         if not all(
-            isinstance(value, str) for name, value in data.items() if name != "bucket_name" or value is not None
+            isinstance(value, str) or (name == "key" and isinstance(value, os.PathLike))
+            for name, value in data.items()
+            if name != "bucket_name" or value is not None
         ):
             raise MessageError("The parts of a location must be text.")
         return cls(**data)
@@ -132,6 +163,23 @@ class DataLocation:
         key = self.display_name if self.storage_type == "url" else self.key
         bucket = f", bucket_name={self.bucket_name!r}" if self.bucket_name is not None else ""
         return f"DataLocation(storage_type={self.storage_type!r}, key={key!r}{bucket})"
+
+
+def _path_text(path: Any) -> str:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise MessageError(f"The key of a location must be a text or a path, and is {type(path).__name__}.")
+    return text
+
+
+def _path_of_uri(uri: str) -> str:
+    host, path = (unquote(part) for part in urlsplit(uri)[1:3])
+    if host in ("", "localhost"):
+        return path
+    # What people write who mean a path: file://~/photos, file://../photos.
+    if host in (".", "..") or host.startswith("~"):
+        return f"{host}{path}"
+    raise MessageError(f"'{uri}' names the host '{host}': a file of this machine is written file:///path.")
 
 
 def _quoted(path: str) -> str:

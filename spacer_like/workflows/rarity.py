@@ -23,6 +23,7 @@ from spacer_like.messages import (
     MergeScoresMsg,
     ScoreCollectionMsg,
 )
+from spacer_like.overwriting import check_places, places
 from spacer_like.rarity.messages import Method, Resample
 from spacer_like.storage import write_bytes
 from spacer_like.workflows.rarity_collections import CollectionFolder, collections_in, wanted
@@ -127,14 +128,19 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
     Raises:
         DataNotFoundError: no such folder, or no collection in it.
         TableError: a whitelist or blacklist without ids.
-        MessageError: no method, or buckets of a method that is not among `methods`.
+        MessageError: no method, buckets of a method that is not among `methods`, or `output` is `folder`.
     """
     options = options or RarityOptions()
     if options.bucketized not in options.methods:
         raise MessageError(
             f"Buckets of '{options.bucketized}' need that score: choose one of {', '.join(options.methods) or 'none'}."
         )
-    collections, missing = wanted(collections_in(folder), options.whitelist, options.blacklist)
+    made, there = DataLocation.local(output), DataLocation.local(folder)
+    check_places(places({"--out": made}, {"the folder of collections": there}))
+    output, folder = Path(made.key), Path(there.key)
+    # The output of an earlier run, in a folder of the collections, is none of them.
+    found = [one for one in collections_in(folder) if not one.lies_in(output)]
+    collections, missing = wanted(found, options.whitelist, options.blacklist)
     with Processes(options.processes) as engine:
         run = _Run(output, options, collections, engine)
         report = RarityReport([run.reports[one.collection_id] for one in collections], missing)

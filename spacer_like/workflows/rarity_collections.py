@@ -37,6 +37,10 @@ class CollectionFolder:
     def metadata_loc(self) -> DataLocation | None:
         return None if self.metadata is None else DataLocation("filesystem", str(self.metadata))
 
+    def lies_in(self, folder: Path) -> bool:
+        """Whether its images lie directly in a folder, or in ``resized`` in it."""
+        return folder.exists() and any(path.samefile(folder) for path in (self.images, self.images.parent))
+
     def version(self) -> str:
         """Different when an image's file was added, removed or written to."""
         return _digest(_states(self.images))
