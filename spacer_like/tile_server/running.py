@@ -11,6 +11,7 @@ import uvicorn
 from spacer_like.cores import core_count
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.tile_server.app import make_app
+from spacer_like.tile_server.connections import Application, Bounds, OpenConnections
 from spacer_like.tile_server.live_tree import LiveTree
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from spacer_like.tile_server.serving import ServerOptions
 
 _SECONDS_TO_FINISH = 5
-# More are told to come back later.
-_MOST_CONNECTIONS = 500
+_SECONDS_KEPT_ALIVE = 5
 
 
 def run(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, LiveTree], None]) -> None:
@@ -28,15 +28,24 @@ def run(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, Liv
     with _listening(options.host, options.port) as listening:
         tree = LiveTree(ard_loc, options.kind, options.zones, options.refresh)
         app = make_app(tree, options.threads or max(4, 2 * core_count()), options.origins)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=options.log_requests,
-            server_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
-        )
+        config = server_config(app, Bounds(), options.log_requests)
         _Announcing(config, lambda: ready(_address(listening), tree)).run(sockets=[listening])
+
+
+def server_config(app: Application, bounds: Bounds, log_requests: bool = False) -> uvicorn.Config:
+    """How uvicorn serves an application within bounds."""
+    connections = OpenConnections(bounds)
+    return uvicorn.Config(
+        connections.application(app),
+        http=connections.protocol(),
+        # A web socket would leave the bounds.
+        ws="none",
+        log_config=None,
+        access_log=log_requests,
+        server_header=False,
+        timeout_keep_alive=_SECONDS_KEPT_ALIVE,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
 
 
 class _Announcing(uvicorn.Server):

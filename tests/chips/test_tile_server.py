@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import morecantile
@@ -432,6 +432,16 @@ def test_the_command_says_where_to_look_and_ends_when_it_is_interrupted(root):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stderr.read() == "Ended.\n"
+
+
+def test_hundreds_of_half_requests_do_not_keep_the_map_from_others(root):
+    with command(root) as (_, client, _), ExitStack() as files:
+        address = (client.base_url.host, client.base_url.port)
+        for _ in range(505):
+            files.enter_context(socket.create_connection(address, 10)).sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+        start = time.monotonic()
+        assert has_red(client.get(f"/tiles/{INSIDE}"))
+        assert time.monotonic() - start < 2
 
 
 def test_a_tree_in_a_bucket_is_served(root, moto):
