@@ -75,28 +75,38 @@ def rarity(
     with terminal.progress({}) as listener, listening(listener):
         report = score_collections(source, output, chosen)
         drawn = _draw(output, report, chosen, terminal) if pictures and report.scored else []
-    failed = [one for one in report.collections if one.state == "failed"]
-    for one in failed:
-        terminal.complain(f"{one.collection_id}: {one.reason}")
-    for step, reason in report.failures.items():
-        terminal.complain(f"{step}: {reason}")
-    for name in report.missing:
-        terminal.complain(f"{name}: the whitelist names it, and {folder} has no such collection.")
-    ok = not failed and not report.failures and not report.missing
-    terminal.answer({"ok": ok, **report.serialize(), "pictures": drawn})
+    _complain(report, folder, terminal)
+    terminal.answer({**report.serialize(), "pictures": drawn})
     if not json_mode:
         from spacer_like.cli.rarity_rendering import rarity_report
 
         terminal.show(*rarity_report(report, output, drawn))
-    return ExitCode.DONE if ok else ExitCode.PERMANENT_FAILURE
+    if report.ok:
+        return ExitCode.DONE
+    return ExitCode.TRANSIENT_FAILURE if report.transient else ExitCode.PERMANENT_FAILURE
+
+
+def _complain(report: RarityReport, folder: str, terminal: Terminal) -> None:
+    """What went wrong, that which concerns all collections first."""
+    for step, reason in report.failures.items():
+        terminal.complain(f"{step}: {reason}")
+    for one in report.failed:
+        terminal.complain(f"{one.collection_id}: {one.reason}")
+    for name in report.missing:
+        terminal.complain(f"{name}: the whitelist names it, and {folder} has no such collection.")
 
 
 def _draw(output: Path, report: RarityReport, chosen: RarityOptions, terminal: Terminal) -> list[str]:
     from spacer_like.exceptions import MissingExtraError
+    from spacer_like.workflows.rarity import store_report
     from spacer_like.workflows.rarity_pictures import draw_pictures
 
+    failures = len(report.failures)
     try:
-        return [str(place) for place in draw_pictures(output, report, chosen)]
+        drawn = [str(place) for place in draw_pictures(output, report, chosen)]
+        if len(report.failures) > failures:
+            store_report(report, output)
+        return drawn
     except MissingExtraError as error:
         terminal.note(f"No pictures: {error}")
         return []

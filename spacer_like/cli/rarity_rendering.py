@@ -1,4 +1,4 @@
-"""What people see of rarity: a row for each collection, and where the rankings lie."""
+"""What people see of rarity: a row for each collection, what was not scored and why, and where the rankings lie."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from spacer_like.workflows.rarity import CollectionReport, RarityReport
 
+_MOST_NAMED = 5
+
 
 def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -> list[RenderableType]:
-    """The collections, those first that need attention, and the files to look at."""
-    rows = table("collection", "", "images", "distinct", "unreadable", "agrees", names=2)
+    """The collections, those first that need attention, how many images were scored, and the files to look at."""
+    rows = table("collection", "", "images", "scored", "distinct", "unreadable", "agrees", names=2)
     rows.add_column("", overflow="fold")
     ordered = sorted(report.collections, key=lambda one: (one.state == "scored", one.collection_id))
     for one in ordered[:MOST_ROWS]:
@@ -29,24 +31,51 @@ def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -
             name(one.collection_id),
             Text(one.state, style={"scored": "green", "failed": "red"}.get(one.state, "yellow")),
             str(one.n_images),
+            str(one.n_scored),
             str(one.n_distinct),
             str(len(one.unreadable)),
             _agreement(one),
-            Text(plain_text(told) if (told := one.reason or _unreadable(one)) else ""),
+            Text(plain_text(remark) if (remark := _remark(one)) else ""),
         )
-    more = [Text(f"… and {len(ordered) - MOST_ROWS} more")] if len(ordered) > MOST_ROWS else []
-    shown: list[RenderableType] = [rows, *more]
+    shown: list[RenderableType] = [rows]
+    if len(ordered) > MOST_ROWS:
+        shown.append(Text(f"… and {len(ordered) - MOST_ROWS} more"))
     if any(one.correlations for one in report.scored):
         shown.append(Text("agrees: the best Spearman correlation of a score with the metadata's rarity"))
-    if report.scored:
-        collections = count_of(len(report.scored), "collection")
-        shown.append(Text(f"Scored {count_of(report.n_images, 'image')} of {collections}.", style="green"))
+    shown += _counts(report)
+    if report.buckets or report.comparisons:
         shown.append(Text(f"Rankings: {output / 'scores'}"))
-    else:
-        shown.append(Text("No collection could be scored.", style="red"))
     if pictures:
         shown.append(Text(f"Pictures: {output / 'pictures'}"))
-    return shown
+    return [*shown, *_earlier_files(report)]
+
+
+def _counts(report: RarityReport) -> list[Text]:
+    """How many images were scored, and how many were not and why."""
+    if not report.scored:
+        return [Text("No collection could be scored.", style="red")]
+    scored = f"Scored {count_of(report.n_scored, 'image')} of {count_of(len(report.scored), 'collection')}."
+    counts = (
+        (sum(len(one.left_out) for one in report.scored), "image", "without a row in the metadata of its collection"),
+        (sum(one.n_without_image for one in report.scored), "row", "of the metadata without an image"),
+        (sum(len(one.unreadable) for one in report.scored), "file", "that cannot be read as an image"),
+    )
+    return [
+        Text(scored, style="green" if report.ok else "yellow"),
+        *(Text(f"Not scored: {count_of(count, what)} {why}.", style="yellow") for count, what, why in counts if count),
+    ]
+
+
+def _earlier_files(report: RarityReport) -> list[Text]:
+    sentences = []
+    if report.removed:
+        files = count_of(len(report.removed), "file")
+        sentences.append(Text(f"Removed {files} of an earlier run with other options, such as {report.removed[0]}."))
+    if report.left_over:
+        sentences.append(
+            Text(f"Of an earlier run, and no part of this result: {_listed(report.left_over)}.", style="yellow")
+        )
+    return sentences
 
 
 def _agreement(one: CollectionReport) -> str:
@@ -54,8 +83,18 @@ def _agreement(one: CollectionReport) -> str:
     return f"{max(found):.2f}" if found else ""
 
 
-def _unreadable(one: CollectionReport) -> str:
-    if not one.unreadable:
+def _remark(one: CollectionReport) -> str:
+    if one.state == "failed":
+        # It was said already.
         return ""
-    first = one.unreadable[0]
-    return f"{first['name']}: {first['reason']}"
+    if one.reason:
+        return one.reason
+    if one.left_out:
+        return f"{count_of(len(one.left_out), 'image')} without a row in the metadata: {_listed(one.left_out)}"
+    if one.unreadable:
+        return f"{one.unreadable[0]['name']}: {one.unreadable[0]['reason']}"
+    return ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")

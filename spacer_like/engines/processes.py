@@ -9,7 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Any, Self
 import spacer_like
 from spacer_like import config
 from spacer_like.cores import core_count
-from spacer_like.mailman import run_job
+from spacer_like.exceptions import SpacerError, TransientError
+from spacer_like.mailman import is_transient, run_job
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
 
@@ -38,10 +39,12 @@ class Processes:
     Args:
         count: how many work at once; None: as many as there are processor cores. With 1 this very process does the
             work, and only then requests may name places in memory.
+        inherited: descriptors that stay open in them, such as of a lock that must outlive this process.
     """
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, inherited: tuple[int, ...] = ()) -> None:
         self._count = count or core_count()
+        self._inherited = inherited
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
 
@@ -52,23 +55,27 @@ class Processes:
         while self._idle:
             self._idle.pop().leave()
 
-    def outcomes(self, messages: Sequence[Message]) -> Iterator[tuple[int, TaskOutcome]]:
+    def outcomes(
+        self, messages: Sequence[Message], before: Callable[[int], None] | None = None
+    ) -> Iterator[tuple[int, TaskOutcome]]:
         """The outcome of every request with its number, in the order in which they end.
 
         Args:
             messages: requests; they must not depend on each other.
+            before: called with a request's number before the work on it begins, by several threads; a `SpacerError`
+                that it raises fails the request.
         """
         count = min(self._count, len(messages))
         if count <= 1:
             for number, message in enumerate(messages):
-                yield number, run_job(_job(message)).outcomes[0]
+                yield number, _begun(before, number) or run_job(_job(message)).outcomes[0]
             return
-        yield from _Crew(self, messages).outcomes(count)
+        yield from _Crew(self, messages, before).outcomes(count)
 
     def hire(self) -> _Worker:
         """A process that waits for a request."""
         with self._lock:
-            return self._idle.pop() if self._idle else _Worker(self._beginning())
+            return self._idle.pop() if self._idle else _Worker(self._beginning(), self._inherited)
 
     def keep(self, worker: _Worker) -> None:
         """Take a process back that has answered."""
@@ -85,6 +92,26 @@ class Processes:
         return json.dumps(how).encode() + b"\n"
 
 
+def failed(error: SpacerError) -> TaskOutcome:
+    """The outcome of a request that fails by an error."""
+    return TaskOutcome(
+        status="failed",
+        error_class=f"{type(error).__module__}.{type(error).__qualname__}",
+        error_message=str(error),
+        transient=is_transient(error),
+    )
+
+
+def _begun(before: Callable[[int], None] | None, number: int) -> TaskOutcome | None:
+    """The outcome of a request whose beginning fails; None: it has begun."""
+    try:
+        if before is not None:
+            before(number)
+    except SpacerError as error:
+        return failed(error)
+    return None
+
+
 def _job(message: Message) -> JobMsg:
     return JobMsg(task_name=message.task, tasks=[message])
 
@@ -92,9 +119,12 @@ def _job(message: Message) -> JobMsg:
 class _Crew:
     """Processes at work on some requests, each with a thread of this process that hands them over."""
 
-    def __init__(self, engine: Processes, messages: Sequence[Message]) -> None:
+    def __init__(
+        self, engine: Processes, messages: Sequence[Message], before: Callable[[int], None] | None = None
+    ) -> None:
         self._engine = engine
         self._messages = messages
+        self._before = before
         self._waiting = iter(range(len(messages)))
         self._lock = threading.Lock()
         self._ended: queue.SimpleQueue[tuple[int, TaskOutcome] | BaseException] = queue.SimpleQueue()
@@ -123,7 +153,8 @@ class _Crew:
     def _work(self) -> None:
         try:
             while (number := self._next()) is not None:
-                self._ended.put((number, self._outcome(self._messages[number])))
+                outcome = _begun(self._before, number) or self._outcome(self._messages[number])
+                self._ended.put((number, outcome))
         except BaseException as error:
             self._ended.put(error)
 
@@ -141,12 +172,7 @@ class _Crew:
             outcome = worker.outcome(message)
         except _WorkerDiedError as error:
             worker.leave()
-            return TaskOutcome(
-                status="failed",
-                error_class="spacer_like.exceptions.TransientError",
-                error_message=str(error),
-                transient=True,
-            )
+            return failed(TransientError(str(error)))
         except BaseException:
             worker.stop()
             worker.leave()
@@ -163,7 +189,7 @@ class _WorkerDiedError(Exception):
 
 
 class _Worker:
-    def __init__(self, beginning: bytes) -> None:
+    def __init__(self, beginning: bytes, inherited: tuple[int, ...]) -> None:
         # Where the package was found here, it is to be found there.
         package = str(Path(spacer_like.__file__).parent.parent)
         path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -172,6 +198,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": path},
+            pass_fds=inherited,
         )
         self._beginning: bytes | None = beginning
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import signal
 import sys
+import threading
 from typing import IO, Any
 
 from spacer_like import config
@@ -49,7 +51,16 @@ def _log(level: int) -> None:
         logging.getLogger("spacer_like.mailman").setLevel(logging.CRITICAL)
 
 
+def _end_with_the_asker() -> None:
+    """End the process when nobody holds the other end of its input: work goes on only while somebody waits for it."""
+    asking = select.poll()
+    asking.register(sys.stdin.fileno(), 0)
+    asking.poll()
+    os._exit(0)
+
+
 def main() -> None:
+    threading.Thread(target=_end_with_the_asker, daemon=True).start()
     # The terminal sends Ctrl-C to everybody; whoever asked decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -34,7 +34,7 @@ from spacer_like.rarity.stack_file import Stack, read_ids
 from spacer_like.rarity.tokens import first_of_each_token, token_of_file
 from spacer_like.reused_memory import ReusedMemory
 from spacer_like.storage import open_file, storage_factory
-from spacer_like.storage.ordinary_files import ordinary_files
+from spacer_like.storage.ordinary_files import ordinary_files, other_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -236,7 +236,10 @@ def open_collection(images_loc: DataLocation, preparation: Preparation) -> Colle
         return _open_stack(images_loc, preparation)
     storage = storage_factory(images_loc.storage_type, images_loc.bucket_name)
     folder = images_loc.key if images_loc.key.endswith("/") or not images_loc.key else f"{images_loc.key}/"
-    names = _folder_names(images_loc) if images_loc.storage_type == "filesystem" else _names_under(images_loc, folder)
+    if images_loc.storage_type == "filesystem":
+        names, not_opened = _folder_names(images_loc)
+    else:
+        names, not_opened = _names_under(images_loc, folder), []
     files, others = _files_that_count(names)
     return FileCollection(
         images_loc.display_name,
@@ -244,7 +247,7 @@ def open_collection(images_loc: DataLocation, preparation: Preparation) -> Colle
         lambda name: _whole(storage.read_range(f"{folder}{name}", 0, MOST_FILE_BYTES + 1), name),
         preparation,
         is_far=images_loc.storage_type not in ("filesystem", "memory"),
-        unreadable=others,
+        unreadable=[*others, *not_opened],
     )
 
 
@@ -326,10 +329,12 @@ def _names_under(loc: DataLocation, folder: str) -> list[str]:
     return [name for name in names if name and "/" not in name]
 
 
-def _folder_names(loc: DataLocation) -> list[str]:
-    """The files that lie in a folder itself; `Storage.list` would go through all folders in it."""
+def _folder_names(loc: DataLocation) -> tuple[list[str], list[Unreadable]]:
+    """The files directly in a folder, and what is not opened; `Storage.list` would go through all folders in it."""
     try:
-        return ordinary_files(loc.key)
+        reason = "It is no ordinary file, or a link that leads to none: it is not opened."
+        others = sorted(name for name in other_files(loc.key or ".") if token_of_file(name) is not None)
+        return ordinary_files(loc.key), [_unreadable(name, reason) for name in others]
     except FileNotFoundError:
         raise DataNotFoundError(f"There is no folder '{loc.key}'.") from None
     except NotADirectoryError:

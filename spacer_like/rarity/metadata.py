@@ -11,7 +11,7 @@ import numpy as np
 
 from spacer_like.exceptions import TableError, damage_as
 from spacer_like.rarity.tokens import token_id
-from spacer_like.tables.cells import csv_rows
+from spacer_like.tables.cells import csv_rows, decoded_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,20 +59,26 @@ def read_metadata(data: bytes, name: str) -> Metadata:
     'undefined', is no score. Of a token that has several rows the last one counts, in the place of the first.
 
     Args:
-        data: the bytes of the file, UTF-8 with or without a byte order mark.
+        data: the bytes of the file: cells between commas, semicolons or tabs, as `decoded_table` reads them.
         name: what errors call it.
 
     Raises:
-        TableError: not UTF-8, no CSV, too many rows, or a row without an id.
+        TableError: no text, no CSV, too many rows, or a row without an id.
     """
     with damage_as(TableError, name, f"The metadata '{name}' cannot be read as CSV"):
         return _metadata(data, name)
 
 
 def _metadata(data: bytes, name: str) -> Metadata:
+    try:
+        text, delimiter = decoded_table(data)
+    except UnicodeDecodeError as error:
+        raise TableError(f"The metadata '{name}' are no text in UTF-8: see byte {error.start}.") from None
+    # Where the comma is no delimiter it may be the decimal point.
+    number = _number if delimiter == "," else _number_with_comma
     rows: dict[str, tuple[float, float, str]] = {}
     columns: dict[str, int] | None = None
-    for line, row in _rows(data, name):
+    for line, row in _rows(text, delimiter, name):
         if columns is None:
             columns = _named_columns(row)
             if columns is not None:
@@ -82,8 +88,8 @@ def _metadata(data: bytes, name: str) -> Metadata:
         if not token:
             raise TableError(f"The metadata '{name}' have a row without an id in line {line}.")
         rows[token] = (
-            _number(_cell(row, columns, "rarityScore")),
-            _number(_cell(row, columns, "rarityRank")),
+            number(_cell(row, columns, "rarityScore")),
+            number(_cell(row, columns, "rarityRank")),
             _cell(row, columns, "url").strip(),
         )
         if len(rows) > MOST_ROWS:
@@ -96,14 +102,10 @@ def _metadata(data: bytes, name: str) -> Metadata:
     )
 
 
-def _rows(data: bytes, name: str) -> list[tuple[int, list[str]]]:
+def _rows(text: str, delimiter: str, name: str) -> list[tuple[int, list[str]]]:
     """The rows that are not blank, with the numbers of their lines."""
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TableError(f"The metadata '{name}' are no text in UTF-8: see byte {error.start}.") from None
-    try:
-        return [(line, row) for line, row in csv_rows(text) if any(cell.strip() for cell in row)]
+        return [(line, row) for line, row in csv_rows(text, delimiter) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         reason, line = error.args
         raise TableError(f"The metadata '{name}' are no CSV in line {line}: {reason}.") from None
@@ -131,3 +133,7 @@ def _number(text: str) -> float:
     except ValueError:
         return math.nan
     return number if math.isfinite(number) else math.nan
+
+
+def _number_with_comma(text: str) -> float:
+    return _number(text.replace(",", "."))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import InvalidKeyError, SpacerError
+from spacer_like.exceptions import InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.storage.base import RemoteStorage, Storage
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.filesystem import FilesystemStorage
@@ -39,6 +39,7 @@ __all__ = [
     "temporary_file",
     "write_bytes",
     "write_file",
+    "writing_for",
 ]
 
 _memory = MemoryStorage()
@@ -118,9 +119,30 @@ def write_file(loc: DataLocation, path: str | Path, consume: bool = False) -> No
     _storage_of(loc).write_file(loc.key, path, consume)
 
 
-def temporary_file(loc: DataLocation) -> AbstractContextManager[Path]:
-    """The path of a local file that may be made, and that `write_file` will store at a location."""
-    return _storage_of(loc).temporary_file(loc.key)
+@contextmanager
+def temporary_file(loc: DataLocation) -> Iterator[Path]:
+    """The path of a local file that may be made, and that `write_file` will store at a location.
+
+    Raises:
+        StorageUnavailableError: the block could not write it, as for lack of space.
+    """
+    with _storage_of(loc).temporary_file(loc.key) as path, writing_for(loc, path):
+        yield path
+
+
+@contextmanager
+def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
+    """What the operating system says against writing a location's temporary file, as an error that names the location.
+
+    Raises:
+        StorageUnavailableError: in place of an `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, SpacerError) or error.errno is None or error.filename not in (None, str(path)):
+            raise
+        raise StorageUnavailableError(f"The file '{loc.display_name}' cannot be written: {error.strerror}.") from None
 
 
 def exists(loc: DataLocation) -> bool:

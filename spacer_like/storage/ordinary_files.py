@@ -39,6 +39,16 @@ def ordinary_files(folder: str | Path) -> list[str]:
     return contents(str(folder))[1]
 
 
+def other_files(folder: str | Path) -> list[str]:
+    """The names of what is directly in a folder, and neither a folder nor an ordinary file: pipes, links to nothing.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if not _is_folder(entry) and not _is_file(entry)]
+
+
 def contents(folder: str) -> tuple[list[str], list[str]]:
     """The names of folders, and of ordinary files."""
     folders: list[str] = []
@@ -57,6 +67,13 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:
         # A link that leads to itself, or to where nobody may look.
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
         return False
 
 

@@ -12,10 +12,14 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
+from itertools import islice
 
 from spacer_like.exceptions import TableError
 
 APOSTROPHE = "'"
+DELIMITERS = ",;\t"
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_ROWS_LOOKED_AT = 20
 # The full-width forms count as well: spreadsheets of some languages take them for the others.
 _FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 _SPACE = "\t\n\v\f\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -87,6 +91,44 @@ def csv_rows(
             yield lines.line_num, [read(cell) for cell in cells]
     except csv.Error as error:
         raise csv.Error(str(error), lines.line_num) from None
+
+
+def decoded_table(data: bytes) -> tuple[str, str]:
+    """The text of a table, and the delimiter between its cells: that of a first line ``sep=;``, else the one found.
+
+    Args:
+        data: UTF-8 with or without a byte order mark, or UTF-16 with one, as spreadsheets write it.
+
+    Raises:
+        UnicodeDecodeError: it is no such text.
+    """
+    encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        text = data.decode()
+    first, _, rest = text.partition("\n")
+    if first.lower().startswith("sep=") and len(first.rstrip("\r")) == 5:
+        # The line stays, empty, so that lines keep their numbers.
+        return f"\n{rest}", first[4]
+    return text, _delimiter(text)
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter by which the first rows have equally many cells, several of them; of two, the one found first."""
+    regular = [one for one in DELIMITERS if _is_regular(text, one)]
+    if regular:
+        return min(regular, key=text.index)
+    return max(DELIMITERS, key=text.lstrip("\r\n").partition("\n")[0].count)
+
+
+def _is_regular(text: str, delimiter: str) -> bool:
+    try:
+        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        widths = {len(row) for row in islice(filter(any, rows), _ROWS_LOOKED_AT)}
+    except csv.Error:
+        return False
+    return len(widths) == 1 and widths != {1}
 
 
 class _Lines:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.cores import thread_count
-from spacer_like.storage import temporary_file, write_file
+from spacer_like.storage import temporary_file, write_file, writing_for
 from spacer_like.tables.files import (
     is_parquet,
     parquet_writer,
@@ -82,17 +82,24 @@ def growing_table(schema: pa.Schema, locs: Sequence[DataLocation]) -> Iterator[C
 
 @contextmanager
 def _growing(schema: pa.Schema, loc: DataLocation, path: Path) -> Iterator[Callable[[Any], None]]:
-    with path.open("wb") as file:
+    def naming_the_file(write: Callable[[Any], None]) -> Callable[[Any], None]:
+        def named(rows: Any) -> None:
+            with writing_for(loc, path):
+                write(rows)
+
+        return named
+
+    with writing_for(loc, path), path.open("wb") as file:
         if is_parquet(loc):
             with parquet_writer(schema, file) as writer:
-                yield writer.write_table
+                yield naming_the_file(writer.write_table)
         else:
             write_csv_names(schema.names, file)
-            yield lambda rows: write_csv_rows(rows, file, thread_count())
+            yield naming_the_file(lambda rows: write_csv_rows(rows, file, thread_count()))
 
 
 def _make(columns: pa.Table, loc: DataLocation, path: Path) -> None:
-    with path.open("wb") as file:
+    with writing_for(loc, path), path.open("wb") as file:
         if is_parquet(loc):
             write_parquet(columns, file)
         else:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import CollectionError, MessageError, SpacerError
 from spacer_like.messages import (
     AnalyzeScoresMsg,
     BucketizeScoresMsg,
@@ -22,101 +21,31 @@ from spacer_like.messages import (
     MergeHistogramsMsg,
     MergeScoresMsg,
     ScoreCollectionMsg,
+    ScoreCollectionReturnMsg,
 )
 from spacer_like.overwriting import check_places, places
-from spacer_like.rarity.messages import Method, Resample
-from spacer_like.storage import write_bytes
+from spacer_like.rarity.messages import Method
+from spacer_like.rarity.messages.fields import table_description
+from spacer_like.storage import delete, write_bytes
 from spacer_like.workflows.rarity_collections import CollectionFolder, collections_in, wanted
-from spacer_like.workflows.steps import Ended, Step, Steps
+from spacer_like.workflows.rarity_options import GLOBAL_METHODS, LOCAL_METHODS, RarityOptions, methods_named
+from spacer_like.workflows.rarity_pictures import PICTURES
+from spacer_like.workflows.rarity_report import CollectionReport, RarityReport
+from spacer_like.workflows.steps import Ended, Failure, Step, Steps, only_run
 
-LOCAL_METHODS: tuple[Method, ...] = ("raw",)
-GLOBAL_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surprisal")
+__all__ = [
+    "GLOBAL_METHODS",
+    "LOCAL_METHODS",
+    "CollectionReport",
+    "RarityOptions",
+    "RarityReport",
+    "methods_named",
+    "score_collections",
+    "store_report",
+]
 
-
-@dataclass(frozen=True)
-class RarityOptions:
-    """What may be chosen.
-
-    Attributes:
-        methods: scores against all collections; local_methods: scores against the image's own collection.
-        bucketized: the method whose scores are sorted into buckets and drawn.
-        size, resample, background: how images become squares, see `spacer_like.rarity.messages.PreparationMsg`.
-        keep_stacks: decode every image once and keep its pixels (150 kB an image), instead of decoding it three times.
-        pre_reveal_share: the share that one image must have of a collection for it to be set aside as pre-reveal.
-        whitelist, blacklist: CSV files with a column ``collection_id``.
-        processes: how many collections are worked on at once; None: one for each processor core.
-    """
-
-    methods: tuple[Method, ...] = GLOBAL_METHODS
-    local_methods: tuple[Method, ...] = LOCAL_METHODS
-    bucketized: Method = "ratio"
-    size: int = 224
-    resample: Resample = "bicubic"
-    background: str = "drop"
-    keep_stacks: bool = True
-    pre_reveal_share: float = 1.0
-    whitelist: DataLocation | None = None
-    blacklist: DataLocation | None = None
-    processes: int | None = None
-
-    @property
-    def preparation(self) -> dict[str, Any]:
-        return {"size": self.size, "resample": self.resample, "background": self.background}
-
-
-@dataclass
-class CollectionReport:
-    """What became of a collection.
-
-    Attributes:
-        state: ``scored``, ``empty``, ``pre-reveal``, or ``failed``, with the reason.
-        correlations: with the metadata's rarity, by scope and method.
-    """
-
-    collection_id: str
-    state: str = "failed"
-    reason: str | None = None
-    n_images: int = 0
-    n_distinct: int = 0
-    unreadable: list[dict[str, str]] = field(default_factory=list)
-    correlations: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class RarityReport:
-    """What became of everything.
-
-    Attributes:
-        missing: ids of the whitelist that have no folder.
-        buckets: how many images lie in each bucket.
-        failures: what went wrong after the collections, by step.
-        images: where the images of each scored collection are, decoded ones if they were kept; not serialised.
-        steps_run: how many steps had to be run; 0 when nothing had changed.
-    """
-
-    collections: list[CollectionReport]
-    missing: list[str]
-    n_images: int = 0
-    buckets: dict[str, int] = field(default_factory=dict)
-    comparisons: list[dict[str, Any]] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    images: dict[str, DataLocation] = field(default_factory=dict)
-    steps_run: int = 0
-
-    @property
-    def scored(self) -> list[CollectionReport]:
-        return [one for one in self.collections if one.state == "scored"]
-
-    def serialize(self) -> dict[str, Any]:
-        """The report as numbers, texts, lists and dictionaries; the same for the same collections."""
-        return {
-            "n_images": self.n_images,
-            "collections": [vars(one) for one in self.collections],
-            "missing": self.missing,
-            "buckets": self.buckets,
-            "comparisons": self.comparisons,
-            "failures": self.failures,
-        }
+REPORT = "report.json"
+_NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
 
 
 def score_collections(folder: Path, output: Path, options: RarityOptions | None = None) -> RarityReport:
@@ -124,11 +53,16 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
 
     Below `output`: ``collections/ID/`` with histograms and scores, ``global/`` with the merged histogram, ``scores/``
     with rankings over all collections, ``report.json``, and ``records/``, by which a run that was interrupted goes on.
+    Files of an earlier run with other options are removed; those of collections that failed or are not wanted any more
+    are kept and named in the report.
 
     Raises:
         DataNotFoundError: no such folder, or no collection in it.
+        CollectionError: `output` lies among the collections.
         TableError: a whitelist or blacklist without ids.
         MessageError: no method, buckets of a method that is not among `methods`, or `output` is `folder`.
+        TransientError: another run is at work in `output`.
+        SpacerError: nothing can be written there.
     """
     options = options or RarityOptions()
     if options.bucketized not in options.methods:
@@ -138,51 +72,96 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
     made, there = DataLocation.local(output), DataLocation.local(folder)
     check_places(places({"--out": made}, {"the folder of collections": there}))
     output, folder = Path(made.key), Path(there.key)
-    # The output of an earlier run, in a folder of the collections, is none of them.
-    found = [one for one in collections_in(folder) if not one.lies_in(output)]
-    collections, missing = wanted(found, options.whitelist, options.blacklist)
-    with Processes(options.processes) as engine:
-        run = _Run(output, options, collections, engine)
-        report = RarityReport([run.reports[one.collection_id] for one in collections], missing)
+    collections, missing = wanted(collections_in(folder, output), options.whitelist, options.blacklist)
+    with only_run(output) as lock, Processes(options.processes, (lock,)) as engine:
+        run = _Run(output, options, collections, missing, engine)
         run.prepare()
         run.count()
         run.score()
-        run.rank(report)
-    report.n_images = sum(one.n_images for one in report.scored)
-    report.failures, report.steps_run, report.images = run.failures, run.steps_run, run.images
-    write_bytes(run.place("report.json"), json.dumps(report.serialize(), indent=1).encode())
+        run.rank()
+        report = run.ended()
+        store_report(report, output)
     return report
+
+
+def store_report(report: RarityReport, output: Path) -> None:
+    """Write ``report.json``; where that fails, the report has a failure more."""
+    try:
+        write_bytes(DataLocation("filesystem", str(output / REPORT)), json.dumps(report.serialize(), indent=1).encode())
+    except SpacerError as error:
+        report.fail("write the report", error)
 
 
 class _Run:
     def __init__(
-        self, output: Path, options: RarityOptions, collections: Iterable[CollectionFolder], engine: Processes
+        self,
+        output: Path,
+        options: RarityOptions,
+        collections: Iterable[CollectionFolder],
+        missing: list[str],
+        engine: Processes,
     ) -> None:
-        self._output = output.absolute()
+        self._output = output
         self._options = options
-        self._steps = Steps(self._output / "records", engine)
+        self._steps = Steps(output, engine, self._before)
         self._collections = {one.collection_id: one for one in collections}
-        self.reports = {name: CollectionReport(name) for name in self._collections}
-        self.failures: dict[str, str] = {}
-        self.steps_run = 0
+        self._reports = {name: CollectionReport(name) for name in self._collections}
+        self._report = RarityReport(list(self._reports.values()), missing)
         self._images: dict[str, tuple[DataLocation, str]] = {}
         """Of each collection still in the running: where its images are, and their version."""
+        self._not_converted: dict[str, Failure] = {}
         self._histograms: dict[str, Step] = {}
         self._global: Step | None = None
         self._scores: dict[str, Step] = {}
 
-    @property
-    def images(self) -> dict[str, DataLocation]:
-        return {name: place for name, (place, _) in self._images.items()}
+    def _before(self, step: Step) -> None:
+        """Take back, before a step changes a file, what says that all is done."""
+        delete(self.place(REPORT))
+        if step.subject is None:
+            self._delete_pictures()
+
+    def _delete_pictures(self) -> None:
+        for name in PICTURES:
+            delete(self.place("pictures", f"{name}.png"))
+
+    def ended(self) -> RarityReport:
+        """The report; what is left of earlier runs is removed, or named in it."""
+        report = self._report
+        for one in report.collections:
+            if one.state == "not scored":
+                one.reason = f"See what is said of {next(iter(report.failures), 'the other collections')}."
+        report.n_images = sum(one.n_images for one in report.scored)
+        report.n_scored = sum(one.n_scored for one in report.scored)
+        report.images = {one.collection_id: self._images[one.collection_id][0] for one in report.scored}
+        report.transient = report.transient or any(one.transient for one in report.failed)
+        self._tidy()
+        return report
+
+    def _tidy(self) -> None:
+        report = self._report
+        kept = {one.collection_id for one in report.collections if one.state in ("failed", "not scored")}
+        try:
+            self._steps.forget(lambda subject: subject is None or (subject in self._reports and subject not in kept))
+            if any(file.parent == self._output / "scores" for file in self._steps.removed):
+                self._delete_pictures()
+        except SpacerError as error:
+            report.fail("remove the files of an earlier run", error)
+        report.removed = sorted(file.relative_to(self._output).as_posix() for file in self._steps.removed)
+        left = {file.parent for _, files in self._steps.left_over() for file in files}
+        report.left_over = sorted(folder.relative_to(self._output).as_posix() for folder in left)
 
     def place(self, *parts: str) -> DataLocation:
         return DataLocation("filesystem", str(self._output.joinpath(*parts)))
 
     def prepare(self) -> None:
         """Decode, if wanted, and set aside what is empty or pre-reveal."""
-        self._images = {
-            name: (one.images_loc, f"{one.images} {one.version()}") for name, one in self._collections.items()
-        }
+        for name, one in self._collections.items():
+            try:
+                if one.problem is not None:
+                    raise CollectionError(one.problem)
+                self._images[name] = (one.images_loc, f"{one.images} {one.version()}")
+            except CollectionError as error:
+                self._reports[name].fail(str(error))
         if self._options.keep_stacks:
             self._convert()
         ended = self._each("Checking", self._check_step)
@@ -191,10 +170,18 @@ class _Run:
 
     def _convert(self) -> None:
         steps = {name: self._convert_step(name) for name in self._images}
-        ended = self._each("Decoding", steps.__getitem__)
-        for name, answer in ended.items():
-            self.reports[name].unreadable = [one.serialize() for one in answer.unreadable]
-            self._images[name] = (self.place("collections", name, "pixels.npz"), steps[name].fingerprint)
+        ended = self._run("Decoding", list(steps.values()))
+        for name, step in steps.items():
+            if failure := ended.failures.get(step.name):
+                if failure.error_class == _NO_COLLECTION:
+                    # Whether it is empty is for the check to say.
+                    self._not_converted[name] = failure
+                else:
+                    self._drop(name, failure)
+            else:
+                answer = ended.answers[step.name]
+                self._reports[name].unreadable = [one.serialize() for one in answer.unreadable]
+                self._images[name] = (self.place("collections", name, "pixels.npz"), step.fingerprint)
 
     def _convert_step(self, name: str) -> Step:
         images, version = self._images[name]
@@ -202,7 +189,7 @@ class _Run:
         message = ConvertCollectionMsg(
             collection_id=name, images_loc=images, stack_loc=stack, ids_loc=ids, **self._options.preparation
         )
-        return Step(f"convert {name}", message, (version,), (stack, ids))
+        return Step(f"convert {name}", message, (version,), (stack, ids), name)
 
     def _check_step(self, name: str) -> Step:
         images, version = self._images[name]
@@ -212,20 +199,22 @@ class _Run:
             threshold=self._options.pre_reveal_share,
             **self._options.preparation,
         )
-        return Step(f"check {name}", message, (version,))
+        return Step(f"check {name}", message, (version,), subject=name)
 
     def _judge(self, name: str, answer: CheckCollectionReturnMsg) -> None:
-        report = self.reports[name]
+        report = self._reports[name]
         report.n_images, report.n_distinct = answer.n_images, answer.n_distinct
         report.unreadable = report.unreadable or [one.serialize() for one in answer.unreadable]
-        report.state = "empty" if answer.empty else "pre-reveal" if answer.pre_reveal else "scored"
         if answer.pre_reveal:
+            report.state = "pre-reveal"
             report.reason = (
                 f"{answer.largest_share:.0%} of its images are the same as that of {answer.placeholder_token}."
             )
         elif answer.empty:
-            report.reason = answer.reason
-        if report.state != "scored":
+            report.state, report.reason = "empty", answer.reason
+        elif name in self._not_converted:
+            report.fail(self._not_converted[name].reason)
+        if report.state != "not scored":
             del self._images[name]
 
     def count(self) -> None:
@@ -236,11 +225,12 @@ class _Run:
             return
         steps = [self._histograms[name] for name in counted]
         merged, table = self.place("global", "histogram.parquet"), self.place("global", "table.npy")
+        outputs = (merged, table, table_description(table))
         message = MergeHistogramsMsg(
             histogram_locs=[step.outputs[0] for step in steps], merged_loc=merged, table_loc=table
         )
-        step = Step("merge histograms", message, tuple(step.fingerprint for step in steps), (merged, table))
-        self._global = step if self._all("Merging histograms", [step]).answers else None
+        step = Step("merge histograms", message, tuple(step.fingerprint for step in steps), outputs)
+        self._global = step if self._all("Merging histograms", [step]) else None
 
     def _histogram_step(self, name: str) -> Step:
         images, version = self._images[name]
@@ -248,7 +238,7 @@ class _Run:
         message = ComputeHistogramMsg(
             collection_id=name, images_loc=images, histogram_loc=place, **self._options.preparation
         )
-        return Step(f"histogram {name}", message, (version,), (place,))
+        return Step(f"histogram {name}", message, (version,), (place,), name)
 
     def score(self) -> None:
         """The score tables of each collection."""
@@ -256,10 +246,26 @@ class _Run:
             return
         table = self._global.outputs[1]
         if self._options.local_methods:
-            self._score("local", self._options.local_methods, lambda name: self._histograms[name])
+            self._score("local", self._options.local_methods, self._histograms.__getitem__)
         for_all = self._global
-        scored = self._score("global", self._options.methods, lambda name: for_all, table)
-        self._scores = {name: self._scores[name] for name in scored}
+        steps, answers = self._score("global", self._options.methods, lambda name: for_all, table)
+        for name, answer in answers.items():
+            report = self._reports[name]
+            report.state = "scored"
+            report.left_out, report.n_without_image = answer.left_out, answer.n_not_scored
+            report.n_scored = answer.n_tokens - answer.n_not_scored
+            if report.n_scored:
+                self._scores[name] = steps[name]
+            else:
+                self._drop(name, Failure(self._reason_for_no_score(name, answer)))
+
+    def _reason_for_no_score(self, name: str, answer: ScoreCollectionReturnMsg) -> str:
+        if not answer.left_out:
+            return "None of its images has a score."
+        return (
+            f"None of its {answer.n_images} images has a row in the metadata '{self._collections[name].metadata}', "
+            f"such as token {answer.left_out[0]}."
+        )
 
     def _score(
         self,
@@ -267,52 +273,62 @@ class _Run:
         methods: tuple[Method, ...],
         counted: Callable[[str], Step],
         table: DataLocation | None = None,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Step], dict[str, ScoreCollectionReturnMsg]]:
+        steps: dict[str, Step] = {}
+
         def step(name: str) -> Step:
-            images, version = self._images[name]
-            collection = self._collections[name]
-            places = {
-                method: [self.place("collections", name, f"{scope}_{method}.{kind}") for kind in ("csv", "parquet")]
-                for method in methods
-            }
-            histogram = counted(name)
-            message = ScoreCollectionMsg(
-                collection_id=name,
-                images_loc=images,
-                histogram_loc=table or histogram.outputs[0],
-                scores_locs=places,
-                metadata_loc=collection.metadata_loc,
-                **self._options.preparation,
-            )
-            inputs = (version, histogram.fingerprint, collection.metadata_version())
-            outputs = tuple(place for both in places.values() for place in both)
-            self._scores[name] = Step(f"score {scope} {name}", message, inputs, outputs)
-            return self._scores[name]
+            steps[name] = self._score_step(name, scope, methods, counted(name), table)
+            return steps[name]
 
         ended = self._each(f"Scoring ({scope})", step)
         for name, answer in ended.items():
-            self.reports[name].correlations |= {
+            self._reports[name].correlations |= {
                 f"{scope}_{method}": found.serialize() for method, found in answer.correlations.items()
             }
-        return ended
+        return steps, ended
 
-    def rank(self, report: RarityReport) -> None:
+    def _score_step(
+        self, name: str, scope: str, methods: tuple[Method, ...], histogram: Step, table: DataLocation | None
+    ) -> Step:
+        images, version = self._images[name]
+        collection = self._collections[name]
+        places = {
+            method: [self.place("collections", name, f"{scope}_{method}.{kind}") for kind in ("csv", "parquet")]
+            for method in methods
+        }
+        message = ScoreCollectionMsg(
+            collection_id=name,
+            images_loc=images,
+            histogram_loc=table or histogram.outputs[0],
+            scores_locs=places,
+            metadata_loc=collection.metadata_loc,
+            **self._options.preparation,
+        )
+        inputs = (version, histogram.fingerprint, collection.metadata_version())
+        outputs = tuple(place for both in places.values() for place in both)
+        return Step(f"score {scope} {name}", message, inputs, outputs, name)
+
+    def rank(self) -> None:
         """Rankings over all collections."""
         if not self._scores:
             return
+        report = self._report
         merged = {method: self._merge_step(method) for method in self._options.methods}
-        self._all("Merging scores", list(merged.values()))
-        places = {method: step.outputs[1] for method, step in merged.items() if step.name not in self.failures}
-        after = {method: merged[method].fingerprint for method in places}
-        steps = [self._analysis_step(method, places[method], after[method]) for method in places]
-        if (method := self._options.bucketized) in places:
-            steps.append(self._bucket_step(method, places[method], after[method]))
+        done = self._all("Merging scores", list(merged.values()))
+        after = {method: step for method, step in merged.items() if step.name in done}
+        if not after:
+            return
+        steps = [self._analysis_step(method, step) for method, step in after.items()]
+        if (method := self._options.bucketized) in after:
+            steps.append(self._bucket_step(method, after[method]))
         comparison = self.place("scores", "comparison.csv")
         message = CompareRankingsMsg(
-            scores_locs={str(name): place for name, place in places.items()}, comparison_loc=comparison
+            scores_locs={str(name): step.outputs[1] for name, step in after.items()}, comparison_loc=comparison
         )
-        steps.append(Step("compare rankings", message, tuple(after.values()), (comparison,)))
-        answers = self._all("Ranking", steps).answers
+        steps.append(
+            Step("compare rankings", message, tuple(step.fingerprint for step in after.values()), (comparison,))
+        )
+        answers = self._all("Ranking", steps)
         if f"bucketize {self._options.bucketized}" in answers:
             report.buckets = answers[f"bucketize {self._options.bucketized}"].counts
         if "compare rankings" in answers:
@@ -326,41 +342,43 @@ class _Run:
         inputs = tuple(step.fingerprint for step in self._scores.values())
         return Step(f"merge scores {method}", message, inputs, (*merged, top))
 
-    def _analysis_step(self, method: Method, table: DataLocation, version: str) -> Step:
+    def _analysis_step(self, method: Method, merged: Step) -> Step:
         place = self.place("scores", f"{method}_analysis.json")
-        message = AnalyzeScoresMsg(scores_loc=table, analysis_loc=place)
-        return Step(f"analyze {method}", message, (version,), (place,))
+        message = AnalyzeScoresMsg(scores_loc=merged.outputs[1], analysis_loc=place)
+        return Step(f"analyze {method}", message, (merged.fingerprint,), (place,))
 
-    def _bucket_step(self, method: Method, table: DataLocation, version: str) -> Step:
+    def _bucket_step(self, method: Method, merged: Step) -> Step:
         bucketized, edges = (self.place("scores", f"{method}_{name}") for name in ("bucketized.csv", "edges.npz"))
-        message = BucketizeScoresMsg(scores_loc=table, bucketized_loc=bucketized, edges_loc=edges)
-        return Step(f"bucketize {method}", message, (version,), (bucketized, edges))
+        message = BucketizeScoresMsg(scores_loc=merged.outputs[1], bucketized_loc=bucketized, edges_loc=edges)
+        return Step(f"bucketize {method}", message, (merged.fingerprint,), (bucketized, edges))
 
     def _each(self, work: str, step: Callable[[str], Step]) -> dict[str, Any]:
         """The answers by collection; a collection whose step fails is out of the running."""
-        steps = {name: step(name) for name in self._images}
-        ended = self._steps.run(work, list(steps.values()))
-        self.steps_run += ended.run
+        steps: dict[str, Step] = {}
+        for name in list(self._images):
+            try:
+                steps[name] = step(name)
+            except CollectionError as error:
+                self._drop(name, Failure(str(error)))
+        ended = self._run(work, list(steps.values()))
         for name, one in steps.items():
-            if one.name in ended.failures:
-                self.reports[name].state, self.reports[name].reason = "failed", ended.failures[one.name]
-                del self._images[name]
+            if failure := ended.failures.get(one.name):
+                self._drop(name, failure)
         return {name: ended.answers[one.name] for name, one in steps.items() if one.name in ended.answers}
 
-    def _all(self, work: str, steps: list[Step]) -> Ended:
+    def _all(self, work: str, steps: list[Step]) -> dict[str, Any]:
+        """The answers by step; what fails concerns all collections."""
+        ended = self._run(work, steps)
+        for name, failure in ended.failures.items():
+            self._report.failures[name] = failure.reason
+            self._report.transient = self._report.transient or failure.transient
+        return ended.answers
+
+    def _run(self, work: str, steps: list[Step]) -> Ended:
         ended = self._steps.run(work, steps)
-        self.steps_run += ended.run
-        self.failures |= ended.failures
+        self._report.steps_run += ended.run
         return ended
 
-
-def methods_named(text: str) -> tuple[Method, ...]:
-    """The methods in a list like ``ratio,log``.
-
-    Raises:
-        MessageError: one of them is unknown.
-    """
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if unknown := [name for name in names if name not in get_args(Method)]:
-        raise MessageError(f"The method '{unknown[0]}' is unknown: it must be one of {', '.join(get_args(Method))}.")
-    return cast("tuple[Method, ...]", names)
+    def _drop(self, name: str, failure: Failure) -> None:
+        self._reports[name].fail(failure.reason, failure.transient)
+        del self._images[name]

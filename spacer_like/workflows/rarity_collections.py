@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spacer_like.config import settings
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, TableError, damage_as
+from spacer_like.exceptions import CollectionError, DataNotFoundError, TableError, damage_as
 from spacer_like.storage import read_bytes
-from spacer_like.storage.ordinary_files import ordinary_files
-from spacer_like.tables.cells import csv_rows, stripped
+from spacer_like.storage.ordinary_files import ordinary_files, other_files
+from spacer_like.tables.cells import csv_rows, decoded_table, stripped
+
+_LONGEST_ID = 200
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,13 @@ class CollectionFolder:
         collection_id: the folder's name, or the archive's without ``.zip``.
         images: the folder of images, or the archive.
         metadata: ``metadata/metadata.csv``, if there is one.
+        problem: why it cannot be worked on, as a sentence.
     """
 
     collection_id: str
     images: Path
-    metadata: Path | None
+    metadata: Path | None = None
+    problem: str | None = None
 
     @property
     def images_loc(self) -> DataLocation:
@@ -37,40 +43,101 @@ class CollectionFolder:
     def metadata_loc(self) -> DataLocation | None:
         return None if self.metadata is None else DataLocation("filesystem", str(self.metadata))
 
-    def lies_in(self, folder: Path) -> bool:
-        """Whether its images lie directly in a folder, or in ``resized`` in it."""
-        return folder.exists() and any(path.samefile(folder) for path in (self.images, self.images.parent))
-
     def version(self) -> str:
-        """Different when an image's file was added, removed or written to."""
-        return _digest(_states(self.images))
+        """Different when an image's file was added, removed or written to, or other files count as images.
+
+        Raises:
+            CollectionError: the folder cannot be read.
+        """
+        return _digest([*_states(self.images), f"{settings().max_image_pixels}"])
 
     def metadata_version(self) -> str:
         return "" if self.metadata is None else _digest(_states(self.metadata))
 
 
-def collections_in(folder: Path) -> list[CollectionFolder]:
+def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
     """The collections below a folder, by their ids: its folders, with the images in ``resized`` or directly inside, and
     its zip archives.
 
+    Args:
+        output: the folder of the results, which is none of them.
+
     Raises:
         DataNotFoundError: no such folder, or no collection in it.
+        CollectionError: the results would come among the images, or the folder cannot be read.
     """
     if not folder.is_dir():
         raise DataNotFoundError(f"There is no folder {folder}: name the one that holds a folder for each collection.")
+    results = _place_of_results(folder, output)
     found: dict[str, CollectionFolder] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+    with _reading(folder):
+        # Folders first: an archive beside the folder of its name is not a second collection of that name.
+        paths = sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name))
+    for path in paths:
+        if path.name.startswith(".") or path == results:
             continue
         if path.is_dir():
-            images = path / "resized" if (path / "resized").is_dir() else path
-            metadata = path / "metadata" / "metadata.csv"
-            found[path.name] = CollectionFolder(path.name, images, metadata if metadata.is_file() else None)
-        elif path.suffix.lower() == ".zip" and path.is_file():
-            found.setdefault(path.stem, CollectionFolder(path.stem, path, None))
+            name, one = path.name, _of_folder(path)
+        elif path.suffix.lower() == ".zip":
+            name = path.stem
+            one = CollectionFolder(name, path, None, None if path.is_file() else _no_file(path))
+        else:
+            continue
+        if name in found:
+            problem = (
+                f"There is '{found[name].images}' for the collection '{name}' already: give '{path}' another name."
+            )
+            one = CollectionFolder(name := path.name, path, None, problem)
+        found[name] = _checked_name(one)
     if not found:
         raise DataNotFoundError(f"The folder {folder} holds no collection: no folder with images and no zip archive.")
     return [found[name] for name in sorted(found)]
+
+
+def _of_folder(path: Path) -> CollectionFolder:
+    try:
+        images = path / "resized" if (path / "resized").is_dir() else path
+        metadata = path / "metadata" / "metadata.csv"
+        if metadata.exists() and not metadata.is_file():
+            return CollectionFolder(path.name, images, None, _no_file(metadata))
+    except OSError as error:
+        return CollectionFolder(path.name, path, None, f"The folder '{path}' cannot be read: {error.strerror}.")
+    return CollectionFolder(path.name, images, metadata if metadata.is_file() else None)
+
+
+def _checked_name(one: CollectionFolder) -> CollectionFolder:
+    name = one.collection_id
+    if len(name) > _LONGEST_ID:
+        problem = f"The name of the collection '{name}' is longer than {_LONGEST_ID} letters: give it a shorter one."
+        return replace(one, problem=problem)
+    readable = name.encode("utf-8", "backslashreplace").decode()
+    if readable != name:
+        problem = f"The name of the collection '{readable}' is no text in UTF-8: give it another one."
+        return CollectionFolder(readable, one.images, None, problem)
+    return one
+
+
+def _no_file(path: Path) -> str:
+    return f"'{path}' is no ordinary file: it is not opened."
+
+
+def _place_of_results(folder: Path, output: Path) -> Path | None:
+    """Where in the folder of collections the results lie, if they lie there.
+
+    Raises:
+        CollectionError: they would lie among the images, or among the collections.
+    """
+    inside, results = folder.resolve(), output.resolve()
+    if results != inside and not results.is_relative_to(inside):
+        return None
+    parts = results.relative_to(inside).parts
+    place = folder / parts[0] if parts else folder
+    # What an earlier run has made is known by its records.
+    if parts and (
+        not place.exists() or (results / "records").is_dir() or (place.is_dir() and not any(place.iterdir()))
+    ):
+        return place
+    raise CollectionError(f"The results in '{output}' would come among the collections: name another folder for them.")
 
 
 def wanted(
@@ -92,7 +159,8 @@ def read_list(location: DataLocation) -> list[str]:
     """The column ``collection_id`` of a CSV file."""
     name = location.display_name
     with damage_as(TableError, name, f"The list {name} is no CSV file in UTF-8"):
-        rows = [cells for _, cells in csv_rows(read_bytes(location).decode("utf-8-sig"), read=stripped) if cells]
+        text, delimiter = decoded_table(read_bytes(location))
+        rows = [cells for _, cells in csv_rows(text, delimiter, read=stripped) if any(cells)]
         if not rows or "collection_id" not in rows[0]:
             raise TableError(f"The list {name} has no column 'collection_id'.")
         place = rows[0].index("collection_id")
@@ -100,13 +168,23 @@ def read_list(location: DataLocation) -> list[str]:
 
 
 def _states(path: Path) -> Iterator[str]:
-    if path.is_file():
-        status = path.stat()
-        yield f"{path.name} {status.st_size} {status.st_mtime_ns}"
-        return
-    for name in sorted(ordinary_files(path)):
-        status = (path / name).stat()
-        yield f"{name} {status.st_size} {status.st_mtime_ns}"
+    with _reading(path):
+        if not path.is_dir():
+            status = path.stat()
+            yield f"{path.name} {status.st_size} {status.st_mtime_ns}"
+            return
+        for name in sorted(ordinary_files(path)):
+            status = (path / name).stat()
+            yield f"{name} {status.st_size} {status.st_mtime_ns}"
+        yield from sorted(other_files(path))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CollectionError(f"'{path}' cannot be read: {error.strerror}.") from None
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import MissingExtraError, SpacerError
 from spacer_like.progress import report as tell
+from spacer_like.rarity.buckets import Buckets
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg
-from spacer_like.storage import read_bytes
+from spacer_like.storage import delete, read_bytes
 from spacer_like.storage.ordinary_files import open_ordinary
 
 if TYPE_CHECKING:
@@ -20,53 +22,90 @@ if TYPE_CHECKING:
 
     from spacer_like.workflows.rarity import RarityOptions, RarityReport
 
+PICTURES = (
+    "commonest_colours",
+    "rarest_colours",
+    "colour_cube",
+    "rarest_collections",
+    "sorted_scores",
+    "score_histogram",
+    "buckets",
+    "contact_sheet",
+)
 _WORK = "Drawing"
 
 
 def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) -> list[Path]:
     """Draw what `score_collections` has found into ``pictures/`` below `output`, and return the files.
 
+    A picture of what could not be made is left out: the report says why. One that cannot be drawn or written is a
+    failure more in the report.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from spacer_like.rarity.buckets import Buckets
+    drawn: list[Path] = []
+    try:
+        drawings = _drawings(output, report, options)
+    except MissingExtraError:
+        raise
+    except SpacerError as error:
+        report.fail("draw", error)
+        return drawn
+    for ended, name in enumerate(PICTURES):
+        tell(_WORK, ended, len(PICTURES))
+        path = output / "pictures" / f"{name}.png"
+        try:
+            delete(DataLocation("filesystem", str(path)))
+            if draw := drawings.get(name):
+                draw(str(path))
+                drawn.append(path)
+        except MissingExtraError:
+            raise
+        except SpacerError as error:
+            report.fail(f"draw {name}", error)
+    tell(_WORK, len(PICTURES), len(PICTURES))
+    return drawn
+
+
+def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dict[str, Callable[[str], object]]:
+    """What draws each picture whose numbers are there."""
     from spacer_like.rarity.tasks.table_storage import read_scores
     from spacer_like.reports import rarity_colours, rarity_contact_sheet, rarity_histograms, rarity_rankings
 
     method = options.bucketized
-    table = _Table(output / "scores" / f"{method}.parquet")
-    counts = _colour_counts(output / "global" / "histogram.parquet")
-    bucketized = DataLocation("filesystem", str(output / "scores" / f"{method}_bucketized.csv"))
-    buckets = read_scores(bucketized, ["bin_pixelScore"]).numbers("bin_pixelScore")
-    labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels
-    sheet = rarity_contact_sheet.sheet_entries(table.names, table.scores)
-    shown = [entry.token_id for entries in sheet for entry in entries]
-    drawings: dict[str, Callable[[str], object]] = {
-        "commonest_colours": lambda path: rarity_colours.commonest_colours_picture(counts, path),
-        "rarest_colours": lambda path: rarity_colours.rarest_colours_picture(counts, path),
-        "colour_cube": lambda path: rarity_colours.colour_cube_picture(counts, path),
-        "rarest_collections": lambda path: rarity_rankings.rarest_collections_picture(
-            table.collection_means(), path, score_name=f"{method} score"
-        ),
-        "sorted_scores": lambda path: rarity_rankings.sorted_scores_picture(
-            table.scores, path, score_name=f"{method} score"
-        ),
-        "score_histogram": lambda path: rarity_histograms.score_histogram_picture(
-            table.scores, path, score_name=f"{method} score"
-        ),
-        "buckets": lambda path: rarity_histograms.bucket_shares_picture(buckets, dict(enumerate(labels, 1)), path),
-        "contact_sheet": lambda path: rarity_contact_sheet.contact_sheet_picture(
-            table.names, table.scores, _pixels(shown, table, report, options), path
-        ),
-    }
-    drawn: list[Path] = []
-    for name, draw in drawings.items():
-        tell(_WORK, len(drawn), len(drawings))
-        path = output / "pictures" / f"{name}.png"
-        draw(str(path))
-        drawn.append(path)
-    tell(_WORK, len(drawn), len(drawings))
-    return drawn
+    ranking, bucketized = (output / "scores" / f"{method}{ending}" for ending in (".parquet", "_bucketized.csv"))
+    histogram = output / "global" / "histogram.parquet"
+    drawings: dict[str, Callable[[str], object]] = {}
+    if histogram.is_file():
+        counts = _colour_counts(histogram)
+        drawings |= {
+            "commonest_colours": lambda path: rarity_colours.commonest_colours_picture(counts, path),
+            "rarest_colours": lambda path: rarity_colours.rarest_colours_picture(counts, path),
+            "colour_cube": lambda path: rarity_colours.colour_cube_picture(counts, path),
+        }
+    if ranking.is_file():
+        table, name = _Table(ranking), f"{method} score"
+        drawings |= {
+            "rarest_collections": lambda path: rarity_rankings.rarest_collections_picture(
+                table.collection_means(), path, score_name=name
+            ),
+            "sorted_scores": lambda path: rarity_rankings.sorted_scores_picture(table.scores, path, score_name=name),
+            "score_histogram": lambda path: rarity_histograms.score_histogram_picture(
+                table.scores, path, score_name=name
+            ),
+            "contact_sheet": lambda path: rarity_contact_sheet.contact_sheet_picture(
+                table.names, table.scores, _shown_pixels(table, report, options), path
+            ),
+        }
+    if bucketized.is_file():
+        found = read_scores(DataLocation("filesystem", str(bucketized)), ["bin_pixelScore"])
+        buckets = found.numbers("bin_pixelScore")
+        labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels
+        drawings["buckets"] = lambda path: rarity_histograms.bucket_shares_picture(
+            buckets, dict(enumerate(labels, 1)), path
+        )
+    return drawings
 
 
 class _Table:
@@ -104,11 +143,12 @@ def _colour_counts(path: Path) -> NDArray[np.float64]:
     return counts.astype(np.float64)
 
 
-def _pixels(
-    names: list[str], table: _Table, report: RarityReport, options: RarityOptions
-) -> dict[str, NDArray[np.uint8]]:
+def _shown_pixels(table: _Table, report: RarityReport, options: RarityOptions) -> dict[str, NDArray[np.uint8]]:
+    """The pixels of the images on the contact sheet, by their names."""
     from spacer_like.rarity.collection import open_collection
+    from spacer_like.reports.rarity_contact_sheet import sheet_entries
 
+    names = [entry.token_id for entries in sheet_entries(table.names, table.scores) for entry in entries]
     wanted: dict[str, dict[str, str]] = defaultdict(dict)
     places = dict(zip(table.names, zip(table.collections, table.tokens, strict=True), strict=True))
     for name in names:
@@ -119,8 +159,9 @@ def _pixels(
         if collection not in report.images:
             continue
         preparation = PreparationMsg(**options.preparation)
-        for batch, pixels in open_collection(report.images[collection], preparation).batches():
-            found |= {
-                tokens[token]: square.copy() for token, square in zip(batch, pixels, strict=True) if token in tokens
-            }
+        with open_collection(report.images[collection], preparation) as images:
+            for batch, pixels in images.batches():
+                found |= {
+                    tokens[token]: square.copy() for token, square in zip(batch, pixels, strict=True) if token in tokens
+                }
     return found

@@ -1,27 +1,39 @@
-"""Steps of a workflow, and the records of those that are done."""
+"""Steps of a workflow, and the records of those that are done.
+
+A record is rewritten before its step writes anything: it then names the files of the step and no result. A run that is
+killed at any moment leaves records of steps that are done, and of steps that will be done again.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.engines.processes import Processes
+from spacer_like.engines.processes import Processes, failed
+from spacer_like.exceptions import SpacerError, StorageUnavailableError, TransientError
 from spacer_like.message_base import Message
-from spacer_like.messages import TASKS
+from spacer_like.messages import TASKS, TaskOutcome
 from spacer_like.progress import report
-from spacer_like.storage import exists, write_bytes
+from spacer_like.storage import delete, write_bytes
 
 logger = logging.getLogger(__name__)
 
+RECORDS = "records"
+"""The folder of the records, in the folder of the workflow's files."""
 # To be raised when a task makes other files of the same request.
-_VERSION = 1
+_VERSION = 2
+_SECONDS_FOR_ANOTHER_RUN = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,13 +44,15 @@ class Step:
         name: unique in its workflow.
         message: the request.
         inputs: versions of what it reads: of files as they were found, of other steps their `fingerprint`.
-        outputs: the files that it makes.
+        outputs: the files that it makes, all below the folder of the workflow.
+        subject: the one thing among many that it works on, such as a collection; None: all of them.
     """
 
     name: str
     message: Message
     inputs: tuple[str, ...] = ()
     outputs: tuple[DataLocation, ...] = ()
+    subject: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -47,27 +61,49 @@ class Step:
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a step failed.
+
+    Attributes:
+        reason: a sentence.
+        error_class: the dotted name of the error.
+        transient: whether the same step may succeed later.
+    """
+
+    reason: str
+    error_class: str | None = None
+    transient: bool = False
+
+
 @dataclass
 class Ended:
     """How steps ended: the answers of those that are done, and why the others failed, by name."""
 
     answers: dict[str, Any] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
     run: int = 0
     """How many of the steps had to be run."""
 
 
 class Steps:
-    """Runs steps, and remembers in a folder which are done.
+    """Runs steps, and keeps a record of each that is done.
 
     Args:
-        folder: of the records.
+        folder: of the workflow's files; the records lie in a folder in it.
         engine: who does the work.
+        before: called with each step before its files are replaced.
     """
 
-    def __init__(self, folder: Path, engine: Processes) -> None:
+    def __init__(self, folder: Path, engine: Processes, before: Callable[[Step], None] = lambda _: None) -> None:
         self._folder = folder
+        self._records = folder / RECORDS
         self._engine = engine
+        self._before = before
+        self.removed: list[Path] = []
+        """Files of steps with other options that no step of this workflow makes."""
+        self._valid: dict[Path, Step] = {}
+        """The steps that are done as this workflow wants them, by their records."""
 
     def run(self, work: str, steps: Sequence[Step]) -> Ended:
         """Run those of the steps that are not done, several at once; they must not depend on each other.
@@ -86,34 +122,167 @@ class Steps:
         if steps:
             report(work, len(ended.answers), len(steps))
         ended.run = len(waiting)
-        for count, (number, outcome) in enumerate(self._engine.outcomes([step.message for step in waiting]), 1):
-            step = waiting[number]
-            if outcome.status == "done":
-                self._record(step, outcome.result.serialize())
-                ended.answers[step.name] = outcome.result
-            else:
-                ended.failures[step.name] = " ".join((outcome.error_message or "It failed.").split())
-                logger.info("%s: %s", step.name, ended.failures[step.name])
+        messages = [step.message for step in waiting]
+        outcomes = self._engine.outcomes(messages, lambda number: self._begin(waiting[number]))
+        for count, (number, outcome) in enumerate(outcomes, 1):
+            self._end(waiting[number], outcome, ended)
             report(work, len(steps) - len(waiting) + count, len(steps))
         return ended
 
-    def _answer_on_record(self, step: Step) -> Any:
-        try:
-            record = json.loads(self._path(step).read_bytes())
-            if record["fingerprint"] != step.fingerprint or not all(exists(output) for output in step.outputs):
-                return None
-            return TASKS[step.message.task].return_message.deserialize(record["answer"])
-        # A record that cannot be read is none.
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def left_over(self) -> list[tuple[str | None, list[Path]]]:
+        """The subject and the files of each record whose step this object has neither run nor found done."""
+        records = [_read(path) for path in sorted(self._records.glob("*.json")) if path not in self._valid]
+        return [(record.get("subject"), [file for file in self._files(record) if file.exists()]) for record in records]
 
-    def _record(self, step: Step, answer: dict[str, Any]) -> None:
-        # Without its seconds, so that the same work leaves the same files.
-        record = {"step": step.name, "fingerprint": step.fingerprint, "answer": answer | {"runtime": 0.0}}
-        write_bytes(DataLocation("filesystem", str(self._path(step))), json.dumps(record).encode())
+    def forget(self, is_unwanted: Callable[[str | None], bool]) -> None:
+        """Remove the records of `left_over` whose subject is unwanted, and their files.
+
+        Raises:
+            SpacerError: a file cannot be removed.
+        """
+        wanted = {Path(output.key) for step in self._valid.values() for output in step.outputs}
+        for path in sorted(self._records.glob("*.json")):
+            record = _read(path)
+            if path in self._valid or not is_unwanted(record.get("subject")):
+                continue
+            for file in self._files(record):
+                if file not in wanted:
+                    self._remove(file)
+                    # A folder that has become empty goes too.
+                    with suppress(OSError):
+                        file.parent.rmdir()
+            delete(_location(path))
+
+    def _remove(self, file: Path) -> None:
+        if file.exists():
+            delete(_location(file))
+            self.removed.append(file)
+
+    def _end(self, step: Step, outcome: TaskOutcome, ended: Ended) -> None:
+        if outcome.status == "done":
+            try:
+                self._record(step, outcome.result)
+                ended.answers[step.name] = outcome.result
+                return
+            except SpacerError as error:
+                outcome = failed(error)
+        reason = " ".join((outcome.error_message or "It failed.").split())
+        ended.failures[step.name] = Failure(reason, outcome.error_class, bool(outcome.transient))
+        logger.info("%s: %s", step.name, reason)
+
+    def _answer_on_record(self, step: Step) -> Any:
+        path = self._path(step)
+        record = _read(path)
+        try:
+            written = path.stat().st_mtime_ns
+            outputs = {self._relative(output): Path(output.key) for output in step.outputs}
+            if record["fingerprint"] != step.fingerprint or record["outputs"].keys() != outputs.keys():
+                return None
+            if not all(_is_as_recorded(file, record["outputs"][name], written) for name, file in outputs.items()):
+                return None
+            answer = TASKS[step.message.task].return_message.deserialize(record["answer"])
+        # A record that cannot be read is none.
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        self._valid[path] = step
+        return answer
+
+    def _begin(self, step: Step) -> None:
+        """Take back what the record says, and remove the files that it vouched for."""
+        self._before(step)
+        path = self._path(step)
+        ours = [Path(output.key) for output in step.outputs]
+        others = [file for file in self._files(_read(path)) if file not in ours]
+        names = [file.relative_to(self._folder).as_posix() for file in (*ours, *others)]
+        self._write(path, {"step": step.name, "subject": step.subject, "outputs": dict.fromkeys(names)})
+        for output in step.outputs:
+            delete(output)
+        for file in others:
+            self._remove(file)
+
+    def _record(self, step: Step, result: Any) -> None:
+        try:
+            sizes = {self._relative(output): Path(output.key).stat().st_size for output in step.outputs}
+        except OSError as error:
+            raise StorageUnavailableError(f"The file '{error.filename}' was removed while it was needed.") from None
+        record = {
+            "step": step.name,
+            "subject": step.subject,
+            "fingerprint": step.fingerprint,
+            "outputs": sizes,
+            # Without its seconds, so that the same work leaves the same files.
+            "answer": result.serialize() | {"runtime": 0.0},
+        }
+        path = self._path(step)
+        self._write(path, record)
+        self._valid[path] = step
+
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
+        write_bytes(_location(path), json.dumps(record).encode())
+
+    def _files(self, record: dict[str, Any]) -> list[Path]:
+        """The files that a record names; a name that leads out of the folder is none of ours."""
+        outputs = record.get("outputs")
+        names = [Path(name) for name in outputs if isinstance(name, str)] if isinstance(outputs, dict) else []
+        return [self._folder / name for name in names if not name.is_absolute() and ".." not in name.parts]
+
+    def _relative(self, output: DataLocation) -> str:
+        return Path(output.key).relative_to(self._folder).as_posix()
 
     def _path(self, step: Step) -> Path:
         name = quote(step.name, safe="")
         if len(name) > 200:
             name = f"{name[:120]}-{hashlib.sha256(step.name.encode()).hexdigest()[:32]}"
-        return self._folder / f"{name}.json"
+        return self._records / f"{name}.json"
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[int]:
+    """Keep other runs out of a workflow's folder; yields the descriptor of the lock, for the processes of this run.
+
+    Raises:
+        TransientError: another run is at work there.
+        SpacerError: the folder cannot be made.
+    """
+    lock = folder / RECORDS / ".lock"
+    if not lock.exists():
+        write_bytes(_location(lock), b"")
+    with lock.open("r+b") as file:
+        _acquire(file.fileno(), folder)
+        yield file.fileno()
+
+
+def _acquire(lock: int, folder: Path) -> None:
+    # Processes of a run that was killed may need a moment to end.
+    last = time.monotonic() + _SECONDS_FOR_ANOTHER_RUN
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > last:
+                raise TransientError(
+                    f"Another run is at work in '{folder}': wait until it has ended, or name another folder."
+                ) from None
+        except OSError:
+            # Not every filesystem has locks.
+            return
+        time.sleep(0.1)
+
+
+def _location(path: Path) -> DataLocation:
+    return DataLocation("filesystem", str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _is_as_recorded(file: Path, size: int, written: int) -> bool:
+    """Whether a file has its size, and was not changed after the record was written."""
+    status = file.stat()
+    return stat.S_ISREG(status.st_mode) and status.st_size == size and status.st_mtime_ns <= written

@@ -45,3 +45,19 @@ def make_collections():
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_transparent():
+    """Writes two small collections below a folder, whose pixels another background changes."""
+
+    def make(folder: Path) -> Path:
+        for which, name in enumerate(("apes", "punks")):
+            (folder / name).mkdir(parents=True)
+            for token in range(4):
+                image = drawing(10 * which + token, 16).convert("RGBA")
+                image.putalpha(128)
+                image.save(folder / name / f"{token}.png")
+        return folder
+
+    return make

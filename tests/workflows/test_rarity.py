@@ -49,7 +49,7 @@ def test_what_can_be_scored_is_and_the_rest_is_reported(finished):
     assert {one.collection_id: one.state for one in report.collections} == {
         "apes": "scored",
         "hidden": "pre-reveal",
-        "nothing": "failed",
+        "nothing": "empty",
         "punks": "scored",
         "torn": "failed",
     }

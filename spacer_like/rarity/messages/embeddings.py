@@ -151,6 +151,7 @@ class EmbeddingScoreReturnMsg(ReturnMessage):
     correlations: Correlations | None
     unreadable: Unreadables
     runtime: float
+    left_out: list[str] = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:

@@ -87,7 +87,8 @@ class ScoreCollectionReturnMsg(ReturnMessage):
     """How many were scored.
 
     Fields:
-        n_images: images scored; n_tokens: rows of the table; n_not_scored: rows without a score.
+        n_images: images that can be decoded; n_tokens: rows of the table; n_not_scored: rows without a score.
+        left_out: tokens with an image that have no row in the metadata, and therefore none in the table.
         correlations: for each method, with the metadata's rarity; empty without metadata.
     """
 
@@ -98,6 +99,7 @@ class ScoreCollectionReturnMsg(ReturnMessage):
     correlations: dict[str, Correlations]
     unreadable: Unreadables
     runtime: float
+    left_out: list[str] = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:
@@ -155,11 +157,14 @@ class UnseenScore(ReturnMessage):
 
 
 class ScoreUnseenReturnMsg(ReturnMessage):
+    """The scores; `left_out` are the tokens with an image that have no row in the metadata, and therefore no score."""
+
     collection_id: str
     n_images: int
     scores: list[UnseenScore]
     unreadable: Unreadables
     runtime: float
+    left_out: list[str] = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:

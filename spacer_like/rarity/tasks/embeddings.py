@@ -121,6 +121,7 @@ def embedding_score(msg: EmbeddingScoreMsg) -> EmbeddingScoreReturnMsg:
         n_not_scored=int(np.isnan(table.scores).sum()),
         correlations=None if metadata is None else rarity_correlations(table),
         unreadable=unreadable,
+        left_out=rows.dropped,
         runtime=time.perf_counter() - start,
     )
 

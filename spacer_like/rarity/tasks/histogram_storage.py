@@ -25,7 +25,7 @@ from spacer_like.rarity.histogram import (
 )
 from spacer_like.rarity.histogram_file import HistogramFile, from_parquet, write_parquet
 from spacer_like.rarity.messages.fields import table_description
-from spacer_like.storage import open_file, read_bytes, temporary_file, write_bytes, write_file
+from spacer_like.storage import delete, exists, open_file, read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,11 +78,15 @@ def write_dense(loc: DataLocation, counted: DenseCounts) -> None:
 
 def write_table(loc: DataLocation, table: CountTable) -> None:
     """Store a table and, before it, its description: who finds the table finds both."""
-    write_bytes(table_description(loc), table.description())
     with temporary_file(loc) as path:
         with path.open("wb") as file:
             file.write(npy_head(table.counts.shape))
             file.write(table.counts.data)
+        described, description = table_description(loc), table.description()
+        if not exists(described) or read_bytes(described) != description:
+            # A table of before must not stand beside a description that belongs to another.
+            delete(loc)
+            write_bytes(described, description)
         write_file(loc, path, consume=True)
 
 

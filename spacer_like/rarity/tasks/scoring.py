@@ -66,6 +66,7 @@ def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
         n_not_scored=len(not_scored),
         correlations={method: rarity_correlations(table) for method, table in tables.items()} if metadata else {},
         unreadable=unreadable,
+        left_out=rows.dropped,
         runtime=time.perf_counter() - start,
     )
 
@@ -95,7 +96,8 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
     with open_images(msg.images_loc, msg) as collection:
         tokens, scores = _scores(msg, collection, [msg.method])
         unreadable = list(collection.unreadable)
-    table = buckets.bucketized(token_rows(tokens, metadata).table(msg.collection_id, scores[msg.method]))
+    rows = token_rows(tokens, metadata)
+    table = buckets.bucketized(rows.table(msg.collection_id, scores[msg.method]))
     if msg.scores_loc:
         write_tables([(table.columns, msg.scores_loc)])
     names = ("pixelScore", "bin_pixelScore", "readable_bin_pixelScore")
@@ -109,6 +111,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
             for token, score, number, words in zip(*columns, strict=True)
         ],
         unreadable=unreadable,
+        left_out=rows.dropped,
         runtime=time.perf_counter() - start,
     )
 
