@@ -27,13 +27,7 @@ def create_aws_session() -> boto3.Session:
 
 def create_aws_resource(service_name: str, region: str | None = None) -> Any:
     """A boto3 resource of a service; unsigned where the setting AWS_ANONYMOUS says so."""
-    account = Account.current()
-    return account.session().resource(
-        service_name,
-        region_name=region or account.region,
-        endpoint_url=account.endpoint_url if service_name == "s3" else None,
-        config=account.boto_config(),
-    )
+    return Account.current().resource(service_name, region)
 
 
 def get_s3_resource() -> Any:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from spacer_like.exceptions import ConfigError, damage_as
+from spacer_like.shown_url import shown_url
 
 logger = getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Settings:
     aws_profile_name: str | None = None
     aws_anonymous: bool = False
     aws_region: str | None = None
-    aws_endpoint_url: str | None = None
+    aws_endpoint_url: str | None = field(default=None, repr=False)
     """Where S3 answers; None is Amazon itself. ``AWS_ENDPOINT_URL`` is honoured too."""
 
     extractors_cache_dir: str | None = None
@@ -252,8 +253,10 @@ def check() -> None:
 
 
 def displayed(name: str) -> str:
-    """A setting's value as it may be shown: a secret only as set or not set."""
+    """A setting's value as it may be shown: a secret only as set or not set, a URL without its password."""
     value = getattr(settings(), name)
+    if name == "aws_endpoint_url" and value is not None:
+        return shown_url(value)
     is_secret = not next(entry.repr for entry in fields(Settings) if entry.name == name)
     return str(value) if not is_secret or value is None else "(set)"
 

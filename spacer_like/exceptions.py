@@ -44,6 +44,8 @@ from contextlib import contextmanager
 from typing import Any
 
 _LONGEST_REASON = 300
+# Names and keys in a sentence may be as long as a stranger likes.
+_LONGEST_SENTENCE = 4000
 # What terminals obey and what no encoding can write, which a name or a value in a stranger's file may hold: controls,
 # surrogates and marks of direction.
 _INVISIBLE = (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
@@ -56,7 +58,7 @@ class SpacerError(Exception):
     def __str__(self) -> str:
         # KeyError would print the repr of its argument, OSError a pair: a user reads the sentence.
         text = " ".join(str(argument) for argument in self.args) or _meaning(type(self))
-        return text.translate(_VISIBLE)
+        return visible(text if len(text) <= _LONGEST_SENTENCE else f"{text[:_LONGEST_SENTENCE]}...")
 
 
 class SpacerInputError(SpacerError):
@@ -195,7 +197,8 @@ class URLDownloadError(SpacerError):
         self.original_error = original_error
 
     def __str__(self) -> str:
-        return f"{self.message} / Details - {type(self.original_error).__name__}: {self.original_error}"
+        details = f"{type(self.original_error).__name__}: {reason_of(self.original_error)}"
+        return visible(f"{self.message} / Details - {details}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return URLDownloadError, (self.message, self.original_error, isinstance(self, TransientError))
@@ -211,6 +214,11 @@ class _TransientURLDownloadError(URLDownloadError, TransientError):
 
 # A traceback prints the qualified name, and both must read as the documented one.
 _PermanentURLDownloadError.__qualname__ = _TransientURLDownloadError.__qualname__ = URLDownloadError.__qualname__
+
+
+def visible(text: str, keep: str = "") -> str:
+    """A text with what terminals obey shown and not done, in one line; the characters of `keep` stay as they are."""
+    return text.translate({code: shown for code, shown in _VISIBLE.items() if chr(code) not in keep})
 
 
 def sentence_of(error: BaseException) -> str:
@@ -229,7 +237,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "reading it takes more memory than there is"
     line = next(filter(str.strip, sentence_of(error).splitlines()))
-    return " ".join(line[:_LONGEST_REASON].translate(_VISIBLE).split()).rstrip(".")
+    return " ".join(visible(line[:_LONGEST_REASON]).split()).rstrip(".")
 
 
 @contextmanager

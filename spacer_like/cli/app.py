@@ -23,7 +23,7 @@ from spacer_like.cli import (
     train_command,
 )
 from spacer_like.cli.terminal import Terminal
-from spacer_like.exceptions import SpacerError
+from spacer_like.exceptions import SpacerError, visible
 
 INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
 READER_WENT_AWAY = 128 + signal.SIGPIPE
@@ -116,6 +116,13 @@ def _failure(error: Exception, terminal: Terminal) -> int:
     return code
 
 
+class _PlainFormatter(logging.Formatter):
+    """Lines in which no text from outside can give the terminal an order."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record), keep="\n\t")
+
+
 @contextmanager
 def _logging(arguments: list[str]) -> Iterator[None]:
     """The package's log on standard error: warnings, or more where it is asked for."""
@@ -124,7 +131,7 @@ def _logging(arguments: list[str]) -> Iterator[None]:
         logging.WARNING,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    handler.setFormatter(_PlainFormatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     if level > logging.DEBUG:
         # Failed tasks are told at the end, in one sentence each.
         handler.addFilter(lambda record: not (record.name == "spacer_like.mailman" and record.levelno >= logging.ERROR))

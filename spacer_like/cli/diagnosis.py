@@ -15,6 +15,7 @@ from uuid import uuid4
 from spacer_like import __version__, config
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
+from spacer_like.shown_url import shown_url
 
 State = Literal["ok", "missing", "failed", "info"]
 """``missing``: absent, and the rest works without it; ``failed``: something that should work does not."""
@@ -151,7 +152,7 @@ def _cache_folder() -> Iterator[Finding]:
 
 def _s3(bucket: str | None) -> Iterator[Finding]:
     settings = config.settings()
-    endpoint = settings.aws_endpoint_url or "Amazon S3"
+    endpoint = shown_url(settings.aws_endpoint_url or "Amazon S3")
     where = f"{endpoint}, region {settings.aws_region or 'by default'}"
     identity, configured = _identity(ask_machine=bucket is not None)
     yield Finding("Storages", "s3 identity", "ok" if configured else "missing", f"{identity}; endpoint: {where}")

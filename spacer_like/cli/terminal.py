@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from spacer_like.exceptions import visible
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import TaskID
@@ -107,7 +109,18 @@ class Terminal:
 
 def _console(stream: IO[str]) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
+
+    class PlainConsole(Console):
+        """A console on which no text from outside can give the terminal an order: a file's name, a server's answer."""
+
+        def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
+            for segment in super().render(*arguments, **options):
+                if segment.control or segment.text.isprintable():
+                    yield segment
+                else:
+                    yield Segment(visible(segment.text, keep="\n"), segment.style)
 
     # Wide enough for a table where the output goes into a file or a pipe.
     width = None if stream.isatty() else 200
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return PlainConsole(file=stream, width=width, highlight=False, markup=False, emoji=False)

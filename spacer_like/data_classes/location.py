@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from spacer_like import config
 from spacer_like.exceptions import MessageError, MissingFieldError
+from spacer_like.shown_url import is_like_url, path_of_url, shown_url
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,15 +82,21 @@ class DataLocation:
         DataLocation(storage_type='s3', key='photos/reef.jpg', bucket_name='corals')
         """
         scheme, separator, rest = uri.partition("://")
-        scheme = scheme.lower()
+        scheme = scheme.strip().lower()
+        # A malformed URL is no path: errors name it without its password.
+        if scheme in ("http", "https") or is_like_url(uri):
+            return cls("url", uri)
         if not separator:
             return cls("filesystem", uri)
-        if scheme in ("http", "https"):
-            return cls("url", uri)
         if scheme == "file":
             return cls("filesystem", _path_of_uri(uri))
         if scheme == "s3":
             bucket, _, key = rest.partition("/")
+            if "@" in bucket:
+                raise MessageError(
+                    f"The URI 's3://{bucket.rpartition('@')[2]}/{key}' has a name or a password before its bucket: "
+                    "credentials are given by the settings."
+                )
             return cls("s3", key, bucket)
         return cls(scheme, rest)
 
@@ -107,22 +114,14 @@ class DataLocation:
     @property
     def display_name(self) -> str:
         """The location as errors and logs name it: a URL without its query and password, which may be secrets."""
-        if self.storage_type != "url":
-            return self.uri if self.storage_type != "filesystem" else self.key
-        # By hand, for a text that is no URL has a name as well.
-        begin, mark, _ = self.key.partition("?")
-        scheme, slashes, rest = begin.partition("://")
-        authority, slash, path = rest.partition("/")
-        return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}" + ("?..." if mark else "")
+        if self.storage_type == "url":
+            return shown_url(self.key)
+        return self.uri if self.storage_type != "filesystem" else self.key
 
     @property
     def filename(self) -> str:
         """The last part of the path."""
-        path = self.key
-        if self.storage_type == "url":
-            path = path.partition("?")[0].partition("#")[0]
-            path = path.partition("://")[2].partition("/")[2] if "://" in path else path
-        return PurePosixPath(path).name
+        return PurePosixPath(path_of_url(self.key) if self.storage_type == "url" else self.key).name
 
     @property
     def is_remote(self) -> bool:

@@ -8,6 +8,7 @@ name themselves. Loading a body ends at a deadline, however slowly the server dr
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -136,10 +137,16 @@ def parsed(url: str) -> SplitResult:
         # What Python says of it may repeat a password.
         raise InvalidKeyError("its host or port is malformed") from None
     if parts.scheme not in ("http", "https"):
-        raise InvalidKeyError(f"only http and https can be fetched, not '{parts.scheme or 'a text without a scheme'}'")
+        raise InvalidKeyError(f"only http and https can be fetched, not '{_scheme(url) or 'a text without a scheme'}'")
     if not is_complete:
         raise InvalidKeyError("the URL names no host")
     return parts
+
+
+def _scheme(url: str) -> str:
+    """The scheme of a URL that is shown; what stands before a colon may be a name or a password as well."""
+    found = re.match(r"[a-z0-9+.-]{1,20}(?=:)", url, re.IGNORECASE | re.ASCII)
+    return found[0] if found and "@" not in url else ""
 
 
 def request_target(url: SplitResult) -> str:

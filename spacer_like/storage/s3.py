@@ -94,11 +94,13 @@ class S3Storage(RemoteStorage):
     def _bucket(self, key: str) -> BotoBucket | ObstoreBucket:
         _check_s3_key(self.bucket_name, key)
         if s3_obstore.is_usable() and s3_obstore.can_name(key):
-            return _shared(
+            found = _shared(
                 _obstore_buckets,
                 self.bucket_name,
                 lambda account, name: ObstoreBucket(account, name, lambda: _boto_bucket(name)),
             )
+            if found.is_safe:
+                return found
         return _boto_bucket(self.bucket_name)
 
 

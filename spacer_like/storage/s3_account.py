@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from spacer_like import config
 from spacer_like.exceptions import ConfigError
+from spacer_like.shown_url import shown_url
 
 if TYPE_CHECKING:
     import boto3
@@ -36,7 +39,7 @@ class Account:
     profile_name: str | None
     anonymous: bool
     region: str | None
-    endpoint_url: str | None
+    endpoint_url: str | None = field(repr=False)
     retries: int
     timeout_seconds: int
     connections: int
@@ -44,7 +47,11 @@ class Account:
 
     @classmethod
     def current(cls) -> Account:
-        """The account of the settings in force."""
+        """The account of the settings in force.
+
+        Raises:
+            ConfigError: the endpoint is no URL.
+        """
         values = config.settings()
         return cls(
             access_key_id=values.aws_access_key_id,
@@ -53,10 +60,12 @@ class Account:
             profile_name=values.aws_profile_name,
             anonymous=values.aws_anonymous,
             region=values.aws_region,
-            endpoint_url=values.aws_endpoint_url
-            or os.environ.get("AWS_ENDPOINT_URL_S3")
-            or os.environ.get("AWS_ENDPOINT_URL")
-            or None,
+            endpoint_url=checked_endpoint(
+                values.aws_endpoint_url
+                or os.environ.get("AWS_ENDPOINT_URL_S3")
+                or os.environ.get("AWS_ENDPOINT_URL")
+                or None
+            ),
             retries=values.transfer_retries,
             timeout_seconds=values.s3_timeout_seconds,
             connections=values.storage_concurrency,
@@ -80,7 +89,7 @@ class Account:
         from botocore.exceptions import BotoCoreError
 
         try:
-            return boto3.Session(
+            session = boto3.Session(
                 aws_access_key_id=self.access_key_id,
                 aws_secret_access_key=self.secret_access_key,
                 aws_session_token=self.session_token,
@@ -88,19 +97,23 @@ class Account:
             )
         except BotoCoreError as error:
             raise ConfigError(f"The AWS credentials are not set up: {type(error).__name__}: {error}") from None
+        session.events.register("before-call.s3.HeadBucket", _not_redirected)
+        return session
 
     def client(self, service: str = "s3", region: str | None = None) -> Any:
         """A boto3 client of a service; the endpoint applies to S3 alone."""
-        session = self.session()
-        try:
-            return session.client(
-                service,
-                region_name=region or self.region,
-                endpoint_url=self.endpoint_url if service == "s3" else None,
-                config=self.boto_config(),
-            )
-        except ValueError:
-            raise ConfigError(f"AWS_ENDPOINT_URL '{self.endpoint_url}' is not a URL.") from None
+        return self.session().client(service, **self._options(service, region))
+
+    def resource(self, service: str, region: str | None = None) -> Any:
+        """A boto3 resource of a service; the endpoint applies to S3 alone."""
+        return self.session().resource(service, **self._options(service, region))
+
+    def _options(self, service: str, region: str | None) -> dict[str, Any]:
+        return {
+            "region_name": region or self.region,
+            "endpoint_url": self.endpoint_url if service == "s3" else None,
+            "config": self.boto_config(),
+        }
 
     def boto_config(self) -> Any:
         import botocore
@@ -117,3 +130,24 @@ class Account:
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if self.endpoint_url else None,
         )
+
+
+@lru_cache(maxsize=16)
+def checked_endpoint(url: str | None) -> str | None:
+    """An endpoint that is a URL of http or https: of others the libraries would say what they hold, or crash."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigError(f"AWS_ENDPOINT_URL '{shown_url(url)}' is not a URL: give one like https://host:port.")
+    return url
+
+
+def _not_redirected(context: dict[str, Any], **_: Any) -> None:
+    """Answer the question for a bucket's region once: boto3 asks it after a redirect, which may be redirected too."""
+    context.setdefault("s3_redirect", {})["redirected"] = True

@@ -5,6 +5,7 @@ obstore runs on threads that a forked child does not inherit, and it knows no ke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -139,13 +140,14 @@ def _told(bucket: str, key: str) -> Iterator[None]:
             status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             raise s3_error(bucket, key, status, _code(cause)) from None
         raise s3_error(bucket, key, None) from None
-    except (boto.BotoCoreError, OSError):
+    # The others come out of botocore's reading of answers that are malformed.
+    except (boto.BotoCoreError, OSError, ValueError, LookupError, RecursionError):
         raise s3_error(bucket, key, None) from None
 
 
 def _code(error: Any) -> str | None:
     code = str(error.response.get("Error", {}).get("Code", ""))
-    return None if code.isdigit() else code or None
+    return code if re.fullmatch(r"(?!\d+$)\w{1,64}", code, re.ASCII) else None
 
 
 def missing_credentials(bucket: str) -> ConfigError:

@@ -48,6 +48,11 @@ def s3_error(bucket: str, key: str, status: int | None, code: str | None = None)
         return StorageUnavailableError(f"S3 did not answer, or broke off, while '{name}' was transferred.")
     if status >= 500 or status in _PASSING_STATUSES or code in _PASSING_CODES:
         return StorageUnavailableError(f"S3 is not able to serve '{name}' for now ({answer}).")
+    if 300 <= status < 400:
+        return InvalidKeyError(
+            f"S3 sends the request for '{name}' elsewhere ({answer}), where it is not followed: check AWS_ENDPOINT_URL "
+            "and AWS_REGION."
+        )
     if status == 416:
         return RangeBeyondEndError(f"'{name}' is shorter than the range asked for.")
     return InvalidKeyError(f"S3 refuses the request for '{name}' ({answer}).")

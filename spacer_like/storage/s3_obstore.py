@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, SpacerError, StorageUnavailableError
+from spacer_like.shown_url import shown_url
 from spacer_like.storage.ordinary_files import open_ordinary
-from spacer_like.storage.s3_account import Account
+from spacer_like.storage.s3_account import Account, checked_endpoint
 from spacer_like.storage.s3_boto import BotoBucket, missing_credentials
 from spacer_like.storage.s3_errors import s3_error
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
-_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_CODE = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
 _REGION = re.compile(r"<Region>([a-z0-9-]{1,32})</Region>")
+# Endpoints whose redirects lead to Amazon.
+_AMAZON = re.compile(r"https://[a-z0-9.-]+\.amazonaws\.com(\.cn)?/?", re.IGNORECASE | re.ASCII)
 # One request up to here; larger values in parts, which appear as one object when the last has come.
 _ONE_REQUEST_BYTES = 2**26
 _PART_BYTES = 2**24
@@ -70,6 +73,8 @@ class ObstoreBucket:
         self._account = account
         self._boto_bucket = boto_bucket
         self._lock = threading.Lock()
+        self.is_safe = True
+        """Whether nobody gets the session token: obstore follows redirects to any host, and takes it along."""
         self._store = self._new_store(account.region)
 
     def read(self, key: str) -> bytes:
@@ -177,6 +182,7 @@ class ObstoreBucket:
         # Where nothing is said, boto3 may know an endpoint from its profile.
         endpoint = account.endpoint_url or (None if session is None else _profile_endpoint(account))
         options: dict[str, Any] = {} if endpoint is None else {"endpoint": endpoint, "aws_endpoint_url_s3": endpoint}
+        self.is_safe = endpoint is None or _AMAZON.fullmatch(endpoint) is not None or not _has_token(account, session)
         # Said in any case: obstore would take it from the environment, where boto3 knows no such word.
         options["skip_signature"] = account.anonymous
         if session is not None:
@@ -204,7 +210,11 @@ class ObstoreBucket:
                 **options,
             )
         except Exception as error:
-            raise ConfigError(f"The connection to the bucket '{self.name}' cannot be set up: {error}") from None
+            # obstore's sentence may repeat the endpoint with its password.
+            at = f" at '{shown_url(endpoint)}'" if endpoint else ""
+            raise ConfigError(
+                f"The connection to the bucket '{self.name}'{at} cannot be set up: {type(error).__name__}."
+            ) from None
 
     @contextmanager
     def _told(self, key: str) -> Iterator[None]:
@@ -256,8 +266,24 @@ def _credentials(session: Any, bucket: str) -> Any:
         raise missing_credentials(bucket) from None
 
 
+def _has_token(account: Account, session: Any) -> bool:
+    from botocore.exceptions import BotoCoreError
+
+    if session is None:
+        return not account.anonymous and account.session_token is not None
+    try:
+        credentials = session.get_credentials()
+        return credentials is not None and credentials.get_frozen_credentials().token is not None
+    except BotoCoreError:
+        # Those that come later may have one.
+        return True
+
+
 def _profile_endpoint(account: Account) -> str | None:
-    endpoint: str = account.client().meta.endpoint_url
+    try:
+        endpoint = checked_endpoint(account.client().meta.endpoint_url) or ""
+    except ValueError:
+        raise ConfigError("The endpoint that the AWS profile names is not a URL.") from None
     return None if re.fullmatch(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com", endpoint) else endpoint
 
 

@@ -26,7 +26,9 @@ from spacer_like.exceptions import (
     ReadOnlyStorageError,
     SpacerInputError,
     URLDownloadError,
+    reason_of,
 )
+from spacer_like.shown_url import shown_url
 from spacer_like.storage.base import RemoteStorage, check_range
 from spacer_like.storage.http_connection import (
     CheckedConnection,
@@ -242,7 +244,7 @@ def _too_large(url: str, most_bytes: int) -> DataLimitError:
 
 def shown(url: str) -> str:
     """A URL as errors and logs name it: without its password, and without a query, which may be a signature."""
-    return DataLocation("url", url).display_name
+    return shown_url(url)
 
 
 def _failed(url: str) -> str:
@@ -257,6 +259,9 @@ def _told(url: str, in_body: bool = False) -> Iterator[None]:
     except DataLimitError:
         raise
     except (OSError, http.client.HTTPException, ValueError, IncompleteBodyError) as error:
+        if isinstance(error, http.client.HTTPException):
+            # Whatever a server sends, what is kept of it is short.
+            error.args = (reason_of(error),)
         message = f"Couldn't read the full response from the URL '{shown(url)}'." if in_body else _failed(url)
         raise URLDownloadError(message, error, _is_passing(error)) from None
 
