@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from spacer_like.cli.rendering import MOST_ROWS, name, table
+from spacer_like.drawing.labels import shorten
 from spacer_like.reports.evaluation import count_of, percent
 
 if TYPE_CHECKING:
@@ -118,9 +119,28 @@ def multilabel_training(result: TrainMultilabelReturnMsg, path: str) -> Shown:
             f"always giving the commonest labels has {result.majority_sample_f1:.3f}.",
             style="green" if figures.sample_f1 > result.majority_sample_f1 else "yellow",
         ),
+        *_left_out(result),
         *_unreadable(result.unreadable),
         Text(f"Model: {path}"),
     ]
+
+
+def _left_out(result: TrainMultilabelReturnMsg) -> Shown:
+    """What the table has and the model could not learn from."""
+    shown: Shown = []
+    if result.unlearned:
+        labels = ", ".join(shorten(label, 30) for label in list(result.unlearned)[:MOST_ROWS])
+        shown.append(
+            Text(
+                f"No chip that was learnt from bears {labels}: the model cannot know "
+                f"{'it' if len(result.unlearned) == 1 else 'them'}. Take more cells, or another --seed.",
+                style="yellow",
+            )
+        )
+    if result.missing:
+        chips = count_of(len(result.missing), "chip")
+        shown.append(Text(f"No image of {chips} of the table, such as {result.missing[0]}: left out.", style="yellow"))
+    return shown
 
 
 def labelled_chips(result: LabelChipsReturnMsg, path: str) -> Shown:

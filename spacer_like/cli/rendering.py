@@ -90,7 +90,17 @@ def evaluation(numbers: Evaluation, macro_f1: float | None) -> list[RenderableTy
         parts.append(Text(f"Mean F1 over the classes: {percent(macro_f1, 1)}.", style="dim"))
     if mistakes := numbers.largest_confusions(3):
         parts.append(Text("Most often confused: " + "; ".join(_mistake(*one) for one in mistakes) + ".", style="dim"))
-    return [*parts, Text(""), Text(numbers.sentence(DEFAULT_THRESHOLD), style="bold")]
+    return [*parts, Text(""), Text(numbers.sentence(DEFAULT_THRESHOLD), style="bold"), *_left_out(numbers)]
+
+
+def _left_out(numbers: Evaluation) -> list[RenderableType]:
+    if not numbers.left_out:
+        return []
+    rows = table("left out", "points")
+    rows.add_column("why, and what to do", overflow="fold")
+    for label, count, reason in numbers.left_out[:MOST_ROWS]:
+        rows.add_row(name(label), f"{count:,}", reason)
+    return [Text(""), Text(numbers.warning(), style="bold yellow"), rows]
 
 
 def _mistake(true: str, given: str, count: int, share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import SpacerInputError, TrainingLabelsError
+
+if TYPE_CHECKING:
+    from spacer_like.messages import TrainClassifierMsg, TrainClassifierReturnMsg
 
 SPLITS = {"vectors": "VECTORS", "points": "POINTS", "points-stratified": "POINTS_STRATIFIED"}
 CLASSIFIERS = ("MLP", "LR")
@@ -53,7 +56,8 @@ def train(
     folder = options.required(features, "features", "the folder or URI prefix of the feature files")
     model_loc = options.required(model, "model", "where the classifier goes")
     table = options.labelled_table(labels)
-    sets = divided(labelled_features(table, folder), split, (reference, validation))
+    labelled = labelled_features(table, folder)
+    sets = divided(labelled, split, (reference, validation))
     fields = {
         "job_token": table.name,
         "nbr_epochs": epochs,
@@ -64,17 +68,18 @@ def train(
         "valresult_loc": options.optional(valresult) or DataLocation("memory", "results point by point"),
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
     }
-    _train(fields, terminal, labels, options.optional(plot), options.optional(page))
+    message, result, figures = _train(fields, terminal, labels, options.optional(plot), options.optional(page))
+    _tell(terminal, message, result, figures, table.point_count - labelled.label_count)
     return 0
 
 
 def _train(
     fields: dict[str, Any], terminal: Terminal, table: str, plot: DataLocation | None, page: DataLocation | None
-) -> None:
+) -> tuple[TrainClassifierMsg, TrainClassifierReturnMsg, dict[str, Any]]:
+    """The request, its answer and the evaluation report, which is drawn where that is asked for."""
     from spacer_like.cli.running import run_for_answers
     from spacer_like.messages import JobMsg, TrainClassifierMsg
     from spacer_like.overwriting import places
-    from spacer_like.reports.evaluation import read_evaluation
     from spacer_like.storage import read_bytes
 
     message = TrainClassifierMsg(trainer="minibatch", **fields)
@@ -82,15 +87,33 @@ def _train(
     used = places({"--plot": plot, "--page": page}, {"the table of labels": options.source(table)})
     (result,) = run_for_answers(job, terminal, [message.job_token], used).results
     figures = json.loads(read_bytes(fields["report_loc"]))
-    numbers = read_evaluation(figures)
     _draw(figures, plot, page, message.model_loc.filename)
+    return message, result, figures
+
+
+def _tell(
+    terminal: Terminal,
+    message: TrainClassifierMsg,
+    result: TrainClassifierReturnMsg,
+    figures: dict[str, Any],
+    unlabelled: int,
+) -> None:
+    from spacer_like.learning.labels_split import preprocess_labels
+    from spacer_like.reports.evaluation import count_of, read_evaluation
+
+    numbers = read_evaluation(figures)
+    sets = preprocess_labels(message.labels.copy())
+    if unlabelled:
+        terminal.note(f"{count_of(unlabelled, 'point')} without a label left out.")
     terminal.answer(
         {
             "ok": True,
             "model": message.model_loc.display_name,
             "accuracy": result.acc,
             "runtime": result.runtime,
-            "sets": {name: message.labels[name].label_count for name in ("train", "ref", "val")},
+            "sets": {name: sets[name].label_count for name in ("train", "ref", "val")},
+            "left_out": [one.serialize() for one in result.left_out or ()],
+            "unlabelled_points": unlabelled,
             "sentence": numbers.sentence(),
             "report": figures,
         }
@@ -102,19 +125,23 @@ def _train(
 
 
 def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> TrainingTaskLabels:
-    """Labels in three sets; `shares` are those of the reference and of the validation set.
+    """All labels in three sets; `shares` are those of the reference and of the validation set.
+
+    Classes that cannot be learnt from these sets are still in them: the task leaves them out, and says so.
 
     Raises:
         SpacerInputError: an unknown split, or shares that leave nothing to learn from.
         TrainingLabelsError: labels that cannot be divided so.
     """
-    from spacer_like.learning.labels_split import SplitMode, preprocess_labels
+    from spacer_like.learning.labels_split import SplitMode, divide_labels, preprocess_labels
 
     mode = SplitMode[SPLITS[_choice(split, tuple(SPLITS), "split")]]
     if sum(shares) >= 1:
         raise SpacerInputError("The shares --reference and --validation together must leave points to learn from.")
     try:
-        return preprocess_labels(labels, split_ratios=shares, split_mode=mode)
+        sets = divide_labels(labels, shares, mode)
+        preprocess_labels(sets.copy())
+        return sets
     except TrainingLabelsError as error:
         if mode is not SplitMode.VECTORS:
             raise

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from enum import Enum
 from random import Random
+from typing import TYPE_CHECKING
 
 from spacer_like import config
 from spacer_like.data_classes import Annotation, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import TrainingLabelsError
+
+if TYPE_CHECKING:
+    from spacer_like.points.messages import LeftOutClass
 
 FEWEST_STRATIFIED = 3
 """A class with fewer annotations cannot be stratified over three sets."""
@@ -57,16 +61,26 @@ def preprocess_labels(
                 labels[name] = labels[name].filter_classes(accepted_classes)
     else:
         kept = labels_in.filter_classes(accepted_classes) if accepted_classes else labels_in
-        if split_mode is SplitMode.POINTS_STRATIFIED:
-            kept = _without_rare_classes(kept, labels_in)
-        labels = split_labels(kept, split_ratios, split_mode)
+        labels = divide_labels(kept, split_ratios, split_mode)
     _keep_shared_classes(labels)
     return labels
 
 
-def _without_rare_classes(labels: ImageLabels, counted: ImageLabels) -> ImageLabels:
-    common = {label for label, count in counted.label_count_per_class.items() if count >= FEWEST_STRATIFIED}
-    return labels if labels.classes_set <= common else labels.filter_classes(common)
+def divide_labels(labels: ImageLabels, split_ratios: tuple[float, float], split_mode: SplitMode) -> TrainingTaskLabels:
+    """All labels in three sets, as `split_labels`; those of classes too rare to be stratified go to train.
+
+    `preprocess_labels` leaves them out of the sets, as it does all that cannot be learnt.
+    """
+    counts = labels.label_count_per_class
+    rare = {label for label, count in counts.items() if count < FEWEST_STRATIFIED}
+    if split_mode is not SplitMode.POINTS_STRATIFIED or not rare:
+        return split_labels(labels, split_ratios, split_mode)
+    sets = split_labels(labels.filter_classes(set(counts) - rare), split_ratios, split_mode)
+    left = labels.filter_classes(rare)
+    for location in left:
+        there = list(sets.train[location]) if location in sets.train else list[Annotation]()
+        sets.train.add_image(location, there + left[location])
+    return sets
 
 
 def _keep_shared_classes(labels: TrainingTaskLabels) -> None:
@@ -82,6 +96,31 @@ def _keep_shared_classes(labels: TrainingTaskLabels) -> None:
             labels[name] = labels[name].filter_classes(shared)
         if labels[name].label_count == 0:
             raise TrainingLabelsError(f"After preprocessing training data, '{name}' set is empty.")
+
+
+def left_out_classes(labels: TrainingTaskLabels, kept: TrainingTaskLabels) -> list[LeftOutClass]:
+    """The classes of `labels` that `preprocess_labels` did not keep, those with most points first."""
+    from spacer_like.points.messages import LeftOutClass
+
+    known = {label for name in SET_NAMES for label in kept[name].classes_set}
+    found = []
+    for label in {label for name in SET_NAMES for label in labels[name].classes_set} - known:
+        counts: dict[str, int] = {name: labels[name].label_count_per_class[label] for name in SET_NAMES}
+        found.append(LeftOutClass(label=label, **counts, reason=_reason_to_leave_out(counts)))
+    return sorted(found, key=lambda one: (-(one.train + one.ref + one.val), str(one.label)))
+
+
+def _reason_to_leave_out(counts: Mapping[str, int]) -> str:
+    count = sum(counts.values())
+    if count < FEWEST_STRATIFIED:
+        points = "1 point" if count == 1 else f"{count} points"
+        return f"It has {points}, and each of the three sets needs one: label more points of it."
+    if lacking := [text for name, text in (("train", "training"), ("ref", "reference")) if not counts[name]]:
+        return (
+            f"None of its {count} points is in the {' or the '.join(lacking)} set: label it in more images, or divide "
+            "single points into the sets, each class in the same proportions (points-stratified)."
+        )
+    return "It is none of the classes that were asked for."
 
 
 def split_labels(

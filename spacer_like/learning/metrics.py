@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.exceptions import MessageError, MissingFieldError
@@ -90,6 +90,8 @@ class EvaluationReport:
         thresholds: what a confidence threshold would bring.
         ref_accs: accuracy on the reference set after each epoch; may be empty.
         pc_accs: accuracy of each previous classifier on the same points; may be empty.
+        left_out: classes that were labelled and not learnt: label, train, ref and val (points by set), reason. Not in
+            the JSON where there are none.
     """
 
     classes: list[LabelId]
@@ -103,9 +105,11 @@ class EvaluationReport:
     thresholds: list[ThresholdRow]
     ref_accs: list[float]
     pc_accs: list[float]
+    left_out: list[dict[str, Any]] = field(default_factory=list)
 
     def serialize(self) -> dict[str, Any]:
-        return {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        found = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        return found if self.left_out else {name: value for name, value in found.items() if name != "left_out"}
 
     @classmethod
     def deserialize(cls, data: Any) -> EvaluationReport:
@@ -118,6 +122,7 @@ class EvaluationReport:
             raise MessageError("This is not an evaluation report.")
         if data.get("format_version") != FORMAT_VERSION:
             raise MessageError(f"The evaluation report is of the format version {data.get('format_version')!r}, not 1.")
+        data = {"left_out": []} | data
         if missing := [entry.name for entry in fields(cls) if entry.name not in data]:
             raise MissingFieldError(f"The evaluation report lacks '{missing[0]}'.")
         rows = {"per_class": ClassFigures, "calibration": ConfidenceBin, "thresholds": ThresholdRow}
@@ -131,13 +136,16 @@ class EvaluationReport:
 
 
 def evaluation_report(
-    results: ValResults, ref_accs: Sequence[float] = (), pc_accs: Sequence[float] = ()
+    results: ValResults,
+    ref_accs: Sequence[float] = (),
+    pc_accs: Sequence[float] = (),
+    left_out: Sequence[dict[str, Any]] = (),
 ) -> EvaluationReport:
     """The figures of an evaluation.
 
     Args:
         results: point by point, the true class, the given one, and the confidence.
-        ref_accs, pc_accs: carried into the report as they are.
+        ref_accs, pc_accs, left_out: carried into the report as they are.
     """
     import numpy as np
 
@@ -159,6 +167,7 @@ def evaluation_report(
         thresholds=threshold_table(confidence, right),
         ref_accs=[float(share) for share in ref_accs],
         pc_accs=[float(share) for share in pc_accs],
+        left_out=list(left_out),
     )
 
 

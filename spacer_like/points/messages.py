@@ -165,6 +165,20 @@ class TrainClassifierMsg(Message):
         return self.model_copy(update={"labels": TrainingTaskLabels(ImageLabels(), ImageLabels(), ImageLabels())})
 
 
+class LeftOutClass(ReturnMessage):
+    """A class that was labelled and that the classifier does not know, with its points by set, and the reason."""
+
+    label: StrictInt | StrictStr
+    train: int
+    ref: int
+    val: int
+    reason: str
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(label="gorgonian", train=12, ref=0, val=3, reason="None of its 15 points is in the reference set.")
+
+
 class TrainClassifierReturnMsg(ReturnMessage):
     """Accuracies between 0 and 1, and seconds.
 
@@ -173,12 +187,16 @@ class TrainClassifierReturnMsg(ReturnMessage):
         pc_accs: of the previous classifiers on the same set, in the order of the request.
         ref_accs: of the uncalibrated classifier on the reference set, after each epoch.
         runtime: seconds; loading the previous classifiers is not counted.
+        left_out: classes of the labels that the classifier does not know; None: there are none.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"left_out"})
 
     acc: float
     pc_accs: list[float]
     ref_accs: list[float]
     runtime: float
+    left_out: list[LeftOutClass] | None = None
 
     @classmethod
     def example(cls) -> Self:

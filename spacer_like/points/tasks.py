@@ -67,20 +67,29 @@ def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extractio
 @task
 def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
-    from spacer_like.learning.labels_split import preprocess_labels
+    from spacer_like.learning.labels_split import left_out_classes, preprocess_labels
     from spacer_like.learning.metrics import evaluation_report
     from spacer_like.learning.model_files import load_classifier, store_classifier
     from spacer_like.storage import write_bytes
 
     labels = preprocess_labels(msg.labels.copy())
+    left_out = left_out_classes(msg.labels, labels)
+    if left_out:
+        logger.warning("The classifier will not know %s", "; ".join(f"{one.label}: {one.reason}" for one in left_out))
     previous = [load_classifier(location) for location in msg.previous_model_locs]
     trainer: ClassifierTrainer = msg.trainer
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
         classifier, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+    return_msg = return_msg.model_copy(update={"left_out": left_out or None})
     with config.log_entry_and_exit("storing classifier and val res"):
         results.store(msg.valresult_loc)
         if msg.report_loc is not None:
-            report = evaluation_report(results, ref_accs=return_msg.ref_accs, pc_accs=return_msg.pc_accs)
+            report = evaluation_report(
+                results,
+                ref_accs=return_msg.ref_accs,
+                pc_accs=return_msg.pc_accs,
+                left_out=[one.serialize() for one in left_out],
+            )
             write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
         # The classifier last: who finds it finds its results too.
         store_classifier(msg.model_loc, classifier)

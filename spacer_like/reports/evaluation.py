@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
@@ -50,6 +50,8 @@ class Evaluation:
     """Accuracy on the reference set after each epoch; may be empty."""
     previous_accuracies: list[float]
     """Accuracy of each previous model on the same points; may be empty."""
+    left_out: list[tuple[str, int, str]] = field(default_factory=list)
+    """Class, points and reason of each class that was labelled and that the model does not know."""
 
     def sentence(self, threshold: float = DEFAULT_THRESHOLD) -> str:
         """How far the machine may be trusted alone, at the threshold of the table nearest to the one asked for."""
@@ -63,6 +65,14 @@ class Evaluation:
             f"Above {self.thresholds[at]:.2f} the machine is right {percent(accuracy)} of the time "
             f"and decides {percent(coverage)} of the points."
         )
+
+    def warning(self) -> str:
+        """How many labelled classes the model does not know; empty where it knows all."""
+        if not self.left_out:
+            return ""
+        points = sum(count for _, count, _ in self.left_out)
+        classes = count_of(len(self.left_out), "labelled class", "labelled classes")
+        return f"The model does not know {classes} ({count_of(points, 'point')} left out)."
 
     def headline(self) -> str:
         return (
@@ -161,6 +171,10 @@ def _read(report: Mapping[str, Any]) -> Evaluation:
         threshold_coverage=_floats(table, "coverage"),
         epoch_accuracies=[float(share) for share in report.get("ref_accs") or []],
         previous_accuracies=[float(share) for share in report.get("pc_accs") or []],
+        left_out=[
+            (plain_text(one["label"]), sum(int(one[name]) for name in ("train", "ref", "val")), str(one["reason"]))
+            for one in report.get("left_out") or []
+        ],
     )
 
 

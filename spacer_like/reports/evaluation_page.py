@@ -67,6 +67,7 @@ def render_page(
         f'<p class="quiet">{name}</p><h1>{escape(evaluation.headline())}</h1>',
         f'<p class="sentence">{escape(evaluation.sentence(threshold))}</p>',
         _previous(evaluation),
+        _left_out(evaluation),
         _charts(evaluation),
         _class_table(evaluation),
         _mistakes(evaluation),
@@ -87,6 +88,18 @@ def _previous(evaluation: Evaluation) -> str:
         return ""
     shares = ", ".join(percent(share, 1) for share in evaluation.previous_accuracies)
     return f"<p>Previous models on the same points: {shares}.</p>"
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    if not evaluation.left_out:
+        return ""
+    rows = [
+        [escape(shorten(label, 60)), escape(plain_text(reason)), f"{count:,}"]
+        for label, count, reason in evaluation.left_out
+    ]
+    return f"<h2>Classes left out</h2><p>{escape(evaluation.warning())}</p>" + _table(
+        ["class", "why, and what to do", "points"], rows, names=2
+    )
 
 
 def _charts(evaluation: Evaluation) -> str:

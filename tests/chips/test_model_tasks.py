@@ -16,6 +16,7 @@ from spacer_like.chips.messages import LabelChipsMsg, TrainMultilabelMsg
 from spacer_like.chips.models.multilabel_file import read_model
 from spacer_like.chips.tasks import models, multilabel_storage
 from spacer_like.chips.tasks.models import label_chips, train_multilabel
+from spacer_like.cli.chip_rendering import multilabel_training
 from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
@@ -193,6 +194,14 @@ class TestLearning:
         assert {"train_loss", "validation_loss", "validation_sample_f1"} <= set(content["epochs"][0])
         with Image.open(BytesIO(read_bytes(plot))) as picture:
             assert picture.width > picture.height > 300
+
+    def test_a_label_that_no_chip_shows_is_told(self):
+        make_chips(4)
+        answer = train_multilabel(lite0(metrics_loc=DataLocation("memory", "metrics.json")))
+        assert answer.unlearned == {"railway": 0}
+        assert json.loads(read_bytes(DataLocation("memory", "metrics.json")))["unlearned"] == {"railway": 0}
+        rendered = [str(one) for one in multilabel_training(answer, "model.safetensors")]
+        assert any("No chip that was learnt from bears railway: the model cannot know it." in one for one in rendered)
 
     def test_the_same_request_gives_the_same_bytes_whatever_the_order_of_the_table(self):
         names = make_chips(4)

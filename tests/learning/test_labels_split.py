@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId, TrainingTaskLabels
+from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import TrainingLabelsError
+from spacer_like.learning.labels_split import divide_labels, left_out_classes
 from spacer_like.task_utils import SplitMode, preprocess_labels, split_labels
 
 
@@ -156,3 +158,43 @@ class TestPreprocess:
         with pytest.raises(TrainingLabelsError) as caught:
             preprocess_labels(sets)
         assert str(caught.value) == "After preprocessing training data, 'val' set is empty."
+
+
+class TestLeftOut:
+    """What cannot be learnt is said, class by class."""
+
+    @staticmethod
+    def told(sets: TrainingTaskLabels) -> dict[LabelId, tuple[tuple[int, int, int], str]]:
+        kept = preprocess_labels(sets.copy())
+        return {one.label: ((one.train, one.ref, one.val), one.reason) for one in left_out_classes(sets, kept)}
+
+    def test_nothing_where_every_class_is_known(self) -> None:
+        assert self.told(split_labels(TWENTY, (0.1, 0.1), SplitMode.POINTS_STRATIFIED)) == {}
+
+    def test_classes_that_train_or_ref_lack_by_their_points_and_the_reason(self) -> None:
+        sets = TrainingTaskLabels(
+            labels_of([1, 2, 5, 5, 5, 5]), labels_of([1, 2, 6, 6]), labels_of([1, 2, 6, 7, 7, 7, 8, 9])
+        )
+        told = self.told(sets)
+        assert {label: counts for label, (counts, _) in told.items()} == {
+            5: (4, 0, 0), 6: (0, 2, 1), 7: (0, 0, 3), 8: (0, 0, 1), 9: (0, 0, 1),
+        }  # fmt: skip
+        assert list(told) == [5, 6, 7, 8, 9]
+        assert told[5][1].startswith("None of its 4 points is in the reference set: label it in more images, or")
+        assert told[6][1].startswith("None of its 3 points is in the training set: ")
+        assert told[7][1].startswith("None of its 3 points is in the training or the reference set: ")
+        assert told[8][1] == "It has 1 point, and each of the three sets needs one: label more points of it."
+
+    @pytest.mark.parametrize("mode", SplitMode)
+    def test_all_labels_are_divided_and_those_that_are_kept_are_as_before(self, mode: SplitMode) -> None:
+        labels = labels_of(*([1, 2, 1, 2, 3] for _ in range(20)), [4, 1], [4])
+        sets = divide_labels(labels, (0.1, 0.1), mode)
+        assert sets.label_count == labels.label_count
+        kept, again = preprocess_labels(labels, split_mode=mode), preprocess_labels(sets.copy())
+        assert [points_of(kept[name]) for name in SET_NAMES] == [points_of(again[name]) for name in SET_NAMES]
+
+    def test_a_class_too_rare_to_be_stratified_is_told(self) -> None:
+        sets = divide_labels(labels_of([1, 2] * 30, [9, 9]), (0.1, 0.1), SplitMode.POINTS_STRATIFIED)
+        assert self.told(sets) == {
+            9: ((2, 0, 0), "It has 2 points, and each of the three sets needs one: label more points of it.")
+        }

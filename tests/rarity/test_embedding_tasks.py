@@ -148,6 +148,8 @@ def test_labels_and_embeddings_are_of_every_image_in_the_order_of_the_tokens():
         training(nbr_epochs=2, layers=[6, 5], labels_loc=at("l.npz"), embeddings_loc=at("e/e.npz"))
     )
     assert answer.n_train + answer.n_held_out == 35
+    # Token 36 has no number, and 37 to 39 no row; the image of 7 cannot be decoded.
+    assert (answer.n_without_rarity, answer.n_without_image) == (4, 1)
     assert [one.name for one in answer.unreadable] == ["7"]
     labels = from_npz(read_bytes(at("l.npz")), "l")
     embeddings = from_npz(read_bytes(at("e/e.npz")), "e")

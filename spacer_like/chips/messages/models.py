@@ -124,7 +124,11 @@ class TrainMultilabelReturnMsg(ReturnMessage):
         majority_sample_f1: of always giving those labels that most training chips bear, on the validation set.
         epochs: that were run in all; resumed_from: the epoch after which a snapshot was taken up, or 0.
         missing: chips of the table of which there is no image.
+        unlearned: labels that no chip of the training set bears, and that the model cannot know, with the number of
+            validation chips that bear them; None: there are none.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned"})
 
     n_train: int
     n_validation: int
@@ -141,6 +145,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
     missing: list[str]
     unreadable: list[UnreadableChip]
     runtime: float
+    unlearned: dict[str, int] | None = None
 
     @classmethod
     def example(cls) -> Self:

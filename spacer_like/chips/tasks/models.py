@@ -111,6 +111,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         missing=missing,
         unreadable=unreadable,
         runtime=time.perf_counter() - start,
+        unlearned=evaluation.unlearned or None,
     )
 
 
@@ -164,6 +165,11 @@ class _Evaluation:
     threshold_figures: MultilabelFigures
     majority_sample_f1: float
     counts: dict[str, int]
+
+    @property
+    def unlearned(self) -> dict[str, int]:
+        """Labels that no training chip bears, with the number of validation chips that do."""
+        return {label: self.figures.support[label] for label, count in self.train_figures.support.items() if not count}
 
     def metrics(self, trained: Trained) -> dict[str, Any]:
         """What the model's file says."""
@@ -344,6 +350,7 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
             labels=list(model.labels),
             thresholds=model.thresholds.tolist(),
             majority_sample_f1=evaluation.majority_sample_f1,
+            unlearned=evaluation.unlearned,
             **evaluation.counts,
         )
         write_bytes(msg.metrics_loc, report)

@@ -69,7 +69,11 @@ class TrainRarityClassifierReturnMsg(ReturnMessage):
         majority_accuracy: of always saying the most frequent decile, on the held-out tokens.
         mean_absolute_error: deciles that the answer is off, on the held-out tokens.
         spearman: of the expected decile and rarityScore there; None where either is constant.
+        n_without_rarity: images without a rarityScore, which nothing is learnt from; n_without_image: tokens of the
+            metadata that have a rarityScore and no image.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"n_without_rarity", "n_without_image"})
 
     collection_id: str
     n_train: int
@@ -83,6 +87,8 @@ class TrainRarityClassifierReturnMsg(ReturnMessage):
     epochs: int
     unreadable: Unreadables
     runtime: float
+    n_without_rarity: int | None = None
+    n_without_image: int | None = None
 
     @classmethod
     def example(cls) -> Self:

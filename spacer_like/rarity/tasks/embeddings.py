@@ -87,6 +87,8 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
         epochs=epochs,
         unreadable=unreadable,
         runtime=time.perf_counter() - start,
+        n_without_rarity=int(np.isnan(rarity).sum()),
+        n_without_image=len({token for token, score in rarity_of.items() if not np.isnan(score)}.difference(tokens)),
         **metrics,
     )
 
