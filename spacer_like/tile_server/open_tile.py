@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from spacer_like.chips.cutting.cog import JPEG, Cog, read_cog
 from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
+from spacer_like.chips.cutting.gdal_reading import told
 from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
-from spacer_like.exceptions import SpacerError, TileError
+from spacer_like.exceptions import TileError
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE
 from spacer_like.tile_server.remote_file import RemoteFile
@@ -211,15 +210,13 @@ class OpenTile:
     def _own_errors(self) -> Iterator[None]:
         self._shared.forget_error()
         try:
-            yield
-        except (RasterioError, CPLE_BaseError, ValueError, IndexError, OverflowError) as error:
-            if isinstance(error, SpacerError):
-                raise
+            with told(self.loc.display_name):
+                yield
+        except TileError as error:
             # GDAL knows only that reading failed.
             if self._shared.error is not None:
                 raise self._shared.error from error
-            text = " ".join(str(error).split())[:300]
-            raise TileError(f"The tile '{self.loc.display_name}' cannot be read: {text}") from error
+            raise
 
 
 def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
 from spacer_like.chips.cutting.placement import outside
 from spacer_like.chips.grid import PIXEL, TILE_PIXELS, Cell
-from spacer_like.exceptions import MissingExtraError, TileError
+from spacer_like.exceptions import MissingExtraError, SpacerError, TileError, reason_of
 
 _SETTINGS = {
     **GDAL_OPTIONS,
@@ -20,6 +20,8 @@ _SETTINGS = {
     "GDAL_CACHEMAX": 64,
     "GDAL_NUM_THREADS": 1,
 }
+# Of a place in any zone's projection, in metres; GDAL would take minutes to look for pixels beyond.
+_FARTHEST = 1e8
 
 
 @contextmanager
@@ -50,14 +52,14 @@ def opened(source: str | BinaryIO, name: str, cell: Cell | None = None) -> Itera
 
 @contextmanager
 def told(name: str) -> Iterator[None]:
-    """What GDAL says of a tile, as one of our errors."""
-    from rasterio.errors import RasterioError
-
+    """Convert whatever GDAL and rasterio raise for a tile: the errors of GDAL itself have no public class."""
     try:
         yield
-    except RasterioError as error:
-        reason = str(error.__cause__ or error).splitlines() or [""]
-        raise TileError(f"The tile '{name}' cannot be read: {reason[0].rstrip('.')}.") from None
+    except SpacerError:
+        raise
+    except Exception as error:
+        # What rasterio raises often says no more than that GDAL had a reason.
+        raise TileError(f"The tile '{name}' cannot be read: {reason_of(error.__cause__ or error)}.") from error
 
 
 def _resampled(dataset: Any, name: str, cell: Cell) -> Any:
@@ -70,8 +72,11 @@ def _resampled(dataset: Any, name: str, cell: Cell) -> Any:
     if dataset.crs is None or dataset.transform.is_identity:
         raise TileError(f"The tile '{name}' does not say where it lies.")
     west, south, east, north = cell.bounds
-    with told(name):
+    with _told_of_place(name, cell):
         found = transform_bounds(dataset.crs, f"EPSG:{cell.epsg}", *dataset.bounds)
+    if not all(abs(place) < _FARTHEST for place in found):
+        raise TileError(f"The tile '{name}' lies nowhere on earth: its bounds are {found} in EPSG:{cell.epsg}.")
+    with told(name):
         if not (found[0] < east and found[2] > west and found[1] < north and found[3] > south):
             raise outside(name, cell)
         return WarpedVRT(
@@ -84,6 +89,18 @@ def _resampled(dataset: Any, name: str, cell: Cell) -> Any:
             add_alpha=dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp,
             warp_mem_limit=64,
         )
+
+
+@contextmanager
+def _told_of_place(name: str, cell: Cell) -> Iterator[None]:
+    try:
+        yield
+    # Names the projection in full, which is a page of text.
+    except Exception as error:
+        raise TileError(
+            f"The tile '{name}' is in a projection that has no way to EPSG:{cell.epsg}, that of its cell: store it in "
+            "one that says where on earth it lies."
+        ) from error
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from spacer_like.chips.messages.tiles import (
 )
 from spacer_like.chips.tree import TilePath, below, find_tiles
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError
+from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError, reason_of
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import exists, open_file, storage_factory, write_bytes
@@ -124,6 +124,10 @@ def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
             passing = error
         except SpacerInputError as error:
             failed.append(FailedTile(tile=name, reason=str(error)))
+        # Whatever a library makes of one tile, the others are cut.
+        except Exception as error:
+            logger.exception("The tile '%s' cannot be cut.", name)
+            failed.append(FailedTile(tile=name, reason=f"The tile '{name}' cannot be cut: {reason_of(error)}."))
         report("tiles", ended, len(messages))
     if passing is not None:
         raise passing
