@@ -221,6 +221,11 @@ def visible(text: str, keep: str = "") -> str:
     return text.translate({code: shown for code, shown in _VISIBLE.items() if chr(code) not in keep})
 
 
+def class_of(error: BaseException) -> str:
+    """The dotted name of an error's class, as it travels in messages."""
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
 def sentence_of(error: BaseException) -> str:
     """What an error says; where it says nothing, what its class means. Never empty."""
     try:
@@ -262,6 +267,9 @@ def damage_as(error_class: type[SpacerInputError], name: str, sentence: str) -> 
             raise
         kind = type(error) if isinstance(error, error_class | DataLimitError) else error_class
         raise kind(f"{name}: {error}") from error
+    except ImportError:
+        # A package that does not load is no fault of the file.
+        raise
     except Exception as error:
         begin = sentence if name in sentence else f"{name}: {sentence}"
         raise error_class(f"{begin}: {reason_of(error)}.") from error

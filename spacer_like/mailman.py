@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
-from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError
+from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError, class_of, sentence_of
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
 from spacer_like.progress import report
@@ -113,8 +113,8 @@ class _Run:
             self.first_traceback = self.first_traceback or text
             return TaskOutcome(
                 status="failed",
-                error_class=f"{type(error).__module__}.{type(error).__qualname__}",
-                error_message=str(error),
+                error_class=class_of(error),
+                error_message=sentence_of(error),
                 transient=is_transient(error),
             )
 

@@ -261,7 +261,7 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
             raise DataNotFoundError(
                 f"There are no chips in '{chips_loc.display_name}': neither files ending in .jpg nor manifests."
             )
-    _add_manifests(places, manifests)
+    unreadable += _add_manifests(places, manifests)
     return ChipSource(chips_loc.display_name, places, unreadable)
 
 
@@ -286,13 +286,18 @@ def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataL
     return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
 
 
-def read_manifests(manifests: Sequence[DataLocation]) -> Iterator[tuple[DataLocation, Manifest]]:
+def read_manifests(
+    manifests: Sequence[DataLocation], unreadable: list[UnreadableChip]
+) -> Iterator[tuple[DataLocation, Manifest]]:
     """Manifests with their locations, in their order, many read at once.
 
     A table that is no manifest is passed over where it is one of several.
 
+    Args:
+        unreadable: malformed manifests are appended to it where there are several.
+
     Raises:
-        TableError: a manifest that is malformed.
+        TableError: the only manifest is malformed.
         SpacerError: errors of the storage.
     """
     from spacer_like.chips.cutting.manifest import FORMAT, read_manifest
@@ -307,7 +312,14 @@ def read_manifests(manifests: Sequence[DataLocation]) -> Iterator[tuple[DataLoca
             if len(manifests) > 1 and FORMAT.encode() not in data:
                 logger.warning("'%s' is no manifest of chips, and is passed over", loc.display_name)
                 continue
-            yield loc, read_manifest(data, loc.display_name)
+            try:
+                manifest = read_manifest(data, loc.display_name)
+            except TableError as error:
+                if len(manifests) == 1:
+                    raise
+                unreadable.append(_unreadable(loc.display_name, str(error)))
+                continue
+            yield loc, manifest
 
 
 def _manifest_bytes(loc: DataLocation) -> bytes:
@@ -337,9 +349,10 @@ def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> 
     return unreadable
 
 
-def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> None:
-    """Add the chips of manifests that there are no image files of."""
-    for loc, manifest in read_manifests(manifests):
+def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> list[UnreadableChip]:
+    """Add the chips of manifests that there are no image files of; returns the malformed ones of several."""
+    unreadable: list[UnreadableChip] = []
+    for loc, manifest in read_manifests(manifests, unreadable):
         header = manifest.header
         made = manifest.made()
         if not len(made):
@@ -361,6 +374,7 @@ def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> Non
             if offset is None or not 0 < length <= MOST_CHIP_BYTES:
                 raise TableError(f"The manifest '{loc.display_name}' does not say where in the tile chip '{name}' is.")
             places.add_block(name, len(places.tiles) - 1, offset, length)
+    return unreadable
 
 
 def _unreadable(name: str, reason: str) -> UnreadableChip:

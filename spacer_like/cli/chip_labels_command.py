@@ -66,6 +66,12 @@ def fetch_labels(
         for zone, result in zip(by_zone, answers.results, strict=True)
         if result is not None
     ]
+    refused = [
+        {"name": cell["cell"], "class": None, "message": f"{cell['cell']}: {cell['reason']}"}
+        for zone in zones
+        for cell in zone["failed"]
+    ]
+    answers = answers.with_failures(refused, terminal)
     terminal.answer({"ok": not answers.failures, "zones": zones, "failures": answers.failures})
     terminal.show(*fetched_labels(zones, tiles))
     return int(answers.exit_code)
@@ -121,8 +127,7 @@ def label_table(
         records_locs=places(records),
         partial_data=partial,
     )
-    run_and_show(message, index, json_mode, lambda result: label_counts(result, out))
-    return 0
+    return run_and_show(message, index, json_mode, lambda result: label_counts(result, out))
 
 
 def plot_labels(
@@ -148,5 +153,4 @@ def plot_labels(
         map_loc=place(map),
         label=label,
     )
-    run_and_show(message, table, json_mode, lambda result: plotted(result, chosen))
-    return 0
+    return run_and_show(message, table, json_mode, lambda result: plotted(result, chosen))

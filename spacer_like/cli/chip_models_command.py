@@ -79,8 +79,7 @@ def train(
         metrics_loc=place(metrics),
         plot_loc=place(plot),
     )
-    run_and_show(message, table, json_mode, lambda result: multilabel_training(result, model))
-    return 0
+    return run_and_show(message, table, json_mode, lambda result: multilabel_training(result, model))
 
 
 def _threshold(text: str) -> float | str:
@@ -115,8 +114,7 @@ def label(
         given_locs=places(given),
         extractor=extractor(extractor_name, weights),
     )
-    run_and_show(message, chips, json_mode, lambda result: labelled_chips(result, out))
-    return 0
+    return run_and_show(message, chips, json_mode, lambda result: labelled_chips(result, out))
 
 
 def encode(
@@ -138,8 +136,7 @@ def encode(
         extractor=extractor(extractor_name or (None if model else "lite0"), weights),
         model_loc=place(model),
     )
-    run_and_show(message, chips, json_mode, lambda result: encoded(result, out))
-    return 0
+    return run_and_show(message, chips, json_mode, lambda result: encoded(result, out))
 
 
 def index(
@@ -160,8 +157,7 @@ def index(
         kind=kind,  # type: ignore[arg-type]
         n_lists=lists,
     )
-    run_and_show(message, out, json_mode, lambda result: indexed(result, out))
-    return 0
+    return run_and_show(message, out, json_mode, lambda result: indexed(result, out))
 
 
 def similar(
@@ -202,5 +198,4 @@ def similar(
         contact_sheet_loc=place(sheet),
         results_locs=places(out),
     )
-    run_and_show(message, query, json_mode, lambda result: similar_chips(result, sheet))
-    return 0
+    return run_and_show(message, query, json_mode, lambda result: similar_chips(result, sheet))

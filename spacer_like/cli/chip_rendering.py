@@ -88,6 +88,10 @@ def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
         few = ", ".join(result.cells_without_map[:3]) + (", …" if len(result.cells_without_map) > 3 else "")
         cells = count_of(len(result.cells_without_map), "cell")
         shown.append(Text(f"No map of {cells}, whose chips are left out: {few}", style="yellow"))
+    if result.damaged_maps:
+        first = result.damaged_maps[0]
+        cells = count_of(len(result.damaged_maps), "cell")
+        shown.append(Text(f"The map of {cells} is damaged, whose chips are left out: {first.reason}", style="yellow"))
     without = f"{result.n_without_label:,} of {count_of(result.n_chips, 'chip')} bear no label."
     return [*shown, Text(without), Text(f"Table: {path}")]
 

@@ -62,21 +62,28 @@ def extractor(kind: str | None, weights: str | None) -> dict[str, Any] | None:
     return None if kind is None else extractor_described(kind, weights, None)
 
 
-def run_and_show(
-    message: Message, name: str, json_mode: bool, shown: Callable[[Any], Sequence[RenderableType]]
-) -> ReturnMessage:
+PARTIAL_FAILURES = ("unreadable", "failed", "damaged_maps")
+"""Fields of answers that name the files and cells that could not be worked on, beside which the others were."""
+
+
+def run_and_show(message: Message, name: str, json_mode: bool, shown: Callable[[Any], Sequence[RenderableType]]) -> int:
     """Run one request, and write its answer for people or as JSON.
+
+    Returns:
+        The exit code: that of a failure where a part of what was asked for could not be done.
 
     Raises:
         JobFailedError: it did not succeed.
     """
     from spacer_like.cli.running import run_for_answers
+    from spacer_like.mailman import ExitCode
     from spacer_like.messages import JobMsg
 
     terminal = Terminal(json_mode=json_mode)
     answers = run_for_answers(JobMsg(task_name=message.task, tasks=[message]), terminal, [name])
     result: ReturnMessage = answers.results[0]
-    terminal.answer({"ok": True, **result.serialize()})
+    is_whole = not any(getattr(result, part, ()) for part in PARTIAL_FAILURES)
+    terminal.answer({"ok": is_whole, **result.serialize()})
     if not json_mode:
         terminal.show(*shown(result))
-    return result
+    return int(answers.exit_code if is_whole else ExitCode.PERMANENT_FAILURE)

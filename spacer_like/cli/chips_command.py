@@ -88,8 +88,7 @@ def nodata(
     from spacer_like.cli.locations import location
 
     message = IndexNodataMsg(chips_loc=location(chips), index_loc=location(out), threshold=threshold)
-    run_and_show(message, chips, json_mode, lambda result: nodata_classes(result, out))
-    return 0
+    return run_and_show(message, chips, json_mode, lambda result: nodata_classes(result, out))
 
 
 def locate(
@@ -102,5 +101,4 @@ def locate(
     from spacer_like.cli.chip_rendering import located
     from spacer_like.cli.locations import location
 
-    run_and_show(LocateChipMsg(chip=chip, ard_loc=location(tiles)), chip, json_mode, located)
-    return 0
+    return run_and_show(LocateChipMsg(chip=chip, ard_loc=location(tiles)), chip, json_mode, located)

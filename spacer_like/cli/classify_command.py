@@ -13,13 +13,13 @@ from spacer_like.cli import options
 from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import SpacerInputError
+from spacer_like.exceptions import SpacerError, SpacerInputError
 from spacer_like.overwriting import Place, places
 
 if TYPE_CHECKING:
     from spacer_like.cli.point_files import PointTable
     from spacer_like.cli.point_jobs import ImagePoints
-    from spacer_like.cli.running import Answers
+    from spacer_like.cli.running import Answers, Failure
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp")
 HEADING = ("image", "row", "col", "label", "score", "decided")
@@ -58,6 +58,11 @@ def classify(
     table, sampled = options.table(points), options.sampling(grid, random, seed)
     _check_output(out)
     used = places({"--out": options.optional(out)}, {"--points": options.source(points)})
+    if annotate is not None:
+        from spacer_like.drawing.figures import check_drawing
+
+        check_drawing()
+    pictures: dict[str, DataLocation] = {}
     if inputs and all(map(is_feature_file, inputs)):
         if sampled or annotate:
             raise SpacerInputError(
@@ -68,13 +73,15 @@ def classify(
     else:
         from spacer_like.cli.point_jobs import images_with_points
 
-        found = images_with_points(inputs or [], table, points, sampled)
+        found, unsampled = images_with_points(inputs or [], table, points, sampled)
         described = extractor_described(extractor, weights, definition)
-        pictures = _pictures(found, annotate)
+        pictures = _pictures(found, annotate, is_one=len(found) + len(unsampled) == 1)
         used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]
-        classified, answers = _classify_images(found, described, model_loc, terminal, used)
-        _annotate(found, classified, pictures, threshold)
+        classified, answers = _classify_images(found, described, model_loc, terminal, used, unsampled)
+    # The numbers first: a picture that cannot be drawn is no reason to lose them.
     _write(classified, out, threshold)
+    if pictures:
+        answers = answers.with_failures(_annotate(found, classified, pictures, threshold), terminal)
     terminal.answer({"ok": not answers.failures, "images": classified, "failures": answers.failures})
     if not json_mode:
         from spacer_like.cli.rendering import cover
@@ -94,12 +101,13 @@ def _classify_images(
     model: DataLocation,
     terminal: Terminal,
     used: Sequence[Place],
+    unsampled: list[Failure],
 ) -> tuple[list[dict[str, Any]], Answers]:
     from spacer_like.cli.point_jobs import classify_job
     from spacer_like.cli.running import run_for_answers
 
     names = [one.name for one in found]
-    answers = run_for_answers(classify_job(found, extractor, model), terminal, names, used)
+    answers = run_for_answers(classify_job(found, extractor, model), terminal, names, used, unsampled)
     truths = [one.truth for one in found]
     return _classified(names, answers, truths), answers
 
@@ -157,28 +165,33 @@ def _write(classified: list[dict[str, Any]], out: str | None, threshold: float) 
     write_bytes(location(out), data)
 
 
-def _pictures(found: list[ImagePoints], annotate: str | None) -> dict[str, DataLocation]:
+def _pictures(found: list[ImagePoints], annotate: str | None, is_one: bool) -> dict[str, DataLocation]:
     """Where each image is drawn, by its name: the file, or, of several images, in the folder that `annotate` names."""
     if annotate is None:
         return {}
     from spacer_like.cli.locations import inside, name_inside
 
     target = location(annotate)
-    if len(found) == 1 and target.filename.lower().endswith(PICTURE_ENDINGS):
+    if is_one and target.filename.lower().endswith(PICTURE_ENDINGS):
         return {found[0].name: target}
     return {one.name: inside(target, f"{name_inside(one.name)}.png") for one in found}
 
 
 def _annotate(
     found: list[ImagePoints], classified: list[dict[str, Any]], pictures: dict[str, DataLocation], threshold: float
-) -> None:
-    if not pictures:
-        return
+) -> list[Failure]:
+    """Draw each classified image; returns those that could not be drawn."""
+    from spacer_like.cli.running import failure_of
     from spacer_like.images.decode import load_image
     from spacer_like.reports import annotated_picture
 
+    failures = []
     by_name = {one.name: one for one in found}
     for image in classified:
         one, target = by_name[image["image"]], pictures[image["image"]]
         points = [(point["row"], point["col"], point["label"], point["score"]) for point in image["points"]]
-        annotated_picture(load_image(one.image), points, target, truth=one.truth, threshold=threshold)
+        try:
+            annotated_picture(load_image(one.image), points, target, truth=one.truth, threshold=threshold)
+        except SpacerError as error:
+            failures.append(failure_of(one.name, error))
+    return failures

@@ -41,11 +41,12 @@ def extract(
     terminal = Terminal(json_mode=json_mode)
     described = extractor_described(extractor, weights, definition)
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
-    found = images_with_points(images or [], options.table(points), points, options.sampling(grid, random, seed))
+    sampled = options.sampling(grid, random, seed)
+    found, failures = images_with_points(images or [], options.table(points), points, sampled)
     job = extract_job(found, described, folder)
     points_loc = options.optional(points_out)
     used = places({"--points-out": points_loc}, {"--points": options.source(points)})
-    answers = run_for_answers(job, terminal, [one.name for one in found], used)
+    answers = run_for_answers(job, terminal, [one.name for one in found], used, failures)
     if points_loc is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
         write_bytes(points_loc, csv_bytes(("image", "row", "col"), rows))

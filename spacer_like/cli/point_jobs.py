@@ -10,9 +10,11 @@ from typing import Any
 
 from spacer_like.cli.locations import images_named, inside, is_relative, location, name_inside
 from spacer_like.cli.point_files import Point, PointTable
+from spacer_like.cli.running import Failure, failure_of, nothing_done
 from spacer_like.cli.sampling import grid_points, parse_grid, random_points
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
 
 FEATURE_ENDING = ".features"
@@ -44,6 +46,11 @@ class Sampling:
     random: int | None = None
     seed: int = 0
 
+    def check(self) -> None:
+        """Refuse, before any image is opened, what fits none."""
+        if self.grid is not None:
+            parse_grid(self.grid)
+
     def points(self, name: str, image: DataLocation) -> list[Point]:
         from spacer_like.images.decode import load_image
 
@@ -58,20 +65,30 @@ class Sampling:
 
 def images_with_points(
     arguments: list[str], table: PointTable | None, table_source: str | None, sampling: Sampling | None
-) -> list[ImagePoints]:
-    """The images to work on, each with its points, from the table or by sampling.
+) -> tuple[list[ImagePoints], list[Failure]]:
+    """The images to work on, each with its points, from the table or by sampling; and those that cannot be sampled.
 
     Without arguments, the table's images: relative names are looked for beside the table, then in the working folder.
 
     Raises:
         SpacerInputError: neither a table nor a sampling, or both; an image without points; two of one name.
+        JobFailedError: none of the images can be sampled.
     """
+    failures: list[Failure] = []
     if table is not None and sampling is not None:
         raise SpacerInputError("Choose between --points and --grid or --random.")
     if sampling is not None:
         if not arguments:
             raise SpacerInputError("Name at least one image or folder of images.")
-        found = [ImagePoints(name, image, sampling.points(name, image)) for name, image in images_named(arguments)]
+        sampling.check()
+        found = []
+        for name, image in images_named(arguments):
+            try:
+                found.append(ImagePoints(name, image, sampling.points(name, image)))
+            except SpacerInputError as error:
+                failures.append(failure_of(name, error))
+        if not found:
+            raise nothing_done(failures, ExitCode.PERMANENT_FAILURE)
     elif table is not None and arguments:
         found = [_with_table_points(name, image, argument, table) for argument, name, image in _named(arguments)]
     elif table is not None:
@@ -80,7 +97,7 @@ def images_with_points(
         raise SpacerInputError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
     if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
         raise SpacerInputError(f"Two images are named '{twice[0]}': name their folder instead of the images.")
-    return found
+    return found, failures
 
 
 def _named(arguments: list[str]) -> list[tuple[str, str, DataLocation]]:

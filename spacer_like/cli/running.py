@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spacer_like.exceptions import SpacerError
+from spacer_like.exceptions import SpacerError, class_of, sentence_of
 from spacer_like.mailman import ExitCode, JobEnd, run_job
 from spacer_like.progress import listening
 
@@ -50,14 +50,25 @@ class JobFailedError(SpacerError):
         self.exit_code = exit_code
 
 
+Failure = dict[str, Any]
+"""The name of what failed, the class of its error (None where it was not tried), and the sentence."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What came of each task of a job: its return message, or None where it failed or was not run."""
 
     results: list[Any]
-    failures: list[dict[str, Any]]
-    """The name, error class and sentence of each task without a result."""
+    failures: list[Failure]
+    """Of each task without a result, and of what failed before it could become a task."""
     exit_code: ExitCode
+
+    def with_failures(self, failures: Sequence[Failure], terminal: Terminal) -> Answers:
+        """These with failures after the job, which are complained about."""
+        for failure in failures:
+            terminal.complain(failure["message"])
+        code = ExitCode.PERMANENT_FAILURE if failures and self.exit_code is ExitCode.DONE else self.exit_code
+        return Answers(self.results, [*self.failures, *failures], code)
 
 
 def run_with_progress(job: JobMsg, terminal: Terminal, places: Sequence[Place] = ()) -> JobEnd:
@@ -67,14 +78,19 @@ def run_with_progress(job: JobMsg, terminal: Terminal, places: Sequence[Place] =
         return run_job(job, places)
 
 
-def run_for_answers(job: JobMsg, terminal: Terminal, names: list[str], places: Sequence[Place] = ()) -> Answers:
+def run_for_answers(
+    job: JobMsg, terminal: Terminal, names: list[str], places: Sequence[Place] = (), before: Sequence[Failure] = ()
+) -> Answers:
     """Run a job whose tasks bear `names`, and complain about each that fails; `places` as in `run_job`.
+
+    Args:
+        before: what failed before it could become a task.
 
     Raises:
         JobFailedError: no task succeeded.
     """
     end = run_with_progress(job, terminal, places)
-    failures: list[dict[str, Any]] = [
+    failures: list[Failure] = [
         {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message)}
         for name, one in zip(names, end.outcomes, strict=False)
         if one.status == "failed"
@@ -85,12 +101,26 @@ def run_for_answers(job: JobMsg, terminal: Terminal, names: list[str], places: S
         failures += [{"name": name, "class": None, "message": f"{name}: interrupted by SIGTERM."} for name in unrun]
     elif unrun:
         failures += [{"name": name, "class": None, "message": f"{name}: not tried any more."} for name in unrun]
+    failures = [*before, *failures]
+    exit_code = end.exit_code
+    if before and exit_code is ExitCode.DONE:
+        exit_code = ExitCode.PERMANENT_FAILURE
     if not any(result is not None for result in results):
-        more = f" None of the {len(names)} tasks succeeded." if len(names) > 1 else ""
-        raise JobFailedError(failures[0]["message"] + more, failures[0]["class"], end.exit_code)
+        raise nothing_done(failures, exit_code)
     for failure in failures:
         terminal.complain(failure["message"])
-    return Answers(results, failures, end.exit_code)
+    return Answers(results, failures, exit_code)
+
+
+def failure_of(name: str, error: BaseException) -> Failure:
+    """What failed, and why."""
+    return {"name": name, "class": class_of(error), "message": _sentence(name, sentence_of(error))}
+
+
+def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedError:
+    """The error of a command of which everything failed."""
+    more = f" None of the {len(failures)} tasks succeeded." if len(failures) > 1 else ""
+    return JobFailedError(failures[0]["message"] + more, failures[0]["class"], exit_code)
 
 
 def _sentence(name: str, message: str | None) -> str:

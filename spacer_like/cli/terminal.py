@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from spacer_like.exceptions import visible
+from spacer_like.exceptions import class_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -63,7 +63,7 @@ class Terminal:
     ) -> None:
         """Say in one red sentence why the command fails; as JSON too where that was asked for."""
         if error is not None and error_class is None:
-            error_class = f"{type(error).__module__}.{type(error).__qualname__}"
+            error_class = class_of(error)
         if error is not None and self.debug:
             traceback.print_exception(error, file=sys.stderr)
         text = " ".join(sentence.split())

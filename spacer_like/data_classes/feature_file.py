@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"PK"
 MEMBERS = ("meta", "rows", "cols", "feat")
+_OWN_COMMENT = b'{"extractor_id"'
 # Far above what deflating makes of real features, whose numbers are half zeros at the most.
 _FREE_BYTES, _MOST_RATIO = 2**26, 100
 
@@ -107,6 +108,8 @@ def _extractor_id(comment: bytes) -> str | None:
     try:
         found = json.loads(comment)["extractor_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
+        if comment.startswith(_OWN_COMMENT):
+            raise FeatureFileError("it ends in the middle of the extractor's id.") from None
         return None
     return found if isinstance(found, str) else None
 

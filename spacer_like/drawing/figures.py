@@ -45,19 +45,21 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def check_drawing(*locations: DataLocation) -> None:
+    """Refuse, before a long work begins, pictures that could not be drawn at its end.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        SpacerInputError: a name's ending is none of `FORMATS`.
+    """
+    for location in locations:
+        check_ending(location)
+    new_figure(1, 1)
+
+
 def as_location(path: Destination) -> DataLocation:
     """A path as the place it names on the file system; a location stays itself."""
     return path if isinstance(path, DataLocation) else DataLocation("filesystem", fspath(path))
-
-
-def picture_format(location: DataLocation) -> str:
-    """The format that a picture's name tells by its ending; one that is none of `FORMATS` is a `SpacerInputError`."""
-    ending = PurePosixPath(location.filename).suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        raise SpacerInputError(
-            f"A picture's name must end in one of {', '.join(FORMATS)}, and '{location.key}' does not."
-        )
-    return ending
 
 
 def check_ending(location: DataLocation) -> str:
@@ -81,7 +83,7 @@ def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
         SpacerInputError: the ending is none of `FORMATS`.
     """
     location = as_location(path)
-    ending = picture_format(location)
+    ending = check_ending(location)
     from spacer_like.storage import write_bytes
 
     stream = BytesIO()

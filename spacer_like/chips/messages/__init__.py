@@ -3,6 +3,7 @@
 from spacer_like.chips.messages.labels import (
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
+    FailedCell,
     FetchedCell,
     FetchLabelsMsg,
     FetchLabelsReturnMsg,
@@ -49,6 +50,7 @@ __all__ = [
     "ChipsFolderReturnMsg",
     "EncodeChipsMsg",
     "EncodeChipsReturnMsg",
+    "FailedCell",
     "FailedTile",
     "FetchLabelsMsg",
     "FetchLabelsReturnMsg",

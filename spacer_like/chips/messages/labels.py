@@ -57,11 +57,19 @@ class FetchedCell(ReturnMessage):
     attempts: int
 
 
+class FailedCell(ReturnMessage):
+    """A cell whose map could not be had, with the reason."""
+
+    cell: str
+    reason: str
+
+
 class FetchLabelsReturnMsg(ReturnMessage):
-    """The cells that were fetched, and those that were there before."""
+    """The cells that were fetched, those that were there before, and those that cannot be had."""
 
     fetched: list[FetchedCell]
     skipped: list[str]
+    failed: list[FailedCell] = Field(default_factory=list)
     runtime: float
 
     @classmethod
@@ -110,6 +118,7 @@ class BuildLabelTableReturnMsg(ReturnMessage):
     Fields:
         n_chips: its rows; n_without_label: rows with no 1 in them; counts: rows with a 1, by label.
         cells_without_map: cells ``Z<zone>-<quadkey>`` of which there is no ``osm_data.json``: their chips are left out.
+        damaged_maps: cells whose ``osm_data.json`` is damaged: their chips are left out too.
         n_elements: elements that bear a label; n_without_geometry: those of them that have no usable geometry.
     """
 
@@ -117,6 +126,7 @@ class BuildLabelTableReturnMsg(ReturnMessage):
     n_without_label: int
     counts: dict[str, int]
     cells_without_map: list[str]
+    damaged_maps: list[FailedCell] = Field(default_factory=list)
     n_elements: int
     n_without_geometry: int
     runtime: float

@@ -20,7 +20,7 @@ from spacer_like.chips.tree import Tile, tiles_of
 from spacer_like.config import settings
 from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, SpacerError, SpacerInputError, TileError
+from spacer_like.exceptions import DataNotFoundError, SpacerError, SpacerInputError, TableError, TileError
 from spacer_like.images.square import decoded
 from spacer_like.overwriting import task
 from spacer_like.progress import report
@@ -50,23 +50,26 @@ def index_nodata(msg: IndexNodataMsg) -> IndexNodataReturnMsg:
     """
     start = time.perf_counter()
     if msg.chips_loc.filename.lower().endswith(MANIFEST_ENDING):
-        classes = dict(_classes_of_manifests([msg.chips_loc]))
         unreadable: list[UnreadableChip] = []
+        classes = dict(_classes_of_manifests([msg.chips_loc], unreadable))
         exact = True
     else:
         files, manifests = find_files(msg.chips_loc)
-        classes = dict(_classes_of_manifests(manifests))
+        unreadable = []
+        classes = dict(_classes_of_manifests(manifests, unreadable))
         foreign = [loc for loc in files if loc.key.rpartition("/")[2] not in classes]
+        if not classes and not foreign and unreadable:
+            raise TableError(unreadable[0].reason)
         if not classes and not foreign:
             raise DataNotFoundError(
                 f"There are no chips in '{msg.chips_loc.display_name}': neither manifests nor files ending in .jpg."
             )
         exact = not foreign
-        unreadable = []
         if foreign:
             with chips_in(msg.chips_loc, foreign) as source:
-                found, unreadable = _classes_of_pixels(source, msg.threshold)
+                found, no_images = _classes_of_pixels(source, msg.threshold)
             classes |= found
+            unreadable += no_images
     index = NodataIndex.of(classes.items())
     write_bytes(msg.index_loc, index.to_json())
     return IndexNodataReturnMsg(
@@ -116,8 +119,8 @@ def locate_chip(msg: LocateChipMsg) -> LocateChipReturnMsg:
     )
 
 
-def _classes_of_manifests(manifests: list[DataLocation]) -> Iterator[tuple[str, str]]:
-    for ended, (_, manifest) in enumerate(read_manifests(manifests), 1):
+def _classes_of_manifests(manifests: list[DataLocation], unreadable: list[UnreadableChip]) -> Iterator[tuple[str, str]]:
+    for ended, (_, manifest) in enumerate(read_manifests(manifests, unreadable), 1):
         yield from zip(manifest.chips["chip"].to_pylist(), manifest.chips["nodata_class"].to_pylist(), strict=True)
         report("manifests", ended, len(manifests))
 

@@ -19,6 +19,7 @@ from spacer_like.chips.labels.map_elements import DATA_NAME, MapElements
 from spacer_like.chips.messages import (
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
+    FailedCell,
     PlotLabelsMsg,
     PlotLabelsReturnMsg,
 )
@@ -79,12 +80,16 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
         for chips, cell, elements in _with_maps(names, msg.ard_loc):
             if elements is None:
                 found.cells_without_map.append(cell.name)
+            elif isinstance(elements, MapDataError):
+                found.damaged_maps.append(FailedCell(cell=cell.name, reason=str(elements)))
             else:
                 cells, of_chip = _cells(names[chips])
                 labels = cell_labels(elements, cells, rules, bool(msg.records_locs))
                 found.add(chips, labels, of_chip)
                 if labels.records is not None:
                     append(labels.records)
+        if not found.kept.any() and found.damaged_maps:
+            raise MapDataError(found.damaged_maps[0].reason)
         if not found.kept.any():
             raise DataNotFoundError(
                 f"There is no map of any of the {len(found.cells_without_map)} cells in '{msg.ard_loc.display_name}', "
@@ -103,6 +108,7 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
         n_without_label=len(table.names) - int(np.count_nonzero(table.borne.any(axis=1))),
         counts=table.counts(),
         cells_without_map=found.cells_without_map,
+        damaged_maps=found.damaged_maps,
         n_elements=_n_distinct(found.elements),
         n_without_geometry=_n_distinct(found.without_geometry),
         runtime=time.perf_counter() - start,
@@ -120,15 +126,14 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
     """
     from spacer_like.chips.labels.label_plots import correlation_picture, distribution_picture, map_picture
     from spacer_like.chips.labels.label_table import read_label_table
-    from spacer_like.drawing.figures import check_ending
+    from spacer_like.drawing.figures import check_drawing
     from spacer_like.tables.files import is_parquet
 
     start = time.perf_counter()
     locs = [loc for loc in (msg.distribution_loc, msg.correlation_loc, msg.map_loc) if loc is not None]
     if not locs:
         raise SpacerInputError("Nothing is to be drawn: name a place for the distribution, the correlation or the map.")
-    for loc in locs:
-        check_ending(loc)
+    check_drawing(*locs)
     name = msg.table_loc.display_name
     parquet = is_parquet(msg.table_loc)
     table = read_label_table(read_bytes(msg.table_loc), name, parquet)
@@ -154,6 +159,7 @@ class _Found:
     borne: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     cells_without_map: list[str] = field(default_factory=list)
+    damaged_maps: list[FailedCell] = field(default_factory=list)
     elements: list[NDArray[np.int64]] = field(default_factory=list)
     without_geometry: list[NDArray[np.int64]] = field(default_factory=list)
 
@@ -185,8 +191,10 @@ def _nothing_borne(n_chips: int, n_labels: int) -> NDArray[np.bool_]:
     return np.zeros((n_chips, n_labels), bool)
 
 
-def _with_maps(names: list[str], ard_loc: DataLocation) -> Iterator[tuple[slice, Cell, MapElements | None]]:
-    """The chips of each cell of zoom 12, the cell, and the elements there: None where there is no map."""
+def _with_maps(
+    names: list[str], ard_loc: DataLocation
+) -> Iterator[tuple[slice, Cell, MapElements | MapDataError | None]]:
+    """The chips of each cell of zoom 12, the cell, and the elements there: None where there is no map, or the error."""
     groups: list[tuple[Cell, slice]] = []
     first = 0
     for name, same in groupby(names, key=lambda name: name[:_NAME_OF_CELL]):
@@ -215,11 +223,14 @@ def _map_data(ard_loc: DataLocation, cell: Cell) -> bytes | None:
         return None
 
 
-def _elements(data: bytes, ard_loc: DataLocation, cell: Cell) -> MapElements:
+def _elements(data: bytes, ard_loc: DataLocation, cell: Cell) -> MapElements | MapDataError:
     name = f"'{below(cell_folder(ard_loc, cell.zone, cell.quadkey), DATA_NAME).display_name}'"
-    elements = MapElements.from_json(data, name)
+    try:
+        elements = MapElements.from_json(data, name)
+    except MapDataError as error:
+        return error
     if elements.quadkey != cell.quadkey:
-        raise MapDataError(f"The map data {name} are of another cell, {elements.quadkey[:30]}: fetch them again.")
+        return MapDataError(f"The map data {name} are of another cell, {elements.quadkey[:30]}: fetch them again.")
     return elements
 
 

@@ -24,16 +24,18 @@ from spacer_like.chips.labels.map_elements import (
 )
 from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.chips.labels.overpass import OverpassServer
-from spacer_like.chips.messages import FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
+from spacer_like.chips.messages import FailedCell, FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
 from spacer_like.chips.messages.labels import OVERPASS
 from spacer_like.chips.tree import below, cell_folder
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import MapDataError, SpacerError
+from spacer_like.exceptions import MapDataError, SpacerError, SpacerInputError
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, list_keys, open_file, read_bytes, write_bytes
 from spacer_like.storage.concurrency import outcomes
 
+# A server that gives none of so many cells is no Overpass server, or is asked the wrong way.
+_REFUSALS = 3
 _CELL_FOLDER = re.compile(r"([0-3]{12})/")
 
 
@@ -45,20 +47,24 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
 
     Raises:
         StorageUnavailableError: the server stayed busy; cells that came before are stored, and skipped next time.
-        MapDataError: the server refuses, or is none; the extract is damaged, or has nothing of a cell.
+        MapDataError: the server refuses the first cells, or is none; the extract is damaged, or has nothing of a cell.
         TileError: a cell is where its zone's projection has no meaning.
     """
     start = time.perf_counter()
     quadkeys = list(dict.fromkeys(msg.quadkeys))
     skipped = [] if msg.overwrite else _stored(msg.ard_loc, msg.zone, quadkeys)
+    failed: list[FailedCell] = []
     if msg.keys is not None:
         for quadkey in skipped:
             folder = cell_folder(msg.ard_loc, msg.zone, quadkey)
-            _store_filtered(folder, _read_elements(folder), msg.keys)
+            try:
+                _store_filtered(folder, _read_elements(folder), msg.keys)
+            except MapDataError as error:
+                failed.append(FailedCell(cell=Cell(msg.zone, quadkey).name, reason=str(error)))
     there = set(skipped)
     missing = [quadkey for quadkey in quadkeys if quadkey not in there]
     fetched: list[FetchedCell] = []
-    for elements, attempts in _elements(msg, missing):
+    for elements, attempts in _elements(msg, missing, failed):
         _store(cell_folder(msg.ard_loc, msg.zone, elements.quadkey), elements, msg.keys)
         fetched.append(
             FetchedCell(
@@ -70,7 +76,7 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
             )
         )
         report("fetching map data", len(fetched), len(missing))
-    return FetchLabelsReturnMsg(fetched=fetched, skipped=skipped, runtime=time.perf_counter() - start)
+    return FetchLabelsReturnMsg(fetched=fetched, skipped=skipped, failed=failed, runtime=time.perf_counter() - start)
 
 
 def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OVERPASS) -> tuple[Tags, Tags, Tags]:
@@ -101,8 +107,14 @@ def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OV
     return nodes, ways, relations
 
 
-def _elements(msg: FetchLabelsMsg, quadkeys: Sequence[str]) -> Iterator[tuple[MapElements, int]]:
-    """The elements of each cell, and how often a server was asked for them."""
+def _elements(
+    msg: FetchLabelsMsg, quadkeys: Sequence[str], failed: list[FailedCell]
+) -> Iterator[tuple[MapElements, int]]:
+    """The elements of each cell, and how often a server was asked for them; cells that it refuses go to `failed`.
+
+    Raises:
+        SpacerInputError: the server refuses the first `_REFUSALS` cells, or all.
+    """
     if not quadkeys:
         return
     cells = [Cell(msg.zone, quadkey) for quadkey in quadkeys]
@@ -114,9 +126,19 @@ def _elements(msg: FetchLabelsMsg, quadkeys: Sequence[str]) -> Iterator[tuple[Ma
                 yield MapElements.of(cell.quadkey, found, f"the extract '{name}'"), 0
         return
     server = OverpassServer(msg.endpoint, msg.timeout, msg.max_bytes, msg.attempts)
+    n_given = n_refused = 0
     for cell, area in zip(cells, areas, strict=True):
-        found, attempts = server.elements(area, f"the cell {cell.name}")
-        yield MapElements.of(cell.quadkey, found, f"the answer of {server.name}"), attempts
+        try:
+            found, attempts = server.elements(area, f"the cell {cell.name}")
+            elements = MapElements.of(cell.quadkey, found, f"the answer of {server.name}")
+        except SpacerInputError as error:
+            n_refused += 1
+            if not n_given and n_refused == min(len(cells), _REFUSALS):
+                raise
+            failed.append(FailedCell(cell=cell.name, reason=str(error)))
+            continue
+        n_given += 1
+        yield elements, attempts
 
 
 @contextmanager

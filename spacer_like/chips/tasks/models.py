@@ -197,11 +197,9 @@ def _check(msg: TrainMultilabelMsg) -> None:
     if find_spec("torch") is None:
         raise MissingExtraError("Training a model of many labels", "torch")
     if msg.plot_loc is not None:
-        from spacer_like.drawing.figures import picture_format
+        from spacer_like.drawing.figures import check_drawing
 
-        picture_format(msg.plot_loc)
-        if find_spec("matplotlib") is None:
-            raise MissingExtraError("Drawing pictures", "plots")
+        check_drawing(msg.plot_loc)
 
 
 def _table(loc: DataLocation) -> LabelTable:

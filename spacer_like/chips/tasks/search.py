@@ -176,6 +176,10 @@ def _check(msg: FindSimilarMsg) -> None:
                            " image.")  # fmt: skip
     if msg.contact_sheet_loc is not None and msg.chips_loc is None:
         raise MessageError("A contact sheet needs pictures: say in chips_loc where the chips are.")
+    if msg.contact_sheet_loc is not None:
+        from spacer_like.drawing.figures import check_drawing
+
+        check_drawing(msg.contact_sheet_loc)
     if msg.results_locs:
         from spacer_like.tables.writing import check_endings
 
