@@ -39,6 +39,7 @@ name (``spacer_like.exceptions.Name``) at the start of a traceback's last line, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -241,6 +242,8 @@ def reason_of(error: BaseException) -> str:
     """What an error says as the end of a sentence: one printable line of bounded length, without a full stop."""
     if isinstance(error, MemoryError):
         return "reading it takes more memory than there is"
+    if isinstance(error, KeyError) and len(error.args) == 1 and " " not in str(error.args[0]):
+        return f"it lacks {error.args[0]!r}"[:_LONGEST_REASON].translate(_VISIBLE)
     line = next(filter(str.strip, sentence_of(error).splitlines()))
     return " ".join(visible(line[:_LONGEST_REASON]).split()).rstrip(".")
 
@@ -263,16 +266,25 @@ def damage_as(error_class: type[SpacerInputError], name: str, sentence: str) -> 
         yield
     except SpacerError as error:
         # What is said of a value, not of a storage or an extra.
-        if not isinstance(error, ValueError) or name in str(error):
+        if not isinstance(error, ValueError) or _has_name(str(error), name):
             raise
-        kind = type(error) if isinstance(error, error_class | DataLimitError) else error_class
-        raise kind(f"{name}: {error}") from error
+        if isinstance(error, error_class | DataLimitError):
+            raise type(error)(f"{name}: {error}") from error
+        raise error_class(f"{_with_name(name, sentence)}: {reason_of(error)}.") from error
     except ImportError:
         # A package that does not load is no fault of the file.
         raise
     except Exception as error:
-        begin = sentence if name in sentence else f"{name}: {sentence}"
-        raise error_class(f"{begin}: {reason_of(error)}.") from error
+        raise error_class(f"{_with_name(name, sentence)}: {reason_of(error)}.") from error
+
+
+def _with_name(name: str, sentence: str) -> str:
+    return sentence if _has_name(sentence, name) else f"{name}: {sentence}"
+
+
+def _has_name(text: str, name: str) -> bool:
+    # The file may be called by a letter.
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _meaning(error_class: type[BaseException]) -> str:

@@ -119,7 +119,10 @@ class TestASentence:
             raise FeatureFileError("no numbers.")
         with pytest.raises(FeatureFileError, match=r"^reef is bad\.$"), damage_as(FeatureFileError, "reef", "bad"):
             raise FeatureFileError("reef is bad.")
-        with pytest.raises(FeatureFileError, match=r"^reef: bad: 3\.$"), damage_as(FeatureFileError, "reef", "bad"):
+        with (
+            pytest.raises(FeatureFileError, match=r"^reef: bad: it lacks 3\.$"),
+            damage_as(FeatureFileError, "reef", "bad"),
+        ):
             raise KeyError(3)
 
     def test_of_another_matter_than_the_file_passes_a_reader(self):

@@ -76,6 +76,8 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
             )
         )
         report("fetching map data", len(fetched), len(missing))
+    if len(failed) == len(quadkeys):
+        raise MapDataError(failed[0].reason)
     return FetchLabelsReturnMsg(fetched=fetched, skipped=skipped, failed=failed, runtime=time.perf_counter() - start)
 
 
