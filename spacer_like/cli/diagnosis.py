@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +16,7 @@ from spacer_like import __version__, config
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.shown_url import shown_url
+from spacer_like.storage.unfinished_files import remove_old, temporary_folder
 
 State = Literal["ok", "missing", "failed", "info"]
 """``missing``: absent, and the rest works without it; ``failed``: something that should work does not."""
@@ -51,7 +52,10 @@ class Finding(NamedTuple):
 
 
 def examine(
-    bucket: str | None = None, url: str | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+    bucket: str | None = None,
+    url: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cleaned: Sequence[Path] | None = None,
 ) -> Iterator[Finding]:
     """Every finding, section by section.
 
@@ -59,8 +63,11 @@ def examine(
         bucket: an S3 bucket to write, read and delete an object in.
         url: a URL to ask for.
         progress: called with (sections done, sections in all).
+        cleaned: folders from which, besides the own ones, old unfinished files are removed; None: nothing is removed.
     """
-    sections = (_packages, _settings, lambda: _storages(bucket, url), _networks)
+    sections = [_packages, _settings, lambda: _storages(bucket, url), _networks]
+    if cleaned is not None:
+        sections.append(lambda: _cleaned(cleaned))
     for done, section in enumerate(sections):
         progress(done, len(sections))
         try:
@@ -106,9 +113,9 @@ def _settings() -> Iterator[Finding]:
 
 
 def _storages(bucket: str | None, url: str | None) -> Iterator[Finding]:
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         yield _round_trip(
-            "filesystem", DataLocation("filesystem", str(Path(folder) / "probe")), f"in {tempfile.gettempdir()}"
+            "filesystem", DataLocation("filesystem", str(folder / "probe")), f"in {tempfile.gettempdir()}"
         )
     yield _round_trip("memory", DataLocation("memory", f"doctor-{uuid4()}"), "")
     yield from _cache_folder()
@@ -188,6 +195,25 @@ def _identity(ask_machine: bool) -> tuple[str, bool]:
             False,
         )
     return f"credentials from {credentials.method}", True
+
+
+def _cleaned(folders: Sequence[Path]) -> Iterator[Finding]:
+    """Remove what killed processes have left: in the folders, all below them too, and in those of the own caches."""
+    from spacer_like.extractors.onnx_session import models_folder
+
+    caches = (tempfile.gettempdir(), config.settings().extractors_cache_dir, models_folder())
+    for folder in dict.fromkeys(Path(name) for name in caches if name is not None):
+        yield _clean(folder, below=False)
+    for folder in folders:
+        yield _clean(folder, below=True)
+
+
+def _clean(folder: Path, below: bool) -> Finding:
+    if not folder.is_dir():
+        return Finding("Cleaning", str(folder), "failed" if below else "info", "is no folder")
+    removed = len(remove_old(folder, below))
+    what = {0: "no old unfinished file", 1: "1 old unfinished file removed"}
+    return Finding("Cleaning", str(folder), "ok", what.get(removed, f"{removed} old unfinished files removed"))
 
 
 def _url(url: str | None) -> Finding:

@@ -9,6 +9,7 @@ import typer
 
 from spacer_like.cli.options import JsonMode
 from spacer_like.cli.terminal import Terminal
+from spacer_like.exceptions import SpacerInputError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,10 +18,21 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(
+    folders: Annotated[
+        list[str] | None, typer.Argument(metavar="[FOLDER]...", help="With --clean: folders to look through as well.")
+    ] = None,
     bucket: Annotated[
         str | None, typer.Option(metavar="NAME", help="Also write, read and delete an object in this S3 bucket.")
     ] = None,
     url: Annotated[str | None, typer.Option(metavar="URL", help="Also see whether this URL answers.")] = None,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean",
+            help="Remove the unfinished files, older than a day, that killed processes left in the folder for "
+            "temporary files, in the caches, and in each FOLDER and below.",
+        ),
+    ] = False,
     json_mode: JsonMode = False,
 ) -> int:
     """Tell what is installed, which settings come from where, and which storages answer.
@@ -28,10 +40,14 @@ def doctor(
     Ends with 1 if something that should work does not.
     """
     from spacer_like.cli.diagnosis import examine
+    from spacer_like.cli.locations import local_folder
 
+    if folders and not clean:
+        raise SpacerInputError("Folders are looked through with --clean only.")
+    cleaned = [local_folder(folder, "What is cleaned") for folder in folders or []] if clean else None
     terminal = Terminal(json_mode=json_mode)
     with terminal.progress({}) as listener:
-        findings = [finding._asdict() for finding in examine(bucket, url, partial(listener, "Examining"))]
+        findings = [finding._asdict() for finding in examine(bucket, url, partial(listener, "Examining"), cleaned)]
     healthy = all(finding["state"] != "failed" for finding in findings)
     terminal.answer({"ok": healthy, "findings": findings})
     if not json_mode:

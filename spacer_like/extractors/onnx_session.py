@@ -151,13 +151,14 @@ def _warn(sentence: str) -> None:
 
 
 def _model_path(recipe: Recipe) -> Path | None:
-    folder = _folder()
+    folder = models_folder()
     versions: list[Any] = [_CONVERSION, import_onnxruntime().__version__, platform.machine()]
     key = hashlib.sha256(json.dumps([*versions, asdict(recipe)], sort_keys=True).encode()).hexdigest()
     return None if folder is None else folder / f"{key[:40]}.onnx"
 
 
-def _folder() -> Path | None:
+def models_folder() -> Path | None:
+    """Where models are kept; None where there is no place for them."""
     if configured := settings().onnx_cache_dir:
         return Path(configured)
     if cache_home := os.environ.get("XDG_CACHE_HOME"):

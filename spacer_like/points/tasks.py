@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from spacer_like.points.messages import (
     TrainClassifierReturnMsg,
 )
 from spacer_like.reading_ahead import reads_ahead
+from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import Extraction, FeatureExtractor
@@ -137,6 +137,6 @@ def _cached_features(labels: TrainingTaskLabels, folder: str) -> Iterator[None]:
         yield
         return
     parent = None if folder == TrainClassifierMsg.FeatureCache.AUTO else folder
-    with tempfile.TemporaryDirectory(dir=parent) as local_folder:
-        labels.set_filesystem_cache(local_folder)
+    with temporary_folder(parent) as local_folder:
+        labels.set_filesystem_cache(str(local_folder))
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import InvalidKeyError, SpacerError
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.ordinary_files import open_ordinary
+from spacer_like.storage.unfinished_files import temporary_folder
 
 Buffer = bytes | bytearray | memoryview
 
@@ -103,8 +103,8 @@ class Storage(ABC):
 
         Whatever is left of it in the end is removed.
         """
-        with tempfile.TemporaryDirectory(prefix="spacer-") as folder:
-            yield Path(folder) / "unfinished"
+        with temporary_folder() as folder:
+            yield folder / "unfinished"
 
     def read_many(
         self, keys: Iterable[str], concurrency: int | None = None

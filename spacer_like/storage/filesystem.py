@@ -23,13 +23,13 @@ from spacer_like.exceptions import (
 )
 from spacer_like.storage.base import Buffer, Storage, check_key, check_range
 from spacer_like.storage.ordinary_files import (
-    UNFINISHED,
     check_ordinary,
     check_replaceable,
     contents,
     open_descriptor,
     open_ordinary,
 )
+from spacer_like.storage.unfinished_files import UNFINISHED, remove_old_once, unfinished_path
 
 _COPIED_BYTES = 2**24
 
@@ -82,6 +82,7 @@ class FilesystemStorage(Storage):
                 if folder not in made:
                     _path(key)
                     Path(folder).mkdir(parents=True, exist_ok=True)
+                    remove_old_once(folder)
                     made.add(folder)
                 unfinished = f"{folder}/.spacer-{token}{number % 2**32:08x}.unfinished"
                 _write_parts(unfinished, parts)
@@ -116,7 +117,7 @@ class FilesystemStorage(Storage):
             target = Path(os.path.realpath(target))
             target.parent.mkdir(parents=True, exist_ok=True)
         # On the disk of the result, so that it need not be copied, and of a name that is never listed.
-        path = _unfinished(target)
+        path = unfinished_path(target)
         try:
             yield path
         finally:
@@ -204,7 +205,7 @@ def _mode_of_ordinary_file(path: Path) -> int | None:
 
 
 def _write_whole(path: Path, data: bytes | BufferedReader, mode: int | None) -> None:
-    unfinished = _unfinished(path)
+    unfinished = unfinished_path(path)
     # The system applies the umask; asking for it here would change it for other threads.
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -262,8 +263,10 @@ def _move_whole(source: BinaryIO, path: str | Path, target: Path, mode: int | No
     if os.path.islink(path) or os.fstat(source.fileno()).st_nlink != 1:
         return False
     os.fsync(source.fileno())
-    unfinished = _unfinished(target)
+    unfinished = unfinished_path(target)
     try:
+        # It is not to be taken for one that was left here long ago.
+        os.utime(source.fileno())
         os.rename(path, unfinished)
     except OSError as error:
         if error.errno != errno.EXDEV:
@@ -291,17 +294,13 @@ def _is_entry_of(path: str | Path, target: Path) -> bool:
 
 def _mode_of_new_files(folder: Path) -> int:
     """What the umask leaves, as a new file shows; asking for the umask would change it for other threads."""
-    probe = _unfinished(folder / "probe")
+    probe = unfinished_path(folder / "probe")
     descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
         probe.unlink()
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".spacer-{secrets.token_hex(8)}.unfinished")
 
 
 def _keep_name(folder: Path) -> None:

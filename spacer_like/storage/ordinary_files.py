@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 
 from spacer_like.exceptions import InvalidKeyError
-
-# A writer that was killed leaves a file of such a name behind: it is never listed, and no key may be called so.
-UNFINISHED = re.compile(r"\.spacer-[0-9a-f]{16}\.unfinished")
+from spacer_like.storage.unfinished_files import UNFINISHED, UNFINISHED_FOLDER
 
 # Without O_NONBLOCK, opening a pipe waits for its writer.
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -56,7 +53,8 @@ def contents(folder: str) -> tuple[list[str], list[str]]:
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
+                if not UNFINISHED_FOLDER.fullmatch(entry.name):
+                    folders.append(entry.name)
             elif _is_file(entry) and not UNFINISHED.fullmatch(entry.name):
                 files.append(entry.name)
     return folders, files

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+import time
 
 import pytest
 
@@ -99,3 +101,29 @@ sys.exit(main(["doctor"]))
     assert ended.returncode == 0, ended.stdout
     assert "run pip install 'spacer_like[torch]'" in ended.stdout
     assert "run pip install 'spacer_like[plots]'" in ended.stdout
+
+
+def test_old_unfinished_files_are_removed_where_that_is_asked_for(clean, command, tmp_path, monkeypatch):
+    results = tmp_path / "results" / "deep"
+    results.mkdir(parents=True)
+    old, young = (results / f".spacer-{number:016x}.unfinished" for number in range(2))
+    for path, hours in ((old, 25), (young, 1)):
+        path.write_bytes(b"1")
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    said = command("doctor", "--json")
+    assert old.exists()
+    assert "Cleaning" not in {finding["section"] for finding in said.json["findings"]}
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no-temporary-files"))
+    (tmp_path / "no-temporary-files").mkdir()
+    found = by_name(command("doctor", "--clean", tmp_path / "results", "--json"))
+    assert found[str(tmp_path / "results")]["text"] == "1 old unfinished file removed"
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_folder_to_clean_must_be_one(clean, command, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    assert by_name(command("doctor", "--clean", nowhere, "--json"))[nowhere]["state"] == "failed"
+    said = command("doctor", tmp_path)
+    assert said.code == 64
+    assert "with --clean only" in said.err

@@ -333,10 +333,10 @@ assert not {{"torch", "onnx", "torchvision"}} & set(sys.modules)
     def test_go_into_the_users_cache_folder(self, monkeypatch, tmp_path):
         with override(onnx_cache_dir=None):
             monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-            assert onnx_session._folder() == tmp_path / "spacer_like" / "onnx"
+            assert onnx_session.models_folder() == tmp_path / "spacer_like" / "onnx"
             monkeypatch.delenv("XDG_CACHE_HOME")
             monkeypatch.setenv("HOME", str(tmp_path / "home"))
-            assert onnx_session._folder() == tmp_path / "home" / ".cache" / "spacer_like" / "onnx"
+            assert onnx_session.models_folder() == tmp_path / "home" / ".cache" / "spacer_like" / "onnx"
 
     def test_are_not_kept_for_a_user_without_a_home(self, monkeypatch, own_caches):
         def no_home() -> Path:

@@ -7,8 +7,6 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +17,7 @@ from spacer_like.config import settings
 from spacer_like.exceptions import CollectionError, DataNotFoundError
 from spacer_like.extractors.image_features import image_features
 from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
+from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,8 +99,8 @@ def _features(frozen: FeatureExtractor | TorchNetwork, pixels: NDArray[np.uint8]
 def _empty_pixels(shape: tuple[int, ...], resources: ExitStack) -> NDArray[np.uint8]:
     if int(np.prod(shape)) <= settings().training_memory_bytes:
         return np.empty(shape, np.uint8)
-    folder = resources.enter_context(TemporaryDirectory(prefix="spacer-chips-"))
-    return np.memmap(Path(folder) / "pixels", np.uint8, "w+", shape=shape)
+    folder = resources.enter_context(temporary_folder())
+    return np.memmap(folder / "pixels", np.uint8, "w+", shape=shape)
 
 
 class FolderSnapshots:
