@@ -102,11 +102,11 @@ def _tell(
     figures: dict[str, Any],
     unlabelled: int,
 ) -> None:
-    from spacer_like.learning.labels_split import preprocess_labels
+    from spacer_like.learning.labels_split import learnable_labels
     from spacer_like.reports.evaluation import count_of, read_evaluation
 
     numbers = read_evaluation(figures)
-    sets = preprocess_labels(message.labels.copy())
+    sets = learnable_labels(message.labels)
     if unlabelled:
         terminal.note(f"{count_of(unlabelled, 'point')} without a label left out.")
     terminal.answer(
@@ -137,14 +137,15 @@ def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> Tra
         SpacerInputError: an unknown split, or shares that leave nothing to learn from.
         TrainingLabelsError: labels that cannot be divided so.
     """
-    from spacer_like.learning.labels_split import SplitMode, divide_labels, preprocess_labels
+    from spacer_like.learning.labels_split import SplitMode, divide_labels, learnable_labels
 
     mode = SplitMode[SPLITS[_choice(split, tuple(SPLITS), "split")]]
     if sum(shares) >= 1:
         raise SpacerInputError("The shares --reference and --validation together must leave points to learn from.")
     try:
         sets = divide_labels(labels, shares, mode)
-        preprocess_labels(sets.copy())
+        # Whatever cannot be trained on is refused before features are read.
+        learnable_labels(sets)
         return sets
     except TrainingLabelsError as error:
         if mode is not SplitMode.VECTORS:

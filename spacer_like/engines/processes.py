@@ -22,6 +22,7 @@ from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.mailman import is_transient, run_job
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
+from spacer_like.overwriting import check_tasks
 
 
 def outcomes(messages: Sequence[Message], processes: int | None = None) -> Iterator[tuple[int, TaskOutcome]]:
@@ -64,7 +65,11 @@ class Processes:
             messages: requests; they must not depend on each other.
             before: called with a request's number before the work on it begins, by several threads; a `SpacerError`
                 that it raises fails the request.
+
+        Raises:
+            MessageError: two requests write to one place, or one writes what another reads.
         """
+        check_tasks(messages)
         count = min(self._count, len(messages))
         if count <= 1:
             for number, message in enumerate(messages):

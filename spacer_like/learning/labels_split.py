@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from enum import Enum
+from logging import getLogger
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from spacer_like.exceptions import TrainingLabelsError
 
 if TYPE_CHECKING:
     from spacer_like.points.messages import LeftOutClass
+
+logger = getLogger(__name__)
 
 FEWEST_STRATIFIED = 3
 """A class with fewer annotations cannot be stratified over three sets."""
@@ -62,14 +65,18 @@ def preprocess_labels(
     else:
         kept = labels_in.filter_classes(accepted_classes) if accepted_classes else labels_in
         labels = divide_labels(kept, split_ratios, split_mode)
-    _keep_shared_classes(labels)
+    learnt = learnable_labels(labels)
+    for one in left_out_classes(labels, learnt):
+        logger.warning("The class %s is left out of the training: %s", one.label, one.reason)
+    for name in SET_NAMES:
+        labels[name] = learnt[name]
     return labels
 
 
 def divide_labels(labels: ImageLabels, split_ratios: tuple[float, float], split_mode: SplitMode) -> TrainingTaskLabels:
     """All labels in three sets, as `split_labels`; those of classes too rare to be stratified go to train.
 
-    `preprocess_labels` leaves them out of the sets, as it does all that cannot be learnt.
+    `learnable_labels` leaves them out, as it does all that cannot be learnt.
     """
     counts = labels.label_count_per_class
     rare = {label for label, count in counts.items() if count < FEWEST_STRATIFIED}
@@ -83,7 +90,13 @@ def divide_labels(labels: ImageLabels, split_ratios: tuple[float, float], split_
     return sets
 
 
-def _keep_shared_classes(labels: TrainingTaskLabels) -> None:
+def learnable_labels(labels: TrainingTaskLabels) -> TrainingTaskLabels:
+    """New sets of the classes that both train and ref know; `left_out_classes` says which others there were.
+
+    Raises:
+        TrainingLabelsError: fewer than two classes, or an empty set, are left.
+    """
+    labels = labels.copy()
     # A class can be learned only if it is in train, and calibrated only if it is in ref.
     shared = labels.train.classes_set & labels.ref.classes_set
     if len(shared) <= 1:
@@ -96,10 +109,11 @@ def _keep_shared_classes(labels: TrainingTaskLabels) -> None:
             labels[name] = labels[name].filter_classes(shared)
         if labels[name].label_count == 0:
             raise TrainingLabelsError(f"After preprocessing training data, '{name}' set is empty.")
+    return labels
 
 
 def left_out_classes(labels: TrainingTaskLabels, kept: TrainingTaskLabels) -> list[LeftOutClass]:
-    """The classes of `labels` that `preprocess_labels` did not keep, those with most points first."""
+    """The classes of `labels` that `kept` lacks, those with most points first."""
     from spacer_like.points.messages import LeftOutClass
 
     known = {label for name in SET_NAMES for label in kept[name].classes_set}

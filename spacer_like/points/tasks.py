@@ -67,15 +67,13 @@ def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extractio
 @task
 def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
-    from spacer_like.learning.labels_split import left_out_classes, preprocess_labels
+    from spacer_like.learning.labels_split import learnable_labels, left_out_classes
     from spacer_like.learning.metrics import evaluation_report
     from spacer_like.learning.model_files import load_classifier, store_classifier
     from spacer_like.storage import write_bytes
 
-    labels = preprocess_labels(msg.labels.copy())
+    labels = learnable_labels(msg.labels)
     left_out = left_out_classes(msg.labels, labels)
-    if left_out:
-        logger.warning("The classifier will not know %s", "; ".join(f"{one.label}: {one.reason}" for one in left_out))
     previous = [load_classifier(location) for location in msg.previous_model_locs]
     trainer: ClassifierTrainer = msg.trainer
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):

@@ -10,7 +10,7 @@ from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.learning.labels_split import divide_labels, left_out_classes
+from spacer_like.learning.labels_split import divide_labels, learnable_labels, left_out_classes
 from spacer_like.task_utils import SplitMode, preprocess_labels, split_labels
 
 
@@ -165,7 +165,7 @@ class TestLeftOut:
 
     @staticmethod
     def told(sets: TrainingTaskLabels) -> dict[LabelId, tuple[tuple[int, int, int], str]]:
-        kept = preprocess_labels(sets.copy())
+        kept = learnable_labels(sets)
         return {one.label: ((one.train, one.ref, one.val), one.reason) for one in left_out_classes(sets, kept)}
 
     def test_nothing_where_every_class_is_known(self) -> None:
@@ -192,6 +192,14 @@ class TestLeftOut:
         assert sets.label_count == labels.label_count
         kept, again = preprocess_labels(labels, split_mode=mode), preprocess_labels(sets.copy())
         assert [points_of(kept[name]) for name in SET_NAMES] == [points_of(again[name]) for name in SET_NAMES]
+
+    def test_preprocessing_logs_each_of_them(self, caplog: pytest.LogCaptureFixture) -> None:
+        preprocess_labels(labels_of([1, 2] * 30, [9, 9]), split_mode=SplitMode.POINTS_STRATIFIED)
+        preprocess_labels(TWENTY, accepted_classes={1, 2})
+        assert [record.message for record in caplog.records] == [
+            "The class 9 is left out of the training: It has 2 points, and each of the three sets needs one: label "
+            "more points of it."
+        ]
 
     def test_a_class_too_rare_to_be_stratified_is_told(self) -> None:
         sets = divide_labels(labels_of([1, 2] * 30, [9, 9]), (0.1, 0.1), SplitMode.POINTS_STRATIFIED)
