@@ -26,7 +26,7 @@ from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.extractors.networks import BatchesUnderWay
-from spacer_like.storage import write_bytes
+from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.cache import file_hash
 from spacer_like.storage.ownership import make_folder, why_not_ours
 
@@ -103,7 +103,7 @@ def kept_network(recipe: Recipe) -> OnnxNetwork | None:
         _warn(f"The model {path} is not used, because {reason}: it is made again in each process.")
         return None
     try:
-        record = json.loads(path.with_suffix(".json").read_bytes())
+        record = json.loads(read_bytes(DataLocation("filesystem", str(path.with_suffix(".json")))))
         if record.items() >= asdict(recipe).items() and record.get("sha256") == file_hash(path):
             return OnnxNetwork(str(path))
         logger.warning("The model %s is damaged and is made again.", path)

@@ -120,7 +120,8 @@ class ObstoreBucket:
         import obstore
 
         if path.stat().st_size <= _ONE_REQUEST_BYTES:
-            return self.write(key, path.read_bytes())
+            with open_ordinary(path) as file:
+                return self.write(key, file.read())
         options: Any = {"use_multipart": True, "chunk_size": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
         self._done(key, lambda store: obstore.put(store, key, path, **options))
         return None

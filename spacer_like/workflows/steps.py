@@ -25,7 +25,7 @@ from spacer_like.exceptions import SpacerError, StorageUnavailableError, Transie
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, TaskOutcome
 from spacer_like.progress import report
-from spacer_like.storage import delete, write_bytes
+from spacer_like.storage import delete, read_bytes, write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -276,7 +276,7 @@ def _location(path: Path) -> DataLocation:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_bytes(_location(path)))
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

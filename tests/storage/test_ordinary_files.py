@@ -1,6 +1,7 @@
 """What is no ordinary file: pipes, sockets, devices, what the system makes up. Nobody waits for it or reads it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -168,3 +169,18 @@ def test_no_descriptor_stays_open(tmp_path):
         with pytest.raises(InvalidKeyError):
             files.read(f"{tmp_path}/pipe")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_read_by_its_path_is_opened_by_one_function():
+    own = {
+        "config.py": "the settings file may be a pipe: programs that hand out secrets make it one",
+        "efficientnet_lite.py": "weights of an installed package",
+        "feature_reading.py": "copies in a temporary folder of its own",
+        "stack_file.py": "a temporary file of its own",
+    }
+    reading = re.compile(
+        r"\.read_bytes\(\)|\.open\(\"rb\"\)|(?<![\w.])open\([^)]*\"rb\"|SECRETS_PATH\.read_text|np\.load\("
+    )
+    package = Path(storage.__file__).parent.parent
+    found = {path.name for path in package.rglob("*.py") if reading.search(path.read_text(encoding="utf-8"))}
+    assert found == {*own, "ordinary_files.py"}
