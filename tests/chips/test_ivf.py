@@ -145,3 +145,8 @@ def test_without_faiss_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", import_nothing_of_faiss)
     with pytest.raises(MissingExtraError, match=r"spacer_like\[search\]"):
         sorted_into_lists(rows, N, 5, seed=0)
+
+
+def test_vectors_that_are_no_numbers_are_refused_in_a_sentence():
+    with pytest.raises(FeatureFileError, match=r"^The vectors cannot be sorted into lists: .*\.$"):
+        sorted_into_lists(lambda places: np.full((len(places), 4), np.nan, np.float32), 10, 2, 0)

@@ -202,6 +202,28 @@ def test_chips_of_cells_without_a_map_are_left_out_and_told(maker):
     assert set(labels_of()) == {name(cell) for cell in CELL.children(13)}
 
 
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"\xff", b""])
+def test_a_damaged_map_stops_no_other_and_is_told_with_its_name(maker, damage):
+    put_map(CELL, maker.node((1, 1), natural="water"))
+    write_bytes(at(f"ard/33/{EAST.quadkey}/osm_data.json"), damage)
+    put_index([name(cell) for cell in (*CELL.children(13), *EAST.children(13))])
+    answer = build_label_table(message())
+    (damaged,) = answer.damaged_maps
+    assert damaged.cell == EAST.name
+    assert f"{EAST.quadkey}/osm_data.json" in damaged.reason
+    assert answer.cells_without_map == []
+    assert set(labels_of()) == {name(cell) for cell in CELL.children(13)}
+
+
+def test_a_map_that_cannot_be_joined_stops_no_other(maker):
+    put_map(CELL, maker.node((1, 1), natural="water"))
+    put_map(EAST, maker.node((1, 1), natural="water") | {"id": 10**30})
+    put_index([name(cell) for cell in (*CELL.children(13), *EAST.children(13))])
+    answer = build_label_table(message())
+    assert [(one.cell, "no id of OpenStreetMap" in one.reason) for one in answer.damaged_maps] == [(EAST.name, True)]
+    assert set(labels_of()) == {name(cell) for cell in CELL.children(13)}
+
+
 def test_a_zone_in_the_south_is_joined_as_one_in_the_north():
     south = Cell(23, "211111111111")
     maker = MapMaker(south)

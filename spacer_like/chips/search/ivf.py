@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.search.half_precision import singles_in_blocks
 from spacer_like.chips.search.similarity import ExactSearch, Nearest, Vectors
-from spacer_like.exceptions import FeatureFileError, MissingExtraError
+from spacer_like.exceptions import FeatureFileError, MissingExtraError, damage_as
 from spacer_like.progress import report
 
 _TRAINED_PER_LIST = 64
@@ -66,7 +66,8 @@ def sorted_into_lists(rows: Rows, n: int, n_lists: int, seed: int) -> Lists:
     clustering.max_points_per_centroid = max(_TRAINED_PER_LIST, n_trained)
     index = faiss.IndexFlatL2(trained.shape[1])
     kmeans = faiss.Clustering(trained.shape[1], n_lists, clustering)
-    kmeans.train(trained, index)
+    with damage_as(FeatureFileError, "The vectors", "The vectors cannot be sorted into lists"):
+        kmeans.train(trained, index)
     centroids = faiss.vector_float_to_array(kmeans.centroids).reshape(n_lists, -1)
     given = np.empty(n, np.int64)
     for begin in range(0, n, _ROWS_AT_ONCE):

@@ -33,6 +33,7 @@ from spacer_like.exceptions import (
     MissingExtraError,
     SpacerInputError,
     TableError,
+    damage_as,
 )
 from spacer_like.overwriting import task
 from spacer_like.progress import report
@@ -84,7 +85,13 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
                 found.damaged_maps.append(FailedCell(cell=cell.name, reason=str(elements)))
             else:
                 cells, of_chip = _cells(names[chips])
-                labels = cell_labels(elements, cells, rules, bool(msg.records_locs))
+                sentence = f"The map data of the cell {cell.quadkey} cannot be joined"
+                try:
+                    with damage_as(MapDataError, cell.quadkey, sentence):
+                        labels = cell_labels(elements, cells, rules, bool(msg.records_locs))
+                except (MapDataError, DataLimitError) as error:
+                    found.damaged_maps.append(FailedCell(cell=cell.name, reason=str(error)))
+                    continue
                 found.add(chips, labels, of_chip)
                 if labels.records is not None:
                     append(labels.records)
