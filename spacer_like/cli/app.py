@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -140,7 +141,11 @@ def _logging(arguments: list[str]) -> Iterator[None]:
     logger.addHandler(handler)
     logger.setLevel(level)
     try:
-        yield
+        with warnings.catch_warnings():
+            if level > logging.DEBUG:
+                # What image libraries think of a damaged file; our own sentence says whether it could be read.
+                warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\b|torch\b")
+            yield
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level_before)

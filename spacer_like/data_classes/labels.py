@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from spacer_like.data_classes.base import DataClass, plain
 from spacer_like.data_classes.location import DataLocation
@@ -265,6 +265,9 @@ def _validated(data: Any) -> dict[str, list[Annotation]]:
 
 @cache
 def _annotations_adapter() -> Any:
-    from pydantic import StrictInt, StrictStr, TypeAdapter
+    from pydantic import Field, StrictInt, StrictStr, TypeAdapter
 
-    return TypeAdapter(dict[str, list[tuple[StrictInt, StrictInt, StrictInt | StrictStr]]])
+    coordinate = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
+    # Classifiers keep labels as int64.
+    label = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | StrictStr
+    return TypeAdapter(dict[str, list[tuple[coordinate, coordinate, label]]])

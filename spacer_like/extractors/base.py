@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 RowCol = tuple[int, int]
 Extraction = tuple[ImageFeatures, ExtractFeaturesReturnMsg]
 _ID_LENGTH = 40
+MOST_FEATURE_DIM = 2**16
+"""Numbers of a feature vector, many times those of any network that is used."""
 
 
 class FeatureExtractor(Described):
@@ -261,8 +264,11 @@ class DummyExtractor(FeatureExtractor):
         data_hashes: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(data_locations, data_hashes)
-        if type(feature_dim) is not int or feature_dim < 1:
-            raise MessageError(f"The extractor's feature_dim must be a positive integer, and is {feature_dim!r}.")
+        if type(feature_dim) is not int or not 1 <= feature_dim <= MOST_FEATURE_DIM:
+            raise MessageError(
+                f"The extractor's feature_dim must be an integer from 1 to {MOST_FEATURE_DIM}, and is "
+                f"{reprlib.repr(feature_dim)}."
+            )
         self._feature_dim = feature_dim
 
     @property

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, ClassVar, Self
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.network_extractor import NetworkExtractor
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ class TorchExtractor(NetworkExtractor, ABC):
         return fit(cls.untrained_model(), read_state_dict(weights_datastream, "weights"), "weights")
 
     def build_module(self) -> nn.Module:
-        return self.load_weights(self.load_datastream("weights")[0])
+        name = self.data_locations["weights"].display_name
+        with damage_as(WeightsError, name, f"{name} are no weights of {type(self).__name__}"):
+            return self.load_weights(self.load_datastream("weights")[0])
 
     @classmethod
     def untrained_instance(cls, data_loc_key: str = "weights") -> Self:

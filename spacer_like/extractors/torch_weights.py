@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import pickle
+import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -11,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spacer_like.exceptions import WeightsError, damage_as
+from spacer_like.exceptions import DataLimitError, WeightsError, damage_as
 
 # The prefix that torch's DataParallel puts before the names of weights.
 _PARALLEL_PREFIX = "module."
 _NAMES_SHOWN = 3
+_ZIP = b"PK\x03\x04"
+_FREE_BYTES, _MOST_RATIO = 2**26, 4
 # Where numpy keeps it is no part of its interface, but how it pickles its numbers leads there.
 _NUMPY_SCALAR = np.int64(0).__reduce__()[0]
 # What trainers of such networks store beside the weights, such as the number of the epoch; names of numpy 1 and 2.
@@ -45,6 +49,7 @@ def read_state_dict(stream: IO[bytes], name: str) -> dict[str, Tensor]:
 
 
 def _loaded(stream: IO[bytes], name: str) -> Any:
+    _check_unpacked_size(stream, name)
     try:
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -54,6 +59,23 @@ def _loaded(stream: IO[bytes], name: str) -> Any:
             f"The file of the extractor's '{name}' is not opened: it is no file of torch.save, or holds more than "
             "weights and numbers."
         ) from error
+
+
+def _check_unpacked_size(stream: IO[bytes], name: str) -> None:
+    """Refuse an archive that unpacks to a multiple of its size: torch.save does not compress."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    is_archive = stream.read(len(_ZIP)) == _ZIP
+    stream.seek(0)
+    if not is_archive:
+        return
+    with zipfile.ZipFile(stream) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    stream.seek(0)
+    if unpacked > max(_FREE_BYTES, _MOST_RATIO * size):
+        raise DataLimitError(
+            f"The file of the extractor's '{name}' has {size} bytes and would unpack to {unpacked}: no weights do."
+        )
 
 
 def _weights_of(found: Any, name: str) -> dict[str, Tensor]:

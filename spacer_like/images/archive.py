@@ -162,6 +162,8 @@ def archive_members(reader: PositionedReader, name: str) -> list[ZipInfo]:
         ZipFile(_Directory(reader, name)) as archive,
     ):
         members: list[ZipInfo] = archive.infolist()
+        if not all(member.filename for member in members):
+            raise ArchiveError(f"'{name}' is damaged: a member of it has no name.")
     if len(members) > MOST_MEMBERS:
         raise _too_many(name)
     return members

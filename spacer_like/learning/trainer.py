@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 LARGE_HIDDEN_LAYERS, LARGE_LEARNING_RATE = (200, 100), 1e-4
+MOST_LAYERS, MOST_UNITS, MOST_RATE = 8, 8192, 1000
 SMALL_HIDDEN_LAYERS, SMALL_LEARNING_RATE = (100,), 1e-3
 
 
@@ -85,14 +86,14 @@ class MiniBatchTrainer(ClassifierTrainer):
         self.sgd_loss = sgd_loss
         self.sgd_average = sgd_average
         self.sgd_random_state = sgd_random_state
-        _check("batch_size", batch_size is None or _is_count(batch_size), "a number from 1 on")
-        _check("mlp_large_data_threshold", _is_count(mlp_large_data_threshold, 0), "a number from 0 on")
+        _check("batch_size", batch_size is None or _is_count(batch_size, 1, 10**7), "a number from 1 to 10000000")
+        _check("mlp_large_data_threshold", _is_count(mlp_large_data_threshold, 0), "a number from 0 to 2^53")
         _check("sgd_random_state", _is_count(sgd_random_state, 0) and sgd_random_state < 2**32, "a number below 2^32")
         is_average = isinstance(sgd_average, bool) or _is_count(sgd_average, 0)
         _check("sgd_average", is_average, "true, false or a number of steps")
         _check("sgd_loss", isinstance(sgd_loss, str), "the name of a loss")
         rate = mlp_learning_rate_init
-        _check("mlp_learning_rate_init", rate is None or _is_number(rate, above=0), "a number above 0")
+        _check("mlp_learning_rate_init", rate is None or _is_number(rate, above=0), "a number above 0, up to 1000")
 
     @property
     def batch_size(self) -> int:
@@ -181,15 +182,17 @@ def trainer_factory(trainer: str | ClassifierTrainer) -> ClassifierTrainer:
 def _sizes(sizes: Any) -> tuple[int, ...]:
     found = (sizes,) if isinstance(sizes, int) else tuple(sizes) if isinstance(sizes, list | tuple) else ()
     _check("mlp_hidden_layer_sizes", bool(found) and all(_is_count(size) for size in found), "numbers from 1 on")
+    is_small = len(found) <= MOST_LAYERS and all(size <= MOST_UNITS for size in found)
+    _check("mlp_hidden_layer_sizes", is_small, f"at most {MOST_LAYERS} numbers up to {MOST_UNITS}")
     return found
 
 
-def _is_count(value: Any, smallest: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= smallest
+def _is_count(value: Any, smallest: int = 1, largest: int = 2**53) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= largest
 
 
 def _is_number(value: Any, above: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > above
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value <= MOST_RATE
 
 
 def _check(name: str, is_valid: bool, wanted: str) -> None:

@@ -21,7 +21,10 @@ from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabe
 from spacer_like.exceptions import MessageError, RowColumnMissingError
 from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation, described
 
-RowCol = tuple[StrictInt, StrictInt]
+# Far above any image's, and within what arrays of positions hold; a task refuses a point outside its image.
+Coordinate = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
+RowCol = tuple[Coordinate, Coordinate]
+MOST_POINTS, MOST_EPOCHS = 1_000_000, 100_000
 
 _SET_SCHEMA = {
     "type": "object",
@@ -56,7 +59,7 @@ class ExtractFeaturesMsg(Message):
 
     job_token: StrictStr
     extractor: described("extractor")  # type: ignore[valid-type]
-    rowcols: Annotated[list[RowCol], Field(min_length=1)]
+    rowcols: Annotated[list[RowCol], Field(min_length=1, max_length=MOST_POINTS)]
     image_loc: Location
     feature_loc: WritableLocation
 
@@ -109,7 +112,7 @@ class TrainClassifierMsg(Message):
 
     job_token: StrictStr
     trainer: described("trainer")  # type: ignore[valid-type]
-    nbr_epochs: Annotated[StrictInt, Field(ge=1)]
+    nbr_epochs: Annotated[StrictInt, Field(ge=1, le=MOST_EPOCHS)]
     clf_type: Literal["MLP", "LR"]
     labels: Labels
     previous_model_locs: list[Location]
@@ -228,7 +231,7 @@ class ClassifyImageMsg(Message):
 
     job_token: StrictStr
     extractor: described("extractor")  # type: ignore[valid-type]
-    rowcols: list[RowCol]
+    rowcols: Annotated[list[RowCol], Field(max_length=MOST_POINTS)]
     image_loc: Location
     classifier_loc: Location
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2**33
 """The largest array that is read."""
-# Far above what compression makes of real numbers, and of ids; far below what an attack needs.
-_MOST_RATIO = 2000
+# Far above what compression makes of real numbers, and of ids; small arrays may be all alike.
+_FREE_BYTES, _MOST_RATIO = 2**27, 200
 
 
 class ArrayMissingError(TableError):
@@ -52,7 +52,7 @@ def from_npz(data: bytes, name: str, array: str = "arr_0") -> NDArray[Any]:
         if f"{array}.npy" not in archive.NameToInfo:
             raise ArrayMissingError(f"The file '{name}' has no array {array}.")
         member = archive.getinfo(f"{array}.npy")
-        if member.file_size > min(MOST_BYTES, _MOST_RATIO * len(data)):
+        if member.file_size > min(MOST_BYTES, max(_FREE_BYTES, _MOST_RATIO * len(data))):
             raise DataLimitError(f"The array in '{name}' would take {member.file_size} bytes: it is not read.")
         with archive.open(member) as file:
             return _array(file, member.file_size)

@@ -91,6 +91,7 @@ def test_a_size_that_is_only_announced_takes_no_memory():
 def test_zeros_packed_beyond_reason_are_not_unpacked(monkeypatch):
     data = zipped(npy(np.zeros(10**6)), method=zipfile.ZIP_DEFLATED)
     monkeypatch.setattr("spacer_like.rarity.array_file._MOST_RATIO", 100)
+    monkeypatch.setattr("spacer_like.rarity.array_file._FREE_BYTES", 0)
     with pytest.raises(DataLimitError, match="8000128 bytes"):
         from_npz(data, "a.npz")
 

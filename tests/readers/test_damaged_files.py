@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spacer_like.data_classes import DataLocation, ImageFeatures
@@ -25,6 +26,7 @@ from spacer_like.extractors.caffe_weights import read_caffemodel
 from spacer_like.images.decode import load_image, to_rgb_array
 from spacer_like.mailman import process_job
 from spacer_like.messages import ExtractFeaturesMsg, JobMsg
+from spacer_like.rarity.array_file import from_npz
 from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.messages import PreparationMsg
 
@@ -128,3 +130,24 @@ class TestASentence:
     def test_of_another_matter_than_the_file_passes_a_reader(self):
         with pytest.raises(TransientError, match=r"^busy$"), damage_as(FeatureFileError, "reef", "bad"):
             raise TransientError("busy")
+
+
+class TestABomb:
+    """A small file that would unpack to a gigabyte is refused before it is."""
+
+    def test_of_weights(self):
+        # Torch takes seconds to import.
+        from spacer_like.extractors.torch_weights import read_state_dict
+
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("archive/data.pkl", b"\x80\x02}.")
+            archive.writestr("archive/data/0", bytes(2**27))
+        with pytest.raises(DataLimitError, match=r"'bomb\.pth' has \d+ bytes and would unpack to 134217732"):
+            read_state_dict(stream, "bomb.pth")
+
+    def test_of_an_array(self):
+        stream = io.BytesIO()
+        np.savez_compressed(stream, np.zeros(2**28 // 8))
+        with pytest.raises(DataLimitError, match=r"The array in 'bomb\.npz' would take"):
+            from_npz(stream.getvalue(), "bomb.npz")

@@ -53,7 +53,7 @@ class TrainMultilabelMsg(Message):
     extractor: described("extractor") | None = None  # type: ignore[valid-type]
     network: Literal["resnet50", "small"] = "resnet50"
     weights_loc: Location | None = None
-    unfreeze_epochs: list[Annotated[StrictInt, Field(ge=1)]] = Field(default_factory=list, max_length=5)
+    unfreeze_epochs: list[Annotated[StrictInt, Field(ge=1, le=10_000)]] = Field(default_factory=list, max_length=5)
     size: Annotated[StrictInt, Field(ge=32, le=1024)] = 224
     layers: Annotated[list[Annotated[StrictInt, Field(ge=1, le=8192)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: list(HEAD_LAYERS)

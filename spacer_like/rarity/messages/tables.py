@@ -29,7 +29,7 @@ class MergeScoresMsg(Message):
     scores_locs: Annotated[list[Location], Field(min_length=1)]
     merged_locs: Annotated[list[WritableLocation], Field(min_length=1)]
     top_loc: WritableLocation | None = None
-    top_rows: Annotated[StrictInt, Field(ge=1)] = 20_000
+    top_rows: Annotated[StrictInt, Field(ge=1, le=10_000_000)] = 20_000
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"scores_locs"})
 
