@@ -73,7 +73,7 @@ def fault_of(reader: Reader, data: bytes, name: str) -> str | None:
 def _fault_of_sentence(sentence: str, name: str) -> str | None:
     if name not in sentence:
         return f"the file's name is missing: {sentence[:300]}"
-    if not sentence.endswith(".") or "\n" in sentence or len(sentence) > 2100 or CONTROLS.search(sentence):
+    if not sentence.endswith(".") or "\n" in sentence or len(sentence) > 4100 or CONTROLS.search(sentence):
         return f"no sentence: {sentence[:300]!r}"
     return None
 
