@@ -680,7 +680,12 @@ TABLE_ROWS = [
     *(
         Reader(
             f"a table of scores{ending}",
-            ("rarity.table_files:read_table", "rarity.tasks.table_storage:read_scores"),
+            (
+                "rarity.table_files:read_table",
+                "rarity.tasks.table_storage:read_scores",
+                "tables.files:csv_names",
+                "tables.files:read_csv",
+            ),
             scores(ending == ".parquet"),
             stored(scores_at),
             ending,

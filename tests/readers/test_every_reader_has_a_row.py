@@ -30,7 +30,7 @@ NOT_READERS = {
     "images.archive:PositionedReader": "bytes as they are",
     "images.archive:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
     "images.decoding": "calls the readers of images, file after file",
-    "tables.files": "writes",
+    "tables.files:parquet_writer": "writes",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",
     "chips.search.mapped_tensors:TensorWriter": "writes",
     "chips.search.embeddings_file:write_embeddings": "writes",
