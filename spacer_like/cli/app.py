@@ -24,7 +24,7 @@ from spacer_like.cli import (
     train_command,
 )
 from spacer_like.cli.terminal import Terminal
-from spacer_like.exceptions import SpacerError, visible
+from spacer_like.exceptions import SpacerError, sentence_of, visible
 
 INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
 READER_WENT_AWAY = 128 + signal.SIGPIPE
@@ -110,10 +110,11 @@ def _failure(error: Exception, terminal: Terminal) -> int:
         # Typer's complaint about the arguments themselves.
         terminal.fail(f"{usage()} See spacer-like --help.", error_class="usage", code=code)
     elif isinstance(error, SpacerError | OSError):
-        terminal.fail(str(error), error, code=code)
+        terminal.fail(sentence_of(error), error, code=code)
     else:
         hint = "" if terminal.debug else " Run with --debug to see where."
-        terminal.fail(f"Unexpected {type(error).__name__}: {error}.{hint}", error, code=code)
+        said = sentence_of(error).removeprefix(f"{type(error).__name__}: ").rstrip(".")
+        terminal.fail(f"Unexpected {type(error).__name__}: {said}.{hint}", error, code=code)
     return code
 
 

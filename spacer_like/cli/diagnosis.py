@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from spacer_like import __version__, config
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import SpacerError
+from spacer_like.exceptions import SpacerError, sentence_of
 from spacer_like.shown_url import shown_url
 from spacer_like.storage.unfinished_files import remove_old, temporary_folder
 
@@ -73,7 +73,7 @@ def examine(
         try:
             yield from section()
         except SpacerError as error:
-            yield Finding("Faults", type(error).__name__, "failed", str(error))
+            yield Finding("Faults", type(error).__name__, "failed", sentence_of(error))
 
 
 def _packages() -> Iterator[Finding]:
@@ -134,7 +134,7 @@ def _round_trip(name: str, location: DataLocation, where: str) -> Finding:
         finally:
             storage.delete(location)
     except (SpacerError, OSError) as error:
-        return Finding("Storages", name, "failed", str(error))
+        return Finding("Storages", name, "failed", sentence_of(error))
     if not whole:
         return Finding("Storages", name, "failed", "what was read is not what was written")
     return Finding("Storages", name, "ok", f"writes, reads and deletes {where}".strip())
@@ -226,7 +226,7 @@ def _url(url: str | None) -> Finding:
     try:
         answers = storage.exists(location)
     except (SpacerError, OSError) as error:
-        return Finding("Storages", "url", "failed", str(error))
+        return Finding("Storages", "url", "failed", sentence_of(error))
     return Finding(
         "Storages",
         "url",

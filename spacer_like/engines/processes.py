@@ -18,7 +18,7 @@ from typing import Any, Self
 import spacer_like
 from spacer_like import config
 from spacer_like.cores import core_count
-from spacer_like.exceptions import SpacerError, TransientError
+from spacer_like.exceptions import SpacerError, TransientError, class_of, sentence_of
 from spacer_like.mailman import is_transient, run_job
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
@@ -101,8 +101,8 @@ def failed(error: SpacerError) -> TaskOutcome:
     """The outcome of a request that fails by an error."""
     return TaskOutcome(
         status="failed",
-        error_class=f"{type(error).__module__}.{type(error).__qualname__}",
-        error_message=str(error),
+        error_class=class_of(error),
+        error_message=sentence_of(error),
         transient=is_transient(error),
     )
 

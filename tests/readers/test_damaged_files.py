@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spacer_like.cli.app import main
 from spacer_like.data_classes import DataLocation, ImageFeatures
 from spacer_like.exceptions import (
     ArchiveError,
@@ -24,7 +25,7 @@ from spacer_like.exceptions import (
 from spacer_like.extractors import VGG16CaffeExtractor
 from spacer_like.extractors.caffe_weights import read_caffemodel
 from spacer_like.images.decode import load_image, to_rgb_array
-from spacer_like.mailman import process_job
+from spacer_like.mailman import ExitCode, process_job
 from spacer_like.messages import ExtractFeaturesMsg, JobMsg
 from spacer_like.rarity.array_file import from_npz
 from spacer_like.rarity.collection import open_collection
@@ -111,6 +112,14 @@ class TestASentence:
         assert sentence_of(ValueError(" \n")) == "ValueError: Inappropriate argument value (of correct type)."
         assert str(FeatureFileError()) == "A feature file that is empty or malformed."
         assert reason_of(OSError()) == "OSError: Base class for I/O related errors"
+
+    def test_of_the_command_line_is_never_empty(self, monkeypatch, capsys):
+        def fails(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr("spacer_like.cli.options.required", fails)
+        assert main(["train", "labels.csv"]) == ExitCode.TRANSIENT_FAILURE
+        assert "Unexpected MemoryError: Out of memory. Run with --debug" in capsys.readouterr().err
 
     def test_has_no_letters_that_terminals_obey(self):
         assert str(ImageError("'\x1b[2J\u202egpj.\udce9' is\nno image.")) == r"'\x1b[2J\u202egpj.\udce9' is no image."
