@@ -29,6 +29,8 @@ from spacer_like.exceptions import SpacerError, sentence_of, visible
 INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
 READER_WENT_AWAY = 128 + signal.SIGPIPE
 _ANYWHERE = ("--debug", "--verbose")
+# Log lines of what a command says once more in its own words: failed tasks, and images without a row in the metadata.
+_SAID_AT_THE_END = {("spacer_like.mailman", logging.ERROR), ("spacer_like.rarity.score_table", logging.WARNING)}
 
 app = typer.Typer(
     name="spacer-like",
@@ -135,8 +137,7 @@ def _logging(arguments: list[str]) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_PlainFormatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     if level > logging.DEBUG:
-        # Failed tasks are told at the end, in one sentence each.
-        handler.addFilter(lambda record: not (record.name == "spacer_like.mailman" and record.levelno >= logging.ERROR))
+        handler.addFilter(lambda record: (record.name, record.levelno) not in _SAID_AT_THE_END)
     logger = logging.getLogger("spacer_like")
     level_before = logger.level
     logger.addHandler(handler)

@@ -47,8 +47,9 @@ def _log(level: int) -> None:
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("spacer_like").setLevel(level)
     if level > logging.DEBUG:
-        # Whoever asked is told in one sentence what failed.
-        logging.getLogger("spacer_like.mailman").setLevel(logging.CRITICAL)
+        # The answers say what failed, and which images were left out.
+        for name in ("spacer_like.mailman", "spacer_like.rarity.score_table"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _end_with_the_asker() -> None:

@@ -61,8 +61,11 @@ class StackWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._member.close()
-        self._archive.close()
+        # Each in its turn, whatever the one before raises, as for lack of space.
+        try:
+            self._member.close()
+        finally:
+            self._archive.close()
         if kind is None and self._count != self._expected:
             self._shorten()
 

@@ -342,4 +342,4 @@ def _error(error: OSError | UnicodeEncodeError, key: str, writing: bool = False)
         return InvalidKeyError(f"The key '{key}' cannot be the name of a file: {error.strerror}.")
     if error.errno == errno.EROFS:
         return AccessDeniedError(f"'{key}' lies on a disk that can only be read.")
-    return StorageUnavailableError(f"The file '{key}' cannot be reached: {error.strerror}.")
+    return StorageUnavailableError(f"The file '{key}' cannot be {'written' if writing else 'read'}: {error.strerror}.")

@@ -14,6 +14,7 @@ from spacer_like.exceptions import CollectionError, DataNotFoundError, TableErro
 from spacer_like.storage import read_bytes
 from spacer_like.storage.ordinary_files import ordinary_files, other_files
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
+from spacer_like.workflows.steps import LOCK
 
 _LONGEST_ID = 200
 
@@ -60,7 +61,7 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
     its zip archives.
 
     Args:
-        output: the folder of the results, which is none of them.
+        output: the folder of the results, which is none of them, as are those of earlier runs.
 
     Raises:
         DataNotFoundError: no such folder, or no collection in it.
@@ -74,7 +75,7 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
         # Folders first: an archive beside the folder of its name is not a second collection of that name.
         paths = sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name))
     for path in paths:
-        if path.name.startswith(".") or path == results:
+        if path.name.startswith(".") or path == results or (path / LOCK).is_file():
             continue
         if path.is_dir():
             name, one = path.name, _of_folder(path)
@@ -133,9 +134,7 @@ def _place_of_results(folder: Path, output: Path) -> Path | None:
     parts = results.relative_to(inside).parts
     place = folder / parts[0] if parts else folder
     # What an earlier run has made is known by its records.
-    if parts and (
-        not place.exists() or (results / "records").is_dir() or (place.is_dir() and not any(place.iterdir()))
-    ):
+    if parts and (not place.exists() or (results / LOCK).is_file() or (place.is_dir() and not any(place.iterdir()))):
         return place
     raise CollectionError(f"The results in '{output}' would come among the collections: name another folder for them.")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import MissingExtraError, SpacerError
+from spacer_like.exceptions import MissingExtraError, SpacerError, TransientError
 from spacer_like.progress import report as tell
 from spacer_like.rarity.buckets import Buckets
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg
@@ -64,6 +64,9 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
             raise
         except SpacerError as error:
             report.fail(f"draw {name}", error)
+            if isinstance(error, TransientError):
+                # It would meet the others too.
+                break
     tell(_WORK, len(PICTURES), len(PICTURES))
     return drawn
 

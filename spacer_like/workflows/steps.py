@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 RECORDS = "records"
 """The folder of the records, in the folder of the workflow's files."""
+LOCK = f"{RECORDS}/.lock"
+"""A file in the folder of a workflow, which a run at work there has locked."""
 # To be raised when a task makes other files of the same request.
 _VERSION = 2
 _SECONDS_FOR_ANOTHER_RUN = 10.0
@@ -244,7 +246,7 @@ def only_run(folder: Path) -> Iterator[int]:
         TransientError: another run is at work there.
         SpacerError: the folder cannot be made.
     """
-    lock = folder / RECORDS / ".lock"
+    lock = folder / LOCK
     if not lock.exists():
         write_bytes(_location(lock), b"")
     with lock.open("r+b") as file:

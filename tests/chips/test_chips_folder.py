@@ -11,6 +11,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, MessageError, StorageUnavailableError
 from spacer_like.storage import FilesystemStorage
 
+from .chip_checking import corner_mask
 from .tile_making import ACQUISITION, CELL, HYPHENATED, SOUTHERN_CELL, make_tile, tile_path
 
 
@@ -88,6 +89,49 @@ def test_a_tile_that_changed_is_cut_again(root):
     chips_folder(message(root))
     os.utime(tile_path(root), ns=(1, 1))
     assert chips_folder(message(root)).n_skipped == 2
+
+
+@pytest.mark.parametrize("damage", [lambda chip: chip.unlink(), lambda chip: chip.write_bytes(chip.read_bytes()[:-9])])
+def test_a_tile_of_which_a_chip_is_gone_or_damaged_is_cut_again(root, damage):
+    chips_folder(message(root))
+    before = files(root)
+    damage(root.parent / "chips" / "33" / f"Z33-{CELL}00000_{ACQUISITION}.jpg")
+    assert chips_folder(message(root)).n_skipped == 2
+    assert files(root) == before
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_request_that_dies_before_its_manifest_leaves_no_chips_that_another_one_vouches_for(root, monkeypatch):
+    chips_folder(message(root))
+    before = files(root)
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spacer_like.chips.tasks.tiles._write_manifest", die)
+        with pytest.raises(Killed):
+            chips_folder(message(root, way="blocks", quality=20))
+    chip = f"Z07-{SOUTHERN_CELL}00000_{ACQUISITION}.jpg"
+    assert files(root)[f"07/{chip}"] != before[f"07/{chip}"]
+    assert chips_folder(message(root)).n_skipped == 2
+    assert files(root) == before
+
+
+def test_chips_that_are_not_wanted_any_more_are_removed(tmp_path):
+    root = tmp_path / "ard"
+    make_tile(tile_path(root), mask=corner_mask)
+    every = chips_folder(message(root, wanted="no_data")).n_chips
+    (root.parent / "chips" / "33" / "mine.jpg").write_bytes(b"mine")
+    assert chips_folder(message(root, wanted="all_data")).n_chips < every
+    kept = {name for name in files(root) if name.endswith(".jpg")}
+    clean = tmp_path / "clean" / "ard"
+    shutil.copytree(root, clean)
+    chips_folder(message(clean, wanted="all_data"))
+    assert kept == {name for name in files(clean) if name.endswith(".jpg")} | {"33/mine.jpg"}
 
 
 def test_a_manifest_that_cannot_be_read_is_made_anew(root):

@@ -87,6 +87,10 @@ class CellChips:
         self.n_bytes += chip.n_bytes
         return self.names[chip.row * self.wide + chip.column]
 
+    def not_made(self) -> set[str]:
+        """The names of chips that were not made."""
+        return {name for name, n_bytes in zip(self.names, self._bytes.ravel().tolist(), strict=True) if n_bytes < 0}
+
     def counts(self) -> dict[str, int]:
         """How many chips are of which no-data class, made or not."""
         found = np.bincount(self._classes(), minlength=len(CLASSES))

@@ -29,7 +29,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError, reason_of
 from spacer_like.overwriting import task
 from spacer_like.progress import report
-from spacer_like.storage import exists, open_file, storage_factory, write_bytes
+from spacer_like.storage import delete, exists, open_file, read_bytes, storage_factory, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,8 @@ class _Tile(NamedTuple):
 def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
     """Cut a tile into chips.
 
-    Chips are written as they are made, the manifest last: without it, the tile is not cut.
+    Chips are written as they are made, the manifest last: without it, the tile is not cut. That of another request, or
+    of the tile as it was, goes before the first chip; chips that it lists and this one does not are removed.
 
     Raises:
         DataNotFoundError: there is no such tile.
@@ -81,10 +82,14 @@ def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
     if folder is None:
         for chip in made:
             chips.add(chip)
+        _write_manifest(tile, choice, chips)
     else:
+        earlier = _take_back(msg, folder)
         storage = storage_factory(folder.storage_type, folder.bucket_name)
         storage.write_many((f"{folder.key}{chips.add(chip)}", chip.parts) for chip in made)
-    _write_manifest(tile, choice, chips)
+        for name in sorted(earlier & chips.not_made()):
+            storage.delete(f"{folder.key}{name}")
+        _write_manifest(tile, choice, chips)
     return ChipTileReturnMsg(
         zone=tile.cell.zone,
         quadkey=tile.cell.quadkey,
@@ -180,7 +185,10 @@ def _message_of_tile(msg: ChipsFolderMsg, zone: int, quadkey: str, acquisition: 
 
 
 def is_cut(msg: ChipTileMsg) -> bool:
-    """Whether a tile's manifest is there, of the same request, and of the tile as it is now."""
+    """Whether a tile's manifest is there, of the same request and of the tile as it is now.
+
+    Of chips in a folder of this machine, each that the manifest lists must be there, with its number of bytes.
+    """
     from spacer_like.chips.cutting.manifest import read_header
 
     if not exists(msg.manifest_loc):
@@ -191,7 +199,38 @@ def is_cut(msg: ChipTileMsg) -> bool:
     except (DataNotFoundError, TableError):
         return False
     version = storage_factory(msg.tile_loc.storage_type, msg.tile_loc.bucket_name).version(msg.tile_loc.key)
-    return _request(header) == _request(_header(msg, *_identity(msg), version))
+    if _request(header) != _request(_header(msg, *_identity(msg), version)):
+        return False
+    folder = header.chips_loc
+    return folder is None or folder.storage_type != "filesystem" or _are_there(folder, msg.manifest_loc)
+
+
+def _are_there(folder: DataLocation, manifest_loc: DataLocation) -> bool:
+    from spacer_like.chips.cutting.manifest import read_manifest
+
+    try:
+        made = read_manifest(read_bytes(manifest_loc), manifest_loc.display_name).made()
+        sizes = zip(made["chip"].to_pylist(), made["n_bytes"].to_pylist(), strict=True)
+        return all(os.stat(f"{folder.key}{chip}").st_size == n_bytes for chip, n_bytes in sizes)
+    except (OSError, TableError):
+        return False
+
+
+def _take_back(msg: ChipTileMsg, folder: DataLocation) -> set[str]:
+    """Remove the manifest of another request or an earlier tile; the names of the files in the folder that it lists."""
+    from spacer_like.chips.cutting.manifest import read_manifest
+
+    if not exists(msg.manifest_loc) or is_cut(msg):
+        return set()
+    listed: set[str] = set()
+    try:
+        manifest = read_manifest(read_bytes(msg.manifest_loc), msg.manifest_loc.display_name)
+        if manifest.header.chips_loc == folder:
+            listed |= set(manifest.made()["chip"].to_pylist())
+    except (DataNotFoundError, TableError):
+        logger.info("What the manifest '%s' was of is not known: it goes.", msg.manifest_loc.display_name)
+    delete(msg.manifest_loc)
+    return listed
 
 
 def _request(header: ManifestHeader) -> tuple[object, ...]:
