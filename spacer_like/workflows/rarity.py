@@ -121,8 +121,9 @@ class _Run:
             self._delete_pictures()
 
     def _delete_pictures(self) -> None:
-        for name in PICTURES:
-            delete(self.place("pictures", f"{name}.png"))
+        for path in (self._output / "pictures" / f"{name}.png" for name in PICTURES):
+            if path.is_file():
+                delete(DataLocation("filesystem", str(path)))
 
     def ended(self) -> RarityReport:
         """The report; what is left of earlier runs is removed, or named in it."""
@@ -133,6 +134,7 @@ class _Run:
         report.n_images = sum(one.n_images for one in report.scored)
         report.n_scored = sum(one.n_scored for one in report.scored)
         report.images = {one.collection_id: self._images[one.collection_id][0] for one in report.scored}
+        report.steps_done = self._steps.done
         report.transient = report.transient or any(one.transient for one in report.failed)
         self._tidy()
         return report

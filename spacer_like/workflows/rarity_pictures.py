@@ -80,14 +80,14 @@ def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dic
     ranking, bucketized = (output / "scores" / f"{method}{ending}" for ending in (".parquet", "_bucketized.csv"))
     histogram = output / "global" / "histogram.parquet"
     drawings: dict[str, Callable[[str], object]] = {}
-    if histogram.is_file():
+    if "merge histograms" in report.steps_done:
         counts = _colour_counts(histogram)
         drawings |= {
             "commonest_colours": lambda path: rarity_colours.commonest_colours_picture(counts, path),
             "rarest_colours": lambda path: rarity_colours.rarest_colours_picture(counts, path),
             "colour_cube": lambda path: rarity_colours.colour_cube_picture(counts, path),
         }
-    if ranking.is_file():
+    if f"merge scores {method}" in report.steps_done:
         table, name = _Table(ranking), f"{method} score"
         drawings |= {
             "rarest_collections": lambda path: rarity_rankings.rarest_collections_picture(
@@ -101,7 +101,7 @@ def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dic
                 table.names, table.scores, _shown_pixels(table, report, options), path
             ),
         }
-    if bucketized.is_file():
+    if f"bucketize {method}" in report.steps_done:
         found = read_scores(DataLocation("filesystem", str(bucketized)), ["bin_pixelScore"])
         buckets = found.numbers("bin_pixelScore")
         labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels

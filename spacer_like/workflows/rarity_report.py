@@ -58,6 +58,7 @@ class RarityReport:
         transient: whether one of the failures may not come again.
         images: where the images of each scored collection are, decoded ones if they were kept; not serialised.
         removed: files of an earlier run with other options that were removed; not serialised.
+        steps_done: names of the steps whose files are of this result; not serialised.
         steps_run: how many steps had to be run; 0 when nothing had changed; not serialised.
     """
 
@@ -72,6 +73,7 @@ class RarityReport:
     transient: bool = False
     images: dict[str, DataLocation] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
+    steps_done: set[str] = field(default_factory=set)
     steps_run: int = 0
 
     @property

@@ -107,6 +107,11 @@ class Steps:
         self._valid: dict[Path, Step] = {}
         """The steps that are done as this workflow wants them, by their records."""
 
+    @property
+    def done(self) -> set[str]:
+        """The names of the steps that are done."""
+        return {step.name for step in self._valid.values()}
+
     def run(self, work: str, steps: Sequence[Step]) -> Ended:
         """Run those of the steps that are not done, several at once; they must not depend on each other.
 
@@ -156,7 +161,7 @@ class Steps:
             delete(_location(path))
 
     def _remove(self, file: Path) -> None:
-        if file.exists():
+        if file.is_file() or file.is_symlink():
             delete(_location(file))
             self.removed.append(file)
 
