@@ -251,7 +251,7 @@ def archive() -> bytes:
 
 
 def in_archive(data: bytes, name: str) -> Any:
-    from spacer_like.exceptions import ImageError
+    from spacer_like.exceptions import ImageError, visible
     from spacer_like.images.archive import ImageArchive
 
     found = []
@@ -260,7 +260,7 @@ def in_archive(data: bytes, name: str) -> Any:
             try:
                 found.append(opened.read(member))
             except ImageError as error:
-                if member not in str(error):
+                if visible(member) not in str(error):
                     raise
     return found
 
