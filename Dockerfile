@@ -1,52 +1,105 @@
-# docker build --target runtime -t spacer-like --build-arg TORCH_INDEX=...     the job runner; ... is the index of CPU
-#                                                                               builds that PyTorch's pages name
-# docker build --target runtime -t spacer-like:gpu --build-arg TORCH=torch-gpu .   the same for GPUs, several GB larger
-# docker build --target test -t spacer-like:test --build-arg TORCH_INDEX=... . && docker run --rm spacer-like:test
+# The job runner. TORCH_INDEX is the index of CPU builds that PyTorch's installation page names:
+#   docker build --target runtime -t spacer-like --build-arg TORCH_INDEX=... .
+#   docker build --target runtime -t spacer-like:gpu --build-arg TORCH=torch-gpu .     for GPUs, several GB larger
+#   docker build --target points-onnx -t spacer-like:points --build-arg TORCH_INDEX=... .   a third of the size, no torch
+# The unit tests:
+#   docker build --target test -t spacer-like:test --build-arg TORCH_INDEX=... . && docker run --rm spacer-like:test
+# PYTHON_IMAGE pins the base: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...
 
-FROM python:3.11-slim-bookworm AS base
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE} AS base
+# onnxruntime would write a device id and report to its maker.
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    PIP_NO_CACHE_DIR=1 \
-    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     ORT_DISABLE_TELEMETRY=1 \
     PATH=/opt/venv/bin:$PATH
-RUN groupadd --gid 10001 spacer \
-    && useradd --uid 10001 --gid spacer --create-home --shell /usr/sbin/nologin spacer
+# libexpat1: GDAL and libosmium of the wheels need it, and the slim base lacks it. tini: PID 1 that passes signals on
+# from the first moment and collects ended processes. Debian keeps one version of each per release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libexpat1 tini \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --gid 0 --create-home --shell /usr/sbin/nologin spacer
 
-# Everything that is installed, in a layer that changes only with the pins.
-FROM base AS packages
+# pip stays outside the environment that it fills.
+FROM base AS builder
+ENV PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_PYTHON=/opt/venv/bin/python
+ARG TORCH_INDEX
+# pip reads it in every call.
+ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
+WORKDIR /build
+RUN python -m venv --without-pip /opt/venv
+COPY requirements/ requirements/
+
+# Everything that is installed, in a layer that changes only with the pins, less what only developers of the packages use.
+FROM builder AS packages
 ARG TORCH=torch
 ARG TORCH_INDEX
-WORKDIR /build
-RUN python -m venv /opt/venv
-COPY requirements/ requirements/
-RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r "requirements/$TORCH.txt" \
-    && pip install --no-cache-dir -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt -r requirements/rarity.txt \
-    -r requirements/geo.txt -r requirements/search.txt -r requirements/plots.txt
+ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
+RUN pip install --no-compile -r "requirements/$TORCH.txt" \
+    && pip install --no-compile -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt \
+    -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/plots.txt \
+    && find /opt/venv/lib -depth -type d \( -name __pycache__ -o -name tests -o -path '*/torch/test' -o -path '*/torch/include' \
+    -o -path '*/onnx/backend/test' -o -path '*/pyarrow/include' \) -exec rm -rf {} + \
+    && find /opt/venv/lib -type f \( -name '*.a' -o -path '*/torch/bin/*' ! -name torch_shm_manager \) -delete
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # The default network is converted once here, and not at each start of a container.
-RUN pip install --no-cache-dir --no-deps . \
-    && SPACER_ONNX_CACHE_DIR=/opt/onnx python -c \
+RUN pip install --no-compile --no-deps . \
+    && SPACER_ONNX_CACHE_DIR=/opt/spacer/onnx python -c \
     "from spacer_like.extractors import EfficientNetLite0Extractor as Default; Default().prepare()"
 
 # The unit tests: the same packages, what testing needs on top, and the whole source tree.
 FROM packages AS test
+ARG TORCH_INDEX
+ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
+RUN pip install --no-compile -r requirements/dev.txt \
+    && pip install --no-compile --no-deps -r requirements/dev-no-deps.txt
 WORKDIR /src
-RUN pip install --no-cache-dir -r requirements/dev.txt \
-    && pip install --no-cache-dir --no-deps -r requirements/dev-no-deps.txt
-COPY --chown=spacer:spacer . .
-RUN pip install --no-cache-dir --no-deps --editable . && chown spacer:spacer /src
-USER 10001:10001
+COPY --chown=10001:0 . .
+RUN pip install --no-compile --no-deps --editable . && chown 10001:0 /src
+USER 10001:0
+ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "pytest"]
 
-# The job runner: reads JOB_MSG_LOC, runs its tasks, writes RES_MSG_LOC, and ends with 0, 64, 75 or 143.
-FROM base AS runtime
-COPY --from=packages /opt/venv /opt/venv
-ENV SPACER_EXTRACTORS_CACHE_DIR=/var/cache/spacer/extractors \
+# Converted networks in place of torch.
+FROM builder AS onnx-packages
+ARG TORCH_INDEX
+ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
+RUN pip install --no-compile -r requirements/core.txt -r requirements/onnx.txt \
+    && find /opt/venv/lib -depth -type d \( -name __pycache__ -o -name tests -o -path '*/pyarrow/include' \) -exec rm -rf {} + \
+    && find /opt/venv/lib -type f -name '*.a' -delete
+COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY spacer_like/ spacer_like/
+RUN pip install --no-compile --no-deps .
+
+# The job runner without its packages: reads JOB_MSG_LOC, runs its tasks, writes RES_MSG_LOC, ends with 0, 64, 75 or 143.
+FROM base AS runner
+LABEL org.opencontainers.image.title="spacer_like" \
+      org.opencontainers.image.description="Features, labels, scores and models out of many images" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm"
+# What comes with the image belongs to root and is only read. Caches lie apart: group 0 may write there, so that any user
+# of it may run the image, as some clusters choose one at random.
+ENV HOME=/home/spacer \
+    SPACER_ONNX_MODELS_DIR=/opt/spacer/onnx \
+    SPACER_EXTRACTORS_CACHE_DIR=/var/cache/spacer/extractors \
     SPACER_ONNX_CACHE_DIR=/var/cache/spacer/onnx
-COPY --from=packages /opt/onnx /var/cache/spacer/onnx
-RUN mkdir -p /var/cache/spacer/extractors && chown -R spacer:spacer /var/cache/spacer
-USER 10001:10001
+RUN mkdir -p /var/cache/spacer && chgrp -R 0 /var/cache/spacer /home/spacer && chmod -R g=u /var/cache/spacer /home/spacer
+USER 10001:0
 WORKDIR /home/spacer
-ENTRYPOINT ["spacer-like", "env-job"]
+ENTRYPOINT ["tini", "--", "spacer-like", "env-job"]
+
+# Points and rarity by the converted networks: no torch, no tiles, no pictures.
+FROM runner AS points-onnx
+COPY --from=onnx-packages /opt/venv /opt/venv
+COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx
+
+FROM runner AS runtime
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx

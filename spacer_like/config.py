@@ -61,6 +61,8 @@ class Settings:
     """Folder for weights fetched from S3 or a URL; needed only for those."""
     onnx_cache_dir: str | None = None
     """Folder for networks converted to ONNX; None is the user's cache folder."""
+    onnx_models_dir: str | None = None
+    """Folder of networks that were converted before, such as those of a container's image; it is only read."""
     use_onnx: bool = True
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``: the GPU where there is one."""

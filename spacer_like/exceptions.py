@@ -6,6 +6,7 @@
     ├── SpacerInputError                 permanent: the same request fails again; never retried
     │   ├── ConfigError                  a setting is missing or malformed
     │   ├── MissingExtraError            a package of an extra is not installed    (also ImportError)
+    │   ├── BrokenPackageError           a package is installed and does not load  (also ImportError)
     │   ├── MessageError                 a message that does not validate          (also ValueError)
     │   │   └── MissingFieldError        a field of it is absent                   (also KeyError)
     │   ├── DataLimitError               more pixels, points or bytes than a limit allows
@@ -84,6 +85,21 @@ class MissingExtraError(SpacerInputError, ImportError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.purpose, self.extra)
+
+
+class BrokenPackageError(SpacerInputError, ImportError):
+    """A package that is installed and cannot be imported, for instance because a shared library is missing."""
+
+    def __init__(self, package: str, reason: str) -> None:
+        super().__init__(
+            f"The package {package or 'that is needed'} cannot be imported: {reason}. "
+            "Install what it lacks, or reinstall it."
+        )
+        self.package = package
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.package, self.reason)
 
 
 class MessageError(SpacerInputError, ValueError):

@@ -20,6 +20,7 @@ from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError, class_of, sentence_of
+from spacer_like.extras import explained_imports
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
 from spacer_like.progress import report
@@ -106,7 +107,8 @@ class _Run:
 
     def _outcome(self, msg: Any, answer: Callable[[], Any]) -> TaskOutcome:
         try:
-            return TaskOutcome(status="done", result=answer())
+            with explained_imports():
+                return TaskOutcome(status="done", result=answer())
         except Exception as error:
             text = traceback.format_exc()
             logger.error("Error executing job %s: %s", getattr(msg, "job_token", ""), text)

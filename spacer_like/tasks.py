@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from spacer_like.extras import explained_imports
 from spacer_like.messages import TASKS, JobMsg, JobReturnMsg
 
 __all__ = ["process_job", *TASKS]
@@ -24,5 +25,6 @@ def process_job(job_msg: JobMsg) -> JobReturnMsg:
 def __getattr__(name: str) -> Callable[[Any], Any]:
     if name not in TASKS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    task: Callable[[Any], Any] = getattr(import_module(TASKS[name].module), name)
+    with explained_imports():
+        task: Callable[[Any], Any] = getattr(import_module(TASKS[name].module), name)
     return task

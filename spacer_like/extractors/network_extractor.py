@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
-from spacer_like.exceptions import MissingExtraError
 from spacer_like.extractors.base import FeatureExtractor
 from spacer_like.extractors.device import chosen_device
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,8 +117,7 @@ class NetworkExtractor(FeatureExtractor):
         return self._torch_network(self._checked_module())
 
     def _checked_module(self) -> nn.Module:
-        if find_spec("torch") is None:
-            raise MissingExtraError(f"Extracting features with {type(self).__name__}", "torch")
+        import_extra("torch", f"Extracting features with {type(self).__name__}", "torch")
         return self.build_module()
 
     def _torch_network(self, module: nn.Module) -> Network:

@@ -26,6 +26,7 @@ from spacer_like.cores import thread_count
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.extractors.networks import BatchesUnderWay
+from spacer_like.extras import import_accelerator, import_extra, import_if_installed
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.cache import file_hash
 from spacer_like.storage.ownership import make_folder, why_not_ours
@@ -66,7 +67,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, model: str | bytes) -> None:
-        onnxruntime = import_onnxruntime()
+        onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -82,22 +83,27 @@ class OnnxNetwork:
         return found
 
 
-def import_onnxruntime() -> Any:
-    """The module `onnxruntime`, which reports on its use to its maker unless the environment forbids it before."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
 def is_wanted() -> bool:
-    """Whether ONNX Runtime is installed and the setting USE_ONNX allows it."""
-    return settings().use_onnx and find_spec("onnxruntime") is not None
+    """Whether ONNX Runtime can be used and the setting USE_ONNX allows it.
+
+    Raises:
+        BrokenPackageError: it is installed and does not load, and there is no torch to do its work.
+    """
+    if not settings().use_onnx:
+        return False
+    if find_spec("torch") is None:
+        return import_if_installed("onnxruntime") is not None
+    return import_accelerator("onnxruntime", "torch runs networks, which is slower") is not None
 
 
 def kept_network(recipe: Recipe) -> OnnxNetwork | None:
     """The model that was made by this recipe before; None if there is none that is whole and nobody else's."""
-    if (path := _model_path(recipe)) is None or not path.exists():
+    paths = [_model_path(recipe, folder) for folder in (models_folder(), _read_only_folder()) if folder is not None]
+    return next((found for path in paths if (found := _kept_at(path, recipe))), None)
+
+
+def _kept_at(path: Path, recipe: Recipe) -> OnnxNetwork | None:
+    if not path.exists():
         return None
     if reason := why_not_ours(path) or why_not_ours(path.with_suffix(".json")):
         _warn(f"The model {path} is not used, because {reason}: it is made again in each process.")
@@ -117,8 +123,9 @@ def kept_network(recipe: Recipe) -> OnnxNetwork | None:
 
 def keep(recipe: Recipe, model: bytes, max_relative_difference: float) -> None:
     """Keep a model that was checked; where that cannot be done safely it is made again next time."""
-    if (path := _model_path(recipe)) is None:
+    if (folder := models_folder()) is None:
         return
+    path = _model_path(recipe, folder)
     record = {
         **asdict(recipe),
         "max_relative_difference": max_relative_difference,
@@ -150,11 +157,18 @@ def _warn(sentence: str) -> None:
     logger.warning("%s", sentence)
 
 
-def _model_path(recipe: Recipe) -> Path | None:
-    folder = models_folder()
-    versions: list[Any] = [_CONVERSION, import_onnxruntime().__version__, platform.machine()]
+def _model_path(recipe: Recipe, folder: Path) -> Path:
+    versions: list[Any] = [_CONVERSION, _onnxruntime().__version__, platform.machine()]
     key = hashlib.sha256(json.dumps([*versions, asdict(recipe)], sort_keys=True).encode()).hexdigest()
-    return None if folder is None else folder / f"{key[:40]}.onnx"
+    return folder / f"{key[:40]}.onnx"
+
+
+def _onnxruntime() -> Any:
+    return import_extra("onnxruntime", "Running a converted network", "onnx")
+
+
+def _read_only_folder() -> Path | None:
+    return Path(configured) if (configured := settings().onnx_models_dir) else None
 
 
 def models_folder() -> Path | None:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, ClassVar, Self
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.network_extractor import NetworkExtractor
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,8 +59,7 @@ class TorchExtractor(NetworkExtractor, ABC):
     @classmethod
     def untrained_instance(cls, data_loc_key: str = "weights") -> Self:
         """An extractor with random weights, which are put into the process's memory storage; for tests."""
-        import torch
-
+        torch = import_extra("torch", f"Making weights for {cls.__name__}", "torch")
         from spacer_like.storage import write_bytes
 
         stream = BytesIO()

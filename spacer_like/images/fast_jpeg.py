@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from spacer_like.extras import import_accelerator
 from spacer_like.reused_memory import reusable_memory
 
 if TYPE_CHECKING:
@@ -104,12 +104,8 @@ def shrinking(width: int, height: int, wanted_size: int) -> int:
 
 @cache
 def _simplejpeg() -> Any:
-    """The package; None where it is not installed."""
-    if find_spec("simplejpeg") is None:
-        return None
-    import simplejpeg
-
-    return simplejpeg
+    """The package; None where it is not installed, or does not load."""
+    return import_accelerator("simplejpeg", "Pillow decodes JPEG, which is slower")
 
 
 def _is_unread_jpeg(image: Image.Image) -> bool:

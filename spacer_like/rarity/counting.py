@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
+from spacer_like.extras import import_accelerator
 from spacer_like.rarity.bins import CELLS
 from spacer_like.rarity.image_cells import POSITIONS, n_groups
 from spacer_like.reused_memory import ReusedMemory, kept_memory
@@ -40,8 +40,9 @@ _FEWEST_POSITIONS, _FEWEST_IMAGES = 1024, 16
 
 @cache
 def kernels() -> Any:
-    """`counting_numba`, or `counting_numpy` where numba is not installed."""
-    name = "counting_numba" if find_spec("numba") is not None else "counting_numpy"
+    """`counting_numba`, or `counting_numpy` where numba is not installed, or does not load."""
+    has_numba = import_accelerator("numba", "NumPy counts, which is slower") is not None
+    name = "counting_numba" if has_numba else "counting_numpy"
     return import_module(f"spacer_like.rarity.{name}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spacer_like.exceptions import MissingExtraError
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation
@@ -48,10 +48,8 @@ def serve(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, L
         SpacerInputError: the port cannot be had; other errors as `LiveTree`.
         KeyboardInterrupt: that was the interrupt.
     """
-    try:
-        from spacer_like.tile_server.running import run
-    except MissingExtraError:
-        raise
-    except ImportError:
-        raise MissingExtraError("A server of tiles", "geo") from None
+    for name in ("rasterio", "pyproj", "morecantile", "fastapi", "titiler.core", "uvicorn"):
+        import_extra(name, "A server of tiles", "geo")
+    from spacer_like.tile_server.running import run
+
     run(ard_loc, options, ready)

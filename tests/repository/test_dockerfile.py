@@ -1,17 +1,64 @@
 """The Dockerfile: clean under hadolint, and the promises that a linter cannot see."""
 
 import json
+import posixpath
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from spacer_like import __version__
+
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-STAGES = dict(re.findall(r"^FROM [^\n]* AS (\w+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+PARENTS, STAGES = {}, {}
+for parent, stage, text in re.findall(
+    r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL
+):
+    PARENTS[stage], STAGES[stage] = parent, text
+INDEX = "ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX"
+
+
+def lineage(stage: str) -> list[str]:
+    """The stage and those that it stands on, the lowest first."""
+    return ([*lineage(PARENTS[stage])] if PARENTS[stage] in STAGES else []) + [stage]
+
+
+def instructions(stage: str) -> list[tuple[str, str]]:
+    """(keyword, rest) of each instruction of the stage and of those that it stands on, in their order."""
+    text = "\n".join(STAGES[name] for name in lineage(stage))
+    lines = re.sub(r"\\\n", " ", "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#")))
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines.splitlines() if line.strip()]
+
+
+def last(stage: str, keyword: str) -> str:
+    return [rest for found, rest in instructions(stage) if found == keyword][-1]
+
+
+def paths_read(stage: str) -> Iterator[tuple[str, set[str]]]:
+    """(path that a RUN of the stage reads files of the project at, the paths copied so far)."""
+    folder, copied = "/", set()
+    for keyword, rest in instructions(stage):
+        words = [word for word in shlex.split(rest) if not word.startswith("--")] if keyword in ("COPY", "RUN") else []
+        if keyword == "WORKDIR":
+            folder = posixpath.join(folder, rest)
+        elif keyword == "COPY" and "--from" not in rest:
+            *sources, target = words
+            place = posixpath.normpath(posixpath.join(folder, target))
+            for source in sources:
+                root = ROOT / source
+                files = root.rglob("*") if root.is_dir() else [root]
+                start = root if root.is_dir() else root.parent
+                copied |= {place, *(posixpath.join(place, file.relative_to(start).as_posix()) for file in files)}
+        for word in words if keyword == "RUN" else []:
+            found = word.replace("$TORCH", "torch")
+            if found == "." or found.startswith(("requirements/", "/build/", "/src")):
+                yield posixpath.normpath(posixpath.join(folder, found)), copied
 
 
 def hadolint() -> str:
@@ -28,21 +75,68 @@ def test_hadolint_has_nothing_to_say():
 
 
 def test_the_runtime_starts_the_job_runner_without_a_shell():
-    entry_point = re.search(r"^ENTRYPOINT (.*)$", STAGES["runtime"], re.MULTILINE)
-    assert entry_point
-    assert json.loads(entry_point[1]) == ["spacer-like", "env-job"]
+    for stage in ("runtime", "points-onnx"):
+        assert json.loads(last(stage, "ENTRYPOINT")) == ["tini", "--", "spacer-like", "env-job"]
 
 
-@pytest.mark.parametrize("stage", ["runtime", "test"])
-def test_nothing_runs_as_root(stage):
-    user = re.findall(r"^USER (\d+)", STAGES[stage], re.MULTILINE)
-    assert user
-    assert int(user[-1]) > 0
+def test_the_test_image_runs_the_tests():
+    assert json.loads(last("test", "ENTRYPOINT")) == ["tini", "--"]
+    assert json.loads(last("test", "CMD")) == ["python", "-m", "pytest"]
+
+
+@pytest.mark.parametrize("stage", ["runtime", "test", "points-onnx"])
+def test_nothing_runs_as_root_and_any_user_of_group_0_may_take_its_place(stage):
+    user, group = last(stage, "USER").split(":")
+    assert (int(user) > 0, group) == (True, "0")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_file_that_a_command_reads_was_copied_to_where_it_looks(stage):
+    for path, copied in paths_read(stage):
+        assert path in copied, path
+
+
+def test_the_check_of_paths_sees_those_of_every_stage_that_installs():
+    assert {stage for stage in STAGES if any(paths_read(stage))} == {"packages", "test", "onnx-packages"}
+    assert "/build/requirements/dev.txt" in dict(paths_read("test"))
+    assert "/src" in dict(paths_read("test"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_index_of_torch_reaches_every_call_of_pip(stage):
+    if "pip install" in STAGES[stage]:
+        assert STAGES[stage].index(INDEX) < STAGES[stage].index("pip install")
+
+
+def test_the_index_may_hold_a_password_and_is_kept_in_no_image():
+    assert "TORCH_INDEX" not in " ".join(rest for stage in STAGES for key, rest in instructions(stage) if key == "ENV")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_removed_is_removed_in_the_layer_that_brought_it(stage):
+    for keyword, rest in instructions(stage):
+        assert keyword != "RUN" or "rm -rf" not in rest or "install" in rest
+
+
+def test_the_labels_say_which_release_it_is_and_on_what_it_stands():
+    labels = dict(word.split("=", 1) for word in shlex.split(last("runtime", "LABEL")))
+    name = "org.opencontainers.image"
+    assert (labels[f"{name}.version"], labels[f"{name}.licenses"]) == (__version__, "MIT")
+    assert labels[f"{name}.base.name"].endswith(re.search(r"^ARG PYTHON_IMAGE=(.*)$", DOCKERFILE, re.MULTILINE)[1])
+
+
+def test_models_of_the_image_are_root_s_and_lie_apart_from_the_cache():
+    settings = dict(word.split("=", 1) for word in shlex.split(last("runtime", "ENV")))
+    models, cache = settings["SPACER_ONNX_MODELS_DIR"], settings["SPACER_ONNX_CACHE_DIR"]
+    copies = [rest for keyword, rest in instructions("points-onnx") if keyword == "COPY"]
+    assert f"--from=packages {models} {models}" in copies
+    assert not models.startswith("/var/cache")
+    assert cache.startswith("/var/cache/spacer/")
 
 
 def test_torch_comes_first_and_is_a_cpu_build_unless_another_is_asked_for():
     assert "ARG TORCH=torch\n" in DOCKERFILE
-    assert DOCKERFILE.index('-r "requirements/$TORCH.txt"') < DOCKERFILE.index("requirements/networks.txt")
+    assert DOCKERFILE.index('-r "requirements/$TORCH.txt"') < DOCKERFILE.index("-r requirements/networks.txt")
     assert 'torch==2.13.0+cpu; sys_platform == "linux"' in (ROOT / "requirements" / "torch.txt").read_text()
 
 

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from spacer_like import config
-from spacer_like.cli import diagnosis
+from spacer_like.cli import installed_packages
 
 ROOT = Path(__file__).parents[2]
 SETUP = configparser.ConfigParser()
@@ -27,6 +27,7 @@ MODULES = {
     "rio-tiler": "rio_tiler",
     "titiler-core": "titiler",
 }
+IMPORTING = {"import_module", "import_extra", "import_if_installed", "import_accelerator"}
 # Imported by way of another requirement, or only where the application already has it.
 OTHERS = {
     "botocore": "boto3 brings it",
@@ -58,6 +59,7 @@ CORE = requirements("options", "install_requires")
 PLACES = {
     "core": (CORE, ["core"]),
     "torch": (EXTRAS["torch"], ["torch", "networks"]),
+    "onnx": (EXTRAS["onnx"], ["onnx"]),
     "plots": (EXTRAS["plots"], ["plots"]),
     "rarity": (EXTRAS["rarity"], ["rarity"]),
     "geo": (EXTRAS["geo"], ["geo"]),
@@ -65,7 +67,7 @@ PLACES = {
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "plots", "rarity", "geo", "search")
+SHIPPED = ("core", "torch", "onnx", "plots", "rarity", "geo", "search")
 
 
 def imported_packages(*folders: str) -> set[str]:
@@ -83,8 +85,8 @@ def imported_packages(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.split(".")[0])
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_module":
-                found |= {str(one.value).split(".")[0] for one in node.args if isinstance(one, ast.Constant)}
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORTING:
+                found |= {str(one.value).split(".")[0] for one in node.args[:1] if isinstance(one, ast.Constant)}
     ours = {"spacer_like", "tests", "benchmarks", "examples"} | {path.stem for path in paths}
     return found - set(sys.stdlib_module_names) - ours
 
@@ -106,7 +108,7 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
 
 def test_pins_of_a_package_agree_wherever_it_stands():
     seen: dict[str, str] = {}
-    for file in ("core", "torch", "networks", "plots", "rarity", "geo", "search", "dev", "dev-no-deps"):
+    for file in ("core", "torch", "networks", "onnx", "plots", "rarity", "geo", "search", "dev", "dev-no-deps"):
         for name, version in pins(file).items():
             assert seen.setdefault(name, version) == version, f"{name} in {file}.txt"
 
@@ -132,13 +134,14 @@ def test_torch_and_its_companion_are_pinned_exactly():
 
 
 def test_every_extra_of_the_design_has_a_name():
-    names = {"torch", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "dev", "all"}
+    names = {"torch", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "dev", "all"}
     assert set(EXTRAS) == names
 
 
 def test_the_doctor_looks_for_what_each_extra_brings():
     shipped = {name: {canonicalize_name(one.name) for one in PLACES[name][0]} for name in SHIPPED}
-    assert {"core": set(diagnosis.CORE), **{name: set(found) for name, found in diagnosis.EXTRAS.items()}} == shipped
+    looked_for = {"core": installed_packages.CORE, **installed_packages.EXTRAS}
+    assert {name: set(found) for name, found in looked_for.items()} == shipped
 
 
 def test_the_example_of_a_secrets_file_names_real_settings_and_holds_no_secret():

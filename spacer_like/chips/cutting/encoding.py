@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.exceptions import MissingExtraError
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,16 +17,13 @@ DEFAULT_QUALITY = 75
 
 
 @cache
-def simplejpeg() -> ModuleType:
+def simplejpeg() -> Any:
     """The package that decodes and encodes JPEG.
 
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        return import_module("simplejpeg")
-    except ImportError:
-        raise MissingExtraError("Making chips anew", "geo") from None
+    return import_extra("simplejpeg", "Making chips anew", "geo")
 
 
 def encoded(pixels: NDArray[np.uint8], size: int, quality: int | None) -> bytes:

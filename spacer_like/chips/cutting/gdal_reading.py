@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
-from types import ModuleType
 from typing import Any, BinaryIO
 
 from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
 from spacer_like.chips.cutting.placement import outside
 from spacer_like.chips.grid import PIXEL, TILE_PIXELS, Cell
-from spacer_like.exceptions import MissingExtraError, SpacerError, TileError, reason_of
+from spacer_like.exceptions import SpacerError, TileError, reason_of
+from spacer_like.extras import import_extra
 
 _SETTINGS = {
     **GDAL_OPTIONS,
@@ -114,9 +113,7 @@ def _telling_errors_of(file: SharedFile | None) -> Iterator[None]:
         raise
 
 
-def _rasterio() -> ModuleType:
-    try:
-        import_module("rasterio.errors")
-        return import_module("rasterio")
-    except ImportError:
-        raise MissingExtraError("Reading this tile", "geo") from None
+def _rasterio() -> Any:
+    purpose = "Reading this tile"
+    import_extra("rasterio.errors", purpose, "geo")
+    return import_extra("rasterio", purpose, "geo")

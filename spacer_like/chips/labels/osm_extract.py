@@ -20,7 +20,8 @@ from spacer_like.chips.geography import Box
 from spacer_like.chips.labels.map_boxes import UNITS_PER_DEGREE
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.osm_blobs import BlobReader
-from spacer_like.exceptions import DataLimitError, MapDataError, MissingExtraError, damage_as
+from spacer_like.exceptions import DataLimitError, MapDataError, damage_as
+from spacer_like.extras import import_extra
 from spacer_like.progress import report
 
 if TYPE_CHECKING:
@@ -380,9 +381,5 @@ def _reading_modules() -> tuple[ModuleType, ModuleType]:
     Raises:
         MissingExtraError: one of them is not installed.
     """
-    try:
-        import osmium
-        import shapely
-    except ImportError:
-        raise MissingExtraError("Reading an .osm.pbf extract", "geo") from None
-    return osmium, shapely
+    purpose = "Reading an .osm.pbf extract"
+    return import_extra("osmium", purpose, "geo"), import_extra("shapely", purpose, "geo")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import ExtractorMismatchError, MissingExtraError
+from spacer_like.exceptions import ExtractorMismatchError
+from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
@@ -163,10 +164,9 @@ class MultilabelModel:
             raise ExtractorMismatchError(
                 "The model takes features of an extractor, and none is named: name the one it was trained with."
             )
-        try:
-            from spacer_like.chips.models.multilabel_network import inference_network
-        except ImportError as error:
-            raise MissingExtraError("A model with a network of its own", "torch") from error
+        import_extra("torch", "A model with a network of its own", "torch")
+        from spacer_like.chips.models.multilabel_network import inference_network
+
         return inference_network(self.network, self.state)
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.search.half_precision import singles_in_blocks
 from spacer_like.chips.search.similarity import ExactSearch, Nearest, Vectors
-from spacer_like.exceptions import FeatureFileError, MissingExtraError, damage_as
+from spacer_like.exceptions import FeatureFileError, damage_as
+from spacer_like.extras import import_extra
 from spacer_like.progress import report
 
 _TRAINED_PER_LIST = 64
@@ -158,8 +159,4 @@ class ListSearch:
 
 
 def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingExtraError("An index with lists", "search") from error
-    return faiss
+    return import_extra("faiss", "An index with lists", "search")

@@ -30,11 +30,11 @@ from spacer_like.exceptions import (
     DataLimitError,
     DataNotFoundError,
     MapDataError,
-    MissingExtraError,
     SpacerInputError,
     TableError,
     damage_as,
 )
+from spacer_like.extras import import_extra
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import read_bytes
@@ -65,10 +65,8 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
         TableError: the index is malformed, or a table's name has an unknown ending.
         TileError: the index has a chip whose name tells no place.
     """
-    try:
-        from spacer_like.chips.labels.cell_labels import RECORD_SCHEMA, cell_labels
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("Joining maps with chips", "geo") from error
+    import_extra("shapely", "Joining maps with chips", "geo")
+    from spacer_like.chips.labels.cell_labels import RECORD_SCHEMA, cell_labels
     from spacer_like.chips.labels.label_table import LabelTable
     from spacer_like.tables.writing import check_endings, growing_table, write_tables
 

