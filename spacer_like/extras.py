@@ -48,6 +48,7 @@ def import_if_installed(name: str) -> Any:
     for variable, value in _ENVIRONMENT.get(package, {}).items():
         os.environ.setdefault(variable, value)
     try:
+        import_module(package)
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name == package:
