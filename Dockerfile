@@ -27,7 +27,10 @@ RUN apt-get update \
 FROM base AS builder
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    PIP_PYTHON=/opt/venv/bin/python
+    PIP_PYTHON=/opt/venv/bin/python \
+    FIRST_JOB="import numpy, sklearn.calibration, sklearn.neural_network, spacer_like.cli, spacer_like.points.tasks; \
+from spacer_like.extractors import EfficientNetLite0Extractor as Default; \
+Default()(numpy.zeros((32, 32, 3), 'u1'), [(16, 16)])"
 ARG TORCH_INDEX
 # pip reads it in every call.
 ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
@@ -48,10 +51,14 @@ RUN pip install --no-compile -r "requirements/$TORCH.txt" \
     && find /opt/venv/lib -type f \( -name '*.a' -o -path '*/torch/bin/*' ! -name torch_shm_manager \) -delete
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
-# The default network is converted once here, and not at each start of a container.
+# Done once here, and not at each start of a container: the default network is converted, and the modules that jobs import
+# are compiled, a small part of all. The doctor fails where a package does not load.
 RUN pip install --no-compile --no-deps . \
     && SPACER_ONNX_CACHE_DIR=/opt/spacer/onnx python -c \
-    "from spacer_like.extractors import EfficientNetLite0Extractor as Default; Default().prepare()"
+    "from spacer_like.extractors import EfficientNetLite0Extractor as Default; Default().prepare()" \
+    && export SPACER_ONNX_MODELS_DIR=/opt/spacer/onnx \
+    && spacer-like doctor \
+    && PYTHONPYCACHEPREFIX=/opt/spacer/bytecode PYTHONDONTWRITEBYTECODE='' python -c "$FIRST_JOB"
 
 # The unit tests: the same packages, what testing needs on top, and the whole source tree.
 FROM packages AS test
@@ -75,7 +82,11 @@ RUN pip install --no-compile -r requirements/core.txt -r requirements/onnx.txt \
     && find /opt/venv/lib -type f -name '*.a' -delete
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY spacer_like/ spacer_like/
-RUN pip install --no-compile --no-deps .
+COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx
+RUN pip install --no-compile --no-deps . \
+    && export SPACER_ONNX_MODELS_DIR=/opt/spacer/onnx \
+    && spacer-like doctor \
+    && PYTHONPYCACHEPREFIX=/opt/spacer/bytecode PYTHONDONTWRITEBYTECODE='' python -c "$FIRST_JOB"
 
 # The job runner without its packages: reads JOB_MSG_LOC, runs its tasks, writes RES_MSG_LOC, ends with 0, 64, 75 or 143.
 FROM base AS runner
@@ -87,6 +98,7 @@ LABEL org.opencontainers.image.title="spacer_like" \
 # What comes with the image belongs to root and is only read. Caches lie apart: group 0 may write there, so that any user
 # of it may run the image, as some clusters choose one at random.
 ENV HOME=/home/spacer \
+    PYTHONPYCACHEPREFIX=/opt/spacer/bytecode \
     SPACER_ONNX_MODELS_DIR=/opt/spacer/onnx \
     SPACER_EXTRACTORS_CACHE_DIR=/var/cache/spacer/extractors \
     SPACER_ONNX_CACHE_DIR=/var/cache/spacer/onnx
@@ -98,8 +110,8 @@ ENTRYPOINT ["tini", "--", "spacer-like", "env-job"]
 # Points and rarity by the converted networks: no torch, no tiles, no pictures.
 FROM runner AS points-onnx
 COPY --from=onnx-packages /opt/venv /opt/venv
-COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx
+COPY --from=onnx-packages /opt/spacer /opt/spacer
 
 FROM runner AS runtime
 COPY --from=packages /opt/venv /opt/venv
-COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx
+COPY --from=packages /opt/spacer /opt/spacer

@@ -26,6 +26,14 @@ def thread_count() -> int:
     return settings().torch_threads or core_count()
 
 
+def library_thread_count() -> int | None:
+    """How many threads a library is to use that counts the machine's cores; None: as many as it takes by itself.
+
+    The setting TORCH_THREADS, else the cores where a quota allows fewer than the process may run on.
+    """
+    return settings().torch_threads or (None if _quota() is None else core_count())
+
+
 @cache
 def _quota() -> float | None:
     return cpu_quota()

@@ -7,7 +7,7 @@ import pytest
 
 from spacer_like import cores
 from spacer_like.config import override
-from spacer_like.cores import core_count, cpu_quota, thread_count
+from spacer_like.cores import core_count, cpu_quota, library_thread_count, thread_count
 
 
 @pytest.fixture
@@ -75,6 +75,16 @@ def test_the_cores_are_those_of_the_process_or_as_many_as_its_time_fills(monkeyp
     assert thread_count() == expected
     with override(torch_threads=3):
         assert thread_count() == 3
+
+
+def test_torch_is_limited_by_a_quota_and_else_left_alone(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr(cores, "_quota", lambda: None)
+    assert library_thread_count() is None
+    monkeypatch.setattr(cores, "_quota", lambda: 1.5)
+    assert library_thread_count() == 2
+    with override(torch_threads=3):
+        assert library_thread_count() == 3
 
 
 def test_this_machine_has_a_core():

@@ -10,10 +10,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
+
+from spacer_like.storage.unfinished_files import temporary_folder
 
 CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-learn", "safetensors", "typer", "rich")
 EXTRAS = {
@@ -107,9 +108,9 @@ def _faults(names: list[str]) -> Iterator[tuple[str, str | None]]:
 
 def _run(names: list[str]) -> tuple[list[tuple[str, str | None]], str]:
     """The answers of one child process, and how it ended."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         # Matplotlib makes its folders when it is imported, and a look at it is to leave nothing.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLCONFIGDIR": folder}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLCONFIGDIR": str(folder)}
         child = [sys.executable, "-c", _CHILD, *names]
         try:
             ended = subprocess.run(child, capture_output=True, env=environment, timeout=_SECONDS, check=False)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spacer_like.config import settings
+from spacer_like.cores import library_thread_count
 from spacer_like.extractors.networks import run_in_batches
 
 # Larger batches leave the processor's cache.
@@ -39,7 +39,7 @@ class TorchNetwork:
         return partial(self._features, patches, batch_size)
 
     def _features(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> NDArray[np.float32]:
-        if (threads := settings().torch_threads) and threads != torch.get_num_threads():
+        if (threads := library_thread_count()) and threads != torch.get_num_threads():
             torch.set_num_threads(threads)
         on_gpu = self._device.type == "cuda"
         # Small batches would leave a GPU idle, whatever was asked for.

@@ -128,9 +128,10 @@ def test_the_labels_say_which_release_it_is_and_on_what_it_stands():
 def test_models_of_the_image_are_root_s_and_lie_apart_from_the_cache():
     settings = dict(word.split("=", 1) for word in shlex.split(last("runtime", "ENV")))
     models, cache = settings["SPACER_ONNX_MODELS_DIR"], settings["SPACER_ONNX_CACHE_DIR"]
-    copies = [rest for keyword, rest in instructions("points-onnx") if keyword == "COPY"]
-    assert f"--from=packages {models} {models}" in copies
-    assert not models.startswith("/var/cache")
+    for stage, source in (("runtime", "packages"), ("points-onnx", "onnx-packages")):
+        copies = [rest for keyword, rest in instructions(stage) if keyword == "COPY"]
+        assert f"--from={source} /opt/spacer /opt/spacer" in copies
+    assert models.startswith("/opt/spacer/")
     assert cache.startswith("/var/cache/spacer/")
 
 

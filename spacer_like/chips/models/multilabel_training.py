@@ -23,7 +23,7 @@ from spacer_like.chips.models.multilabel_head import MultilabelHead
 from spacer_like.chips.models.multilabel_model import HiddenLayer
 from spacer_like.chips.models.multilabel_network import PIXEL_SCALE, let_learn, state_arrays
 from spacer_like.chips.models.multilabel_snapshot import Snapshots, take_up, write_snapshot
-from spacer_like.config import settings
+from spacer_like.cores import library_thread_count
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.extractors.device import chosen_device
 from spacer_like.extractors.resnet_layout import layout_of
@@ -72,7 +72,7 @@ def train(
     Raises:
         TrainingLabelsError: the training diverges.
     """
-    if (threads := settings().torch_threads) and threads != torch.get_num_threads():
+    if (threads := library_thread_count()) and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     with _exact_computing():
         return _Training(course, examples, network).run(snapshots, snapshot_epochs)
