@@ -5,29 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NamedTuple
+
+from spacer_like import interruption
+
+if __name__ == "__main__":
+    # Signals are heard before the rest is imported.
+    interruption.listen()
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError, class_of, sentence_of
 from spacer_like.extras import explained_imports
+from spacer_like.interruption import Interrupted
+from spacer_like.message_base import Message
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
 from spacer_like.progress import report
 from spacer_like.reading_ahead import ReadingTask, readers_ahead
 from spacer_like.reused_memory import keep_memory
 
-logger = logging.getLogger(__name__)
+# Also where this module is the program.
+logger = logging.getLogger("spacer_like.mailman")
 
 
 class ExitCode(IntEnum):
@@ -36,11 +43,8 @@ class ExitCode(IntEnum):
     DONE = 0
     PERMANENT_FAILURE = 64
     TRANSIENT_FAILURE = 75
+    INTERRUPTED_BY_KEYBOARD = 130
     INTERRUPTED = 143
-
-
-class Interrupted(BaseException):
-    """SIGTERM: the machine is being taken away. Not an `Exception`, so that no task catches it."""
 
 
 def process_job(job_msg: JobMsg) -> JobReturnMsg:
@@ -67,21 +71,29 @@ class JobEnd(NamedTuple):
     message: JobReturnMsg
     outcomes: list[TaskOutcome]
     exit_code: ExitCode
+    interrupted: Interrupted | None = None
 
 
 def run_job(job_msg: JobMsg, places: Sequence[Place] = ()) -> JobEnd:
-    """As `process_job`, for a program: it learns how each task ended, and SIGTERM ends the job with what is done.
+    """As `process_job`, for a program: it learns how each task ended, and a signal ends the job with what is done.
 
     Args:
         places: what the program itself reads or writes for the job; no task may write there, nor read what it writes.
     """
     run = _Run(job_msg, places)
-    with _interruptible():
+    with interruption.interruptible():
         try:
             run.tasks()
-        except Interrupted:
-            return JobEnd(run.return_message("Interrupted by SIGTERM."), run.outcomes, ExitCode.INTERRUPTED)
+        except Interrupted as signal:
+            return JobEnd(run.return_message(str(signal)), run.outcomes, ExitCode(signal.exit_code), signal)
     return JobEnd(run.return_message(), run.outcomes, run.exit_code)
+
+
+def run_task(msg: Message) -> TaskOutcome:
+    """How one request ends; a signal is raised as `Interrupted`."""
+    run = _Run(JobMsg(task_name=msg.task, tasks=[msg]))
+    run.tasks()
+    return run.outcomes[0]
 
 
 class _Run:
@@ -163,8 +175,9 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
             yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
         return
     readers = readers_ahead()
-    with ThreadPoolExecutor(readers, "reading-ahead", initializer=keep_memory) as pool:
-        coming: deque[Future[Any]] = deque(pool.submit(task.read, msg) for msg in messages[:readers])
+    pool = ThreadPoolExecutor(readers, "reading-ahead", initializer=keep_memory)
+    coming: deque[Future[Any]] = deque(pool.submit(task.read, msg) for msg in messages[:readers])
+    try:
         for position, msg in enumerate(messages):
             material = coming.popleft()
             # Not before this one has arrived: that many images and this one are held at a time.
@@ -173,6 +186,11 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
                 pool.submit(task.read, later) for later in messages[position + readers : position + readers + 1]
             )
             yield msg, lambda msg=msg, material=material: task.compute(msg, material.result())  # type: ignore[misc]
+    finally:
+        # Nobody waits for what is being read for tasks that are not done any more, such as from a slow server.
+        pool.shutdown(wait=False, cancel_futures=True)
+        if not all(reading.done() for reading in (material, *coming)):
+            interruption.leave_threads_behind()
 
 
 def env_job() -> int:
@@ -198,35 +216,65 @@ def env_job() -> int:
         places.append(Place("RES_MSG_LOC", result_location, is_output=True))
     check_places(places)
     logger.info("Received job from env var: %s", job_location.display_name)
-    with _interruptible():
-        return_message, code = _run_job_at(job_location, places)
-    if result_location is not None:
-        if isinstance(return_message.original_job, JobMsg):
-            # A job that was refused for the place of its return message has no place for one.
-            check_unused(places[-1], return_message.original_job.tasks)
-        with config.log_entry_and_exit(f"writing res to {result_location.display_name}"):
-            return_message.store(result_location)
-        if not config.settings().exit_codes:
-            return ExitCode.DONE
-    return code
+    container = _Container(job_location, result_location, places)
+    code = container.run()
+    stored = result_location is not None
+    return ExitCode.DONE if stored and not config.settings().exit_codes else code
 
 
-def _run_job_at(location: DataLocation, places: Sequence[Place]) -> tuple[JobReturnMsg, ExitCode]:
-    run: _Run | None = None
-    data: Any = None
-    try:
-        data = load_json(location)
-        run = _Run(JobMsg.deserialize(data), places)
-        run.tasks()
-        return run.return_message(), run.exit_code
-    except Interrupted:
-        interruption = "Interrupted by SIGTERM."
-        message = run.return_message(interruption) if run else _return_message(data, interruption)
-        return message, ExitCode.INTERRUPTED
-    except Exception as error:
-        logger.error("The job at %s cannot be run: %s", location.display_name, error)
-        code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
-        return _return_message(data, f"Error deserializing message: {error!r}"), code
+class _Container:
+    """A job by location: it is run, and its return message is stored once, however it ends."""
+
+    def __init__(
+        self, job_location: DataLocation, result_location: DataLocation | None, places: Sequence[Place]
+    ) -> None:
+        self._job_location, self._result_location, self._places = job_location, result_location, places
+        self._job: Any = None
+        self._run: _Run | None = None
+        self._lock = threading.Lock()
+        self._is_stored = False
+
+    def run(self) -> ExitCode:
+        try:
+            with (
+                interruption.interruptible(),
+                interruption.at_forced_end(lambda signal: self._store(self._interrupted(signal))),
+                # The return message is stored whole, and always.
+                interruption.deferred(),
+            ):
+                message, code = self._end()
+                self._store(message)
+        except Interrupted as signal:
+            return ExitCode(signal.exit_code)
+        late = interruption.heard()
+        return ExitCode(late.exit_code) if late else code
+
+    def _end(self) -> tuple[JobReturnMsg, ExitCode]:
+        try:
+            with interruption.allowed():
+                self._job = load_json(self._job_location)
+                self._run = _Run(JobMsg.deserialize(self._job), self._places)
+                self._run.tasks()
+            return self._run.return_message(), self._run.exit_code
+        except Interrupted as signal:
+            return self._interrupted(signal), ExitCode(signal.exit_code)
+        except Exception as error:
+            logger.error("The job at %s cannot be run: %s", self._job_location.display_name, error)
+            code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+            return _return_message(self._job, f"Error deserializing message: {error!r}"), code
+
+    def _interrupted(self, signal: Interrupted) -> JobReturnMsg:
+        return self._run.return_message(str(signal)) if self._run else _return_message(self._job, str(signal))
+
+    def _store(self, message: JobReturnMsg) -> None:
+        with self._lock:
+            if self._result_location is not None and not self._is_stored:
+                if isinstance(message.original_job, JobMsg):
+                    # A job that was refused for the place of its return message has no place for one.
+                    check_unused(self._places[-1], message.original_job.tasks)
+                with config.log_entry_and_exit(f"writing res to {self._result_location.display_name}"):
+                    message.store(self._result_location)
+            self._is_stored = True
 
 
 def _location_from_environment(name: str) -> DataLocation | None:
@@ -241,35 +289,25 @@ def _location_from_environment(name: str) -> DataLocation | None:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM becomes `Interrupted`; a signal can only be heard in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise Interrupted
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def main(arguments: list[str]) -> int:
     """``python -m spacer_like.mailman env_job``: PySpacer's container command."""
     if arguments != ["env_job"]:
         sys.stderr.write("usage: python -m spacer_like.mailman env_job\n")
         return 2
+    interruption.listen()
+    # Of one configuration alone: a second one does nothing.
+    config.configure_logging()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
     logging.getLogger("spacer_like").setLevel(logging.DEBUG)
     try:
-        return env_job()
+        code = env_job()
     except SpacerError as error:
         logger.error("%s", error)
-        return ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+        code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
+    interruption.begin_end()
+    if (signal := interruption.heard()) is not None:
+        interruption.announce(signal)
+    return interruption.finish(code)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ FLOORS = {
     "spacer_like.registry": 0,
     "spacer_like.progress": 0,
     "spacer_like.shown_url": 0,
+    "spacer_like.interruption": 0,
     "spacer_like.config": 0,
     "spacer_like.cores": 0,
     "spacer_like.data_classes": 0,

@@ -4,6 +4,21 @@ Commands only read their arguments, build messages and hand them to the mailman;
 With ``--json`` standard output holds one JSON value and nothing else; progress, notes and errors go to standard error.
 """
 
-from spacer_like.cli.app import main
+from __future__ import annotations
 
-__all__ = ["main"]
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code is returned.
+
+    Args:
+        arguments: None: those of the program, which then hears signals from here on to its end.
+    """
+    from spacer_like import interruption
+
+    if arguments is None:
+        # Before anything else is imported.
+        interruption.listen()
+    from spacer_like.cli.app import main as run
+
+    code = run(arguments)
+    return code if arguments is not None else interruption.finish(code)

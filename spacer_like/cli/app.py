@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from spacer_like import interruption
 from spacer_like.cli import (
     chips_command,
     classify_command,
@@ -25,8 +26,9 @@ from spacer_like.cli import (
 )
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import SpacerError, sentence_of, visible
+from spacer_like.interruption import Interrupted
 
-INTERRUPTED_BY_KEYBOARD = 128 + signal.SIGINT
+ENTRY_POINT = "env-job"
 READER_WENT_AWAY = 128 + signal.SIGPIPE
 _ANYWHERE = ("--debug", "--verbose")
 # Log lines of what a command says once more in its own words: failed tasks, and images without a row in the metadata.
@@ -78,18 +80,46 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     given = _in_front(given) or ["--help"]
     terminal = Terminal(json_mode="--json" in given, debug="--debug" in given)
-    with _logging(given):
+    with _logging(given), interruption.at_forced_end(terminal.say_interrupted):
         try:
-            return int(typer.main.get_command(app).main(given, prog_name="spacer-like", standalone_mode=False) or 0)
-        except (KeyboardInterrupt, typer.Abort):
-            terminal.fail("Interrupted.", code=INTERRUPTED_BY_KEYBOARD)
-            return INTERRUPTED_BY_KEYBOARD
-        except BrokenPipeError:
-            # Whoever read standard output (head, say) has enough. Python would complain once more while it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return READER_WENT_AWAY
-        except Exception as error:
-            return _failure(error, terminal)
+            code = _completed(given, terminal)
+            heard = interruption.heard()
+        except Interrupted as signal:
+            return _interrupted(signal, terminal)
+        # A command that was interrupted with a part done has written its answer already.
+        return _interrupted(heard, terminal) if heard and code == heard.exit_code else code
+
+
+def _completed(given: list[str], terminal: Terminal) -> int:
+    """The exit code of a command that has ended; what ended it is said."""
+    try:
+        if _command(given) != ENTRY_POINT:
+            # A container's job stores its return message first.
+            interruption.ready()
+        code = int(typer.main.get_command(app).main(given, prog_name="spacer-like", standalone_mode=False) or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        raise Interrupted(signal.SIGINT) from None
+    except BrokenPipeError:
+        # Whoever read standard output (head, say) has enough. Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = READER_WENT_AWAY
+    except Exception as error:
+        if heard := interruption.heard():
+            # What a library raises when it is interrupted says nothing.
+            raise heard from None
+        code = _failure(error, terminal)
+    interruption.over()
+    return code
+
+
+def _interrupted(signal: Interrupted, terminal: Terminal) -> int:
+    interruption.begin_end()
+    if interruption.heard():
+        interruption.announce(signal)
+    else:
+        terminal.complain(str(signal))
+    terminal.say_interrupted(signal)
+    return signal.exit_code
 
 
 def _in_front(arguments: list[str]) -> list[str]:
@@ -97,6 +127,10 @@ def _in_front(arguments: list[str]) -> list[str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     moved = [argument for argument in arguments[:end] if argument in _ANYWHERE]
     return moved + [argument for argument in arguments[:end] if argument not in _ANYWHERE] + arguments[end:]
+
+
+def _command(arguments: list[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
 def _failure(error: Exception, terminal: Terminal) -> int:
@@ -129,7 +163,10 @@ class _PlainFormatter(logging.Formatter):
 
 @contextmanager
 def _logging(arguments: list[str]) -> Iterator[None]:
-    """The package's log on standard error: warnings, or more where it is asked for."""
+    """The package's log on standard error: warnings, or more where it is asked for; a container's job has its own."""
+    if _command(arguments) == ENTRY_POINT:
+        yield
+        return
     level = next(
         (level for name, level in (("--debug", logging.DEBUG), ("--verbose", logging.INFO)) if name in arguments),
         logging.WARNING,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spacer_like import interruption
 from spacer_like.cli.locations import location, read_text_source
 from spacer_like.cli.options import JsonMode, source
 from spacer_like.cli.terminal import Terminal
@@ -47,7 +48,8 @@ def run(
     check_places(used)
     end = run_with_progress(message, terminal, used)
     if result_location is not None:
-        end.message.store(result_location)
+        with interruption.deferred():
+            end.message.store(result_location)
     terminal.answer(end.message.serialize())
     if not json_mode:
         from spacer_like.cli.rendering import job_end

@@ -97,17 +97,19 @@ def run_for_answers(
     ]
     unrun = names[len(end.outcomes) :]
     results = [one.result for one in end.outcomes] + [None] * len(unrun)
-    if unrun and end.exit_code is ExitCode.INTERRUPTED:
-        failures += [{"name": name, "class": None, "message": f"{name}: interrupted by SIGTERM."} for name in unrun]
-    elif unrun:
-        failures += [{"name": name, "class": None, "message": f"{name}: not tried any more."} for name in unrun]
+    interrupted = end.interrupted
+    if interrupted and not end.outcomes:
+        raise interrupted
+    failed = len(before) + len(failures)
+    reason = "interrupted" if interrupted else "not tried any more"
+    failures += [{"name": name, "class": None, "message": f"{name}: {reason}."} for name in unrun]
     failures = [*before, *failures]
     exit_code = end.exit_code
     if before and exit_code is ExitCode.DONE:
         exit_code = ExitCode.PERMANENT_FAILURE
     if not any(result is not None for result in results):
         raise nothing_done(failures, exit_code)
-    for failure in failures:
+    for failure in failures[:failed] if interrupted else failures:
         terminal.complain(failure["message"])
     return Answers(results, failures, exit_code)
 

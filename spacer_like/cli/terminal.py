@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from spacer_like import interruption
 from spacer_like.exceptions import class_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import TaskID
 
+    from spacer_like.interruption import Interrupted
     from spacer_like.progress import Listener
 
 
@@ -32,9 +34,15 @@ class Terminal:
 
     def answer(self, value: Any) -> None:
         """The command's result as JSON; only with ``--json``."""
-        if self.json_mode:
+        if not self.json_mode:
+            return
+        if interruption.heard() and isinstance(value, dict):
+            value = {**value, "interrupted": True}
+        # Whole or not at all.
+        with interruption.deferred():
             sys.stdout.write(json.dumps(value) + "\n")
             sys.stdout.flush()
+            interruption.over()
 
     def show(self, *renderables: RenderableType) -> None:
         """The command's result for people; not with ``--json``."""
@@ -69,6 +77,12 @@ class Terminal:
         text = " ".join(sentence.split())
         self.complain(text)
         self.answer({"ok": False, "exit_code": int(code), "error": {"class": error_class, "message": text}})
+
+    def say_interrupted(self, signal: Interrupted) -> None:
+        """As JSON, where that was asked for, that a signal ended the command; not beside another answer."""
+        if not interruption.is_over():
+            error = {"class": "interrupted", "message": str(signal)}
+            self.answer({"ok": False, "exit_code": signal.exit_code, "interrupted": True, "error": error})
 
     @contextmanager
     def progress(self, descriptions: Mapping[str, str]) -> Iterator[Listener]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spacer_like.cli.groups import group
 from spacer_like.cli.terminal import Terminal
+from spacer_like.interruption import Interrupted
 
 if TYPE_CHECKING:
     from spacer_like.tile_server.live_tree import LiveTree
@@ -56,8 +57,11 @@ def serve(
         )
 
     options = ServerOptions(host, port, kind, zone, threads, refresh, allow_origin or [], log_requests)
-    # How it is meant to end.
-    with suppress(KeyboardInterrupt):
+    try:
         serve(location(ard_folder), options, ready)
+    except (Interrupted, KeyboardInterrupt) as interrupted:
+        # Ctrl-C is how it is meant to end.
+        if isinstance(interrupted, Interrupted) and interrupted.number != signal.SIGINT:
+            raise
     terminal.note("Ended.")
     return ExitCode.DONE

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import spacer_like
-from spacer_like import config
+from spacer_like import config, interruption
 from spacer_like.cores import core_count
 from spacer_like.exceptions import SpacerError, TransientError, class_of, sentence_of
-from spacer_like.mailman import is_transient, run_job
+from spacer_like.mailman import is_transient, run_task
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
 from spacer_like.overwriting import check_tasks
@@ -73,7 +74,7 @@ class Processes:
         count = min(self._count, len(messages))
         if count <= 1:
             for number, message in enumerate(messages):
-                yield number, _begun(before, number) or run_job(_job(message)).outcomes[0]
+                yield number, _begun(before, number) or run_task(message)
             return
         yield from _Crew(self, messages, before).outcomes(count)
 
@@ -138,9 +139,15 @@ class _Crew:
 
     def outcomes(self, count: int) -> Iterator[tuple[int, TaskOutcome]]:
         threads = [threading.Thread(target=self._work, name=f"worker-{number}") for number in range(count)]
+        with interruption.at_forced_end(self._kill):
+            yield from self._ended_by(threads)
+
+    def _ended_by(self, threads: list[threading.Thread]) -> Iterator[tuple[int, TaskOutcome]]:
         try:
-            for thread in threads:
-                thread.start()
+            # All or none begin: one that has half begun cannot be waited for.
+            with interruption.deferred():
+                for thread in threads:
+                    thread.start()
             for _ in self._messages:
                 ended = self._ended.get()
                 if isinstance(ended, BaseException):
@@ -153,7 +160,12 @@ class _Crew:
                 for worker in self._at_work:
                     worker.stop()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
+
+    def _kill(self, _: interruption.Interrupted) -> None:
+        for worker in tuple(self._at_work):
+            worker.kill()
 
     def _work(self) -> None:
         try:
@@ -198,13 +210,18 @@ class _Worker:
         # Where the package was found here, it is to be found there.
         package = str(Path(spacer_like.__file__).parent.parent)
         path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "spacer_like.engines.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
-            pass_fds=inherited,
-        )
+        # The terminal sends Ctrl-C to everybody; a process is not to hear it, from its first moment.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "spacer_like.engines.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": path},
+                pass_fds=inherited,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._beginning: bytes | None = beginning
 
     def outcome(self, message: Message) -> TaskOutcome:
@@ -228,6 +245,10 @@ class _Worker:
     def stop(self) -> None:
         """End it in the middle of its work."""
         self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
 
     def leave(self) -> None:
         """Let it end when it has answered."""

@@ -10,18 +10,20 @@ import json
 import logging
 import os
 import select
-import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import IO, Any
 
-from spacer_like import config
-from spacer_like.mailman import run_job
+from spacer_like import config, interruption
+from spacer_like.mailman import run_task
 from spacer_like.messages import JobMsg
 from spacer_like.reused_memory import keep_memory
 
 # Images that wait to be counted, what is counted of them, and batches that are being decoded.
 PIECES_OF_MEMORY = 12
+# Whoever ends it waits for it.
+SECONDS_TO_UNWIND = 0.8
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
@@ -34,7 +36,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     keep_memory(PIECES_OF_MEMORY)
     with config.override(**_settings(how["settings"])):
         for line in requests:
-            outcome = run_job(JobMsg.deserialize(json.loads(line))).outcomes[0]
+            outcome = run_task(JobMsg.deserialize(json.loads(line)).tasks[0])
             answers.write(json.dumps(outcome.serialize()).encode() + b"\n")
             answers.flush()
 
@@ -62,12 +64,15 @@ def _end_with_the_asker() -> None:
 
 def main() -> None:
     threading.Thread(target=_end_with_the_asker, daemon=True).start()
-    # The terminal sends Ctrl-C to everybody; whoever asked decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interruption.listen(SECONDS_TO_UNWIND, quiet=True)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What a library prints must not come between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin.buffer, answers)
+    # Whoever asked is gone, or ends it; there is nobody to tell.
+    with suppress(interruption.Interrupted, BrokenPipeError):
+        interruption.ready()
+        serve(sys.stdin.buffer, answers)
+    interruption.finish(0)
 
 
 if __name__ == "__main__":

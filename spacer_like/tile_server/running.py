@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation
     from spacer_like.tile_server.serving import ServerOptions
 
-_SECONDS_TO_FINISH = 5
+_SECONDS_TO_FINISH = 1
 _SECONDS_KEPT_ALIVE = 5
 
 

@@ -444,6 +444,14 @@ def test_hundreds_of_half_requests_do_not_keep_the_map_from_others(root):
         assert time.monotonic() - start < 2
 
 
+def test_the_command_ends_by_sigterm_as_every_command_does(root):
+    with command(root) as (process, client, _):
+        assert has_red(client.get(f"/tiles/{INSIDE}"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 143
+        assert process.stderr.read() == "Interrupted by SIGTERM.\n"
+
+
 def test_a_tree_in_a_bucket_is_served(root, moto):
     bucket, client = moto.make_bucket(), moto.client()
     for path in root.rglob("*.tif"):

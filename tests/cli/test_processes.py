@@ -3,10 +3,8 @@
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from sklearn.datasets import load_sample_images
 
 from spacer_like import __version__
 from spacer_like.data_classes import DataLocation, ImageFeatures
-from spacer_like.messages import ClassifyFeaturesMsg, JobMsg
+from spacer_like.messages import JobMsg
 
 COMMAND = [sys.executable, "-m", "spacer_like"]
 PHOTOGRAPH = next(name for name in load_sample_images().filenames if name.endswith("china.jpg"))
@@ -82,49 +80,37 @@ def test_env_job_is_the_containers_entry_point(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "destination"),
+    [
+        (["spacer_like", "env-job"], None),
+        (["spacer_like", "--verbose", "env-job"], None),
+        (["spacer_like", "env-job", "--debug"], "console"),
+        (["spacer_like.mailman", "env_job"], None),
+        (["spacer_like.mailman", "env_job"], "job.log"),
+    ],
+    ids=str,
+)
+def test_a_container_logs_each_line_once(tmp_path, command, destination):
+    JobMsg("classify_features", []).store(DataLocation("filesystem", str(tmp_path / "job.json")))
+    environment = {"JOB_MSG_LOC": "job.json", "SPACER_LOG_DESTINATION": destination or ""}
+    ended = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    log = (tmp_path / "job.log").read_text() if destination == "job.log" else ended.stderr
+    assert ended.returncode == 0
+    assert log.count("Received job from env var: job.json") == 1, log
+
+
 def test_whoever_reads_the_output_may_leave():
     shell = f"{sys.executable} -m spacer_like schema | head -1; echo ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "Ctrl-C"])
-def test_an_interrupted_run_tells_so(tmp_path, number, code):
-    # A job that waits: its model comes from a pipe that nobody writes to.
-    pipe = tmp_path / "model.pkl"
-    os.mkfifo(pipe)
-    features = tmp_path / "some.features"
-    ImageFeatures.from_arrays([(0, 0)], [[0.0, 1.0]]).store(DataLocation("filesystem", str(features)))
-    task = ClassifyFeaturesMsg("waits", *(DataLocation("filesystem", str(path)) for path in (features, pipe)))
-    JobMsg("classify_features", [task]).store(DataLocation("filesystem", str(tmp_path / "job.json")))
-    process = subprocess.Popen(
-        [*COMMAND, "run", str(tmp_path / "job.json")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever runs the tests in the background of a shell ignores Ctrl-C, and so would the child.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    with process:
-        try:
-            wait_until_blocked(process)
-            process.send_signal(number)
-            _, err = process.communicate(timeout=20)
-        finally:
-            process.kill()
-    assert process.returncode == code
-    assert "Traceback" not in err
-
-
-def wait_until_blocked(process) -> None:
-    """Until the process waits for the pipe to be opened at its other end."""
-    place = Path(f"/proc/{process.pid}/wchan")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        if place.read_text() in ("wait_for_partner", "fifo_open"):
-            return
-        time.sleep(0.02)
 
 
 def test_a_bar_and_colours_appear_on_a_terminal(tmp_path):
