@@ -1,7 +1,7 @@
 # The job runner. TORCH_INDEX is the index of CPU builds that PyTorch's installation page names:
 #   docker build --target runtime -t spacer-like --build-arg TORCH_INDEX=... .
 #   docker build --target runtime -t spacer-like:gpu --build-arg TORCH=torch-gpu .     for GPUs, several GB larger
-#   docker build --target points-onnx -t spacer-like:points --build-arg TORCH_INDEX=... .   a third of the size, no torch
+#   docker build --target points-onnx -t spacer-like:points --build-arg TORCH_INDEX=... .   0.7 GB, no torch
 # The unit tests:
 #   docker build --target test -t spacer-like:test --build-arg TORCH_INDEX=... . && docker run --rm spacer-like:test
 # PYTHON_IMAGE pins the base: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...

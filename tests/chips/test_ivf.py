@@ -1,6 +1,5 @@
 """Lists of vectors: looking into all of them is exact, and into a few nearly so."""
 
-import builtins
 import sys
 from pathlib import Path
 
@@ -136,13 +135,7 @@ def test_lists_that_do_not_fit_are_refused(broken):
 
 
 def test_without_faiss_the_extra_is_named(monkeypatch):
-    def import_nothing_of_faiss(name, *arguments):
-        if name == "faiss":
-            raise ImportError
-        return real(name, *arguments)
-
-    real = builtins.__import__
-    monkeypatch.setattr(builtins, "__import__", import_nothing_of_faiss)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match=r"spacer_like\[search\]"):
         sorted_into_lists(rows, N, 5, seed=0)
 
