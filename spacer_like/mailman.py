@@ -23,7 +23,15 @@ if __name__ == "__main__":
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
-from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError, class_of, sentence_of
+from spacer_like.exceptions import (
+    ConfigError,
+    DataLimitError,
+    MessageError,
+    SpacerError,
+    TransientError,
+    class_of,
+    sentence_of,
+)
 from spacer_like.extras import explained_imports
 from spacer_like.interruption import Interrupted
 from spacer_like.message_base import Message
@@ -74,13 +82,15 @@ class JobEnd(NamedTuple):
     interrupted: Interrupted | None = None
 
 
-def run_job(job_msg: JobMsg, places: Sequence[Place] = ()) -> JobEnd:
+def run_job(job_msg: JobMsg, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None) -> JobEnd:
     """As `process_job`, for a program: it learns how each task ended, and a signal ends the job with what is done.
 
     Args:
         places: what the program itself reads or writes for the job; no task may write there, nor read what it writes.
+        take: called with the number and the return message of each task that is done, as soon as it is done. The return
+            messages are not kept then: those of the outcomes are None.
     """
-    run = _Run(job_msg, places)
+    run = _Run(job_msg, places, take)
     with interruption.interruptible():
         try:
             run.tasks()
@@ -99,8 +109,11 @@ def run_task(msg: Message) -> TaskOutcome:
 class _Run:
     """One job under way: what its tasks have come to so far."""
 
-    def __init__(self, job_msg: JobMsg, places: Sequence[Place] = ()) -> None:
+    def __init__(
+        self, job_msg: JobMsg, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None
+    ) -> None:
         check_tasks(job_msg.tasks, places)
+        self._take = take
         self.job_msg = job_msg
         self.outcomes: list[TaskOutcome] = []
         self.first_traceback: str | None = None
@@ -112,6 +125,9 @@ class _Run:
         for msg, answer in _answers(task, self.job_msg.tasks):
             with config.log_entry_and_exit(f"{self.job_msg.task_name} [{getattr(msg, 'job_token', '')}]"):
                 outcome = self._outcome(msg, answer)
+            if self._take is not None and outcome.status == "done":
+                self._take(len(self.outcomes), outcome.result)
+                outcome = TaskOutcome(status="done")
             self.outcomes.append(outcome)
             report(self.job_msg.task_name, len(self.outcomes), len(self.job_msg.tasks))
             if outcome.transient:
@@ -238,12 +254,13 @@ class _Container:
         try:
             with (
                 interruption.interruptible(),
-                interruption.at_forced_end(lambda signal: self._store(self._interrupted(signal))),
+                interruption.at_forced_end(self._end_by_force),
                 # The return message is stored whole, and always.
                 interruption.deferred(),
             ):
                 message, code = self._end()
-                self._store(message)
+                if not self._store(message) and code is ExitCode.DONE:
+                    code = ExitCode.PERMANENT_FAILURE
         except Interrupted as signal:
             return ExitCode(signal.exit_code)
         late = interruption.heard()
@@ -266,15 +283,35 @@ class _Container:
     def _interrupted(self, signal: Interrupted) -> JobReturnMsg:
         return self._run.return_message(str(signal)) if self._run else _return_message(self._job, str(signal))
 
-    def _store(self, message: JobReturnMsg) -> None:
+    def _end_by_force(self, signal: Interrupted) -> None:
+        self._store(self._interrupted(signal))
+
+    def _store(self, message: JobReturnMsg) -> bool:
+        """Store the return message, once. False: it could not be read back, and a small one that says so is stored."""
+        is_whole = True
         with self._lock:
             if self._result_location is not None and not self._is_stored:
                 if isinstance(message.original_job, JobMsg):
                     # A job that was refused for the place of its return message has no place for one.
                     check_unused(self._places[-1], message.original_job.tasks)
                 with config.log_entry_and_exit(f"writing res to {self._result_location.display_name}"):
-                    message.store(self._result_location)
+                    is_whole = _store_readable(message, self._result_location)
             self._is_stored = True
+        return is_whole
+
+
+def _store_readable(message: JobReturnMsg, location: DataLocation) -> bool:
+    try:
+        message.store(location)
+        return True
+    except DataLimitError as error:
+        sentence = sentence_of(error)
+    logger.error("%s", sentence)
+    try:
+        _return_message(message.original_job, sentence).store(location)
+    except DataLimitError:
+        _return_message(None, sentence).store(location)
+    return False
 
 
 def _location_from_environment(name: str) -> DataLocation | None:

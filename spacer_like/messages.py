@@ -197,6 +197,10 @@ class JobReturnMsg(ReturnMessage):
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"outcomes"})
+    WHEN_TOO_LARGE: ClassVar[str] = (
+        "Divide the job, give each classifying task a scores_loc, where its scores go in a file of their own, switch "
+        "ECHO_TRAINING_LABELS off for a training, or raise the setting MAX_MESSAGE_BYTES."
+    )
 
     original_job: Annotated[Any, PlainSerializer(lambda job: job.serialize() if isinstance(job, JobMsg) else job)]
     ok: StrictBool

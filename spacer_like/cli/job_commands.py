@@ -50,6 +50,9 @@ def run(
     if result_location is not None:
         with interruption.deferred():
             end.message.store(result_location)
+    elif json_mode:
+        # What nobody could read is not printed either.
+        end.message.to_json("The return message")
     terminal.answer(end.message.serialize())
     if not json_mode:
         from spacer_like.cli.rendering import job_end

@@ -14,6 +14,7 @@ from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from spacer_like.cli.classified import Cover
     from spacer_like.mailman import JobEnd
     from spacer_like.messages import JobMsg
 
@@ -107,21 +108,18 @@ def _mistake(true: str, given: str, count: int, share: float) -> str:
     return f"{shorten(true, 30)} taken for {shorten(given, 30)} ({count:,}, {percent(share)} of them)"
 
 
-def cover(classified: Iterable[dict[str, Any]], threshold: float) -> list[RenderableType]:
+def cover(found: Cover) -> list[RenderableType]:
     """Share of the points of each class, over all images, and how many points the machine decides alone."""
-    points = [point for image in classified for point in image["points"]]
-    counts: dict[str, list[bool]] = {}
-    for point in points:
-        counts.setdefault(plain_text(point["label"]), []).append(point["score"] >= threshold)
-    rows = table("class", "points", "cover", f"score ≥ {threshold:.2f}")
-    ranked = sorted(counts.items(), key=lambda item: -len(item[1]))
-    for label, decided in ranked[:MOST_ROWS]:
-        rows.add_row(name(label), f"{len(decided):,}", percent(len(decided) / len(points), 1), f"{sum(decided):,}")
-    decided_count = sum(sum(decided) for decided in counts.values())
-    sentence = f"{count_of(len(points), 'point')}; {percent(decided_count / max(len(points), 1))} reach the threshold."
-    compared = [point["label"] == point["truth"] for point in points if point.get("truth") is not None]
-    if compared:
-        sentence += f" {percent(sum(compared) / len(compared), 1)} of the {len(compared)} labelled ones are right."
+    rows = table("class", "points", "cover", f"score ≥ {found.threshold:.2f}")
+    ranked = sorted(found.classes.items(), key=lambda item: -item[1][0])
+    for label, (count, decided) in ranked[:MOST_ROWS]:
+        rows.add_row(name(plain_text(label)), f"{count:,}", percent(count / found.points, 1), f"{decided:,}")
+    decided_count = sum(decided for _, decided in found.classes.values())
+    sentence = (
+        f"{count_of(found.points, 'point')}; {percent(decided_count / max(found.points, 1))} reach the threshold."
+    )
+    if found.labelled:
+        sentence += f" {percent(found.right / found.labelled, 1)} of the {found.labelled} labelled ones are right."
     return [rows, Text(sentence, style="green")]
 
 

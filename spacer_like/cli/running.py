@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,10 @@ Failure = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answers:
-    """What came of each task of a job: its return message, or None where it failed or was not run."""
+    """What came of each task of a job."""
 
     results: list[Any]
+    """The return message of each; None where it failed, was not run, or was taken by a `take`."""
     failures: list[Failure]
     """Of each task without a result, and of what failed before it could become a task."""
     exit_code: ExitCode
@@ -71,17 +72,24 @@ class Answers:
         return Answers(self.results, [*self.failures, *failures], code)
 
 
-def run_with_progress(job: JobMsg, terminal: Terminal, places: Sequence[Place] = ()) -> JobEnd:
-    """Run a job, with a bar where somebody can see it; `places` as in `run_job`."""
+def run_with_progress(
+    job: JobMsg, terminal: Terminal, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None
+) -> JobEnd:
+    """Run a job, with a bar where somebody can see it; `places` and `take` as in `run_job`."""
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
         listener(job.task_name, 0, len(job.tasks))
-        return run_job(job, places)
+        return run_job(job, places, take)
 
 
 def run_for_answers(
-    job: JobMsg, terminal: Terminal, names: list[str], places: Sequence[Place] = (), before: Sequence[Failure] = ()
+    job: JobMsg,
+    terminal: Terminal,
+    names: list[str],
+    places: Sequence[Place] = (),
+    before: Sequence[Failure] = (),
+    take: Callable[[int, Any], None] | None = None,
 ) -> Answers:
-    """Run a job whose tasks bear `names`, and complain about each that fails; `places` as in `run_job`.
+    """Run a job whose tasks bear `names`, and complain about each that fails; `places` and `take` as in `run_job`.
 
     Args:
         before: what failed before it could become a task.
@@ -89,7 +97,7 @@ def run_for_answers(
     Raises:
         JobFailedError: no task succeeded.
     """
-    end = run_with_progress(job, terminal, places)
+    end = run_with_progress(job, terminal, places, take)
     failures: list[Failure] = [
         {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message)}
         for name, one in zip(names, end.outcomes, strict=False)
@@ -107,7 +115,7 @@ def run_for_answers(
     exit_code = end.exit_code
     if before and exit_code is ExitCode.DONE:
         exit_code = ExitCode.PERMANENT_FAILURE
-    if not any(result is not None for result in results):
+    if not any(one.status == "done" for one in end.outcomes):
         raise nothing_done(failures, exit_code)
     for failure in failures[:failed] if interrupted else failures:
         terminal.complain(failure["message"])

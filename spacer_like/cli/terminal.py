@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,13 +34,19 @@ class Terminal:
 
     def answer(self, value: Any) -> None:
         """The command's result as JSON; only with ``--json``."""
-        if not self.json_mode:
-            return
         if interruption.heard() and isinstance(value, dict):
             value = {**value, "interrupted": True}
+        self.answer_in_parts((json.dumps(value),))
+
+    def answer_in_parts(self, parts: Iterable[str]) -> None:
+        """As `answer`, of JSON that is too large to be held."""
+        if not self.json_mode:
+            return
         # Whole or not at all.
         with interruption.deferred():
-            sys.stdout.write(json.dumps(value) + "\n")
+            for part in parts:
+                sys.stdout.write(part)
+            sys.stdout.write("\n")
             sys.stdout.flush()
             interruption.over()
 

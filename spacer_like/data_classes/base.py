@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 class DataClass:
     """A value with a JSON form, which can be loaded from a location and stored there."""
+
+    WHEN_TOO_LARGE: ClassVar[str] = "Divide it, or raise the setting MAX_MESSAGE_BYTES."
+    """What to do about one with more bytes than the setting MAX_MESSAGE_BYTES."""
 
     @classmethod
     def example(cls) -> Self:
@@ -41,10 +44,28 @@ class DataClass:
             return cls.deserialize(data)
 
     def store(self, loc: DataLocation) -> None:
-        """Write the JSON to a location, whole or not at all."""
+        """Write the JSON to a location, whole or not at all; errors as `to_json`, and those of the storage."""
         from spacer_like.storage import write_bytes
 
-        write_bytes(loc, json.dumps(self.serialize()).encode())
+        write_bytes(loc, self.to_json(loc.display_name))
+
+    def to_json(self, name: str = "The message") -> bytes:
+        """The JSON in UTF-8.
+
+        Args:
+            name: what errors call it.
+
+        Raises:
+            DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES: `load` would refuse it.
+        """
+        data = json.dumps(self.serialize()).encode()
+        try:
+            _check_size(len(data), name)
+        except DataLimitError as error:
+            raise DataLimitError(
+                f"{error} It could not be read back, and is not written. {self.WHEN_TOO_LARGE}"
+            ) from None
+        return data
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and vars(self) == vars(other)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.labels import LabelId
 from spacer_like.exceptions import MessageError
@@ -36,6 +38,10 @@ class ValResults(DataClass):
     @classmethod
     def example(cls) -> ValResults:
         return cls(scores=[0.9, 0.8, 0.7], gt=[0, 1, 0], est=[0, 1, 1], classes=[121, 1222])
+
+    def to_json(self, name: str = "The results") -> bytes:
+        # Of any size: a training must not be lost for it.
+        return json.dumps(self.serialize()).encode()
 
     def __repr__(self) -> str:
         return f"ValResults({len(self.gt)} points, {len(self.classes)} classes)"

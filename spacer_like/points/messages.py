@@ -207,13 +207,19 @@ class TrainClassifierReturnMsg(ReturnMessage):
 
 
 class ClassifyFeaturesMsg(Message):
-    """Classify the points of a stored feature file."""
+    """Classify the points of a stored feature file.
+
+    Fields:
+        scores_loc: where the scores go, as the JSON of the whole return message; None: back in the return message.
+    """
 
     task: ClassVar[str] = "classify_features"
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
     job_token: StrictStr
     feature_loc: Location
     classifier_loc: Location
+    scores_loc: WritableLocation | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -225,15 +231,21 @@ class ClassifyFeaturesMsg(Message):
 
 
 class ClassifyImageMsg(Message):
-    """Extract and classify points of an image; the features are not stored."""
+    """Extract and classify points of an image; the features are not stored.
+
+    Fields:
+        scores_loc: where the scores go, as the JSON of the whole return message; None: back in the return message.
+    """
 
     task: ClassVar[str] = "classify_image"
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
     job_token: StrictStr
     extractor: described("extractor")  # type: ignore[valid-type]
     rowcols: Annotated[list[RowCol], Field(max_length=MOST_POINTS)]
     image_loc: Location
     classifier_loc: Location
+    scores_loc: WritableLocation | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -252,23 +264,31 @@ class ClassifyReturnMsg(ReturnMessage):
     Fields:
         runtime: seconds.
         scores: (row, column, [probability of each class]) in the order of the points; row and column are None for
-            legacy features.
+            legacy features. Empty where the request has a scores_loc.
         classes: the labels, in the order of the probabilities.
         valid_rowcol: whether rows and columns are known.
+        scores_loc: where the scores are, as ``ClassifyReturnMsg.load(scores_loc).scores``; None: in this message.
 
     ``message[(row, col)]`` gives the probabilities of a point, of a position given twice the last ones.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
     runtime: float
     scores: list[tuple[StrictInt | None, StrictInt | None, list[StrictFloat | StrictInt]]]
     classes: list[StrictInt | StrictStr]
     valid_rowcol: bool
+    scores_loc: Location | None = None
 
     @cached_property
     def _by_position(self) -> dict[tuple[int | None, int | None], list[float]]:
         return {(row, col): scores for row, col, scores in self.scores}
 
     def __getitem__(self, rowcol: tuple[int, int]) -> list[float]:
+        if self.scores_loc is not None:
+            raise RowColumnMissingError(
+                f"The scores are in the file {self.scores_loc.display_name}: load the message from there."
+            )
         if not self.valid_rowcol:
             raise RowColumnMissingError("Method requires valid rows and columns")
         return self._by_position[rowcol]

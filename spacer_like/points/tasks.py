@@ -120,12 +120,16 @@ def _classified(
     check_same_extractor(classifier, features, msg.classifier_loc.display_name)
     probabilities = classifier.predict_proba(features.features).tolist()
     positions = features.rowcols if features.valid_rowcol else [(None, None)] * features.npoints
-    return ClassifyReturnMsg(
+    answer = ClassifyReturnMsg(
         runtime=time.perf_counter() - start,
         scores=[(row, col, scores) for (row, col), scores in zip(positions, probabilities, strict=True)],
         classes=classifier.classes_.tolist(),
         valid_rowcol=features.valid_rowcol,
     )
+    if msg.scores_loc is None:
+        return answer
+    answer.store(msg.scores_loc)
+    return answer.model_copy(update={"scores": [], "scores_loc": msg.scores_loc})
 
 
 @contextmanager

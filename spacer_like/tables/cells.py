@@ -12,7 +12,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
-from itertools import islice
+from itertools import chain, islice
 
 from spacer_like.exceptions import TableError
 
@@ -55,7 +55,12 @@ def stripped(text: str) -> str:
 
 
 def csv_bytes(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
-    """A table as CSV in UTF-8.
+    """A table as CSV in UTF-8; errors as `csv_lines`."""
+    return csv_lines(chain([heading], rows))
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
+    """Rows of a table as CSV in UTF-8.
 
     Raises:
         TableError: a text cannot be written in UTF-8.
@@ -63,7 +68,6 @@ def csv_bytes(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes
     sink = _Lines()
     # Python before 3.13 quotes a carriage return only where lines end with one.
     writer = csv.writer(sink, lineterminator="\r\n")
-    writer.writerow([guarded(name) for name in heading])
     writer.writerows([guarded(cell) for cell in row] for row in rows)
     try:
         return "".join(sink.lines).encode()

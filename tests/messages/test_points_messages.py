@@ -100,8 +100,8 @@ def test_arguments_may_be_given_by_position():
 
 
 def test_too_many_arguments_are_refused():
-    with pytest.raises(MessageError, match="has 3 fields, and 4 were given"):
-        ClassifyFeaturesMsg("token", MEMORY, MEMORY, MEMORY)
+    with pytest.raises(MessageError, match="has 4 fields, and 5 were given"):
+        ClassifyFeaturesMsg("token", MEMORY, MEMORY, MEMORY, MEMORY)
 
 
 def test_a_message_cannot_be_changed():
