@@ -90,8 +90,11 @@ class Settings:
 
     allowed_class_prefixes: tuple[str, ...] = ()
     """Packages whose extractors and trainers a message may name; as text: separated by commas."""
-    exit_codes: bool = True
-    """Whether env-job ends with 64 or 75 on a failure; False: always 0 once a return message was stored."""
+    exit_codes: bool | None = None
+    """Whether a container ends with 64 or 75 on a failure; False: with 0 once a return message was stored.
+
+    None leaves it to the command: ``spacer-like env-job`` does, ``python -m spacer_like.mailman env_job`` does not.
+    """
     echo_training_labels: bool = True
     """Whether a training job's return message carries the job's labels back, as PySpacer's does."""
 
@@ -106,7 +109,9 @@ class Settings:
 
 CONFIGURABLE_VARS = [entry.name.upper() for entry in fields(Settings)]
 _TYPES: dict[str, type] = {
-    entry.name: {"bool": bool, "int": int, "int | None": int, "tuple[str, ...]": tuple}.get(str(entry.type), str)
+    entry.name: {"bool": bool, "bool | None": bool, "int": int, "int | None": int, "tuple[str, ...]": tuple}.get(
+        str(entry.type), str
+    )
     for entry in fields(Settings)
 }
 _REQUIRED = "NO_DEFAULT"

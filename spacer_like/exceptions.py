@@ -49,8 +49,8 @@ _LONGEST_REASON = 300
 # Names and keys in a sentence may be as long as a stranger likes.
 _LONGEST_SENTENCE = 4000
 # What terminals obey and what no encoding can write, which a name or a value in a stranger's file may hold: controls,
-# surrogates and marks of direction.
-_INVISIBLE = (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
+# surrogates, separators of lines and marks of direction.
+_INVISIBLE = (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
 _VISIBLE = {code: ascii(chr(code))[1:-1] for code in _INVISIBLE} | dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import traceback
@@ -31,6 +32,7 @@ from spacer_like.exceptions import (
     TransientError,
     class_of,
     sentence_of,
+    visible,
 )
 from spacer_like.extras import explained_imports
 from spacer_like.interruption import Interrupted
@@ -138,7 +140,7 @@ class _Run:
             with explained_imports():
                 return TaskOutcome(status="done", result=answer())
         except Exception as error:
-            text = traceback.format_exc()
+            text = _traceback_text(error)
             logger.error("Error executing job %s: %s", getattr(msg, "job_token", ""), text)
             self.first_traceback = self.first_traceback or text
             return TaskOutcome(
@@ -169,6 +171,18 @@ class _Run:
         if any(outcome.transient for outcome in failed):
             return ExitCode.TRANSIENT_FAILURE
         return ExitCode.PERMANENT_FAILURE if failed else ExitCode.DONE
+
+
+def _traceback_text(error: BaseException) -> str:
+    """The traceback, whose last line begins with the error's class and holds all that it says.
+
+    CoralNet takes the class from there; a message of several lines, notes and groups of errors end otherwise.
+    """
+    text = traceback.format_exc()
+    name = class_of(error).removeprefix("builtins.")
+    if re.match(rf"{re.escape(name)}(:|$)", text.splitlines()[-1]):
+        return text
+    return f"{text}{name}: {visible(sentence_of(error))}\n"
 
 
 def _return_message(
@@ -209,14 +223,18 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
             interruption.leave_threads_behind()
 
 
-def env_job() -> int:
+def env_job(exit_codes: bool = True) -> int:
     """Run the job that the environment names, and store its return message.
 
     ``JOB_MSG_LOC`` and, optionally, ``RES_MSG_LOC`` hold the location of the job message and of the return message, as
     JSON or as a URI. Whatever goes wrong after they were read is reported in the return message.
 
+    Args:
+        exit_codes: whether a failure that the return message reports shows in the exit code too; the setting
+            EXIT_CODES, where it is set, decides instead.
+
     Returns:
-        An `ExitCode`; with the setting EXIT_CODES off always 0 once a return message was stored.
+        An `ExitCode`; without `exit_codes` 0 once a return message was stored, unless SIGTERM interrupted the job.
 
     Raises:
         ConfigError: JOB_MSG_LOC is not set, or one of the two is no location.
@@ -234,8 +252,11 @@ def env_job() -> int:
     logger.info("Received job from env var: %s", job_location.display_name)
     container = _Container(job_location, result_location, places)
     code = container.run()
-    stored = result_location is not None
-    return ExitCode.DONE if stored and not config.settings().exit_codes else code
+    setting = config.settings().exit_codes
+    shows_failures = exit_codes if setting is None else setting
+    # PySpacer, too, dies of SIGTERM: whoever starts the job again must learn of it.
+    is_reported = result_location is not None and code in (ExitCode.PERMANENT_FAILURE, ExitCode.TRANSIENT_FAILURE)
+    return ExitCode.DONE if is_reported and not shows_failures else code
 
 
 class _Container:
@@ -326,8 +347,8 @@ def _location_from_environment(name: str) -> DataLocation | None:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
 
 
-def main(arguments: list[str]) -> int:
-    """``python -m spacer_like.mailman env_job``: PySpacer's container command."""
+def main(arguments: list[str], exit_codes: bool = False) -> int:
+    """``python -m spacer_like.mailman env_job``: PySpacer's container command; `exit_codes` as of `env_job`."""
     if arguments != ["env_job"]:
         sys.stderr.write("usage: python -m spacer_like.mailman env_job\n")
         return 2
@@ -337,7 +358,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
     logging.getLogger("spacer_like").setLevel(logging.DEBUG)
     try:
-        code = env_job()
+        code = env_job(exit_codes)
     except SpacerError as error:
         logger.error("%s", error)
         code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE

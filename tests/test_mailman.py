@@ -199,6 +199,94 @@ def test_a_setting_keeps_pyspacers_way_of_always_ending_with_0(answer_with, run_
     assert (code, answer.ok) == (0, False)
 
 
+@pytest.fixture
+def run_command(tmp_path):
+    """Run a container command, as a process of its own, on a job that fails; returns its exit code."""
+
+    def run(*command, job='{"task_name": "classify_image", "tasks": [{}]}', **settings):
+        (tmp_path / "job.json").write_text(job)
+        environment = os.environ | {"JOB_MSG_LOC": f"{tmp_path}/job.json", "RES_MSG_LOC": f"{tmp_path}/result.json"}
+        return subprocess.run(command, env=environment | settings, stderr=subprocess.DEVNULL).returncode
+
+    return run
+
+
+PYSPACERS_COMMAND = (sys.executable, "-m", "spacer_like.mailman", "env_job")
+OWN_COMMAND = (sys.executable, "-m", "spacer_like", "env-job")
+A_MISSING_FILE = job_of("1").model_copy(
+    update={"tasks": [ClassifyFeaturesMsg("1", *[DataLocation("filesystem", "/nowhere/at all")] * 2)]}
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "code"),
+    [
+        (PYSPACERS_COMMAND, "", 0),
+        (OWN_COMMAND, "", 64),
+        (PYSPACERS_COMMAND, "True", 64),
+        (OWN_COMMAND, "False", 0),
+    ],
+)
+@pytest.mark.parametrize("job", ["{", json.dumps(A_MISSING_FILE.serialize())])
+def test_pyspacers_command_ends_with_0_once_an_answer_is_stored_and_ours_with_64(
+    run_command, tmp_path, command, setting, code, job
+):
+    assert run_command(*command, job=job, SPACER_EXIT_CODES=setting) == code
+    assert JobReturnMsg.load(DataLocation("filesystem", str(tmp_path / "result.json"))).ok is False
+
+
+def test_pyspacers_command_tells_by_its_code_that_no_answer_could_be_stored(run_command):
+    assert run_command(*PYSPACERS_COMMAND, RES_MSG_LOC="https://example.org/result.json") == 64
+    assert run_command(*PYSPACERS_COMMAND, RES_MSG_LOC="") == 64
+
+
+def test_pyspacers_command_ends_with_143_where_the_machine_is_taken_away(answer_with, run_in_environment):
+    def taken_away(msg):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    answer_with(taken_away)
+    with config.override(exit_codes=False):
+        assert run_in_environment(job_of("1"))[0] == 143
+
+
+class NotedError(RuntimeError):
+    pass
+
+
+def _with_notes(error):
+    error.__notes__ = ["a note", "another"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "last_line"),
+    [
+        (ImageError("a\nb is no image."), "spacer_like.exceptions.ImageError: a b is no image."),
+        (ImageError("a\u2028b is no image."), "spacer_like.exceptions.ImageError: a\\u2028b is no image."),
+        (RuntimeError("two\nlines"), "RuntimeError: two lines"),
+        (RuntimeError("two\rlines\n"), "RuntimeError: two lines "),
+        (RuntimeError("two\x1clines"), "RuntimeError: two\\x1clines"),
+        (RuntimeError("two\u2029lines"), "RuntimeError: two\\u2029lines"),
+        (KeyError("no such point"), "KeyError: 'no such point'"),
+        (KeyError("two\nlines"), r"KeyError: 'two\nlines'"),
+        (_with_notes(NotedError("noted")), f"{NotedError.__module__}.NotedError: noted"),
+        (ExceptionGroup("several", [ValueError("a")]), "ExceptionGroup: several (1 sub-exception)"),
+        (SyntaxError("bad", ("a.py", 1, 1, "a b")), "SyntaxError: bad"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_the_last_line_of_the_error_begins_with_its_class(answer_with, error, last_line):
+    answer_with(failing(error))
+    assert process_job(job_of("bad")).error_message.splitlines()[-1] == last_line
+
+
+def test_a_key_with_a_line_feed_leaves_the_class_at_the_start_of_the_last_line():
+    location = DataLocation("memory", "a\nValueError: b")
+    answer = process_job(JobMsg("classify_features", [ClassifyFeaturesMsg("1", location, location)]))
+    assert answer.error_message.splitlines()[-1].startswith("spacer_like.exceptions.DataNotFoundError: ")
+    assert "KeyError: 'a\\nValueError: b'" in answer.error_message
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -165,4 +165,4 @@ def env_job() -> int:
     """Run the job that JOB_MSG_LOC names and store its answer at RES_MSG_LOC: a container's entry point."""
     from spacer_like import mailman
 
-    return mailman.main(["env_job"])
+    return mailman.main(["env_job"], exit_codes=True)

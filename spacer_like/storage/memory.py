@@ -22,8 +22,9 @@ class MemoryStorage(Storage):
         check_key(key)
         try:
             return self.blobs[key]
-        except KeyError:
-            raise DataNotFoundError(f"Nothing is stored in memory under '{key}'.") from None
+        except KeyError as error:
+            # The cause stays: callers of PySpacer look for its text in an `error_message`.
+            raise DataNotFoundError(f"Nothing is stored in memory under '{key}'.") from error
 
     def write(self, key: str, data: bytes) -> None:
         check_key(key)
