@@ -299,10 +299,10 @@ class _Container:
         except Exception as error:
             logger.error("The job at %s cannot be run: %s", self._job_location.display_name, error)
             code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
-            return _return_message(self._job, f"Error deserializing message: {error!r}"), code
+            return _return_message(_echoed(self._job), f"Error deserializing message: {error!r}"), code
 
     def _interrupted(self, signal: Interrupted) -> JobReturnMsg:
-        return self._run.return_message(str(signal)) if self._run else _return_message(self._job, str(signal))
+        return self._run.return_message(str(signal)) if self._run else _return_message(_echoed(self._job), str(signal))
 
     def _end_by_force(self, signal: Interrupted) -> None:
         self._store(self._interrupted(signal))
@@ -333,6 +333,15 @@ def _store_readable(message: JobReturnMsg, location: DataLocation) -> bool:
     except DataLimitError:
         _return_message(None, sentence).store(location)
     return False
+
+
+def _echoed(job: Any) -> Any:
+    """What was found in place of a job as a return message carries it back; None where that would not be JSON."""
+    try:
+        json.dumps(job, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return job
 
 
 def _location_from_environment(name: str) -> DataLocation | None:

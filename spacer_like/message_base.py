@@ -25,6 +25,7 @@ from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.registry import Described
 
 _LONGEST_PART = 100
+_MOST_UNKNOWN_FIELDS = 100
 
 
 class BaseMessage(BaseModel, DataClass):
@@ -72,6 +73,9 @@ class BaseMessage(BaseModel, DataClass):
         """
         if not isinstance(data, dict):
             raise MessageError(f"{cls.__name__} must be a JSON object, and is {type(data).__name__}.")
+        if len(data) > len(cls.model_fields) + _MOST_UNKNOWN_FIELDS and cls.model_config.get("extra") == "forbid":
+            # Before an error is made of each of a million.
+            raise MessageError(f"{cls.__name__} has {len(cls.model_fields)} fields, and {len(data)} were given.")
         return cls(**{str(name): value for name, value in data.items()})
 
     def __eq__(self, other: object) -> bool:

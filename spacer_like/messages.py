@@ -211,7 +211,7 @@ class JobReturnMsg(ReturnMessage):
     @field_validator("original_job")
     @classmethod
     def _read_job(cls, job: Any) -> Any:
-        if isinstance(job, dict) and job.get("task_name") in TASKS:
+        if isinstance(job, dict) and isinstance(name := job.get("task_name"), str) and name in TASKS:
             try:
                 return JobMsg.deserialize(job)
             except MessageError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from spacer_like import config, mailman, tasks
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
 from spacer_like.mailman import ExitCode, env_job, process_job
-from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, ExtractFeaturesMsg, JobMsg, JobReturnMsg
+from spacer_like.messages import TASKS, ClassifyFeaturesMsg, ClassifyReturnMsg, ExtractFeaturesMsg, JobMsg, JobReturnMsg
 from spacer_like.progress import listening
 from spacer_like.reading_ahead import ReadingTask
 
@@ -301,6 +302,55 @@ def test_a_message_that_cannot_be_read_is_answered_all_the_same(run_in_environme
     assert (code, answer.ok) == (64, False)
     assert answer.error_message.startswith("Error deserializing message: ")
     assert sentence in answer.error_message
+
+
+def of_tasks(task_name, *tasks):
+    return json.dumps({"task_name": task_name, "tasks": tasks})
+
+
+def example_with(task_name, **fields):
+    return of_tasks(task_name, TASKS[task_name].message.example().serialize() | fields)
+
+
+HOSTILE = {
+    **{f"{name} with self": example_with(name, self=1) for name in TASKS},
+    "a job with self": json.dumps(JobMsg.example().serialize() | {"self": 1, "cls": 2}),
+    "an extractor with self": example_with(
+        "extract_features", extractor={"class_path": "spacer_like.extractors.DummyExtractor", "self": 1, "cls": 1}
+    ),
+    "a trainer with self": example_with("train_classifier", trainer={"class_path": "minibatch", "self": 1}),
+    "a location with self": example_with(
+        "extract_features", image_loc={"storage_type": "memory", "key": "", "self": 1}
+    ),
+    "a task name that is a list": of_tasks(["classify_image"]),
+    "a task name that is an object": of_tasks({"classify_image": 1}),
+    "a task name that is no text": of_tasks("\ud800"),
+    "tasks that are objects": json.dumps({"task_name": "classify_image", "tasks": {"0": {}}}),
+    "not a number": '{"task_name": "classify_image", "tasks": [{"job_token": NaN}]}',
+    "infinity": '{"task_name": -Infinity}',
+    "a number of 6000 digits": '{"task_name": ' + "9" * 6000 + "}",
+    "nesting": '{"a":' * 180 + "1" + "}" * 180,
+    "nesting without end": '{"a":' * 100_000,
+    "200,000 fields": json.dumps(dict.fromkeys(map(str, range(200_000)))),
+    "nothing": "",
+    "null": "null",
+    "a text": '"job"',
+    "bytes that are no text": b'{"task_name": "\xff"}',
+    "a picture": b"\x89PNG\r\n\x1a\n\x00",
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_a_job_message_holds_a_return_message_is_stored(monkeypatch, tmp_path, data):
+    (tmp_path / "job.json").write_bytes(data if isinstance(data, bytes) else data.encode())
+    monkeypatch.setenv("JOB_MSG_LOC", f"{tmp_path}/job.json")
+    monkeypatch.setenv("RES_MSG_LOC", f"{tmp_path}/result.json")
+
+    assert env_job() == ExitCode.PERMANENT_FAILURE
+    stored = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    assert stored["ok"] is False
+    assert re.match(r"Error deserializing message: \w*(Message|MissingField)Error\(", stored["error_message"])
+    assert len(stored["error_message"]) < 3000
 
 
 def test_a_job_message_that_is_not_there_is_answered_too(monkeypatch, tmp_path):

@@ -6,6 +6,9 @@ With ``--json`` standard output holds one JSON value and nothing else; progress,
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is returned.
@@ -18,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is None:
         # Before anything else is imported.
         interruption.listen()
+        if isinstance(sys.stdout, TextIOWrapper):
+            # Where an encoding lacks a sign, its number is shown.
+            sys.stdout.reconfigure(errors="backslashreplace")
     from spacer_like.cli.app import main as run
 
     code = run(arguments)

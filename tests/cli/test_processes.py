@@ -113,6 +113,12 @@ def test_whoever_reads_the_output_may_leave():
     assert "Exception ignored" not in ended.stderr
 
 
+def test_a_terminal_of_few_signs_shows_the_others_by_number(tmp_path):
+    (tmp_path / "r\u00e9cif.csv").write_text("image,row,col\n0.jpg,1,1\n")
+    ended = run("validate", "r\u00e9cif.csv", cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert ended.stdout.endswith("/r\\xe9cif.csv is valid: 1 points in 1 images, no labels.\n"), ended.stderr
+
+
 def test_a_bar_and_colours_appear_on_a_terminal(tmp_path):
     JobMsg("classify_features", []).store(DataLocation("filesystem", str(tmp_path / "job.json")))
     ours, theirs = pty.openpty()
