@@ -66,7 +66,7 @@ def classify(
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")
-    table, sampled = options.table(points), options.sampling(grid, random, seed)
+    table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
     out_loc = _output(out)
     used = places({"--out": out_loc}, {"--points": options.source(points)})
     if annotate is not None:
@@ -86,7 +86,7 @@ def classify(
         truths = [truth_of(name, table) for name in names]
         job = classify_features_job(files, model_loc)
     else:
-        found, unsampled = images_with_points(inputs or [], table, points, sampled)
+        found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal)
         names, truths = [one.name for one in found], [one.truth for one in found]
         pictures = _pictures(found, annotate, is_one=len(found) + len(unsampled) == 1)
         used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]

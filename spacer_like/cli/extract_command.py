@@ -42,7 +42,7 @@ def extract(
     described = extractor_described(extractor, weights, definition)
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
     sampled = options.sampling(grid, random, seed)
-    found, failures = images_with_points(images or [], options.table(points), points, sampled)
+    found, failures = images_with_points(images or [], options.table(points, terminal), points, sampled, terminal)
     job = extract_job(found, described, folder)
     points_loc = options.optional(points_out)
     used = places({"--points-out": points_loc}, {"--points": options.source(points)})

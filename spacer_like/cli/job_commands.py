@@ -91,7 +91,11 @@ def validate(
     """Check a job message, a return message, one task's request, or a table of points, without running anything."""
     terminal = Terminal(json_mode=json_mode)
     data, name = read_text_source(file)
-    found = _table_found(data, name) if name.lower().endswith((".csv", ".tsv")) else _message_found(data, name, kind)
+    found = (
+        _table_found(data, name, terminal)
+        if name.lower().endswith((".csv", ".tsv"))
+        else _message_found(data, name, kind)
+    )
     terminal.answer({"ok": True, "file": name, **found})
     if not json_mode:
         from rich.text import Text
@@ -100,10 +104,12 @@ def validate(
     return 0
 
 
-def _table_found(data: bytes, name: str) -> dict[str, Any]:
+def _table_found(data: bytes, name: str, terminal: Terminal) -> dict[str, Any]:
     from spacer_like.cli.point_files import read_points
 
     table = read_points(data, name)
+    for notice in table.notices():
+        terminal.note(notice)
     classes = len(table.labels)
     what = f"{table.point_count} points in {len(table.images)} images, " + (
         f"{classes} classes" if classes else "no labels"

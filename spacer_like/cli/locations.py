@@ -6,6 +6,7 @@ import posixpath
 import sys
 from pathlib import Path
 
+from spacer_like.cli.image_names import with_slashes
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataLimitError, DataNotFoundError, InvalidKeyError, SpacerInputError
 
@@ -48,7 +49,10 @@ def name_inside(name: str) -> str:
 
     >>> name_inside("site1/001.jpg"), name_inside("../site1/./001.jpg"), name_inside("s3://photos/001.jpg")
     ('site1/001.jpg', 'site1/001.jpg', '001.jpg')
+    >>> name_inside("D:\\survey\\001.jpg")
+    'survey/001.jpg'
     """
+    name = name if "://" in name else with_slashes(name)
     if "://" in name or name.startswith(("/", "~")):
         return location(name).filename
     parts = posixpath.normpath(name).split("/")

@@ -13,6 +13,7 @@ from spacer_like.exceptions import SpacerInputError
 if TYPE_CHECKING:
     from spacer_like.cli.point_files import PointTable
     from spacer_like.cli.point_jobs import Sampling
+    from spacer_like.cli.terminal import Terminal
 
 JsonMode = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON to standard output, and nothing else.")
@@ -75,18 +76,23 @@ def source(text: str | None) -> DataLocation | None:
     return None if text is None or text == STANDARD_INPUT else location(text)
 
 
-def table(source: str | None) -> PointTable | None:
-    """The table of points that an option names."""
+def table(source: str | None, terminal: Terminal) -> PointTable | None:
+    """The table of points that an option names; what a person should know about it is noted."""
+    return None if source is None else _read(source, terminal, labelled=False)
+
+
+def labelled_table(source: str, terminal: Terminal) -> PointTable:
+    """The table of labelled points that an argument names; what a person should know about it is noted."""
+    return _read(source, terminal, labelled=True)
+
+
+def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
     from spacer_like.cli.point_files import read_points
 
-    return read_points(*read_text_source(source)) if source is not None else None
-
-
-def labelled_table(source: str) -> PointTable:
-    """The table of labelled points that an argument names."""
-    from spacer_like.cli.point_files import read_points
-
-    return read_points(*read_text_source(source), labelled=True)
+    found = read_points(*read_text_source(source), labelled=labelled)
+    for notice in found.notices():
+        terminal.note(notice)
+    return found
 
 
 def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
+from functools import cached_property
 
+from spacer_like.cli.image_names import ImageNames, folded
 from spacer_like.data_classes import LabelId
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
-from spacer_like.tables.cells import csv_rows, stripped
+from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
 COLUMN_NAMES = {
-    "image": ("image", "name", "image_name", "image name", "filename", "file_name", "file"),
+    "image": ("image", "name", "imagename", "filename", "file"),
     "row": ("row", "y"),
     "col": ("col", "column", "x"),
-    "label": ("label", "label_code", "label code", "class", "species"),
+    "label": ("label", "labelcode", "class", "species", "labelid"),
 }
-"""Headings that are understood, in any case; the first is the one that is written."""
+"""Headings that are understood, in any case, with or without spaces, hyphens and underscores.
 
-DELIMITERS = ",;\t"
-_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+Of several labels the first here counts: names that people read before CoralNet's numbers.
+"""
+_WHOLE = re.compile(r"([0-9]{1,9})(?:([.,])(0*))?")
+_THOUSANDS = "000"
 
 Point = tuple[int, int, LabelId | None]
 
 
 @dataclass(frozen=True)
 class PointTable:
-    """The points of each image, in the file's order; a label is None where the file has no such column."""
+    """The points of each image, in the file's order; a label is None where the file has none."""
 
     name: str
     images: dict[str, list[Point]]
+    repeated: int = 0
+    """How many rows were left out that repeat a point."""
 
     @property
     def point_count(self) -> int:
@@ -38,16 +45,38 @@ class PointTable:
     def labels(self) -> set[LabelId]:
         return {label for points in self.images.values() for _, _, label in points if label is not None}
 
+    @cached_property
+    def names(self) -> ImageNames:
+        """The names of the images, to be found by other spellings."""
+        return ImageNames(self.images)
+
+    def notices(self) -> list[str]:
+        """What a person who gives this table should know about it."""
+        found = []
+        if self.repeated:
+            found.append(f"{self.name} repeats points; {self.repeated} of its rows were left out.")
+        alike: dict[str, list[str]] = {}
+        for label in sorted(map(str, self.labels)):
+            alike.setdefault(folded(" ".join(label.split())), []).append(label)
+        if several := [labels for labels in alike.values() if len(labels) > 1]:
+            more = f", and {len(several) - 1} more such" if len(several) > 1 else ""
+            found.append(
+                f"{self.name} has labels that are spelt almost alike ({' and '.join(map(repr, several[0]))}{more}): "
+                "they count as different classes."
+            )
+        return found
+
 
 def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable:
-    """Read a table of points: CSV with a heading; commas, semicolons or tabs; with or without a byte order mark.
+    """Read a table of points: CSV with a heading, as `decoded_table` reads it.
 
-    Labels that are all whole numbers become integers, as backends that name their labels by number expect.
+    A point that is repeated with the same label, or without one, counts once. Labels that are all whole numbers become
+    integers, as backends that name their labels by number expect.
 
     Args:
         data: the file's bytes.
         name: what errors call the file.
-        labelled: whether there must be labels.
+        labelled: whether there must be labels; single points may still have none.
 
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
@@ -57,42 +86,70 @@ def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable
 
 
 def _point_table(data: bytes, name: str, labelled: bool) -> PointTable:
-    lines = csv_rows(_decoded(data, name), _delimiter(data, name), read=stripped)
-    images: dict[str, list[Point]] = {}
+    text, delimiter = _decoded(data, name)
+    lines = ((line, cells) for line, cells in csv_rows(text, delimiter, read=stripped) if any(cells))
+    found = _Points()
     try:
         columns = _columns(next(lines, (1, []))[1], name, labelled)
         for line, cells in lines:
-            if any(cells):
-                image, point = _point(cells, columns, f"{name}, line {line}")
-                images.setdefault(image, []).append(point)
+            image, point = _point(cells, columns, f"{name}, line {line}", delimiter)
+            found.add(image, point, line, name)
     except csv.Error as error:
         reason, line = error.args
         raise SpacerInputError(f"{name}, line {line}: this is not CSV ({reason}).") from None
+    images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    return PointTable(name, _with_integers(images) if "label" in columns else images)
+    table = PointTable(name, _with_integers(images), found.repeated)
+    if labelled and not table.labels:
+        raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
+    return table
 
 
-def _decoded(data: bytes, name: str) -> str:
-    encoding = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+class _Points:
+    """The points of images as their rows come."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, dict[tuple[int, int], tuple[str | None, int]]] = {}
+        self.repeated = 0
+
+    def add(self, image: str, point: tuple[int, int, str | None], line: int, name: str) -> None:
+        row, col, label = point
+        points = self._images.setdefault(image, {})
+        if (row, col) not in points:
+            points[row, col] = label, line
+            return
+        self.repeated += 1
+        before, line_before = points[row, col]
+        if before is None:
+            points[row, col] = label, line
+        elif label not in (None, before):
+            raise SpacerInputError(
+                f"{name}, line {line}: the point (row {row}, column {col}) of {image} has the label '{label}', and "
+                f"'{before}' in line {line_before}: keep one of the two."
+            )
+
+    def images(self) -> dict[str, list[Point]]:
+        return {
+            image: [(row, col, label) for (row, col), (label, _) in points.items()]
+            for image, points in self._images.items()
+        }
+
+
+def _decoded(data: bytes, name: str) -> tuple[str, str]:
     try:
-        text = data.decode(encoding)
+        text, delimiter = decoded_table(data)
     except UnicodeDecodeError as error:
         raise SpacerInputError(
             f"{name} is not UTF-8 text (byte {error.start}): save it as 'CSV UTF-8', or as CSV if it is a spreadsheet."
         ) from None
     if "\0" in text:
         raise SpacerInputError(f"{name} is no text file: save it as CSV if it is a spreadsheet.")
-    return text
-
-
-def _delimiter(data: bytes, name: str) -> str:
-    heading = _decoded(data, name).partition("\n")[0]
-    return max(DELIMITERS, key=heading.count)
+    return text, delimiter
 
 
 def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
-    found = [cell.lower() for cell in heading]
+    found = [re.sub(r"[\s_-]", "", cell.lower()) for cell in heading]
     columns = {
         meaning: found.index(known)
         for meaning, names in COLUMN_NAMES.items()
@@ -107,29 +164,36 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
     return columns
 
 
-def _point(cells: list[str], columns: dict[str, int], where: str) -> tuple[str, Point]:
+def _point(
+    cells: list[str], columns: dict[str, int], where: str, delimiter: str
+) -> tuple[str, tuple[int, int, str | None]]:
     def cell(meaning: str) -> str:
-        text = cells[columns[meaning]] if columns[meaning] < len(cells) else ""
-        if not text:
+        at = columns.get(meaning, len(cells))
+        return cells[at] if at < len(cells) else ""
+
+    for meaning in ("image", "row", "col"):
+        if not cell(meaning):
             raise SpacerInputError(f"{where}: the {meaning} is empty.")
-        return text
-
-    label = cell("label") if "label" in columns else None
-    return cell("image"), (_whole_number(cell("row"), "row", where), _whole_number(cell("col"), "col", where), label)
+    row, col = (_whole_number(cell(meaning), meaning, where, delimiter) for meaning in ("row", "col"))
+    return cell("image"), (row, col, cell("label") or None)
 
 
-def _whole_number(text: str, meaning: str, where: str) -> int:
-    """A number of pixels; spreadsheets and data frames write some as 12.0."""
-    digits = text.removesuffix(".0")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+def _whole_number(text: str, meaning: str, where: str, delimiter: str) -> int:
+    """A number of pixels; spreadsheets and data frames write some as 12.00."""
+    found = _WHOLE.fullmatch(text)
+    # 12,000 may be twelve thousand, and so may 12.000 where a decimal comma makes semicolons part the cells.
+    if found is None or (found[3] == _THOUSANDS and (found[2] == "," or delimiter == ";")):
         raise SpacerInputError(f"{where}: the {meaning} '{text[:40]}' is not a whole number of pixels.")
-    return int(digits)
+    return int(found[1])
 
 
 def _with_integers(images: dict[str, list[Point]]) -> dict[str, list[Point]]:
-    if not all(_is_integer(str(label)) for points in images.values() for _, _, label in points):
+    if not all(_is_integer(str(label)) for points in images.values() for _, _, label in points if label is not None):
         return images
-    return {image: [(row, col, int(str(label))) for row, col, label in points] for image, points in images.items()}
+    return {
+        image: [(row, col, None if label is None else int(str(label))) for row, col, label in points]
+        for image, points in images.items()
+    }
 
 
 def _is_integer(text: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from spacer_like.cli.image_names import FolderNames, ImageNames, is_same_path
 from spacer_like.cli.locations import images_named, inside, is_relative, location, name_inside
 from spacer_like.cli.point_files import Point, PointTable
 from spacer_like.cli.running import Failure, failure_of, nothing_done
@@ -16,6 +18,9 @@ from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
+
+if TYPE_CHECKING:
+    from spacer_like.cli.terminal import Terminal
 
 FEATURE_ENDING = ".features"
 FEATURE_ENDINGS = (FEATURE_ENDING, ".featurevector", ".npz")
@@ -64,15 +69,21 @@ class Sampling:
 
 
 def images_with_points(
-    arguments: list[str], table: PointTable | None, table_source: str | None, sampling: Sampling | None
+    arguments: list[str],
+    table: PointTable | None,
+    table_source: str | None,
+    sampling: Sampling | None,
+    terminal: Terminal | None = None,
 ) -> tuple[list[ImagePoints], list[Failure]]:
     """The images to work on, each with its points, from the table or by sampling; and those that cannot be sampled.
 
     Without arguments, the table's images: relative names are looked for beside the table, then in the working folder.
+    Names that differ from those of files in case, Unicode form, slashes or leading folders are taken for the same where
+    only one can be meant, which the terminal notes.
 
     Raises:
         SpacerInputError: neither a table nor a sampling, or both; an image without points; two of one name.
-        JobFailedError: none of the images can be sampled.
+        JobFailedError: none of the images can be sampled, or is there.
     """
     failures: list[Failure] = []
     if table is not None and sampling is not None:
@@ -91,8 +102,9 @@ def images_with_points(
             raise nothing_done(failures, ExitCode.PERMANENT_FAILURE)
     elif table is not None and arguments:
         found = [_with_table_points(name, image, argument, table) for argument, name, image in _named(arguments)]
+        _note_other_names(((one.name, one.image.key) for one in found), table, terminal)
     elif table is not None:
-        found = [ImagePoints(name, _beside(name, table_source), points) for name, points in table.images.items()]
+        found, failures = _images_of(table, table_source, terminal)
     else:
         raise SpacerInputError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
     if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
@@ -105,15 +117,64 @@ def _named(arguments: list[str]) -> list[tuple[str, str, DataLocation]]:
 
 
 def _with_table_points(name: str, image: DataLocation, argument: str, table: PointTable) -> ImagePoints:
-    """The table's entry for an image: by what was typed, its path in its folder, or a file name that is unique."""
+    """The table's entry for an image: by what was typed, its path in its folder, or else as much of its path as is."""
     for candidate in (argument, name):
         if candidate in table.images:
             return ImagePoints(candidate, image, table.images[candidate])
-    same = [key for key in table.images if PurePosixPath(key).name == image.filename]
-    if len(same) == 1:
-        return ImagePoints(same[0], image, table.images[same[0]])
-    reason = "names none" if not same else f"names {len(same)} images of that file name"
-    raise SpacerInputError(f"The points of {argument} are not known: {table.name} {reason}.")
+    if (same := table.names.find(image.key)) is not None:
+        return ImagePoints(same, image, table.images[same])
+    raise SpacerInputError(
+        f"The points of {image.display_name} are not known: {table.name} names no such image, or several"
+        f"{table.names.nearest(name)}."
+    )
+
+
+def _note_other_names(pairs: Iterable[tuple[str, str]], table: PointTable, terminal: Terminal | None) -> None:
+    """Note which names of the table were taken for names of files; `pairs` of the two."""
+    others = [(name, file) for name, file in pairs if not is_same_path(name, file)]
+    if others and terminal is not None:
+        name, file = others[0]
+        more = f", and {len(others) - 1} more" if len(others) > 1 else ""
+        terminal.note(f"Names in {table.name} that differ from those of files: '{name}' is taken for {file}{more}.")
+
+
+def _images_of(
+    table: PointTable, table_source: str | None, terminal: Terminal | None
+) -> tuple[list[ImagePoints], list[Failure]]:
+    """All images of a table, where they are found; and those that are not there."""
+    folders = [FolderNames(folder) for folder in _local_folders(table_source)]
+    found: list[ImagePoints] = []
+    failures: list[Failure] = []
+    for name, points in table.images.items():
+        image = _beside(name, table_source)
+        if image.storage_type == "filesystem" and not os.path.lexists(image.key):
+            path = next(filter(None, (folder.find(name) for folder in folders)), None)
+            if path is None:
+                near = folders[0].nearest(name)
+                failures.append(failure_of(name, DataNotFoundError(f"There is no file '{image.key}'{near}.")))
+                continue
+            image = DataLocation.local(str(path))
+        found.append(ImagePoints(name, image, points))
+    if not found:
+        raise nothing_done(failures, ExitCode.PERMANENT_FAILURE)
+    of_file: dict[DataLocation, str] = {}
+    for one in found:
+        if (first := of_file.setdefault(one.image, one.name)) != one.name:
+            raise SpacerInputError(
+                f"{table.name} calls the image {one.image.display_name} both '{first}' and '{one.name}': "
+                "give it one name."
+            )
+    _note_other_names(((one.name, one.image.key) for one in found if "://" not in one.name), table, terminal)
+    return found, failures
+
+
+def _local_folders(table_source: str | None) -> list[Path]:
+    """Where on this machine a table's images are looked for."""
+    if table_source in (None, "-"):
+        return [Path.cwd()]
+    table = location(str(table_source))
+    beside = [Path(table.key).parent] if table.storage_type == "filesystem" else []
+    return [*beside, Path.cwd()]
 
 
 def _beside(name: str, table_source: str | None) -> DataLocation:
@@ -194,35 +255,45 @@ def is_feature_file(text: str) -> bool:
 
 def truth_of(name: str, table: PointTable | None) -> dict[tuple[int, int], LabelId]:
     """The labels that a table knows of an image's points."""
-    points = table.images.get(name, []) if table else []
-    return {(row, col): label for row, col, label in points if label is not None}
+    if table is None or (same := table.names.find(name)) is None:
+        return {}
+    return {(row, col): label for row, col, label in table.images[same] if label is not None}
 
 
-def labelled_features(table: PointTable, folder: DataLocation) -> ImageLabels:
-    """The table's labels, each image named by its feature file in the folder.
+def labelled_features(table: PointTable, folder: DataLocation, terminal: Terminal | None = None) -> ImageLabels:
+    """The table's labels, each image named by its feature file in the folder; names are matched as for images.
 
     Raises:
         DataNotFoundError: images without a feature file.
         SpacerInputError: two images that share one.
     """
-    there = _feature_files(folder)
-    by_name: dict[str, list[str]] = {}
-    for key in there:
-        by_name.setdefault(image_name(PurePosixPath(key).name), []).append(key)
+    files: dict[str, str] = {}
+    for key in sorted(_feature_files(folder), key=lambda key: FEATURE_ENDINGS.index(_ending(key))):
+        files.setdefault(image_name(key), key)
+    names = ImageNames(files)
+    labelled = {
+        image: kept
+        for image, points in table.images.items()
+        if (kept := [(row, col, label) for row, col, label in points if label is not None])
+    }
     found: dict[str, str] = {}
-    for image in table.images:
-        wanted = [image_name(feature_key(image)) + ending for ending in FEATURE_ENDINGS]
-        same_name = by_name.get(PurePosixPath(image).name, [])
-        candidates = [key for key in wanted if key in there] or (same_name if len(same_name) == 1 else [])
-        if candidates:
-            found[image] = candidates[0]
-    _check_found(table, found, folder)
-    return ImageLabels(
-        {
-            inside(folder, found[image]): [(row, col, label) for row, col, label in points if label is not None]
-            for image, points in table.images.items()
-        }
-    )
+    for image in labelled:
+        inner = name_inside(image)
+        if (same := inner if inner in files else names.find(image)) is not None:
+            found[image] = same
+    if missing := [image for image in labelled if image not in found]:
+        raise DataNotFoundError(
+            f"{len(missing)} of the {len(labelled)} images of {table.name} have no feature file in "
+            f"{folder.display_name} (the first is {missing[0]}): run spacer-like extract first"
+            f"{names.nearest(missing[0])}."
+        )
+    _check_shared(table, {image: files[name] for image, name in found.items()})
+    _note_other_names(((image, name) for image, name in found.items() if name != name_inside(image)), table, terminal)
+    return ImageLabels({inside(folder, files[found[image]]): points for image, points in labelled.items()})
+
+
+def _ending(key: str) -> str:
+    return next(ending for ending in FEATURE_ENDINGS if key.endswith(ending))
 
 
 def _feature_files(folder: DataLocation) -> set[str]:
@@ -235,12 +306,7 @@ def _feature_files(folder: DataLocation) -> set[str]:
     return {key for key in found if key.endswith(FEATURE_ENDINGS)}
 
 
-def _check_found(table: PointTable, found: dict[str, str], folder: DataLocation) -> None:
-    if missing := [image for image in table.images if image not in found]:
-        raise DataNotFoundError(
-            f"{len(missing)} of the {len(table.images)} images of {table.name} have no feature file in "
-            f"{folder.display_name} (the first is {missing[0]}): run spacer-like extract first."
-        )
+def _check_shared(table: PointTable, found: dict[str, str]) -> None:
     if twice := [key for key, count in Counter(found.values()).items() if count > 1]:
         both = [image for image, key in found.items() if key == twice[0]]
         raise SpacerInputError(f"The images {both[0]} and {both[1]} of {table.name} share the feature file {twice[0]}.")

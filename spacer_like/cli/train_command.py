@@ -59,8 +59,8 @@ def train(
         from spacer_like.drawing.figures import check_drawing
 
         check_drawing(location(plot))
-    table = options.labelled_table(labels)
-    labelled = labelled_features(table, folder)
+    table = options.labelled_table(labels, terminal)
+    labelled = labelled_features(table, folder, terminal)
     sets = divided(labelled, split, (reference, validation))
     fields = {
         "job_token": table.name,

@@ -59,11 +59,12 @@ def test_nothing_is_said_where_everything_is_learnt(extracted, command):
 def test_in_the_return_message(with_rare_classes, command):
     from spacer_like.cli.options import labelled_table
     from spacer_like.cli.point_jobs import labelled_features
+    from spacer_like.cli.terminal import Terminal
     from spacer_like.data_classes import DataLocation
     from spacer_like.learning.labels_split import SplitMode, divide_labels
     from spacer_like.messages import TrainClassifierMsg
 
-    labels = labelled_features(labelled_table("labels.csv"), DataLocation.local("features"))
+    labels = labelled_features(labelled_table("labels.csv", Terminal()), DataLocation.local("features"))
     message = TrainClassifierMsg(
         "", "minibatch", 2, "LR", divide_labels(labels, (0.3, 0.2), SplitMode.POINTS_STRATIFIED), [],
         DataLocation("memory", "m"), DataLocation("memory", "v"),
