@@ -32,12 +32,15 @@ def create_aws_resource(service_name: str, region: str | None = None) -> Any:
 
 def get_s3_resource() -> Any:
     """The S3 resource of this thread, made on first use, and again for other settings or in a forked process."""
+    found = getattr(THREAD_LOCAL, "s3_resource", None)
     made_for = (os.getpid(), Account.current())
-    if getattr(THREAD_LOCAL, "made_for", None) != made_for:
-        THREAD_LOCAL.s3_resource = create_aws_resource("s3")
-        THREAD_LOCAL.made_for = made_for
+    was_made, was_made_for = getattr(THREAD_LOCAL, "made", (None, None))
+    # A resource that a caller has put there is the caller's.
+    if found is None or (found is was_made and was_made_for != made_for):
+        THREAD_LOCAL.s3_resource = found = create_aws_resource("s3")
+        THREAD_LOCAL.made = (found, made_for)
         logger.info("Called boto3.Session.resource() in get_s3_resource()")
-    return THREAD_LOCAL.s3_resource
+    return found
 
 
 def aws_check() -> None:

@@ -8,7 +8,10 @@
     │   ├── MissingExtraError            a package of an extra is not installed    (also ImportError)
     │   ├── BrokenPackageError           a package is installed and does not load  (also ImportError)
     │   ├── MessageError                 a message that does not validate          (also ValueError)
-    │   │   └── MissingFieldError        a field of it is absent                   (also KeyError)
+    │   │   ├── MissingFieldError        a field of it is absent                   (also KeyError)
+    │   │   ├── ClassNotFoundError       a class that may not be named or imported (also ImportError)
+    │   │   ├── ClassNotInModuleError    a class that its module does not have     (also AttributeError)
+    │   │   └── WrongClassError          a class of another kind, or of other arguments (also TypeError)
     │   ├── DataLimitError               more pixels, points or bytes than a limit allows
     │   ├── InvalidKeyError              a key or URI that may not be used         (also ValueError)
     │   ├── ReadOnlyStorageError         writing to a storage that only reads      (also TypeError)
@@ -108,6 +111,18 @@ class MessageError(SpacerInputError, ValueError):
 
 class MissingFieldError(MessageError, KeyError):
     """A field that a message needs is absent."""
+
+
+class ClassNotFoundError(MessageError, ImportError):
+    """A class that a message may not name, or whose module cannot be imported."""
+
+
+class ClassNotInModuleError(MessageError, AttributeError):
+    """A class that its module does not have."""
+
+
+class WrongClassError(MessageError, TypeError):
+    """A class of another kind than is needed, or one that does not take the arguments."""
 
 
 class DataLimitError(SpacerInputError, ValueError):

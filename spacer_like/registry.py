@@ -7,11 +7,18 @@ imported for it. The table holds text, so that knowing a class costs no import.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pprint import pformat
 from typing import Any, ClassVar, Self, TypeVar
 
-from spacer_like.exceptions import MessageError, MissingFieldError
+from spacer_like.exceptions import (
+    ClassNotFoundError,
+    ClassNotInModuleError,
+    MessageError,
+    MissingFieldError,
+    WrongClassError,
+)
 
 _ROOMS = {
     "EfficientNetExtractor": "spacer_like.extractors.efficientnet",
@@ -63,7 +70,7 @@ class Described:
         """The instance that `serialize` described.
 
         Raises:
-            MessageError: the class is unknown, is no subclass of this one, or does not accept the arguments.
+            MessageError: as `resolve`; a `WrongClassError` where the class does not accept the arguments.
         """
         if not isinstance(data, dict) or "class_path" not in data:
             raise MissingFieldError(f"The {cls.kind} needs a class_path.")
@@ -72,7 +79,9 @@ class Described:
         try:
             return found.from_arguments(arguments)
         except TypeError as error:
-            raise MessageError(f"The {cls.kind} {found.__name__} does not accept these arguments: {error}.") from error
+            raise WrongClassError(
+                f"The {cls.kind} {found.__name__} does not accept these arguments: {error}."
+            ) from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Described) and self.serialize() == other.serialize()
@@ -106,7 +115,9 @@ def resolve(base: type[DescribedType], class_path: object) -> type[DescribedType
     """The subclass of `base` that `class_path` names, imported if need be.
 
     Raises:
-        MessageError: the path is unknown, or names something that is no subclass of `base`.
+        ClassNotFoundError, ClassNotInModuleError: the path may not be named, or cannot be imported.
+        WrongClassError: it names something that is no subclass of `base`.
+        MessageError: it is no text.
     """
     if not isinstance(class_path, str):
         raise MessageError(f"The class_path of the {base.kind} must be text, and is {type(class_path).__name__}.")
@@ -116,14 +127,23 @@ def resolve(base: type[DescribedType], class_path: object) -> type[DescribedType
     if target is None and _is_allowed(path):
         target = ":".join(path.rsplit(".", 1))
     if target is None:
-        raise MessageError(
+        raise _unknown(path)(
             f"The {base.kind} class '{class_path}' is unknown: register it with spacer_like.registry.register, "
             "or name its package in the setting ALLOWED_CLASS_PREFIXES."
         )
     found = _registered.get(target) or _import(base, class_path, target)
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise MessageError(f"The class '{class_path}' is not a kind of {base.__name__}.")
+        raise WrongClassError(f"The class '{class_path}' is not a kind of {base.__name__}.")
     return found
+
+
+def _unknown(path: str) -> type[MessageError]:
+    """The kind of error that Python gives for a class that is not allowed, as far as that is known without importing
+    anything."""
+    module, _, name = path.rpartition(".")
+    if module not in sys.modules:
+        return ClassNotFoundError
+    return WrongClassError if name in vars(sys.modules[module]) else ClassNotInModuleError
 
 
 def _is_allowed(path: str) -> bool:
@@ -138,4 +158,5 @@ def _import(base: type[Described], class_path: str, target: str) -> object:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise MessageError(f"The {base.kind} class '{class_path}' cannot be imported: {error}.") from error
+        kind = ClassNotFoundError if isinstance(error, ImportError) else ClassNotInModuleError
+        raise kind(f"The {base.kind} class '{class_path}' cannot be imported: {error}.") from error

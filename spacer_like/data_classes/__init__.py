@@ -1,15 +1,23 @@
 """Values that travel: where bytes live, features, labels, results. NumPy is imported only when an array is touched."""
 
+from typing import Any
+
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.features import ImageFeatures, PointFeatures
 from spacer_like.data_classes.labels import Annotation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.data_classes.location import DataLocation
 from spacer_like.data_classes.results import ValResults
 
+# A vector and its label, and the batches of PySpacer's callers.
+FeatureLabelPair = tuple[Any, LabelId]
+FeatureLabelBatch = tuple[list[Any], list[LabelId]]
+
 __all__ = [
     "Annotation",
     "DataClass",
     "DataLocation",
+    "FeatureLabelBatch",
+    "FeatureLabelPair",
     "ImageFeatures",
     "ImageLabels",
     "LabelId",

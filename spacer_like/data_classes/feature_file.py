@@ -30,13 +30,18 @@ _FREE_BYTES, _MOST_RATIO = 2**26, 100
 
 
 def encode(
-    rows: NDArray[np.uint32] | None, cols: NDArray[np.uint32] | None, features: NDArray[Any], extractor_id: str | None
+    rows: NDArray[np.uint32] | None,
+    cols: NDArray[np.uint32] | None,
+    features: NDArray[Any],
+    extractor_id: str | None,
+    meta: tuple[bool, int, int] | None = None,
 ) -> bytes:
     """The file of n vectors, in the layout that the setting FEATURE_FILE_FORMAT names.
 
     Args:
         rows, cols: [n] positions, None for legacy features.
         features: [n, dimension].
+        meta: the member of this name, where it is to say something else than the arrays do.
     """
     import zipfile
 
@@ -52,7 +57,7 @@ def encode(
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, array in zip(
-            MEMBERS, (np.array([known, *vectors.shape], dtype=np.int64), rows, cols, vectors), strict=True
+            MEMBERS, (np.array(meta or (known, *vectors.shape), dtype=np.int64), rows, cols, vectors), strict=True
         ):
             member = BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)

@@ -16,6 +16,7 @@ from spacer_like.exceptions import (
     RowColumnMismatchError,
     RowColumnMissingError,
     damage_as,
+    reason_of,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class ImageFeatures(DataClass):
     def _set(self, rowcols: Any, features: NDArray[Any], extractor_id: str | None) -> None:
         import numpy as np
 
+        self._claims: dict[str, int | bool] = {}
         features = np.asarray(features)
         if features.ndim != 2 or not len(features) or not features.shape[1]:
             raise FeatureFileError("Features must be one vector for each point, of at least one point.")
@@ -117,29 +119,63 @@ class ImageFeatures(DataClass):
 
     @property
     def valid_rowcol(self) -> bool:
-        """Whether positions are known."""
-        return self.rows is not None
+        """Whether positions are known; may be set, as the next two: `store` writes what was set."""
+        return bool(self._claims.get("valid_rowcol", self.rows is not None))
+
+    @valid_rowcol.setter
+    def valid_rowcol(self, value: bool) -> None:
+        self._claims["valid_rowcol"] = bool(value)
 
     @property
     def npoints(self) -> int:
-        return len(self.features)
+        return self._claims.get("npoints", len(self.features))
+
+    @npoints.setter
+    def npoints(self, value: int) -> None:
+        self._claims["npoints"] = int(value)
 
     @property
     def feature_dim(self) -> int:
-        return int(self.features.shape[1])
+        return self._claims.get("feature_dim", int(self.features.shape[1]))
+
+    @feature_dim.setter
+    def feature_dim(self, value: int) -> None:
+        self._claims["feature_dim"] = int(value)
 
     @property
     def rowcols(self) -> list[RowCol]:
         """The positions; of legacy features, which know none, `RowColumnMissingError`."""
-        if self.rows is None or self.cols is None:
+        if self.rows is None or self.cols is None or not self.valid_rowcol:
             raise RowColumnMissingError("Features without rowcols know no positions.")
         return list(zip(self.rows.tolist(), self.cols.tolist(), strict=True))
 
     @cached_property
     def point_features(self) -> list[PointFeatures]:
-        """The points one by one, as PySpacer has them."""
-        positions: Any = self.rowcols if self.valid_rowcol else [(None, None)] * self.npoints
+        """The points one by one, as PySpacer has them; `store` writes them as they were changed."""
+        positions: Any = self.rowcols if self.valid_rowcol else [(None, None)] * len(self.features)
         return [PointFeatures(row, col, vector) for (row, col), vector in zip(positions, self.features, strict=True)]
+
+    def _as_changed(self) -> ImageFeatures:
+        """These features with what was changed in `point_features`; the same object if nobody looked at those."""
+        import numpy as np
+
+        if "point_features" not in vars(self):
+            return self
+        points: list[PointFeatures] = self.point_features
+        positions: Any = [(point.row, point.col) for point in points]
+        known = self.valid_rowcol and not any(None in rowcol for rowcol in positions)
+        try:
+            vectors = np.array([point.data for point in points], self.features.dtype)
+            changed = type(self).from_arrays(positions if known else None, vectors, self.extractor_id)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, FeatureFileError):
+                raise
+            raise FeatureFileError(
+                "The point_features were changed to something else than whole-number positions and vectors of one "
+                f"length: {reason_of(error)}."
+            ) from None
+        changed._claims = {"npoints": self.npoints, "feature_dim": self.feature_dim, "valid_rowcol": self.valid_rowcol}
+        return changed
 
     @cached_property
     def _index(self) -> dict[RowCol, int]:
@@ -220,7 +256,9 @@ class ImageFeatures(DataClass):
 
     def to_bytes(self) -> bytes:
         """The feature file, in the layout of the setting FEATURE_FILE_FORMAT. The same features give the same bytes."""
-        return feature_file.encode(self.rows, self.cols, self.features, self.extractor_id)
+        found = self._as_changed()
+        meta = (found.valid_rowcol, found.npoints, found.feature_dim)
+        return feature_file.encode(found.rows, found.cols, found.features, found.extractor_id, meta)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "The feature file") -> ImageFeatures:
@@ -256,11 +294,13 @@ class ImageFeatures(DataClass):
 
         if not isinstance(other, ImageFeatures):
             return NotImplemented
+        mine, others = self._as_changed(), other._as_changed()
         return (
-            self.valid_rowcol == other.valid_rowcol
-            and self.features.shape == other.features.shape
-            and (not self.valid_rowcol or self.rowcols == other.rowcols)
-            and bool(np.allclose(self.features, other.features))
+            (mine.valid_rowcol, mine.npoints, mine.feature_dim)
+            == (others.valid_rowcol, others.npoints, others.feature_dim)
+            and mine.features.shape == others.features.shape
+            and (not mine.valid_rowcol or mine.rowcols == others.rowcols)
+            and bool(np.allclose(mine.features, others.features))
         )
 
     __hash__ = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from spacer_like.extractors.efficientnet_layout import layout_of
 from spacer_like.extractors.torch_extractors import TorchExtractor
@@ -34,3 +34,12 @@ class EfficientNetExtractor(TorchExtractor):
         from spacer_like.extractors.efficientnet_network import EfficientNet
 
         return EfficientNet(cls.MODEL_NAME, cls.NUM_CLASSES)
+
+
+def __getattr__(name: str) -> Any:
+    # PySpacer has the network here; torch is imported for who asks for it.
+    if name == "EfficientNet":
+        from spacer_like.extractors.efficientnet_network import EfficientNet
+
+        return EfficientNet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from spacer_like.exceptions import ConfigError
 
 # (repeats, kernel size, stride, expansion, channels in, channels out) of the stages of b0.
-_STAGES = (
+STAGES = (
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
     (2, 5, 2, 6, 24, 40),
@@ -24,9 +24,9 @@ _STAGES = (
 )
 _STEM_CHANNELS = 32
 _HEAD_CHANNELS = 1280
-_CHANNEL_STEP = 8
+CHANNEL_STEP = 8
 # (width, depth, resolution in pixels)
-_SCALINGS = {
+SCALINGS = {
     "efficientnet-b0": (1.0, 1.0, 224),
     "efficientnet-b1": (1.0, 1.1, 240),
     "efficientnet-b2": (1.1, 1.2, 260),
@@ -37,7 +37,7 @@ _SCALINGS = {
     "efficientnet-b7": (2.0, 3.1, 600),
     "efficientnet-lite0": (1.0, 1.0, 224),
 }
-_SQUEEZE_RATIO = 0.25
+SQUEEZE_RATIO = 0.25
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def layout_of(name: str) -> Layout:
     >>> layout_of("efficientnet-b0").head
     1280
     """
-    if name not in _SCALINGS:
-        raise ConfigError(f"There is no network '{name}': MODEL_NAME must be one of {', '.join(_SCALINGS)}.")
-    width, depth, resolution = _SCALINGS[name]
+    if name not in SCALINGS:
+        raise ConfigError(f"There is no network '{name}': MODEL_NAME must be one of {', '.join(SCALINGS)}.")
+    width, depth, resolution = SCALINGS[name]
     is_lite = "lite" in name
     return Layout(
         resolution=resolution,
@@ -106,7 +106,7 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 
 def _blocks(width: float, depth: float, resolution: int, is_lite: bool) -> Iterator[Block]:
     size = math.ceil(resolution / 2)
-    for repeats, kernel_size, stride, expansion, channels_in, channels_out in _STAGES:
+    for repeats, kernel_size, stride, expansion, channels_in, channels_out in STAGES:
         for number in range(math.ceil(repeats * depth)):
             entering = _channels(channels_out if number else channels_in, width)
             block = Block(
@@ -115,7 +115,7 @@ def _blocks(width: float, depth: float, resolution: int, is_lite: bool) -> Itera
                 expansion=expansion,
                 channels_in=entering,
                 channels_out=_channels(channels_out, width),
-                squeezed=0 if is_lite else max(1, int(entering * _SQUEEZE_RATIO)),
+                squeezed=0 if is_lite else max(1, int(entering * SQUEEZE_RATIO)),
                 size=size,
             )
             yield block
@@ -125,5 +125,5 @@ def _blocks(width: float, depth: float, resolution: int, is_lite: bool) -> Itera
 def _channels(channels: int, width: float) -> int:
     """Channels of a widened layer: a multiple of 8, at most 10 % fewer than asked for."""
     wanted = channels * width
-    rounded = max(_CHANNEL_STEP, int(wanted + _CHANNEL_STEP / 2) // _CHANNEL_STEP * _CHANNEL_STEP)
-    return rounded + _CHANNEL_STEP if rounded < 0.9 * wanted else rounded
+    rounded = max(CHANNEL_STEP, int(wanted + CHANNEL_STEP / 2) // CHANNEL_STEP * CHANNEL_STEP)
+    return rounded + CHANNEL_STEP if rounded < 0.9 * wanted else rounded

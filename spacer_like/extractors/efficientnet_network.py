@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from spacer_like.exceptions import ConfigError
 from spacer_like.extractors.efficientnet_layout import Block, Layout, layout_of, same_padding
 
 _BATCH_NORM_EPSILON = 1e-3
 _BATCH_NORM_MOMENTUM = 0.01
 _DROPOUT = 0.2
+_IMAGENET_CLASSES = 1000
 
 
 class _FoldsBatchNorm(nn.Module):
@@ -58,6 +61,20 @@ class EfficientNet(_FoldsBatchNorm):
         self._dropout = nn.Dropout(_DROPOUT)
         self._fc = nn.Linear(layout.head, num_classes)
         self._activation = _activation(layout)
+
+    @classmethod
+    def from_name(cls, model_name: str, override_params: Mapping[str, Any] | None = None) -> Self:
+        """The network by PySpacer's arguments, of which `num_classes` (1000) is the one that may be replaced."""
+        given = dict(override_params or {})
+        num_classes = given.pop("num_classes", _IMAGENET_CLASSES)
+        if given:
+            raise ConfigError(f"Of {model_name} only num_classes can be replaced, not '{min(given)}'.")
+        return cls(model_name, num_classes)
+
+    @staticmethod
+    def get_image_size(model_name: str) -> int:
+        """The resolution in pixels that a network is made for."""
+        return layout_of(model_name).resolution
 
     def extract_features(self, inputs: Tensor) -> Tensor:
         """Feature vectors, float32 [n, channels of the head]: the last convolution's output, averaged over pixels."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Callable
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, ClassVar, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import WeightsError, damage_as
@@ -12,7 +13,24 @@ from spacer_like.extractors.network_extractor import NetworkExtractor
 from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+def transformation() -> Callable[[Any], Tensor]:
+    """What turns an image, or its pixels uint8 [height, width, channels], into float32 [channels, height, width].
+
+    Bytes are divided by 255; other numbers stay as they are. It is what `torchvision.transforms.ToTensor` does.
+    """
+    import numpy as np
+    import torch
+
+    def transform(image: Any) -> Tensor:
+        pixels = np.array(image)
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return tensor.to(torch.float32).div(255) if pixels.dtype == np.uint8 else tensor
+
+    return transform
 
 
 class TorchExtractor(NetworkExtractor, ABC):

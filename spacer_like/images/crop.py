@@ -79,6 +79,13 @@ def crop_patches(
     return list(Patches(im, rowcols, crop_size))
 
 
+def crop_simple(im: NDArray[np.uint8], center: RowCol, crop_size: int) -> NDArray[np.uint8]:
+    """The crop of an array around a point, of which what lies beyond the array's edge is missing: PySpacer's function
+    of this name, for images that were padded before."""
+    top, left = (int(position - crop_size / 2) for position in center)
+    return im[top : top + crop_size, left : left + crop_size, :]
+
+
 def patch_batches(patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Iterator[NDArray[np.uint8]]:
     """Crops in arrays of uint8 [at most batch_size, size, size, 3], made one after the other."""
     for start in range(0, len(patches), batch_size):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 from spacer_like.learning.classifier import Classifier
@@ -27,6 +27,22 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
     """
     with damage_as(ModelFileError, name, f"{name}: The file holds no classifier"):
         return from_safetensors(data) if begins_as_safetensors(data) else from_pickle_bytes(data)
+
+
+class ClassifierUnpickler:
+    """Reads a classifier from an open file, as PySpacer's class of this name does, but runs nothing in it.
+
+    Args:
+        file: open for reading bytes; read from where it stands.
+        options: those of `pickle.Unpickler`, which are not needed: pickles of any age are understood.
+    """
+
+    def __init__(self, file: IO[bytes], **options: Any) -> None:
+        self._file = file
+
+    def load(self) -> Classifier:
+        """The classifier; errors as `classifier_from_bytes`."""
+        return classifier_from_bytes(self._file.read())
 
 
 class _ClassifierLoader:

@@ -172,7 +172,9 @@ def trainer_factory(trainer: str | ClassifierTrainer) -> ClassifierTrainer:
     """The trainer that is called ``minibatch``, or by its class's dotted path; a trainer is returned as it is.
 
     Raises:
-        MessageError: the class is unknown, or no trainer.
+        ClassNotFoundError: the class may not be named, or cannot be imported (also an ImportError).
+        ClassNotInModuleError: its module does not have it (also an AttributeError).
+        WrongClassError: it is no trainer (also a TypeError).
     """
     if isinstance(trainer, ClassifierTrainer):
         return trainer

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from spacer_like.storage.s3 import S3Storage
     from spacer_like.storage.url import URLStorage
 
+# PySpacer's spelling.
+FileSystemStorage = FilesystemStorage
+
 __all__ = [
+    "FileSystemStorage",
     "FilesystemStorage",
     "MemoryStorage",
     "RemoteStorage",
@@ -196,6 +200,7 @@ _ELSEWHERE = {
     # PySpacer has these here; they belong to floors above.
     "load_image": "spacer_like.images.decode",
     "store_image": "spacer_like.images.decode",
+    "ClassifierUnpickler": "spacer_like.learning.model_files",
     "load_classifier": "spacer_like.learning.model_files",
     "store_classifier": "spacer_like.learning.model_files",
 }
