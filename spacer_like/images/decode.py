@@ -14,6 +14,7 @@ from PIL import Image
 
 from spacer_like.config import settings
 from spacer_like.exceptions import DataLimitError, ImageError, damage_as
+from spacer_like.images.bit_depth import in_eight_bits
 from spacer_like.images.fast_jpeg import decoded_jpeg
 from spacer_like.images.identify import identify
 from spacer_like.images.tolerant import make_tolerant
@@ -68,7 +69,7 @@ def store_image(loc: DataLocation, img: Image.Image) -> None:
 
 
 def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pixels of an image of any mode, uint8 [height, width, 3]; equal to those of Pillow's ``convert("RGB")``.
+    """The pixels of an image, uint8 [height, width, 3]; those of Pillow's ``convert("RGB")``, after `in_eight_bits`.
 
     An array of that shape and type is returned as it is.
 
@@ -86,7 +87,7 @@ def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         return decoded
     name = getattr(image, "display_name", "")
     with damage_as(ImageError, name, f"The image {name!r} of mode {image.mode} cannot be converted to RGB"):
-        rgb = _to_rgb(image)
+        rgb = _to_rgb(image, name)
         pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
         # In strips, because the whole image at once would need its memory twice more, and twice the time.
         for top in range(0, rgb.height, _STRIP_ROWS):
@@ -95,10 +96,11 @@ def to_rgb_array(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    image.load()
     if image.mode == "RGB":
-        image.load()
         return image
+    image = in_eight_bits(image, name)
     if "transparency" in image.info:
         # Which colour is transparent does not change the colours, but Pillow warns about it.
         image = image.copy()

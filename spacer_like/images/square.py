@@ -11,6 +11,7 @@ from PIL import Image
 
 from spacer_like.config import settings
 from spacer_like.exceptions import DataLimitError, ImageError, damage_as
+from spacer_like.images.bit_depth import in_eight_bits
 from spacer_like.images.fast_jpeg import decoded_photograph
 from spacer_like.images.identify import identify
 
@@ -110,7 +111,7 @@ def _pixels(
     image: ImageFile.ImageFile, name: str, size: int | None, resample: str, background: str
 ) -> NDArray[np.uint8]:
     with damage_as(ImageError, name, f"The image '{name}' cannot be decoded"):
-        return _fitted(_rgb(image, background), size, resample)
+        return _fitted(_rgb(image, name, background), size, resample)
 
 
 def _fitted(image: Image.Image, size: int | None, resample: str) -> NDArray[np.uint8]:
@@ -119,8 +120,9 @@ def _fitted(image: Image.Image, size: int | None, resample: str) -> NDArray[np.u
     return np.asarray(image if image.size == wanted else image.resize(wanted, FILTERS[resample]))
 
 
-def _rgb(image: ImageFile.ImageFile, background: str) -> Image.Image:
-    image.load()
+def _rgb(file: ImageFile.ImageFile, name: str, background: str) -> Image.Image:
+    file.load()
+    image = in_eight_bits(file, name)
     if background != DROP and image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, background), layer).convert("RGB")
