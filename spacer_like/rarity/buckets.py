@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_EDGES = 2**17
+_LONGEST_METHOD = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +35,12 @@ class Buckets:
     Attributes:
         edges: float64 [n + 1] for n buckets, rising, some of them perhaps equal.
         probabilities: of the edges, from 0 to 1; None where they are not known.
+        method: which score they are of; None where it is not known.
     """
 
     edges: NDArray[np.float64]
     probabilities: tuple[float, ...] | None
+    method: str | None = None
 
     @property
     def n_merged(self) -> int:
@@ -77,12 +80,14 @@ class Buckets:
         return with_numbers.with_column("readable_bin_pixelScore", words)
 
     def to_npz(self) -> bytes:
-        """The bytes of a ``.npz`` with arr_0, the edges, and the probabilities where they are known."""
+        """The bytes of a ``.npz`` with arr_0, the edges, and the probabilities and the method where they are known."""
+        known: dict[str, NDArray[Any]] = {}
+        if self.probabilities is not None:
+            known["probabilities"] = np.array(self.probabilities, np.float64)
+        if self.method is not None:
+            known["method"] = np.array([self.method])
         sink = BytesIO()
-        if self.probabilities is None:
-            np.savez(sink, self.edges)
-        else:
-            np.savez(sink, self.edges, probabilities=np.array(self.probabilities, np.float64))
+        np.savez(sink, self.edges, **known)  # type: ignore[arg-type]
         return sink.getvalue()
 
 
@@ -115,13 +120,24 @@ def read_buckets(data: bytes, name: str) -> Buckets:
     edges = _numbers(data, name, "arr_0")
     if len(edges) < 2 or not np.isfinite(edges).all() or (np.diff(edges) < 0).any():
         raise TableError(f"The edges '{name}' must be two float64 numbers or more that rise, in arr_0.")
+    method = _method(data, name)
     try:
         probabilities = _numbers(data, name, "probabilities")
     except ArrayMissingError:
-        return Buckets(edges, QUANTILE_PROBABILITIES if len(edges) == len(QUANTILE_PROBABILITIES) else None)
+        return Buckets(edges, QUANTILE_PROBABILITIES if len(edges) == len(QUANTILE_PROBABILITIES) else None, method)
     if probabilities.shape != edges.shape or not _are_probabilities(probabilities):
         raise TableError(f"The probabilities of the edges '{name}' must rise from 0 to 1, one for each edge.")
-    return Buckets(edges, tuple(probabilities.tolist()))
+    return Buckets(edges, tuple(probabilities.tolist()), method)
+
+
+def _method(data: bytes, name: str) -> str | None:
+    try:
+        method = from_npz(data, name, "method")
+    except ArrayMissingError:
+        return None
+    if method.dtype.kind != "U" or method.shape != (1,):
+        raise TableError(f"The method of the edges '{name}' must be one text.")
+    return str(method[0])[:_LONGEST_METHOD]
 
 
 def _numbers(data: bytes, name: str, array: str) -> NDArray[np.float64]:

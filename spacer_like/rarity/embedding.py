@@ -6,11 +6,15 @@ cell of a k-means partition, as its paper describes it.
 
 from __future__ import annotations
 
+from logging import getLogger
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import TableError
 from spacer_like.rarity.messages import EmbeddingMethod
+
+logger = getLogger(__name__)
 
 HIGHEST_SCORE = 10.0
 LARGEST_NUMBER = 1e15
@@ -53,10 +57,18 @@ def mean_activation(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
 def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> NDArray[np.int64]:
     """The cell of each embedding, int64 [n], by k-means from k-means++ centres.
 
-    There are no more cells than embeddings that differ. The same numbers and seed give the same cells.
+    There are no more cells than embeddings that differ, which the log warns of. The same numbers and seed give the same
+    cells.
     """
     distinct, place = np.unique(embeddings, axis=0, return_inverse=True)
     if len(distinct) <= n_cells:
+        logger.warning(
+            "k-means is asked for %d cells of %d images, of which %d differ: each of these has a cell of its own, and "
+            "the scores tell no more than how many images are equal. Ask for fewer cells.",
+            n_cells,
+            len(embeddings),
+            len(distinct),
+        )
         return np.asarray(place.ravel(), np.int64)
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits

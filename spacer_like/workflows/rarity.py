@@ -351,7 +351,9 @@ class _Run:
 
     def _bucket_step(self, method: Method, merged: Step) -> Step:
         bucketized, edges = (self.place("scores", f"{method}_{name}") for name in ("bucketized.csv", "edges.npz"))
-        message = BucketizeScoresMsg(scores_loc=merged.outputs[1], bucketized_loc=bucketized, edges_loc=edges)
+        message = BucketizeScoresMsg(
+            scores_loc=merged.outputs[1], bucketized_loc=bucketized, edges_loc=edges, method=method
+        )
         return Step(f"bucketize {method}", message, (merged.fingerprint,), (bucketized, edges))
 
     def _each(self, work: str, step: Callable[[str], Step]) -> dict[str, Any]:

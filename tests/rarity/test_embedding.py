@@ -61,9 +61,13 @@ def test_where_all_images_are_in_one_cell_none_is_rare():
     assert not np.signbit(surprisals).any()
 
 
-def test_there_are_no_more_cells_than_embeddings_that_differ():
+def test_there_are_no_more_cells_than_embeddings_that_differ_which_is_said(caplog):
     embeddings = np.repeat(clusters([1, 1, 1]), [5, 2, 1], axis=0)
-    assert sorted(np.bincount(kmeans_cells(embeddings, 1000, 0))) == [1, 2, 5]
+    with caplog.at_level("WARNING"):
+        assert sorted(np.bincount(kmeans_cells(embeddings, 1000, 0))) == [1, 2, 5]
+        kmeans_cells(embeddings, 2, 0)
+    (said,) = caplog.messages
+    assert said.startswith("k-means is asked for 1000 cells of 8 images, of which 3 differ: ")
 
 
 def test_the_same_seed_gives_the_same_cells():

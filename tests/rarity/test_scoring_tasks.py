@@ -23,6 +23,7 @@ from spacer_like.rarity.count_table import CountTable
 from spacer_like.rarity.histogram import Header, HistogramBuilder
 from spacer_like.rarity.messages import (
     QUANTILE_PROBABILITIES,
+    BucketizeScoresMsg,
     ExplainImageMsg,
     ScoreCollectionMsg,
     ScoreUnseenMsg,
@@ -30,6 +31,7 @@ from spacer_like.rarity.messages import (
 from spacer_like.rarity.table_files import read_table
 from spacer_like.rarity.tasks.histogram_storage import write_histogram, write_table
 from spacer_like.rarity.tasks.scoring import explain_image, score_collection, score_unseen
+from spacer_like.rarity.tasks.tables import bucketize_scores
 from spacer_like.storage import exists, read_bytes, write_bytes
 
 SIZE = 4
@@ -311,6 +313,21 @@ def test_what_the_metadata_do_not_know_or_have_no_image_of_is_not_in_the_answer(
 
     assert [score.token_id for score in answer.scores] == ["1"]
     assert column(table_at("all.csv"), "bin_pixelScore")[1] is None
+
+
+def test_edges_of_another_method_are_refused_and_of_the_same_or_an_unknown_one_not(unseen):
+    scores = write_bytes(at("s.csv"), b"collectionAddress,tokenId,pixelScore\na,1,0.5\na,2,0.9\n") or at("s.csv")
+    for known in ("log", "ratio", None):
+        bucketize_scores(
+            BucketizeScoresMsg(scores_loc=scores, bucketized_loc=None, edges_loc=at("edges.npz"), method=known)
+        )
+        if known == "ratio":
+            with pytest.raises(
+                TableError, match=r"^The edges 'memory://edges.npz' are of the score 'ratio', and 'log' is asked for"
+            ):
+                score_unseen(ScoreUnseenMsg(**unseen, method="log"))
+        else:
+            assert len(score_unseen(ScoreUnseenMsg(**unseen, method="log")).scores) == 6
 
 
 def test_edges_that_are_none_are_refused_by_name(unseen):

@@ -11,6 +11,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
 from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import Share
+from spacer_like.rarity.messages.scoring import Method
 
 QUANTILE_PROBABILITIES = (0.0, 0.35, 0.60, 0.75, 0.85, 0.90, 0.93, 0.95, 0.97, 0.99, 1.0)
 
@@ -116,6 +117,7 @@ class BucketizeScoresMsg(Message):
         bucketized_loc: the table with the columns bin_pixelScore and readable_bin_pixelScore.
         edges_loc: the edges, ``.npz`` with arr_0 float64 [number of edges].
         probabilities: of the edges, from 0 to 1.
+        method: which score the table is of; the edges keep it, and `score_unseen` refuses another.
     """
 
     task: ClassVar[str] = "bucketize_scores"
@@ -126,6 +128,7 @@ class BucketizeScoresMsg(Message):
     probabilities: Annotated[list[Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)]], Field(min_length=2)] = Field(
         default_factory=lambda: list(QUANTILE_PROBABILITIES)
     )
+    method: Method | None = None
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spacer_like.exceptions import CollectionError, DataLimitError
+from spacer_like.exceptions import CollectionError, DataLimitError, TableError
 from spacer_like.overwriting import task
 from spacer_like.rarity.messages import (
     ExplainImageMsg,
@@ -81,7 +81,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
     Raises:
         CollectionError: there is no image.
         HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
-        TableError: the edges or the metadata are malformed.
+        TableError: the edges or the metadata are malformed, or the edges are known to be of another method.
     """
     from spacer_like.rarity.buckets import read_buckets
     from spacer_like.rarity.collection import open_images
@@ -93,6 +93,11 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
         check_endings([msg.scores_loc])
     metadata = _metadata(msg.metadata_loc)
     buckets = read_buckets(read_bytes(msg.edges_loc), msg.edges_loc.display_name)
+    if buckets.method not in (None, msg.method):
+        raise TableError(
+            f"The edges '{msg.edges_loc.display_name}' are of the score '{buckets.method}', and '{msg.method}' is "
+            "asked for: name that method, or the edges of this one."
+        )
     with open_images(msg.images_loc, msg) as collection:
         tokens, scores = _scores(msg, collection, [msg.method])
         unreadable = list(collection.unreadable)

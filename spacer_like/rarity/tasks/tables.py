@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from logging import getLogger
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,7 @@ def bucketize_scores(msg: BucketizeScoresMsg) -> BucketizeScoresReturnMsg:
         )
     if msg.bucketized_loc:
         write_tables([(buckets.bucketized(table).columns, msg.bucketized_loc)])
-    write_bytes(msg.edges_loc, buckets.to_npz())
+    write_bytes(msg.edges_loc, replace(buckets, method=msg.method).to_npz())
     return BucketizeScoresReturnMsg(
         edges=buckets.edges.tolist(),
         counts=buckets.counts(buckets.numbers(scores)),
