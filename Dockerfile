@@ -49,7 +49,7 @@ RUN pip install --no-compile -r "requirements/$TORCH.txt" \
     && find /opt/venv/lib -depth -type d \( -name __pycache__ -o -name tests -o -path '*/torch/test' -o -path '*/torch/include' \
     -o -path '*/onnx/backend/test' -o -path '*/pyarrow/include' \) -exec rm -rf {} + \
     && find /opt/venv/lib -type f \( -name '*.a' -o -path '*/torch/bin/*' ! -name torch_shm_manager \) -delete
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg pyproject.toml PACKAGE.md LICENSE ./
 COPY spacer_like/ spacer_like/
 # Done once here, and not at each start of a container: the default network is converted, and the modules that jobs import
 # are compiled, a small part of all. The doctor fails where a package does not load.
@@ -80,7 +80,7 @@ ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
 RUN pip install --no-compile -r requirements/core.txt -r requirements/onnx.txt \
     && find /opt/venv/lib -depth -type d \( -name __pycache__ -o -name tests -o -path '*/pyarrow/include' \) -exec rm -rf {} + \
     && find /opt/venv/lib -type f -name '*.a' -delete
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg pyproject.toml PACKAGE.md LICENSE ./
 COPY spacer_like/ spacer_like/
 COPY --from=packages /opt/spacer/onnx /opt/spacer/onnx
 RUN pip install --no-compile --no-deps . \

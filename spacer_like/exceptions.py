@@ -57,6 +57,13 @@ _INVISIBLE = (*range(32), *range(127, 160), *range(0x2028, 0x202F), *range(0x206
 _VISIBLE = {code: ascii(chr(code))[1:-1] for code in _INVISIBLE} | dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")
 
 
+# Without it pip takes the GPU build of several GB for Linux.
+_CPU_STEP = (
+    'pip install torch==2.13.0 --index-url "$TORCH_INDEX" (on Linux, TORCH_INDEX being the index of CPU builds that '
+    "PyTorch's installation page names), then "
+)
+
+
 class SpacerError(Exception):
     """Base of all errors of this package."""
 
@@ -82,7 +89,9 @@ class MissingExtraError(SpacerInputError, ImportError):
     """A package that belongs to an extra is not installed."""
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs packages that are not installed: run pip install 'spacer_like[{extra}]'.")
+        first = _CPU_STEP if extra == "torch" else ""
+        install = f"run {first}pip install 'spacer_like[{extra}]'."
+        super().__init__(f"{purpose} needs packages that are not installed: {install}")
         self.purpose = purpose
         self.extra = extra
 

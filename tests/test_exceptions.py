@@ -77,4 +77,6 @@ def test_errors_cross_processes(error):
 
 
 def test_a_missing_extra_is_told_with_the_command_that_installs_it():
-    assert "pip install 'spacer_like[torch]'" in str(MissingExtraError("Extraction", "torch"))
+    said = str(MissingExtraError("Extraction", "torch"))
+    assert said.index('pip install torch==2.13.0 --index-url "$TORCH_INDEX"') < said.index("'spacer_like[torch]'")
+    assert "torch==" not in str(MissingExtraError("Drawing", "plots"))

@@ -50,6 +50,7 @@ FLOORS = {
     "spacer_like.task_utils": 5,
     "spacer_like.train_classifier": 5,
     "spacer_like.train_utils": 5,
+    "spacer_like.examples": 5,
     "spacer_like.engines": 6,
     "spacer_like.reports": 6,
     "spacer_like.tile_server": 6,

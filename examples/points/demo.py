@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from sklearn.datasets import load_sample_images
-
 from spacer_like.data_classes import Annotation, ImageLabels, TrainingTaskLabels
+from spacer_like.examples import LABELS, PHOTOGRAPHS, photograph
 from spacer_like.extractors import EfficientNetLite0Extractor
 from spacer_like.images.decode import load_image
 from spacer_like.messages import (
@@ -32,7 +30,6 @@ from spacer_like.reports import annotated_picture, evaluation_picture
 from spacer_like.task_utils import SplitMode, preprocess_labels
 from spacer_like.tasks import process_job
 
-LABELS = Path(__file__).with_name("labels.csv")
 GRID_STEP = 40
 THRESHOLD = 0.8
 
@@ -171,8 +168,8 @@ def print_table(report: dict[str, Any]) -> None:
 def main(folder: Path) -> None:
     started = time.perf_counter()
     (folder / "messages").mkdir(parents=True, exist_ok=True)
-    for photograph in load_sample_images().filenames:
-        shutil.copy(photograph, folder)
+    for name in PHOTOGRAPHS:
+        (folder / name).write_bytes(photograph(name))
     demo = Demo(folder)
     demo.extract()
     labels = demo.train()

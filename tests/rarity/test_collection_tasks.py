@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import zipfile
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like import storage
+from spacer_like import examples, storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError, DataNotFoundError, MessageError, StorageUnavailableError
 from spacer_like.rarity.messages import CheckCollectionMsg, ConvertCollectionMsg
 from spacer_like.tasks import check_collection, convert_collection
 
-EMOJI = DataLocation("filesystem", str(Path(__file__).parents[1] / "data" / "emoji" / "noto_32px.zip"))
+EMOJI = DataLocation("filesystem", str(examples.EMOJI))
 APES = DataLocation("memory", "apes/")
 
 

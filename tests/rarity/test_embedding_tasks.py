@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.examples import EMOJI
 from spacer_like.exceptions import (
     CollectionError,
     DataNotFoundError,
@@ -28,8 +29,6 @@ from spacer_like.rarity.table_files import read_table
 from spacer_like.rarity.tasks.embeddings import embedding_score, train_rarity_classifier
 from spacer_like.registry import register
 from spacer_like.storage import exists, read_bytes, write_bytes
-
-EMOJI = Path(__file__).parents[1] / "data" / "emoji" / "noto_32px.zip"
 
 
 @register

