@@ -12,6 +12,7 @@ from spacer_like.cli.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from spacer_like.mailman import ExitCode
     from spacer_like.workflows.rarity import RarityOptions, RarityReport
 
 _List = Annotated[str | None, typer.Option(metavar="FILE.csv", help="A table with the column collection_id.")]
@@ -48,14 +49,16 @@ def rarity(
     whitelist: _List = None,
     blacklist: _List = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Collections at once; else as many as cores.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only list which collections are good, empty or pre-reveal, in checks/.")
+    ] = False,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw pictures of the result.")] = True,
     json_mode: options.JsonMode = False,
 ) -> int:
     """Check, count, score and rank every image of every collection. What is done and unchanged is not done again."""
     from spacer_like.cli.locations import local_folder, location
-    from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
-    from spacer_like.workflows.rarity import RarityOptions, methods_named, score_collections
+    from spacer_like.workflows.rarity import RarityOptions, check_collections, methods_named, score_collections
 
     terminal = Terminal(json_mode=json_mode)
     chosen = RarityOptions(
@@ -72,6 +75,10 @@ def rarity(
         processes=processes,
     )
     source, output = local_folder(folder, "FOLDER"), local_folder(out, "--out")
+    if check:
+        with terminal.progress({}) as listener, listening(listener):
+            report = check_collections(source, output, chosen)
+        return _checked(report, folder, output, terminal)
     with terminal.progress({}) as listener, listening(listener):
         report = score_collections(source, output, chosen)
         drawn = _draw(output, report, chosen, terminal) if pictures and report.scored else []
@@ -81,9 +88,30 @@ def rarity(
         from spacer_like.cli.rarity_rendering import rarity_report
 
         terminal.show(*rarity_report(report, output, drawn))
-    if report.ok:
+    return _exit_code(report, report.ok)
+
+
+def _exit_code(report: RarityReport, ok: bool) -> ExitCode:
+    from spacer_like.mailman import ExitCode
+
+    if ok:
         return ExitCode.DONE
     return ExitCode.TRANSIENT_FAILURE if report.transient else ExitCode.PERMANENT_FAILURE
+
+
+def _checked(report: RarityReport, folder: str, output: Path, terminal: Terminal) -> ExitCode:
+    """Say which collections are good, and where their lists are."""
+    from spacer_like.workflows.rarity import CHECKS, LISTS
+
+    _complain(report, folder, terminal)
+    ok = not report.failed and not report.missing
+    lists = {state: str(output / CHECKS / name) for state, name in LISTS.items()}
+    terminal.answer({**report.serialize(), "ok": ok, "lists": lists})
+    if not terminal.json_mode:
+        from spacer_like.cli.rarity_rendering import rarity_check
+
+        terminal.show(*rarity_check(report, lists))
+    return _exit_code(report, ok)
 
 
 def _complain(report: RarityReport, folder: str, terminal: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,34 +13,19 @@ from spacer_like.drawing.labels import plain_text
 from spacer_like.reports.evaluation import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
     from spacer_like.workflows.rarity import CollectionReport, RarityReport
 
 _MOST_NAMED = 5
+_GOOD = ("scored", "good")
 
 
 def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -> list[RenderableType]:
     """The collections, those first that need attention, how many images were scored, and the files to look at."""
-    rows = table("collection", "", "images", "scored", "distinct", "unreadable", "agrees", names=2)
-    rows.add_column("", overflow="fold")
-    ordered = sorted(report.collections, key=lambda one: (one.state == "scored", one.collection_id))
-    for one in ordered[:MOST_ROWS]:
-        rows.add_row(
-            name(one.collection_id),
-            Text(one.state, style={"scored": "green", "failed": "red"}.get(one.state, "yellow")),
-            str(one.n_images),
-            str(one.n_scored),
-            str(one.n_distinct),
-            str(len(one.unreadable)),
-            _agreement(one),
-            Text(plain_text(remark) if (remark := _remark(one)) else ""),
-        )
-    shown: list[RenderableType] = [rows]
-    if len(ordered) > MOST_ROWS:
-        shown.append(Text(f"… and {len(ordered) - MOST_ROWS} more"))
+    shown = _collections(report)
     if any(one.correlations for one in report.scored):
         shown.append(Text("agrees: the best Spearman correlation of a score with the metadata's rarity"))
     shown += _counts(report)
@@ -48,6 +34,34 @@ def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -
     if pictures:
         shown.append(Text(f"Pictures: {output / 'pictures'}"))
     return [*shown, *_earlier_files(report)]
+
+
+def rarity_check(report: RarityReport, lists: Mapping[str, str]) -> list[RenderableType]:
+    """The collections, those first that need attention, and the list of each state."""
+    counts: Counter[str] = Counter(one.state for one in report.collections)
+    sentences = [Text(f"{counts[state]} {state}: {place}") for state, place in lists.items()]
+    return [*_collections(report), *sentences]
+
+
+def _collections(report: RarityReport) -> list[RenderableType]:
+    rows = table("collection", "", "images", "scored", "distinct", "unreadable", "agrees", names=2)
+    rows.add_column("", overflow="fold")
+    ordered = sorted(report.collections, key=lambda one: (one.state in _GOOD, one.collection_id))
+    for one in ordered[:MOST_ROWS]:
+        rows.add_row(
+            name(one.collection_id),
+            Text(one.state, style={**dict.fromkeys(_GOOD, "green"), "failed": "red"}.get(one.state, "yellow")),
+            str(one.n_images),
+            "" if one.state == "good" else str(one.n_scored),
+            str(one.n_distinct),
+            str(len(one.unreadable)),
+            _agreement(one),
+            Text(plain_text(remark) if (remark := _remark(one)) else ""),
+        )
+    shown: list[RenderableType] = [rows]
+    if len(ordered) > MOST_ROWS:
+        shown.append(Text(f"… and {len(ordered) - MOST_ROWS} more"))
+    return shown
 
 
 def _counts(report: RarityReport) -> list[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from spacer_like.overwriting import check_places, places
 from spacer_like.rarity.messages import Method
 from spacer_like.rarity.messages.fields import table_description
 from spacer_like.storage import delete, write_bytes
+from spacer_like.tables.cells import csv_bytes
 from spacer_like.workflows.rarity_collections import CollectionFolder, collections_in, wanted
 from spacer_like.workflows.rarity_options import GLOBAL_METHODS, LOCAL_METHODS, RarityOptions, methods_named
 from spacer_like.workflows.rarity_pictures import PICTURES
@@ -39,12 +41,16 @@ __all__ = [
     "CollectionReport",
     "RarityOptions",
     "RarityReport",
+    "check_collections",
     "methods_named",
     "score_collections",
     "store_report",
 ]
 
 REPORT = "report.json"
+CHECKS = "checks"
+LISTS = {"good": "good.csv", "empty": "empty.csv", "pre-reveal": "pre_reveal.csv"}
+"""The list of collections of each state, below `CHECKS`."""
 _NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
 
 
@@ -69,10 +75,7 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
         raise MessageError(
             f"Buckets of '{options.bucketized}' need that score: choose one of {', '.join(options.methods) or 'none'}."
         )
-    made, there = DataLocation.local(output), DataLocation.local(folder)
-    check_places(places({"--out": made}, {"the folder of collections": there}))
-    output, folder = Path(made.key), Path(there.key)
-    collections, missing = wanted(collections_in(folder, output), options.whitelist, options.blacklist)
+    output, collections, missing = _found(folder, output, options)
     with only_run(output) as lock, Processes(options.processes, (lock,)) as engine:
         run = _Run(output, options, collections, missing, engine)
         run.prepare()
@@ -82,6 +85,35 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
         report = run.ended()
         store_report(report, output)
     return report
+
+
+def check_collections(folder: Path, output: Path, options: RarityOptions | None = None) -> RarityReport:
+    """Look only which collections below a folder are good, empty or pre-reveal, and list their ids.
+
+    The lists are ``checks/good.csv``, ``empty.csv`` and ``pre_reveal.csv`` below `output`, which whitelists and
+    blacklists take; what else is there stays as it is. Checks that are done and unchanged are not done again.
+
+    Raises:
+        As `score_collections`.
+    """
+    options = replace(options or RarityOptions(), keep_stacks=False)
+    output, collections, missing = _found(folder, output, options)
+    with only_run(output) as lock, Processes(options.processes, (lock,)) as engine:
+        run = _Run(output / CHECKS, options, collections, missing, engine)
+        run.prepare()
+        report = run.checked()
+        for state, name in LISTS.items():
+            ids = [(one.collection_id,) for one in report.collections if one.state == state]
+            write_bytes(run.place(name), csv_bytes(["collection_id"], ids))
+    return report
+
+
+def _found(folder: Path, output: Path, options: RarityOptions) -> tuple[Path, list[CollectionFolder], list[str]]:
+    """Where the results go, the collections that are wanted, and the ids of those that lack."""
+    made, there = DataLocation.local(output), DataLocation.local(folder)
+    check_places(places({"--out": made}, {"the folder of collections": there}))
+    output = Path(made.key)
+    return output, *wanted(collections_in(Path(there.key), output), options.whitelist, options.blacklist)
 
 
 def store_report(report: RarityReport, output: Path) -> None:
@@ -138,6 +170,14 @@ class _Run:
         report.transient = report.transient or any(one.transient for one in report.failed)
         self._tidy()
         return report
+
+    def checked(self) -> RarityReport:
+        """The report where nothing is to be scored."""
+        for one in self._report.collections:
+            if one.state == "not scored":
+                one.state = "good"
+        self._report.transient = any(one.transient for one in self._report.failed)
+        return self._report
 
     def _tidy(self) -> None:
         report = self._report

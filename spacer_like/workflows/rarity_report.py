@@ -9,7 +9,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.mailman import is_transient
 
-State = Literal["scored", "empty", "pre-reveal", "failed", "not scored"]
+State = Literal["scored", "good", "empty", "pre-reveal", "failed", "not scored"]
 
 
 @dataclass
@@ -17,8 +17,8 @@ class CollectionReport:
     """What became of a collection.
 
     Attributes:
-        state: ``scored``; ``empty``, ``pre-reveal`` or ``failed``, with the reason; or ``not scored``, because a step
-            that needs all collections has failed.
+        state: ``scored``, or ``good`` where it was only checked; ``empty``, ``pre-reveal`` or ``failed``, with the
+            reason; or ``not scored``, because a step that needs all collections has failed.
         n_images: images that can be decoded; n_scored: those of them that have a score.
         left_out: tokens with an image that have no row in the metadata, and therefore no score.
         n_without_image: rows of the metadata that have no image, and therefore no score.

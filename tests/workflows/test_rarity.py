@@ -16,6 +16,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from spacer_like.cli import main
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, MessageError, TableError
 from spacer_like.workflows.rarity import RarityOptions, methods_named, score_collections
@@ -179,3 +180,32 @@ def test_a_run_that_is_killed_goes_on_and_leaves_the_same_files(finished, tmp_pa
     expected = contents(output)
     assert found.keys() == expected.keys()
     assert {name for name in found if found[name] != expected[name] and not name.startswith("records/")} == set()
+
+
+def test_a_check_alone_writes_lists_that_a_run_takes(make_collections, tmp_path, capsys):
+    folder, out = make_collections(tmp_path / "collections"), tmp_path / "out"
+    arguments = ["rarity", str(folder), "--out", str(out), "--size", "16", "--processes", "1"]
+    assert main([*arguments, "--check"]) == 64
+    said = capsys.readouterr()
+    assert "torn" in said.err
+    assert f"2 good: {out / 'checks' / 'good.csv'}" in said.out
+    lists = {path.name: path.read_text().splitlines() for path in (out / "checks").glob("*.csv")}
+    assert lists == {
+        "good.csv": ["collection_id", "apes", "punks"],
+        "empty.csv": ["collection_id", "nothing"],
+        "pre_reveal.csv": ["collection_id", "hidden"],
+    }
+    assert not (out / "report.json").exists()
+
+    whitelist = ["--whitelist", str(out / "checks" / "good.csv"), "--methods", "ratio", "--no-pictures"]
+    assert main([*arguments, *whitelist]) == 0
+    report = (out / "report.json").read_bytes()
+    blacklist = ["--blacklist", str(out / "checks" / "pre_reveal.csv"), "--json"]
+    capsys.readouterr()
+    assert main([*arguments, "--check", *blacklist]) == 64
+    answer = json.loads(capsys.readouterr().out)
+    assert {one["collection_id"]: one["state"] for one in answer["collections"]} == {
+        "apes": "good", "nothing": "empty", "punks": "good", "torn": "failed"
+    }  # fmt: skip
+    assert answer["lists"]["good"] == str(out / "checks" / "good.csv")
+    assert (out / "report.json").read_bytes() == report
