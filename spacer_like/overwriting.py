@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, NamedTuple, TypeVar, cast
 
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import AccessDeniedError, InvalidKeyError, MessageError
 from spacer_like.message_base import Folder, Message, location_fields
 from spacer_like.reading_ahead import ReadingTask
 
@@ -56,8 +56,11 @@ def check_message(msg: Message) -> None:
 
     Raises:
         MessageError: two of its fields name the same place, and one of them is an output.
+        InvalidKeyError, AccessDeniedError: nothing can be written at an output's place.
     """
-    check_places(places_of(msg))
+    used = places_of(msg)
+    check_places(used)
+    check_outputs(used)
 
 
 def check_tasks(tasks: Sequence[Message], others: Sequence[Place] = ()) -> None:
@@ -71,7 +74,9 @@ def check_tasks(tasks: Sequence[Message], others: Sequence[Place] = ()) -> None:
 
     Raises:
         MessageError: two tasks, or a task and one of `others`, use the same place, and one of them writes it.
+        InvalidKeyError, AccessDeniedError: nothing can be written at the place of an output among `others`.
     """
+    check_outputs(others)
     if len(tasks) < 2 and not others:
         return
     used = [(number, place) for number, msg in enumerate(tasks) for place in places_of(msg)]
@@ -177,6 +182,27 @@ def _locations(value: Any) -> Iterator[tuple[str, DataLocation]]:
                 yield from ((f".{number}{path}", location) for path, location in _locations(one))
     elif (own := getattr(value, "data_locations", None)) is not None:
         yield from _locations(own)
+
+
+def check_outputs(places: Iterable[Place]) -> None:
+    """Refuse, before the work, files of this machine that could not be written after it; nothing is made for that."""
+    for place in places:
+        loc = place.location
+        if place.is_output and place.folder is None and loc.storage_type == "filesystem" and "\0" not in loc.key:
+            _check_target(loc.key, f"{place.name} '{loc.display_name}'")
+
+
+def _check_target(key: str, what: str) -> None:
+    path = os.path.realpath(key)
+    if os.path.isdir(path):
+        raise InvalidKeyError(f"{what} is a folder: name a file in it.")
+    folder = os.path.dirname(path)
+    while folder != "/" and not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise InvalidKeyError(f"{what} leads through a file as if that were a folder.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise AccessDeniedError(f"{what} cannot be written: the permissions of '{folder}' forbid it.")
 
 
 def _is_same_task(tasks: Sequence[Message], one: int, other: int) -> bool:

@@ -24,7 +24,7 @@ from spacer_like.messages import (
 )
 from spacer_like.overwriting import check_message, check_tasks, places_of, same_place
 
-ONLY_READ = {"classify_features", "classify_image", "check_collection", "locate_chip"}
+ONLY_READ = {"check_collection", "locate_chip"}
 
 
 def memory(key):
@@ -91,6 +91,9 @@ def test_a_task_refuses_an_output_that_is_an_input_or_another_output(name):
     assert pairs or name == "fetch_labels"
     for one, other in pairs:
         output, place = (one, other) if one.is_output else (other, one)
+        if not place.location.is_writable:
+            # Refused as an output whatever else there is.
+            continue
         same = with_location(message, output.name, place.location)
         with pytest.raises(MessageError) as caught:
             function_of(name)(same)

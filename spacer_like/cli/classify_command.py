@@ -53,7 +53,7 @@ def classify(
 ) -> int:
     """Classify points of images, or of feature files, and tell how much each class covers."""
     from spacer_like.cli.classified import Classified, GrowingFile, writing
-    from spacer_like.cli.extractors import extractor_described
+    from spacer_like.cli.extractors import prepared_extractor
     from spacer_like.cli.point_jobs import (
         classify_features_job,
         classify_job,
@@ -63,12 +63,15 @@ def classify(
         truth_of,
     )
     from spacer_like.cli.running import run_for_answers
+    from spacer_like.learning.model_files import check_extractor, load_classifier
+    from spacer_like.overwriting import check_outputs
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
     out_loc = _output(out)
     used = places({"--out": out_loc}, {"--points": options.source(points)})
+    check_outputs(used)
     if annotate is not None:
         from spacer_like.drawing.figures import check_drawing
 
@@ -84,13 +87,16 @@ def classify(
         files = [location(one) for one in inputs]
         names = [image_name(file.filename) for file in files]
         truths = [truth_of(name, table) for name in names]
+        load_classifier(model_loc)
         job = classify_features_job(files, model_loc)
     else:
+        described = prepared_extractor(extractor, weights, definition)
+        check_extractor(load_classifier(model_loc), described, model_loc.display_name)
         found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal)
         names, truths = [one.name for one in found], [one.truth for one in found]
         pictures = _pictures(found, annotate, is_one=len(found) + len(unsampled) == 1)
         used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]
-        job = classify_job(found, extractor_described(extractor, weights, definition), model_loc)
+        job = classify_job(found, described, model_loc)
     classified = Classified(names, truths, threshold)
     with TemporaryFile() as spool:
         images = GrowingFile(spool)

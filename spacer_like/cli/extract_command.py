@@ -31,21 +31,22 @@ def extract(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Extract the features of points in images, one feature file for each image."""
-    from spacer_like.cli.extractors import extractor_described
+    from spacer_like.cli.extractors import prepared_extractor
     from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.cli.running import run_for_answers
-    from spacer_like.overwriting import places
+    from spacer_like.overwriting import check_outputs, places
     from spacer_like.storage import write_bytes
     from spacer_like.tables.cells import csv_bytes
 
     terminal = Terminal(json_mode=json_mode)
-    described = extractor_described(extractor, weights, definition)
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
     sampled = options.sampling(grid, random, seed)
-    found, failures = images_with_points(images or [], options.table(points, terminal), points, sampled, terminal)
-    job = extract_job(found, described, folder)
     points_loc = options.optional(points_out)
     used = places({"--points-out": points_loc}, {"--points": options.source(points)})
+    check_outputs(used)
+    described = prepared_extractor(extractor, weights, definition)
+    found, failures = images_with_points(images or [], options.table(points, terminal), points, sampled, terminal)
+    job = extract_job(found, described, folder)
     answers = run_for_answers(job, terminal, [one.name for one in found], used, failures)
     if points_loc is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]

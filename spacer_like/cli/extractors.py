@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spacer_like.cli.locations import location
-from spacer_like.exceptions import SpacerInputError
+from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+
+if TYPE_CHECKING:
+    from spacer_like.extractors.base import FeatureExtractor
 
 EXTRACTORS = {
     "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
@@ -39,3 +42,22 @@ def extractor_described(kind: str, weights: str | None, definition: str | None) 
     if given:
         described["data_locations"] = {name: location(text).serialize() for name, text in given.items()}
     return described
+
+
+def prepared_extractor(kind: str, weights: str | None, definition: str | None) -> FeatureExtractor:
+    """The extractor, ready for the first image: its files are there and are those of its network.
+
+    Args: as `extractor_described`.
+
+    Raises:
+        SpacerError: as `extractor_described`; a file that is not there, or not of this network; a missing extra.
+    """
+    from spacer_like.extractors import FeatureExtractor
+    from spacer_like.storage import exists
+
+    extractor = FeatureExtractor.deserialize(extractor_described(kind, weights, definition))
+    for loc in extractor.data_locations.values():
+        if loc.storage_type == "filesystem" and not exists(loc):
+            raise DataNotFoundError(f"There is no file '{loc.display_name}', which the extractor {kind} needs.")
+    extractor.prepare()
+    return extractor

@@ -21,6 +21,7 @@ from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractF
 
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
+    from spacer_like.extractors.base import FeatureExtractor
 
 FEATURE_ENDING = ".features"
 FEATURE_ENDINGS = (FEATURE_ENDING, ".featurevector", ".npz")
@@ -198,15 +199,12 @@ def feature_key(name: str) -> str:
     return name_inside(name) + FEATURE_ENDING
 
 
-def extract_job(images: Sequence[ImagePoints], extractor: dict[str, Any], folder: DataLocation) -> JobMsg:
+def extract_job(images: Sequence[ImagePoints], extractor: FeatureExtractor, folder: DataLocation) -> JobMsg:
     """One job with a task for each image."""
-    from spacer_like.extractors import FeatureExtractor
-
-    shared = FeatureExtractor.deserialize(extractor)
     tasks = [
         ExtractFeaturesMsg(
             job_token=one.name,
-            extractor=shared,
+            extractor=extractor,
             rowcols=one.rowcols,
             image_loc=one.image,
             feature_loc=inside(folder, feature_key(one.name)),
@@ -218,14 +216,11 @@ def extract_job(images: Sequence[ImagePoints], extractor: dict[str, Any], folder
     return JobMsg(task_name="extract_features", tasks=tasks)
 
 
-def classify_job(images: Sequence[ImagePoints], extractor: dict[str, Any], model: DataLocation) -> JobMsg:
+def classify_job(images: Sequence[ImagePoints], extractor: FeatureExtractor, model: DataLocation) -> JobMsg:
     """One job with a task for each image."""
-    from spacer_like.extractors import FeatureExtractor
-
-    shared = FeatureExtractor.deserialize(extractor)
     tasks = [
         ClassifyImageMsg(
-            job_token=one.name, extractor=shared, rowcols=one.rowcols, image_loc=one.image, classifier_loc=model
+            job_token=one.name, extractor=extractor, rowcols=one.rowcols, image_loc=one.image, classifier_loc=model
         )
         for one in images
     ]

@@ -140,7 +140,7 @@ class FeatureExtractor(Described):
         start = time.perf_counter()
         with config.log_entry_and_exit(f"extraction of {len(rowcols)} patches"):
             vectors, loaded_remotely = answer()
-        features = ImageFeatures.from_arrays(rowcols, np.asarray(vectors), self._known_id())
+        features = ImageFeatures.from_arrays(rowcols, np.asarray(vectors), self.known_id())
         # The time between, in which another image was computed, does not count.
         runtime = seconds_before + time.perf_counter() - start
         return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=loaded_remotely, runtime=runtime)
@@ -156,7 +156,7 @@ class FeatureExtractor(Described):
                 self.load_datastream(key)
         return self._id(self._hashes())
 
-    def _known_id(self) -> str | None:
+    def known_id(self) -> str | None:
         """The id, if it can be told without reading anything."""
         hashes = self._hashes()
         return self._id(hashes) if set(self.data_locations) <= set(hashes) else None
@@ -286,6 +286,6 @@ class DummyExtractor(FeatureExtractor):
         start = time.perf_counter()
         seed = [int(coordinate) for rowcol in rowcols for coordinate in rowcol]
         vectors = np.random.default_rng(seed).random((len(rowcols), self.feature_dim))
-        features = ImageFeatures.from_arrays(rowcols, vectors, self._known_id())
+        features = ImageFeatures.from_arrays(rowcols, vectors, self.known_id())
         runtime = time.perf_counter() - start
         return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=False, runtime=runtime)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 from spacer_like.learning.classifier import Classifier
@@ -14,6 +14,7 @@ from spacer_like.learning.tensor_file import from_safetensors, to_safetensors
 
 if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation, ImageFeatures
+    from spacer_like.extractors.base import FeatureExtractor
 
 SAFETENSORS_SUFFIX = ".safetensors"
 KEPT_CLASSIFIERS = 8
@@ -45,16 +46,22 @@ class ClassifierUnpickler:
         return classifier_from_bytes(self._file.read())
 
 
-class _ClassifierLoader:
-    """Loads classifiers, and keeps the last few with their files' bytes.
+class _Kept(NamedTuple):
+    version: str | None
+    data: bytes
+    classifier: Classifier
 
-    The file is read each time, and what is kept is given only if the bytes are the same: it is never stale. Comparing
-    them takes far less time than hashing them or parsing them again.
+
+class _ClassifierLoader:
+    """Loads classifiers, and keeps the last few with their files' versions and bytes.
+
+    What is kept is given only while the file has the same version, or, in a storage that has no sure ones, the same
+    bytes: it is never stale.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[DataLocation, tuple[bytes, Classifier]] = OrderedDict()
+        self._kept: OrderedDict[DataLocation, _Kept] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, loc: DataLocation) -> Classifier:
@@ -64,18 +71,22 @@ class _ClassifierLoader:
             ModelFileError: the file is unsafe or holds no classifier.
             DataNotFoundError: nothing is stored there.
         """
-        from spacer_like.storage import read_bytes
+        from spacer_like.storage import storage_factory
 
-        data = read_bytes(loc)
+        storage = storage_factory(loc.storage_type, loc.bucket_name)
+        # Asked before the file is read: bytes that are newer than their version are read once more.
+        version = storage.exact_version(loc.key)
         with self._lock:
             kept = self._kept.get(loc)
             if kept is not None:
                 self._kept.move_to_end(loc)
-        if kept is not None and kept[0] == data:
-            return kept[1]
-        classifier = classifier_from_bytes(data, loc.display_name)
+        if kept is not None and version is not None and kept.version == version:
+            return kept.classifier
+        data = storage.read(loc.key)
+        is_same = kept is not None and kept.data == data
+        classifier = kept.classifier if kept and is_same else classifier_from_bytes(data, loc.display_name)
         with self._lock:
-            self._kept[loc] = data, classifier
+            self._kept[loc] = _Kept(version, data, classifier)
             self._kept.move_to_end(loc)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
@@ -121,14 +132,23 @@ def check_same_extractor(classifier: Any, features: ImageFeatures, name: str) ->
     Raises:
         ExtractorMismatchError: the extractors differ, or the vectors' lengths.
     """
+    _check_same(classifier, features.extractor_id, features.feature_dim, name)
+
+
+def check_extractor(classifier: Any, extractor: FeatureExtractor, name: str) -> None:
+    """As `check_same_extractor`, before there are features: as far as the extractor says without reading anything."""
+    _check_same(classifier, extractor.known_id(), extractor.feature_dim, name)
+
+
+def _check_same(classifier: Any, extractor_id: str | None, feature_dim: int, name: str) -> None:
     wanted = getattr(classifier, "extractor_id", None)
-    if wanted is not None and features.extractor_id is not None and wanted != features.extractor_id:
+    if wanted is not None and extractor_id is not None and wanted != extractor_id:
         raise ExtractorMismatchError(
             f"{name}: the classifier was trained on features of the extractor {wanted[:16]}, and these are of "
-            f"{features.extractor_id[:16]}: extract the features again, or train a classifier on them."
+            f"{extractor_id[:16]}: extract the features again, or train a classifier on them."
         )
-    if classifier.n_features_in_ != features.feature_dim:
+    if classifier.n_features_in_ != feature_dim:
         raise ExtractorMismatchError(
             f"{name}: the classifier expects feature vectors of {classifier.n_features_in_} numbers, and these have "
-            f"{features.feature_dim}: they are of another extractor."
+            f"{feature_dim}: they are of another extractor."
         )

@@ -40,6 +40,11 @@ def _begin_extraction(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> Callable[[]
 
     if not msg.rowcols:
         raise RowColumnInvalidError(f"{msg.image_loc.key}: There must be at least one point.")
+    if isinstance(msg, ClassifyImageMsg):
+        from spacer_like.learning.model_files import check_extractor, load_classifier
+
+        # Extraction takes long: a classifier that is of no use is noticed before it.
+        check_extractor(load_classifier(msg.classifier_loc), msg.extractor, msg.classifier_loc.display_name)
     Thread(target=_prepare, args=(msg.extractor,), name="prepare").start()
     image = load_image(msg.image_loc)
     check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
@@ -69,15 +74,20 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
     from spacer_like.learning.labels_split import learnable_labels, left_out_classes
     from spacer_like.learning.metrics import evaluation_report
-    from spacer_like.learning.model_files import load_classifier, store_classifier
+    from spacer_like.learning.model_files import check_same_extractor, load_classifier, store_classifier
     from spacer_like.storage import write_bytes
 
     labels = learnable_labels(msg.labels)
     left_out = left_out_classes(msg.labels, labels)
     previous = [load_classifier(location) for location in msg.previous_model_locs]
+    if previous:
+        # Training takes long: a classifier of other features is noticed before it.
+        features = ImageFeatures.load(next(iter(labels["val"].keys())))
+        for classifier, location in zip(previous, msg.previous_model_locs, strict=True):
+            check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
-        classifier, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+        trained, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
     return_msg = return_msg.model_copy(update={"left_out": left_out or None})
     with config.log_entry_and_exit("storing classifier and val res"):
         results.store(msg.valresult_loc)
@@ -90,14 +100,17 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
             )
             write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
         # The classifier last: who finds it finds its results too.
-        store_classifier(msg.model_loc, classifier)
+        store_classifier(msg.model_loc, trained)
     return return_msg
 
 
 @task
 def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
     """Classify the points of a stored feature file."""
+    from spacer_like.learning.model_files import load_classifier
+
     start = time.perf_counter()
+    load_classifier(msg.classifier_loc)
     features = ImageFeatures.load(msg.feature_loc)
     return _classified(msg, features, start)
 

@@ -63,6 +63,10 @@ class Storage(ABC):
         """
         return f"{self.size(key)}"
 
+    def exact_version(self, key: str) -> str | None:
+        """As `version`, where another value under the key is sure to have another one; None where that is not sure."""
+        return None if type(self).version is Storage.version else self.version(key)
+
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """The bytes ``read(key)[start : start + length]``; past the end there are fewer, or none.
 

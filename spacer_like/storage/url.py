@@ -135,6 +135,11 @@ class URLStorage(RemoteStorage):
         # Whatever a server sends, it is short.
         return "-".join(marks)[:1000]
 
+    def exact_version(self, key: str) -> str | None:
+        version = self.version(key)
+        # A length alone says little.
+        return version if any(version.split("-", 1)[1:]) and version.split("-", 1)[1] != "-" else None
+
     def open(self, key: str) -> BinaryIO:
         answer = _fetched(key, headers={"Range": "bytes=0-0"}, accepted=(200, 206, 416))
         # A server that knows no ranges has sent all.
