@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from logging import basicConfig, getLogger
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from spacer_like.exceptions import ConfigError, damage_as
 from spacer_like.shown_url import shown_url
@@ -114,7 +114,23 @@ _TYPES: dict[str, type] = {
     )
     for entry in fields(Settings)
 }
+_CHOICES = {
+    "DEVICE": ("auto", "cpu", "cuda"),
+    "FEATURE_FILE_FORMAT": ("float32", "pyspacer"),
+    "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"),
+}
+# The least and the largest of numbers; of the others, those that a machine can count.
+_RANGES = {
+    "TORCH_THREADS": (1, 1024),
+    "STORAGE_CONCURRENCY": (1, 1024),
+    "TRANSFER_RETRIES": (0, 100),
+    "URL_TIMEOUT_SECONDS": (1, 10**6),
+    "URL_TOTAL_TIMEOUT_SECONDS": (1, 10**6),
+    "S3_TIMEOUT_SECONDS": (1, 10**6),
+}
+_RANGE_OF_OTHERS = (1, 2**63 - 1)
 _REQUIRED = "NO_DEFAULT"
+_PREFIX = "SPACER_"
 
 
 def settings() -> Settings:
@@ -163,7 +179,7 @@ def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
     Raises:
         ConfigError: a text that is no value of this type.
     """
-    text = os.getenv(f"SPACER_{key}")
+    text = os.getenv(_PREFIX + key)
     if text:
         return _cast(key, text, value_type), "environment"
     secrets = _secrets()
@@ -172,7 +188,7 @@ def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
             with damage_as(ConfigError, str(SECRETS_PATH), f"The settings file {SECRETS_PATH} has no usable {key}"):
                 return _cast(key, secrets[key], value_type), "secrets.json"
     elif (value := _django_settings().get(key)) not in ("", None):
-        return (tuple(value) if value_type is tuple else value), "django"
+        return _cast(key, value, value_type), "django"
     return None, "default"
 
 
@@ -201,16 +217,61 @@ def _cast(key: str, value: Any, value_type: type) -> Any:
             return value in ("True", True)
         raise ConfigError(f"{key} may only be True or False.")
     if value_type is int:
-        try:
-            return int(value)
-        except (TypeError, ValueError, OverflowError):
-            raise ConfigError(f"{key} must be an integer.") from None
+        return _whole_number(key, value)
     if value_type is tuple:
         entries = value.split(",") if isinstance(value, str) else value
         if not isinstance(entries, list | tuple) or not all(isinstance(entry, str) for entry in entries):
             raise ConfigError(f"{key} must be text, or a list of texts.")
         return tuple(entry.strip() for entry in entries if entry.strip())
-    return str(value)
+    return _text(key, value)
+
+
+def _whole_number(key: str, value: Any) -> int:
+    least, largest = _RANGES.get(key, _RANGE_OF_OTHERS)
+    try:
+        number = int(value)
+        if isinstance(value, bool) or (not isinstance(value, str) and number != value):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{key} must be an integer.") from None
+    if not least <= number <= largest:
+        bound = f"at least {least}" if number < least else f"at most {largest}"
+        raise ConfigError(f"{key} must be an integer, {bound}.")
+    return number
+
+
+def _text(key: str, value: Any) -> str:
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise ConfigError(f"{key} must be text, and is of type {type(value).__name__}.")
+    choices = _CHOICES.get(key)
+    if key == "LOG_LEVEL":
+        text = text.upper()
+    if choices and text not in choices:
+        raise ConfigError(f"{key} must be one of {', '.join(choices)}, and is '{text}'.")
+    if key == "AWS_ENDPOINT_URL" and not text.lower().startswith(("http://", "https://")):
+        raise ConfigError(f"{key} must begin with https:// or http://.")
+    return text
+
+
+def unknown_settings() -> list[str]:
+    """A sentence for each name in the environment or in ``secrets.json`` that looks like a setting's and is none."""
+    known = set(CONFIGURABLE_VARS)
+    sentences = [
+        _unknown("environment variable", name, _PREFIX)
+        for name in sorted(os.environ)
+        if name.upper().startswith(_PREFIX) and (name[len(_PREFIX) :] not in known or not name.startswith(_PREFIX))
+    ]
+    return sentences + [_unknown(f"setting in {SECRETS_PATH}", name) for name in sorted(set(_secrets()) - known)]
+
+
+def _unknown(what: str, name: str, prefix: str = "") -> str:
+    # Imported where something is wrong already.
+    from difflib import get_close_matches
+
+    near = get_close_matches(name[len(prefix) :].upper(), CONFIGURABLE_VARS, 1)
+    meant = f"did you mean {prefix}{near[0]}?" if near else "it has no effect."
+    return f"There is no {what} '{name}': {meant}"
 
 
 @cache
@@ -237,9 +298,14 @@ def _django_settings() -> Mapping[str, Any]:
     except ImportError:
         return {}
     try:
-        return cast("Mapping[str, Any]", django_settings.SPACER)
+        found = django_settings.SPACER
     except (ImproperlyConfigured, AttributeError):
         return {}
+    if not isinstance(found, Mapping):
+        raise ConfigError("Django's setting SPACER must be a dictionary.")
+    if unknown := [name for name in found if name not in CONFIGURABLE_VARS]:
+        raise ConfigError(_unknown("setting in Django's SPACER", str(unknown[0])))
+    return found
 
 
 def __getattr__(name: str) -> Any:
@@ -271,11 +337,14 @@ def displayed(name: str) -> str:
 def configure_logging() -> None:
     """Send the log to the setting LOG_DESTINATION, for programs that set up no logging of their own."""
     if destination := settings().log_destination:
-        basicConfig(
-            level=settings().log_level,
-            filename=None if destination == "console" else destination,
-            format="%(asctime)s - %(levelname)s:%(name)s\n%(message)s",
-        )
+        try:
+            basicConfig(
+                level=settings().log_level,
+                filename=None if destination == "console" else destination,
+                format="%(asctime)s - %(levelname)s:%(name)s\n%(message)s",
+            )
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"LOG_DESTINATION cannot be written to: {error}.") from error
 
 
 def filter_warnings() -> None:

@@ -207,6 +207,7 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
     readers = readers_ahead()
     pool = ThreadPoolExecutor(readers, "reading-ahead", initializer=keep_memory)
     coming: deque[Future[Any]] = deque(pool.submit(task.read, msg) for msg in messages[:readers])
+    material = coming[0]
     try:
         for position, msg in enumerate(messages):
             material = coming.popleft()
@@ -356,17 +357,23 @@ def _location_from_environment(name: str) -> DataLocation | None:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
 
 
+def _log() -> None:
+    try:
+        config.configure_logging()
+    finally:
+        # Where the settings have configured a log this does nothing.
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
+        logging.getLogger("spacer_like").setLevel(logging.DEBUG)
+
+
 def main(arguments: list[str], exit_codes: bool = False) -> int:
     """``python -m spacer_like.mailman env_job``: PySpacer's container command; `exit_codes` as of `env_job`."""
     if arguments != ["env_job"]:
         sys.stderr.write("usage: python -m spacer_like.mailman env_job\n")
         return 2
     interruption.listen()
-    # Of one configuration alone: a second one does nothing.
-    config.configure_logging()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
-    logging.getLogger("spacer_like").setLevel(logging.DEBUG)
     try:
+        _log()
         code = env_job(exit_codes)
     except SpacerError as error:
         logger.error("%s", error)

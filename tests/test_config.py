@@ -1,6 +1,7 @@
 """Settings: four places, their order, and that no secret is shown."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -63,6 +64,72 @@ def test_a_number_that_is_none_is_refused_by_name(monkeypatch):
         config.settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MAX_IMAGE_PIXELS", "-5", "MAX_IMAGE_PIXELS must be an integer, at least 1"),
+        ("MAX_IMAGE_PIXELS", "0", "at least 1"),
+        ("MAX_IMAGE_PIXELS", "9" * 5000, "must be an integer"),
+        ("MAX_MESSAGE_BYTES", "1e6", "MAX_MESSAGE_BYTES must be an integer"),
+        ("TORCH_THREADS", "100000", "TORCH_THREADS must be an integer, at most 1024"),
+        ("URL_TIMEOUT_SECONDS", "9" * 30, "URL_TIMEOUT_SECONDS must be an integer, at most 1000000"),
+        ("TRANSFER_RETRIES", "-1", "TRANSFER_RETRIES must be an integer, at least 0"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of CRITICAL, ERROR, WARNING, INFO, DEBUG, and is 'LOUD'"),
+        ("DEVICE", "gpu", "DEVICE must be one of auto, cpu, cuda, and is 'gpu'"),
+        ("FEATURE_FILE_FORMAT", "float16", "FEATURE_FILE_FORMAT must be one of float32, pyspacer"),
+        ("AWS_ENDPOINT_URL", "minio:9000", "AWS_ENDPOINT_URL must begin with https:// or http://"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(monkeypatch, name, value, sentence):
+    monkeypatch.setenv(f"SPACER_{name}", value)
+    with pytest.raises(ConfigError, match=sentence):
+        config.settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MAX_IMAGE_PIXELS", 5.5, "must be an integer"),
+        ("MAX_IMAGE_PIXELS", True, "must be an integer"),
+        ("MAX_IMAGE_PIXELS", [5], "must be an integer"),
+        ("AWS_REGION", ["us-west-1"], "AWS_REGION must be text, and is of type list"),
+        ("AWS_SECRET_ACCESS_KEY", {"hush": 1}, "AWS_SECRET_ACCESS_KEY must be text, and is of type dict"),
+        ("USE_ONNX", [], "USE_ONNX may only be True or False"),
+        ("ALLOWED_CLASS_PREFIXES", [1], "ALLOWED_CLASS_PREFIXES must be text, or a list of texts"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(name, value, sentence):
+    write_secrets({name: value})
+    with pytest.raises(ConfigError, match=sentence):
+        config.settings()
+
+
+def test_a_log_level_may_be_written_in_small_letters(monkeypatch):
+    monkeypatch.setenv("SPACER_LOG_LEVEL", "debug")
+    assert config.settings().log_level == "DEBUG"
+
+
+def test_a_log_that_cannot_be_written_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPACER_LOG_DESTINATION", str(tmp_path / "nowhere" / "log"))
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    with pytest.raises(ConfigError, match="LOG_DESTINATION cannot be written to"):
+        config.configure_logging()
+
+
+def test_names_that_are_no_settings_are_found_with_those_that_were_meant(monkeypatch):
+    write_secrets({"AWS_REGOIN": "us-west-1", "MAX_IMAGE_PIXELS": 5, "COLOUR": "red"})
+    monkeypatch.setenv("SPACER_MAX_IMAGE_PIXLES", "5")
+    monkeypatch.setenv("SPACER_use_onnx", "False")
+    monkeypatch.setenv("SPACER_DEVICE", "cpu")
+    assert [sentence.replace(str(config.SECRETS_PATH), "secrets.json") for sentence in config.unknown_settings()] == [
+        "There is no environment variable 'SPACER_MAX_IMAGE_PIXLES': did you mean SPACER_MAX_IMAGE_PIXELS?",
+        "There is no environment variable 'SPACER_use_onnx': did you mean SPACER_USE_ONNX?",
+        "There is no setting in secrets.json 'AWS_REGOIN': did you mean AWS_REGION?",
+        "There is no setting in secrets.json 'COLOUR': it has no effect.",
+    ]
+
+
 def test_a_list_is_separated_by_commas(monkeypatch):
     monkeypatch.setenv("SPACER_ALLOWED_CLASS_PREFIXES", "mine, yours.extractors,")
     assert config.settings().allowed_class_prefixes == ("mine", "yours.extractors")
@@ -112,6 +179,32 @@ config.SECRETS_PATH = config.SECRETS_PATH.with_name("no such file")
 print(config.settings().max_points_per_image, config.source("max_points_per_image"))
 print(config.settings().extractors_cache_dir)
 """
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"MAX_IMAGE_PIXLES": 5},
+            "There is no setting in Django's SPACER 'MAX_IMAGE_PIXLES': did you mean MAX_IMAGE_PIXELS?",
+        ),
+        ({"MAX_IMAGE_PIXELS": "many"}, "MAX_IMAGE_PIXELS must be an integer."),
+        ({"MAX_IMAGE_PIXELS": -1}, "MAX_IMAGE_PIXELS must be an integer, at least 1."),
+        ({"AWS_ANONYMOUS": "yes"}, "AWS_ANONYMOUS may only be True or False."),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be one of"),
+        ([], "Django's setting SPACER must be a dictionary."),
+    ],
+)
+def test_django_settings_that_are_none_are_refused(settings, sentence):
+    program = DJANGO_PROGRAM.replace('{"MAX_POINTS_PER_IMAGE": 12, "EXTRACTORS_CACHE_DIR": ""}', repr(settings))
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert f"spacer_like.exceptions.ConfigError: {sentence}" in ended.stderr
+
+
+def test_a_path_of_django_is_text():
+    program = "from pathlib import Path\n" + DJANGO_PROGRAM.replace('""}', 'Path("/var/cache")}')
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed.split()[-1] == "/var/cache"
 
 
 def test_django_gives_its_spacer_settings():

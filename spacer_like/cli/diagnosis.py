@@ -94,6 +94,8 @@ def _broken(name: str, package: Package) -> str:
 
 
 def _settings() -> Iterator[Finding]:
+    for sentence in config.unknown_settings():
+        yield Finding("Settings", "unknown", "failed", sentence)
     config.settings()
     for name in (entry.name for entry in fields(config.Settings)):
         place = config.source(name)
@@ -178,10 +180,9 @@ def _identity(ask_machine: bool) -> tuple[str, bool]:
         # botocore raises errors of many kinds here, such as for a profile that does not exist.
         return f"no credentials ({type(error).__name__}: {error})", False
     if credentials is None:
-        hint = "" if ask_machine else "; the role of a machine is looked for with --bucket"
+        role = "a role" if ask_machine else "a role (of a machine: see --bucket)"
         return (
-            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, a role, or AWS_ANONYMOUS"
-            + hint,
+            f"no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, {role}, or AWS_ANONYMOUS",
             False,
         )
     return f"credentials from {credentials.method}", True

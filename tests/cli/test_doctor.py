@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from spacer_like import config
 from spacer_like.extractors import EfficientNetLite0Extractor
@@ -67,6 +69,38 @@ def test_a_malformed_setting_is_told(clean, command, monkeypatch):
     said = command("doctor")
     assert said.code == 1
     assert "USE_ONNX may only be True or False." in said.out
+
+
+def test_a_misspelt_setting_is_told_with_the_name_that_was_meant(clean, command, monkeypatch):
+    monkeypatch.setenv("SPACER_MAX_IMAGE_PIXLES", "5")
+    said = command("doctor")
+    assert said.code == 1
+    assert "'SPACER_MAX_IMAGE_PIXLES': did you mean SPACER_MAX_IMAGE_PIXELS?" in said.out
+    assert "All is well" not in said.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["spacer_like", "doctor", "--json"],
+        ["spacer_like", "env-job"],
+        ["spacer_like.mailman", "env_job"],
+        ["spacer_like", "run", "job.json"],
+        ["spacer_like", "extract", "a.png", "--grid", "2", "--out", "f"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_bad_value_is_one_sentence_in_every_command(tmp_path, command):
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    (tmp_path / "job.json").write_text('{"task_name": "classify_image", "tasks": []}')
+    own = {"SPACER_LOG_LEVEL": "LOUD", "JOB_MSG_LOC": "job.json", "RES_MSG_LOC": "answer.json"}
+    environment = os.environ | own | {"PYTHONPATH": str(Path(__file__).parents[2]), "AWS_EC2_METADATA_DISABLED": "true"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert ended.returncode in (1, 64)
+    assert "LOG_LEVEL must be one of" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told(clean, command, tmp_path):
