@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
-from itertools import combinations
 from typing import Any, NamedTuple, TypeVar, cast
 
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
@@ -117,12 +116,12 @@ def check_places(places: Iterable[Place]) -> None:
     """
     every = list(places)
     outputs = [(_identity(place.location), place) for place in every if place.is_output]
-    for (identity, place), (other_identity, other) in combinations(outputs, 2):
-        if identity == other_identity:
-            raise _collision(place, other)
+    by_identity: dict[Hashable, Place] = {}
+    for identity, place in outputs:
+        if (first := by_identity.setdefault(identity, place)) is not place:
+            raise _collision(first, place)
     if not outputs:
         return
-    by_identity = dict(outputs)
     for place in every:
         if place.is_output:
             continue

@@ -58,19 +58,24 @@ def growing_table(schema: pa.Schema, locs: Sequence[DataLocation]) -> Iterator[C
         with ExitStack() as writers:
             writes = [writers.enter_context(_growing(schema, loc, path)) for loc, path in zip(locs, paths, strict=True)]
             waiting: list[pa.Table] = []
+            count = 0
 
             def write() -> None:
                 import pyarrow as pa
 
+                nonlocal count
                 rows = pa.concat_tables(waiting)
                 waiting.clear()
+                count = 0
                 for one in writes:
                     one(rows)
 
             def append(rows: pa.Table) -> None:
+                nonlocal count
                 if writes and rows.num_rows:
                     waiting.append(rows)
-                    if sum(part.num_rows for part in waiting) >= _ROWS_AT_A_TIME:
+                    count += rows.num_rows
+                    if count >= _ROWS_AT_A_TIME:
                         write()
 
             yield append

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,7 +57,7 @@ class Step:
     outputs: tuple[DataLocation, ...] = ()
     subject: str | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Different for each request, and each version of what it reads."""
         described = [_VERSION, self.message.task, self.message.serialize(), self.inputs]
