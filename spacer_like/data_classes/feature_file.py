@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"PK"
 MEMBERS = ("meta", "rows", "cols", "feat")
+_NPY_HEADER_BYTES = 128
 _OWN_COMMENT = b'{"extractor_id"'
 # Far above what deflating makes of real features, whose numbers are half zeros at the most.
 _FREE_BYTES, _MOST_RATIO = 2**26, 100
@@ -53,18 +54,20 @@ def encode(
     if known:
         position_type = np.uint16 if as_pyspacer and max(rows.max(), cols.max()) < 2**16 else np.uint32
         rows, cols = rows.astype(position_type), cols.astype(position_type)
-    vectors = features.astype(np.float64 if as_pyspacer else np.float32)
+    vectors = features.astype(np.float64 if as_pyspacer else np.float32, copy=False)
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, array in zip(
             MEMBERS, (np.array(meta or (known, *vectors.shape), dtype=np.int64), rows, cols, vectors), strict=True
         ):
-            member = BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             # A ZipInfo made by hand bears a fixed date: numpy's own savez would write today's.
             info = zipfile.ZipInfo(f"{name}.npy")
             info.compress_type = zipfile.ZIP_DEFLATED if as_pyspacer else zipfile.ZIP_STORED
-            archive.writestr(info, member.getbuffer())
+            # By it zipfile decides how long numbers the member's header needs.
+            info.file_size = array.nbytes + _NPY_HEADER_BYTES
+            # Piece by piece: no second copy of the vectors is made.
+            with archive.open(info, "w") as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
         if extractor_id:
             archive.comment = json.dumps({"extractor_id": extractor_id}).encode()
     return stream.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,10 +103,12 @@ def _metadata(data: bytes, name: str) -> Metadata:
     )
 
 
-def _rows(text: str, delimiter: str, name: str) -> list[tuple[int, list[str]]]:
-    """The rows that are not blank, with the numbers of their lines."""
+def _rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with the numbers of their lines, one at a time: they may have hundreds of cells."""
     try:
-        return [(line, row) for line, row in csv_rows(text, delimiter) if any(cell.strip() for cell in row)]
+        for line, row in csv_rows(text, delimiter):
+            if any(cell.strip() for cell in row):
+                yield line, row
     except csv.Error as error:
         reason, line = error.args
         raise TableError(f"The metadata '{name}' are no CSV in line {line}: {reason}.") from None

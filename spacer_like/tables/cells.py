@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
-from io import StringIO
 from itertools import chain, islice
 
 from spacer_like.exceptions import TableError
@@ -20,6 +19,7 @@ APOSTROPHE = "'"
 DELIMITERS = ",;\t"
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _ROWS_LOOKED_AT = 20
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
 # The full-width forms count as well: spreadsheets of some languages take them for the others.
 _FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 _SPACE = "\t\n\v\f\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -89,7 +89,7 @@ def csv_rows(
     Raises:
         csv.Error: this is no CSV; its arguments are the reason and the number of the line.
     """
-    lines = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     try:
         for cells in lines:
             yield lines.line_num, [read(cell) for cell in cells]
@@ -111,10 +111,11 @@ def decoded_table(data: bytes) -> tuple[str, str]:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         text = data.decode()
-    first, _, rest = text.partition("\n")
+    end = text.find("\n")
+    first = text[:end] if end >= 0 else text
     if first.lower().startswith("sep=") and len(first.rstrip("\r")) == 5:
         # The line stays, empty, so that lines keep their numbers.
-        return f"\n{rest}", first[4]
+        return (text[end:] if end >= 0 else "\n"), first[4]
     return text, _delimiter(text)
 
 
@@ -128,11 +129,16 @@ def _delimiter(text: str) -> str:
 
 def _is_regular(text: str, delimiter: str) -> bool:
     try:
-        rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows = csv.reader(_lines(text), delimiter=delimiter, strict=True)
         widths = {len(row) for row in islice(filter(any, rows), _ROWS_LOOKED_AT)}
     except csv.Error:
         return False
     return len(widths) == 1 and widths != {1}
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text with their ends; a StringIO would hold it once more, in four bytes a letter."""
+    return (line[0] for line in _LINE.finditer(text))
 
 
 class _Lines:

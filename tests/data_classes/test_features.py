@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -213,3 +214,14 @@ def test_features_cannot_be_serialised_into_a_message():
         FEATURES.serialize()
     assert pickle.loads(pickle.dumps(FEATURES)) == FEATURES
     assert json.loads((GOLDEN / "features_legacy.json").read_text()) == VECTORS.tolist()
+
+
+def test_storing_features_takes_little_more_memory_than_their_file(tmp_path):
+    vectors = np.ones((4000, 1280), np.float32)
+    features = ImageFeatures.from_arrays([(number, number) for number in range(4000)], vectors)
+    tracemalloc.start()
+    features.store(DataLocation("filesystem", str(tmp_path / "many.features")))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 2 * vectors.nbytes
+    assert ImageFeatures.load(DataLocation("filesystem", str(tmp_path / "many.features"))) == features

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,7 +112,9 @@ def test_too_many_rows_are_told(monkeypatch):
         metadata("".join(f"{number}\n" for number in range(10)))
 
 
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+# An apostrophe at the beginning may be one of those that are written before formulas.
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
+cells = texts.filter(lambda text: not text.startswith("'"))
 ids = cells.filter(lambda text: token_id(text) and text.strip().lower() not in ("id", "tokenid", "token_id"))
 rows = st.tuples(ids, st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 10**6), cells.map(str.strip))
 
@@ -126,3 +129,17 @@ def test_what_a_writer_of_csv_writes_is_read(written):
     assert found.rarity_scores.tolist() == [row[1] for row in written]
     assert found.rarity_ranks.tolist() == [row[2] for row in written]
     assert found.urls == [row[3] for row in written]
+
+
+def test_of_many_traits_only_four_columns_are_held():
+    heading = ",".join(["id", *(f"trait {number}" for number in range(500)), "rarityScore"])
+    rows = (",".join([str(row), *(f"value {number}" for number in range(500)), "1.5"]) for row in range(1500))
+    data = "\n".join([heading, *rows]).encode()
+    tracemalloc.start()
+    found = read_metadata(data, "metadata.csv")
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 1500
+    assert found.rarity_scores.tolist() == [1.5] * 1500
+    # The text, and little else.
+    assert taken < 1.5 * len(data)

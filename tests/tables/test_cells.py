@@ -216,3 +216,19 @@ def test_csv_past_this_mechanism_would_be_noticed():
     assert calls_of(ast.parse("import pyarrow.csv"))
     assert calls_of(ast.parse("','.join(cells)"))
     assert not calls_of(ast.parse("import csv\nfrom pyarrow.csv import ConvertOptions\ncsv.Error"))
+
+
+@given(st.text(st.sampled_from("a,;\"\r\n \x0b\x85\u2028'"), max_size=40))
+def test_rows_are_those_that_the_csv_module_finds_in_a_file(text):
+    def rows(read):
+        try:
+            return list(read())
+        except csv.Error as error:
+            return str(error.args[0])
+
+    def of_file():
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        for cells in lines:
+            yield lines.line_num, cells
+
+    assert rows(lambda: csv_rows(text, read=str)) == rows(of_file)
