@@ -187,7 +187,7 @@ class _Painter:
         pixel = self._footprint.ground_pixel(rows)
         part = Part(self._footprint, rows, columns, area.tile.cell.zone, eastings, northings, pixel)
         try:
-            with self._open_tiles.use(area.tile.loc) as open_tile:
+            with self._open_tiles.use(area.tile.loc, area.tile.cell) as open_tile:
                 pixels, has_data = open_tile.read(part)
         except SpacerError as error:
             self._mosaic.is_sure &= not isinstance(error, TransientError)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import io
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import rasterio
-from rasterio.enums import Resampling
+import rasterio.errors
 from rasterio.windows import Window
 
-from spacer_like.chips.cutting.cog import JPEG, Cog, read_cog
+from spacer_like.chips.cutting.cog import JPEG, read_cog
 from spacer_like.chips.cutting.gdal_files import DRIVER, GDAL_OPTIONS, SharedFile
-from spacer_like.chips.cutting.gdal_reading import told
+from spacer_like.chips.cutting.gdal_reading import bounds_in, told
+from spacer_like.chips.cutting.mask import check_mask_file, mask_beside
 from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
+from spacer_like.chips.cutting.tile_picture import tile_picture
 from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
+from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TileError
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE
@@ -32,11 +36,8 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     from spacer_like.chips.grid import Cell
-    from spacer_like.data_classes import DataLocation
     from spacer_like.tile_server.footprint import Footprint
 
-# A block is decoded whole, however small the part that is wanted.
-_MOST_BLOCK_PIXELS = 4096**2
 # A tile whose pixels are kilometres wide must not make pictures of them that are as large.
 _MOST_MARGIN = 512
 _SECONDS_OPEN = 600.0
@@ -67,29 +68,49 @@ class Part:
 class OpenTile:
     """A tile, read by GDAL; all of its life is one thread's.
 
+    It shows what the chips that are cut out of it show. Where it is not of square pixels, north up, in the projection
+    of its cell's zone, it is resampled to the cell.
+
+    Args:
+        cell: of zoom 12, that the tree has the tile for.
+
     Raises:
-        TileError: no GeoTIFF of bytes in a projection, or one that cannot be read.
+        TileError: no GeoTIFF of a picture that lies in its cell, or one that cannot be read.
         SpacerError: what the storage says.
     """
 
-    def __init__(self, loc: DataLocation) -> None:
+    def __init__(self, loc: DataLocation, cell: Cell) -> None:
         self.loc = loc
         self._opened = time.monotonic()
-        self._version = _version(loc)
+        self._version = self._versions()
+        mask_loc = mask_beside(loc)
         with ExitStack() as stack:
             self.file = cast("BinaryIO", stack.enter_context(_open_file(loc)))
             self._shared = SharedFile(self.file)
             # Refuses what is hostile before GDAL sees it.
             self.cog = read_cog(self._read_part, self.file.seek(0, io.SEEK_END), loc.display_name)
-            self.epsg = _checked_place(self.cog)
+            self._mask: SharedFile | None = None
+            if mask_loc is not None and not self.cog.has_mask:
+                check_mask_file(mask_loc, loc.display_name)
+                self.cog = replace(self.cog, has_mask_file=True)
+                self._mask = SharedFile(cast("BinaryIO", stack.enter_context(_open_file(mask_loc))))
             with self._own_errors():
-                self.dataset = stack.enter_context(_open_dataset(loc, self._shared))
-                _check_pixels(self.dataset, self.cog)
+                dataset = stack.enter_context(_open_dataset(loc, self._shared))
+                mask = None
+                if mask_loc is not None and self._mask is not None:
+                    mask = stack.enter_context(_open_dataset(mask_loc, self._mask))
+                bounds_in(dataset, loc.display_name, cell)
+                is_straight = self.cog.place is not None and self.cog.epsg in _epsg_codes(cell.zone)
+                self.epsg = self.cog.epsg if is_straight and self.cog.epsg is not None else cell.epsg
+                self._picture = stack.enter_context(
+                    tile_picture(dataset, mask, loc.display_name, None if is_straight else cell)
+                )
+                self.dataset = self._picture.dataset
             self._resources = stack.pop_all()
 
     def is_stale(self) -> bool:
         """Whether it was opened long ago, or the file has been replaced since."""
-        return time.monotonic() - self._opened > _SECONDS_OPEN or _version(self.loc) != self._version
+        return time.monotonic() - self._opened > _SECONDS_OPEN or self._versions() != self._version
 
     def close(self) -> None:
         self._resources.close()
@@ -98,14 +119,9 @@ class OpenTile:
         """A part of a picture: uint8 [rows, columns, 3], and bool [rows, columns], where there is data.
 
         Raises:
-            TileError: the tile is damaged, or lies in another zone.
+            TileError: the tile is damaged.
             SpacerError: what the storage says.
         """
-        if self.epsg not in (epsg_of_zone(part.zone), epsg_of_zone(part.zone, southern=True)):
-            raise TileError(
-                f"The tile '{self.loc.display_name}' is in EPSG:{self.epsg}, which is not the projection of its zone "
-                f"{part.zone}."
-            )
         with self._own_errors():
             return self._straight(part) if part.footprint.epsg == self.epsg else self._aslant(part)
 
@@ -126,7 +142,7 @@ class OpenTile:
             row, column = divmod(number, blocks.columns)
             window = Window(column * ZONE_SIZE, row * ZONE_SIZE, ZONE_SIZE, ZONE_SIZE)
             with self._own_errors():
-                has_data = self.dataset.dataset_mask(window=window) > 0
+                has_data = self._picture.valid(window)
             if not has_data.any():
                 return b""
             if not has_data.all():
@@ -139,6 +155,8 @@ class OpenTile:
         """The block that shows a cell, and nothing else; None where there is none that can be given out."""
         cog, blocks = self.cog, self.cog.blocks
         if blocks is None or cog.place is None or cog.has_nodata_value or cog.compression != JPEG:
+            return None
+        if cog.has_mask_file:
             return None
         if (blocks.block_width, blocks.block_height) != (ZONE_SIZE, ZONE_SIZE) or cog.bands not in (1, 3):
             return None
@@ -198,25 +216,27 @@ class OpenTile:
 
     def _window(self, window: Window, height: int, width: int) -> Picture:
         """A window, larger or smaller, as uint8 [height, width, 3] and bool [height, width]."""
-        bands = (1, 2, 3) if self.dataset.count >= 3 else (1,)
-        read = self.dataset.read(
-            bands, window=window, out_shape=(len(bands), height, width), resampling=Resampling.bilinear
-        )
-        pixels = np.moveaxis(read, 0, -1)
-        mask = self.dataset.dataset_mask(window=window, out_shape=(height, width))
-        return (pixels if len(bands) == 3 else pixels.repeat(3, axis=-1)), mask > 0
+        pixels = np.moveaxis(self._picture.read(window, (height, width)), 0, -1)
+        has_data = self._picture.valid(window, (height, width))
+        return (pixels if pixels.shape[-1] == 3 else pixels.repeat(3, axis=-1)), has_data
 
     @contextmanager
     def _own_errors(self) -> Iterator[None]:
-        self._shared.forget_error()
+        files = [file for file in (self._shared, self._mask) if file is not None]
+        for file in files:
+            file.forget_error()
         try:
             with told(self.loc.display_name):
                 yield
         except TileError as error:
             # GDAL knows only that reading failed.
-            if self._shared.error is not None:
-                raise self._shared.error from error
+            if cause := next((file.error for file in files if file.error is not None), None):
+                raise cause from error
             raise
+
+    def _versions(self) -> list[tuple[int, int] | None]:
+        """What changes when the tile does, or the mask beside it."""
+        return [_version(self.loc), _version(DataLocation(self.loc.storage_type, f"{self.loc.key}.msk"))]
 
 
 def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
@@ -225,36 +245,17 @@ def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
 
 
 def _open_dataset(loc: DataLocation, file: SharedFile) -> DatasetReader:
-    with rasterio.Env(**GDAL_OPTIONS):
+    with rasterio.Env(**GDAL_OPTIONS), warnings.catch_warnings():
+        # A mask lies where its tile does.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         if loc.storage_type == "filesystem":
             return rasterio.open(Path(loc.key).absolute(), driver=DRIVER, sharing=False)
         return rasterio.open(file.name, driver=DRIVER, sharing=False, opener=file.opener)
 
 
-def _checked_place(cog: Cog) -> int:
-    """The EPSG code of a tile's projection, of one that says where it lies."""
-    if cog.place is None or cog.epsg is None:
-        raise TileError(
-            f"The tile '{cog.name}' does not say where it lies: it must have square pixels, north up, in a projection "
-            "with an EPSG code."
-        )
-    return cog.epsg
-
-
-def _check_pixels(dataset: DatasetReader, cog: Cog) -> None:
-    name, transform = cog.name, dataset.transform
-    block_height, block_width = dataset.block_shapes[0]
-    if (
-        (transform.c, transform.f, transform.a) != cog.place
-        or transform.e != -transform.a
-        or transform.b
-        or transform.d
-    ):
-        raise TileError(f"The tile '{name}' says in two ways where it lies, which contradict each other.")
-    if any(dtype != "uint8" for dtype in dataset.dtypes):
-        raise TileError(f"The tile '{name}' has numbers of {dataset.dtypes[0]}: only those of bytes can be shown.")
-    if block_height * block_width > _MOST_BLOCK_PIXELS:
-        raise TileError(f"The tile '{name}' has blocks of {block_width} x {block_height} pixels, which are too large.")
+def _epsg_codes(zone: int) -> tuple[int, int]:
+    """Of the projections of a zone, the northern and the southern one."""
+    return epsg_of_zone(zone), epsg_of_zone(zone, southern=True)
 
 
 def _within(pixels: slice, begin: float, scale: float, margin: int, size: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.tile_server.open_tile import OpenTile
 
 if TYPE_CHECKING:
+    from spacer_like.chips.grid import Cell
     from spacer_like.data_classes import DataLocation
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class OpenTiles:
         return len(self._open)
 
     @contextmanager
-    def use(self, loc: DataLocation) -> Iterator[OpenTile]:
-        """The tile at a location; one that cannot be read is not tried again for a minute.
+    def use(self, loc: DataLocation, cell: Cell) -> Iterator[OpenTile]:
+        """The tile of a cell at a location; one that cannot be read is not tried again for a minute.
 
         Raises:
             SpacerError: as `OpenTile`; told to the log the first time.
@@ -46,7 +47,7 @@ class OpenTiles:
         name = loc.json_text
         self._refuse_broken(name)
         try:
-            yield self._take(loc)
+            yield self._take(loc, cell)
         except SpacerError as error:
             self._forget(name)
             if not isinstance(error, TransientError):
@@ -63,12 +64,12 @@ class OpenTiles:
         while self._open:
             self._forget(next(iter(self._open)))
 
-    def _take(self, loc: DataLocation) -> OpenTile:
+    def _take(self, loc: DataLocation, cell: Cell) -> OpenTile:
         name = loc.json_text
         if name in self._open and self._open[name].is_stale():
             self._forget(name)
         if name not in self._open:
-            self._open[name] = OpenTile(loc)
+            self._open[name] = OpenTile(loc, cell)
         self._open.move_to_end(name)
         while len(self._open) > self._capacity:
             self._forget(next(iter(self._open)))

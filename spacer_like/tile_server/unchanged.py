@@ -28,7 +28,7 @@ def unchanged_block(footprint: Footprint, index: TreeIndex, choice: Choice, open
     tiles = [tile for tile in zone.tiles_of_cell(cell.parent(TILE_ZOOM)) if choice.admits(tile)]
     for tile in sorted(tiles, key=choice.order):
         try:
-            with open_tiles.use(tile.loc) as open_tile:
+            with open_tiles.use(tile.loc, tile.cell) as open_tile:
                 if (block := open_tile.block(cell)) is None:
                     return None
         except TransientError:

@@ -8,7 +8,7 @@ from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages.tiles import ChipTileMsg
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import DataNotFoundError, TileError
+from spacer_like.exceptions import DataNotFoundError, MessageError, TileError
 from spacer_like.storage import clear_memory_storage, exists, list_keys, read_bytes
 
 from .chip_checking import GTIFF, MANIFEST, check_against_gdal, corner_mask, cut
@@ -208,7 +208,7 @@ def test_a_missing_tile_is_named(tmp_path):
 
 
 def test_a_manifest_does_not_replace_its_tile(tile):
-    with pytest.raises(TileError, match="would replace the tile"):
+    with pytest.raises(MessageError, match="manifest_loc would overwrite tile_loc"):
         chip_tile(
             ChipTileMsg(
                 tile_loc=DataLocation("filesystem", str(tile)), manifest_loc=DataLocation("filesystem", str(tile))

@@ -58,11 +58,12 @@ def test_a_tile_that_is_a_pipe_is_refused_and_passed_over_in_a_tree(reef, comman
 
 
 def test_a_tile_that_became_a_pipe_is_not_waited_for(tmp_path):
+    from spacer_like.chips.grid import Cell
     from spacer_like.tile_server.open_tile import OpenTile
 
     os.mkfifo(tmp_path / "tile.tif")
     with pytest.raises(InvalidKeyError, match="is a pipe and no ordinary file"):
-        OpenTile(DataLocation("filesystem", f"{tmp_path}/tile.tif"))
+        OpenTile(DataLocation("filesystem", f"{tmp_path}/tile.tif"), Cell(33, "031111212322"))
 
 
 def test_what_a_shell_makes_of_a_command_is_refused_with_the_way_that_works(tmp_path):

@@ -856,9 +856,10 @@ def cut(way: str) -> Callable[[DataLocation], Any]:
 
 
 def shown(location: DataLocation) -> Any:
+    from spacer_like.chips.grid import Cell
     from spacer_like.tile_server.open_tile import OpenTile
 
-    found = OpenTile(location)
+    found = OpenTile(location, Cell(33, "031111212322"))
     try:
         with found._own_errors():
             return found.dataset.read()

@@ -25,7 +25,8 @@ _MOST_BYTES_PER_BYTE = 3
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 254, 256, 257, 258, 259, 262, 266
 _SAMPLES, _PLANAR, _PREDICTOR, _BLOCK_WIDTH, _BLOCK_HEIGHT, _OFFSETS, _COUNTS = 277, 284, 317, 322, 323, 324, 325
-_JPEG_TABLES, _PIXEL_SCALE, _TIE_POINT, _GEO_KEYS, _NO_DATA = 347, 33550, 33922, 34735, 42113
+_JPEG_TABLES, _PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS = 347, 33550, 33922, 34264, 34735
+_METADATA, _NO_DATA = 42112, 42113
 _RASTER_TYPE_KEY, _PROJECTION_KEY = 1025, 3072
 _PIXEL_IS_POINT = 2
 _USER_DEFINED = 32767
@@ -77,6 +78,7 @@ class Cog:
         blocks: None where the raster has no blocks that can be had one by one, all bands of 8 bits together, grey or
             red, green and blue.
         mask: its 1-bit mask, None where `has_mask` is False, or it is of another kind.
+        has_mask_file: whether its mask lies in a file beside it; the tile itself does not say so.
         has_nodata_value: whether it names a value of pixels without data, which counts where there is no mask.
         place: west and north of its corner and the width of its square pixels, in the projection's unit; None where it
             lies otherwise.
@@ -96,6 +98,7 @@ class Cog:
     has_nodata_value: bool
     place: tuple[float, float, float] | None
     epsg: int | None
+    has_mask_file: bool = False
 
     @property
     def compression_name(self) -> str:
@@ -129,6 +132,8 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
     # Bands that lie one after the other have blocks of their own.
     plain = bits == {8} and (bands == 1 or tiff.number(first, _PLANAR, 1) == 1)
     plain = plain and photometric in ((_BLACK_IS_ZERO,) if bands == 1 else (_RGB, _YCBCR))
+    # Bands that are not what the photometric interpretation says, such as blue, green and red.
+    plain = plain and b'role="colorinterp"' not in tiff.data(first, _METADATA)
     return Cog(
         name=name,
         width=width,
@@ -219,7 +224,7 @@ def _place(tiff: Tiff, directory: int) -> tuple[float, float, float] | None:
     scale, tie = tiff.numbers(directory, _PIXEL_SCALE), tiff.numbers(directory, _TIE_POINT)
     if len(scale) < 2 or len(tie) != 6 or not all(math.isfinite(value) for value in (*scale, *tie)):
         return None
-    if not (scale[0] > 0 and scale[0] == scale[1]):
+    if not (scale[0] > 0 and scale[0] == scale[1]) or _TRANSFORMATION in tiff.directories[directory]:
         return None
     # Where a position is that of a pixel's centre, its corner is half a pixel away.
     shift = 0.5 if _geo_keys(tiff, directory).get(_RASTER_TYPE_KEY) == _PIXEL_IS_POINT else 0.0

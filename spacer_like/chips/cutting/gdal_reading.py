@@ -1,4 +1,4 @@
-"""Tiles opened by GDAL, as they are or on the pixels of the grid."""
+"""Rasters opened by GDAL, as they are or on the pixels of the grid."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from spacer_like.extras import import_extra
 
 _SETTINGS = {
     **GDAL_OPTIONS,
-    # Megabytes; a strip is read once.
-    "GDAL_CACHEMAX": 64,
+    # Bytes; a strip is read once.
+    "GDAL_CACHEMAX": 2**26,
     "GDAL_NUM_THREADS": 1,
 }
 # Of a place in any zone's projection, in metres; GDAL would take minutes to look for pixels beyond.
 _FARTHEST = 1e8
+# Pixels.
+_MARGIN = 16
 
 
 @contextmanager
-def opened(source: str | BinaryIO, name: str, cell: Cell | None = None) -> Iterator[Any]:
+def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
     """The tile as rasterio's data set, which belongs to this thread.
 
     Args:
         source: the path of a local file, or a file object, of which parts are read.
         name: what errors call the tile.
-        cell: resample the tile to the pixels of this cell's grid, bilinear.
 
     Raises:
-        TileError: GDAL cannot read the tile; it says not where it lies, or lies outside the cell.
+        TileError: GDAL cannot read the tile.
         MissingExtraError: rasterio is not installed.
         SpacerError: an error of the file object.
     """
@@ -46,7 +47,7 @@ def opened(source: str | BinaryIO, name: str, cell: Cell | None = None) -> Itera
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             path, options = (source, {}) if file is None else (file.name, {"opener": file.opener})
             dataset = stack.enter_context(rasterio.open(path, driver=DRIVER, sharing=False, **options))
-        yield dataset if cell is None else stack.enter_context(_resampled(dataset, name, cell))
+        yield dataset
 
 
 @contextmanager
@@ -61,33 +62,70 @@ def told(name: str) -> Iterator[None]:
         raise TileError(f"The tile '{name}' cannot be read: {reason_of(error.__cause__ or error)}.") from error
 
 
-def _resampled(dataset: Any, name: str, cell: Cell) -> Any:
-    """A tile on the pixels of a cell, with a band that tells where there is data."""
-    from rasterio.enums import ColorInterp, Resampling
+def resampled(
+    dataset: Any, name: str, cell: Cell, *, place: Any = None, smooth: bool = False, add_alpha: bool = False
+) -> Any:
+    """A raster on the pixels of a cell's grid, of those that it may have something of.
+
+    Args:
+        place: the tile that says where the raster lies; None: it says so itself.
+        smooth: whether pixels are interpolated, else they are the nearest.
+        add_alpha: whether the last band shall tell where there is data.
+
+    Raises:
+        TileError: it does not say where it lies, or lies outside the cell.
+    """
+    from rasterio.enums import Resampling
     from rasterio.transform import from_origin
     from rasterio.vrt import WarpedVRT
+
+    options = {} if place is None else {"src_crs": place.crs, "src_transform": place.transform}
+    bounds = bounds_in(dataset if place is None else place, name, cell)
+    west, _, _, north = cell.bounds
+    left, right = (_within_cell((easting - west) / PIXEL, side) for easting, side in ((bounds[0], -1), (bounds[2], 1)))
+    top, bottom = (_within_cell((north - y) / PIXEL, side) for y, side in ((bounds[3], -1), (bounds[1], 1)))
+    with told(name):
+        return WarpedVRT(
+            dataset,
+            **options,
+            crs=f"EPSG:{cell.epsg}",
+            transform=from_origin(west + left * PIXEL, north - top * PIXEL, PIXEL, PIXEL),
+            width=right - left,
+            height=bottom - top,
+            resampling=Resampling.bilinear if smooth else Resampling.nearest,
+            add_alpha=add_alpha,
+            warp_mem_limit=64,
+        )
+
+
+def _within_cell(place: float, side: int) -> int:
+    """A pixel of a cell's grid beyond a place, which projections give about."""
+    return int(min(max(round(place) + side * _MARGIN, 0), TILE_PIXELS))
+
+
+def bounds_in(dataset: Any, name: str, cell: Cell) -> tuple[float, float, float, float]:
+    """West, south, east, north of a tile in the projection of its cell, of which it has something.
+
+    Raises:
+        TileError: it does not say where it lies, or lies outside the cell.
+    """
     from rasterio.warp import transform_bounds
 
     if dataset.crs is None or dataset.transform.is_identity:
         raise TileError(f"The tile '{name}' does not say where it lies.")
-    west, south, east, north = cell.bounds
+    # South may be up, or any other side.
+    corners = [dataset.transform * (x, y) for x in (0, dataset.width) for y in (0, dataset.height)]
+    xs, ys = zip(*corners, strict=True)
     with _told_of_place(name, cell):
-        found = transform_bounds(dataset.crs, f"EPSG:{cell.epsg}", *dataset.bounds)
+        found: tuple[float, float, float, float] = transform_bounds(
+            dataset.crs, f"EPSG:{cell.epsg}", min(xs), min(ys), max(xs), max(ys)
+        )
     if not all(abs(place) < _FARTHEST for place in found):
         raise TileError(f"The tile '{name}' lies nowhere on earth: its bounds are {found} in EPSG:{cell.epsg}.")
-    with told(name):
-        if not (found[0] < east and found[2] > west and found[1] < north and found[3] > south):
-            raise outside(name, cell)
-        return WarpedVRT(
-            dataset,
-            crs=f"EPSG:{cell.epsg}",
-            transform=from_origin(west, north, PIXEL, PIXEL),
-            width=TILE_PIXELS,
-            height=TILE_PIXELS,
-            resampling=Resampling.bilinear,
-            add_alpha=dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp,
-            warp_mem_limit=64,
-        )
+    west, south, east, north = cell.bounds
+    if not (found[0] < east and found[2] > west and found[1] < north and found[3] > south):
+        raise outside(name, cell)
+    return found
 
 
 @contextmanager

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
+from logging import getLogger
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spacer_like.chips.cutting.block_reading import Band, Parts, blocks_of
-from spacer_like.chips.cutting.cog import NOT_COMPRESSED, Blocks, Cog
+from spacer_like.chips.cutting.cog import NOT_COMPRESSED, Blocks, Cog, read_cog
 from spacer_like.chips.cutting.placement import Placement
-from spacer_like.exceptions import TileError
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import SpacerError, TileError, TransientError
+from spacer_like.storage import storage_factory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+logger = getLogger(__name__)
 
 # Blocks that are all data, or have none, are of few bytes, and mostly of the same.
 _REMEMBERED_BYTES = 256
@@ -21,6 +27,45 @@ _REMEMBERED = 4096
 
 Bits = bool | bytes
 """The bits of a block, most significant first, or what all of them are."""
+
+
+def mask_beside(tile_loc: DataLocation) -> DataLocation | None:
+    """The file ``<tile>.msk``, where GDAL keeps a mask that is not in the tile itself; None: there is no such TIFF.
+
+    Raises:
+        TransientError: the storage does not say whether there is one.
+    """
+    path, mark, query = tile_loc.key.partition("?") if tile_loc.storage_type == "url" else (tile_loc.key, "", "")
+    loc = DataLocation(tile_loc.storage_type, f"{path}.msk{mark}{query}", tile_loc.bucket_name)
+    storage = storage_factory(loc.storage_type, loc.bucket_name)
+    try:
+        if not storage.exists(loc.key):
+            return None
+        # Some servers answer alike whatever they are asked for.
+        if loc.storage_type == "url" and storage.version(loc.key) == storage.version(tile_loc.key):
+            return None
+        is_tiff = storage.read_range(loc.key, 0, 2) in (b"II", b"MM")
+    except TransientError:
+        raise
+    # Some accounts may not ask for what is not there.
+    except SpacerError:
+        return None
+    if not is_tiff:
+        logger.warning("'%s' is no TIFF, and so no mask of its tile.", loc.display_name)
+    return loc if is_tiff else None
+
+
+def check_mask_file(mask_loc: DataLocation, name: str) -> None:
+    """Refuse what no library should see of a mask beside a tile.
+
+    Raises:
+        TileError: it is no TIFF, or a damaged one.
+    """
+    storage = storage_factory(mask_loc.storage_type, mask_loc.bucket_name)
+    try:
+        read_cog(partial(storage.read_range, mask_loc.key), storage.size(mask_loc.key), mask_loc.display_name)
+    except TileError as error:
+        raise TileError(f"The mask beside the tile '{name}' is of no use, make it anew or remove it: {error}") from None
 
 
 class ValidPixels:

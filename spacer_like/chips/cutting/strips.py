@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -11,27 +12,23 @@ from spacer_like.chips.cutting.block_reading import Band, read_parts
 from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
 from spacer_like.chips.cutting.cog import Cog
 from spacer_like.chips.cutting.encoding import encoded
-from spacer_like.chips.cutting.gdal_reading import opened, told
+from spacer_like.chips.cutting.gdal_reading import opened
 from spacer_like.chips.cutting.mask import ValidPixels
 from spacer_like.chips.cutting.placement import Placement
 from spacer_like.chips.cutting.tiff import Read
-from spacer_like.chips.grid import chip_pixels
-from spacer_like.exceptions import TileError
+from spacer_like.chips.cutting.tile_picture import TilePicture, tile_picture
+from spacer_like.chips.grid import PIXEL, chip_pixels
 from spacer_like.progress import report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_STRIP_BYTES = 2**25
-# GDAL decodes a block as a whole.
-_MOST_BLOCK_VALUES = 2**27
-# Of the pixels with data, those that become 0 and 255; a few that are far brighter shall not make all others dark.
-_STRETCHED = (0.5, 99.5)
-_SAMPLED_PIXELS = 1024
 
 
 def strip_chips(
     source: str | BinaryIO,
+    mask: str | BinaryIO | None,
     cog: Cog,
     placement: Placement | None,
     chips: CellChips,
@@ -42,11 +39,12 @@ def strip_chips(
     """The wanted chips of any tile; `chips` learns how much of each is data.
 
     Pixels outside the raster are black. Where the tile's pixels are not those of the grid, it is resampled to these,
-    bilinear. Of more than three bands the first three are taken; what has not 8 bits is stretched from the 0.5th
-    percentile to the 99.5th.
+    bilinear. Red, green and blue are the bands that the tile calls so, else the first three; a palette is applied;
+    what has not 8 bits is stretched from the 0.5th percentile to the 99.5th.
 
     Args:
         source: the path of a local file, or a file object, of which parts are read.
+        mask: likewise, the mask that lies beside the tile; None: there is none.
         read: reads parts of the same file.
         placement: of the cell in the tile; None: its pixels are not those of the grid.
         size: width and height of chips; None: as many pixels as the grid has.
@@ -58,9 +56,13 @@ def strip_chips(
     """
     name = cog.name
     bits = _mask_bits(cog, placement)
-    with opened(source, name, chips.cell if placement is None else None) as dataset:
-        raster = _Raster(dataset, name, placement, chips)
-        chips.stretch = raster.stretch
+    with ExitStack() as stack:
+        dataset = stack.enter_context(opened(source, name))
+        mask_set = None if mask is None else stack.enter_context(opened(mask, f"{name}.msk"))
+        cell = chips.cell if placement is None else None
+        picture = stack.enter_context(tile_picture(dataset, mask_set, name, cell))
+        raster = _Raster(picture, placement, chips)
+        chips.stretch = picture.colours.stretch
         for row in range(chips.wide):
             band = Band(row, row + 1)
             if bits is None:
@@ -76,29 +78,25 @@ def strip_chips(
 
 def _mask_bits(cog: Cog, placement: Placement | None) -> ValidPixels | None:
     """What counts pixels with data without GDAL; None where something else than a mask of bits tells of them."""
-    if placement is None or cog.blocks is None:
+    if placement is None or cog.blocks is None or cog.has_mask_file or cog.bands not in (1, 3):
         return None
-    is_whole = not (cog.has_mask or cog.has_nodata_value) and cog.bands in (1, 3)
+    is_whole = not (cog.has_mask or cog.has_nodata_value)
     return ValidPixels(cog, cog.blocks, placement) if cog.mask is not None or is_whole else None
 
 
 class _Raster:
-    """A tile on the pixels of the grid.
+    """A tile on the pixels of the grid."""
 
-    Attributes:
-        stretch: the values that become 0 and 255; None: those do.
-    """
-
-    def __init__(self, dataset: Any, name: str, placement: Placement | None, chips: CellChips) -> None:
-        self._dataset = dataset
-        self._name = name
-        self._corner = (0, 0) if placement is None else (placement.column, placement.row)
+    def __init__(self, picture: TilePicture, placement: Placement | None, chips: CellChips) -> None:
+        self._picture = picture
+        self._corner = _corner(picture, chips) if placement is None else (placement.column, placement.row)
         self._pixels = chip_pixels(chips.zoom)
         self._wide = chips.wide
-        self._bands, self._kind = _checked_bands(dataset, name)
-        self._chip = np.empty((self._pixels, self._pixels, len(self._bands)), np.uint8)
+        self._n_colours = picture.colours.n_colours
+        bands = picture.colours.bands
+        self._pixel_bytes = sum(np.dtype(picture.dataset.dtypes[band - 1]).itemsize for band in bands)
+        self._chip = np.empty((self._pixels, self._pixels, self._n_colours), np.uint8)
         self._strip: NDArray[np.uint8] | None = None
-        self.stretch = None if self._kind == np.uint8 else self._percentiles()
 
     def valid(self, row: int) -> NDArray[np.int64]:
         """Pixels with data of each chip of a row: int64 [chips in a row]."""
@@ -108,7 +106,7 @@ class _Raster:
             if window is None:
                 continue
             left, top, right, bottom = window
-            mask = self._read("dataset_mask", window=((top, bottom), (left, right)))
+            mask = self._picture.valid(((top, bottom), (left, right)))
             begins = self._corner[0] + np.arange(first, last) * self._pixels
             inside = (begins + self._pixels > left) & (begins < right)
             starts = np.maximum(begins[inside] - left, 0)
@@ -121,7 +119,7 @@ class _Raster:
             return
         side = self._pixels
         wanted = set(columns)
-        for first, last in self._parts(columns[0], columns[-1] + 1, len(self._bands) * self._kind.itemsize):
+        for first, last in self._parts(columns[0], columns[-1] + 1, max(self._n_colours, self._pixel_bytes)):
             if wanted.isdisjoint(range(first, last)):
                 continue
             strip = self._strip_of(last - first)
@@ -132,7 +130,7 @@ class _Raster:
                 left, top, right, bottom = window
                 x, y = left - self._corner[0] - first * side, top - self._corner[1] - row * side
                 part = strip[:, y : y + bottom - top, x : x + right - left]
-                self._fill(part, ((top, bottom), (left, right)))
+                self._picture.read(((top, bottom), (left, right)), out=part)
             for column in range(first, last):
                 if column in wanted:
                     # GDAL, and numpy in one step, take twice the time to bring the bands of a pixel together.
@@ -143,18 +141,8 @@ class _Raster:
     def _strip_of(self, n_chips: int) -> NDArray[np.uint8]:
         """Memory for some chips of a row, of any content: uint8 [bands, side, width]."""
         if self._strip is None or self._strip.shape[2] < n_chips * self._pixels:
-            self._strip = np.empty((len(self._bands), self._pixels, n_chips * self._pixels), np.uint8)
+            self._strip = np.empty((self._n_colours, self._pixels, n_chips * self._pixels), np.uint8)
         return self._strip[..., : n_chips * self._pixels]
-
-    def _fill(self, part: NDArray[np.uint8], window: Any) -> None:
-        """Read the pixels of a window into uint8 [bands, height, width]."""
-        if self.stretch is None:
-            self._read("read", indexes=self._bands, window=window, out=part)
-            return
-        values = self._read("read", indexes=self._bands, window=window).astype(np.float32)
-        low, high = self.stretch
-        scaled = np.nan_to_num((values - low) * (255 / (high - low)))
-        part[...] = np.clip(np.rint(scaled), 0, 255)
 
     def _parts(self, first: int, last: int, bytes_per_pixel: int) -> Iterator[tuple[int, int]]:
         """Runs of columns that are read at once."""
@@ -166,39 +154,12 @@ class _Raster:
         left, top = self._corner[0] + first * self._pixels, self._corner[1] + row * self._pixels
         right, bottom = self._corner[0] + last * self._pixels, top + self._pixels
         left, top = max(left, 0), max(top, 0)
-        right, bottom = min(right, self._dataset.width), min(bottom, self._dataset.height)
+        right, bottom = min(right, self._picture.dataset.width), min(bottom, self._picture.dataset.height)
         return (left, top, right, bottom) if left < right and top < bottom else None
 
-    def _percentiles(self) -> tuple[float, float]:
-        """The values that become 0 and 255, of a part of the pixels."""
-        shape = tuple(min(side, _SAMPLED_PIXELS) for side in self._dataset.shape)
-        values = self._read("read", indexes=self._bands, out_shape=(len(self._bands), *shape)).astype(np.float64)
-        has_data = self._read("dataset_mask", out_shape=shape) > 0
-        values = values[:, has_data]
-        values = values[np.isfinite(values)]
-        if not len(values):
-            return 0.0, 1.0
-        low, high = (float(value) for value in np.percentile(values, _STRETCHED))
-        return low, max(high, low + 1e-6)
 
-    def _read(self, method: str, **options: Any) -> Any:
-        with told(self._name):
-            return getattr(self._dataset, method)(**options)
-
-
-def _checked_bands(dataset: Any, name: str) -> tuple[list[int], np.dtype[Any]]:
-    """The bands that a chip shows, by their numbers, and the type of their values."""
-    from rasterio.enums import ColorInterp
-
-    # The last band may be the mask of a tile that is resampled.
-    n_bands = sum(kind != ColorInterp.alpha for kind in dataset.colorinterp)
-    bands = [1, 2, 3] if n_bands >= 3 else [1]
-    if ColorInterp.palette in dataset.colorinterp:
-        raise TileError(f"The tile '{name}' has a palette: store it with red, green and blue.")
-    width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
-    if width * height * dataset.count > _MOST_BLOCK_VALUES:
-        raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
-    kinds = {dataset.dtypes[band - 1] for band in bands}
-    if len(kinds) > 1 or "complex" in next(iter(kinds)):
-        raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(sorted(kinds))}.")
-    return bands, np.dtype(kinds.pop())
+def _corner(picture: TilePicture, chips: CellChips) -> tuple[int, int]:
+    """Column and row of the cell's corner in what is resampled to its grid."""
+    west, _, _, north = chips.cell.bounds
+    transform = picture.dataset.transform
+    return round((west - transform.c) / PIXEL), round((transform.f - north) / PIXEL)

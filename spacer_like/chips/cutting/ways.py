@@ -53,6 +53,8 @@ def _why_not_blocks(cog: Cog, placement: Placement | None) -> str | None:
         return "The tile has no blocks of 8-bit colours."
     if placement is None:
         return "The pixels of the tile are not those of the grid."
+    if cog.has_mask_file:
+        return "The mask of the tile lies in a file beside it."
     if cog.has_mask and cog.mask is None:
         return "The mask of the tile is not of one bit."
     if cog.has_nodata_value and not cog.has_mask:

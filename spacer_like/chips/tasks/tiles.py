@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from logging import getLogger
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
 from spacer_like.chips.cutting.cog import Cog, read_cog
+from spacer_like.chips.cutting.mask import check_mask_file, mask_beside
 from spacer_like.chips.cutting.passthrough import chip_start
 from spacer_like.chips.cutting.placement import Placement, placed
 from spacer_like.chips.cutting.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
@@ -47,7 +49,8 @@ class _Tile(NamedTuple):
 
     Fields:
         placement: None: its pixels are not those of the grid.
-        version: of its bytes.
+        version: of its bytes, and those of its mask.
+        mask_loc: the file beside the tile that its mask is in; None: it has none, or in itself.
     """
 
     msg: ChipTileMsg
@@ -56,6 +59,7 @@ class _Tile(NamedTuple):
     cog: Cog
     placement: Placement | None
     version: str
+    mask_loc: DataLocation | None
 
 
 @task
@@ -198,7 +202,7 @@ def is_cut(msg: ChipTileMsg) -> bool:
             header = read_header(file, msg.manifest_loc.display_name)
     except (DataNotFoundError, TableError):
         return False
-    version = storage_factory(msg.tile_loc.storage_type, msg.tile_loc.bucket_name).version(msg.tile_loc.key)
+    version = _version(msg.tile_loc, mask_beside(msg.tile_loc))
     if _request(header) != _request(_header(msg, *_identity(msg), version)):
         return False
     folder = header.chips_loc
@@ -233,6 +237,12 @@ def _take_back(msg: ChipTileMsg, folder: DataLocation) -> set[str]:
     return listed
 
 
+def _version(tile_loc: DataLocation, mask_loc: DataLocation | None) -> str:
+    """A text that changes when a tile does, or the mask beside it."""
+    locs = [tile_loc] if mask_loc is None else [tile_loc, mask_loc]
+    return " and ".join(storage_factory(loc.storage_type, loc.bucket_name).version(loc.key) for loc in locs)
+
+
 def _request(header: ManifestHeader) -> tuple[object, ...]:
     """What two manifests must have in common to be of the same request and tile."""
     return (
@@ -252,9 +262,16 @@ def _opened(msg: ChipTileMsg) -> _Tile:
             "manifest keeps. Give a folder for them."
         )
     storage = storage_factory(loc.storage_type, loc.bucket_name)
-    version = storage.version(loc.key)
+    mask_loc = mask_beside(loc)
+    version = _version(loc, mask_loc)
     cog = read_cog(partial(storage.read_range, loc.key), storage.size(loc.key), loc.display_name)
-    return _Tile(msg, cell, acquisition, cog, placed(cog, cell, msg.zoom), version)
+    # As GDAL does, a tile's own mask is taken before one beside it.
+    if cog.has_mask:
+        mask_loc = None
+    elif mask_loc is not None:
+        check_mask_file(mask_loc, loc.display_name)
+        cog = replace(cog, has_mask_file=True)
+    return _Tile(msg, cell, acquisition, cog, placed(cog, cell, msg.zoom), version, mask_loc)
 
 
 def _identity(msg: ChipTileMsg) -> tuple[Cell, str]:
@@ -284,12 +301,15 @@ def _made(tile: _Tile, choice: Choice, chips: CellChips) -> Iterator[MadeChip]:
 
         if loc.storage_type == "filesystem":
             # GDAL reads a local file in less time than a file object.
-            yield from strip_chips(os.path.realpath(loc.key), cog, placement, chips, read, msg.size, msg.quality)
+            mask_path = None if tile.mask_loc is None else os.path.realpath(tile.mask_loc.key)
+            yield from strip_chips(
+                os.path.realpath(loc.key), mask_path, cog, placement, chips, read, msg.size, msg.quality
+            )
             return
-        with open_file(loc) as file:
+        with open_file(loc) as file, nullcontext() if tile.mask_loc is None else open_file(tile.mask_loc) as mask:
             # The file object has what GDAL will read next.
             in_file = partial(_read_in, file)
-            yield from strip_chips(file, cog, placement, chips, in_file, msg.size, msg.quality)
+            yield from strip_chips(file, mask, cog, placement, chips, in_file, msg.size, msg.quality)
     elif choice.way == PASSTHROUGH:
         from spacer_like.chips.cutting.block_chips import passed_through
 
