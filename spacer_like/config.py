@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from logging import basicConfig, getLogger
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spacer_like.exceptions import ConfigError, damage_as
 from spacer_like.shown_url import shown_url
@@ -308,13 +308,55 @@ def _django_settings() -> Mapping[str, Any]:
     return found
 
 
-def __getattr__(name: str) -> Any:
-    if name in CONFIGURABLE_VARS:
-        return getattr(settings(), name.lower())
-    if name == "HAS_CAFFE":
-        # VGG16CaffeExtractor reads Caffe's files without Caffe.
-        return True
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:
+    AWS_ACCESS_KEY_ID: str | None
+    AWS_SECRET_ACCESS_KEY: str | None
+    AWS_SESSION_TOKEN: str | None
+    AWS_PROFILE_NAME: str | None
+    AWS_ANONYMOUS: bool
+    AWS_REGION: str | None
+    AWS_ENDPOINT_URL: str | None
+    EXTRACTORS_CACHE_DIR: str | None
+    ONNX_CACHE_DIR: str | None
+    ONNX_MODELS_DIR: str | None
+    USE_ONNX: bool
+    DEVICE: str
+    TORCH_THREADS: int | None
+    MAX_IMAGE_PIXELS: int
+    MAX_POINTS_PER_IMAGE: int
+    MAX_MESSAGE_BYTES: int
+    MAX_DOWNLOAD_BYTES: int
+    URL_TIMEOUT_SECONDS: int
+    URL_TOTAL_TIMEOUT_SECONDS: int
+    URL_ALLOW_PRIVATE: bool
+    STORAGE_CONCURRENCY: int
+    TRANSFER_RETRIES: int
+    S3_TIMEOUT_SECONDS: int
+    TRAINING_BATCH_LABEL_COUNT: int
+    TRAINING_MEMORY_BYTES: int
+    FEATURE_FILE_FORMAT: str
+    ALLOWED_CLASS_PREFIXES: tuple[str, ...]
+    EXIT_CODES: bool | None
+    ECHO_TRAINING_LABELS: bool
+    LOG_DESTINATION: str | None
+    LOG_LEVEL: str
+    TEST_BUCKET: str | None
+    CN_TEST_EXTRACTORS_BUCKET: str | None
+    CN_FIXTURES_BUCKET: str | None
+    HAS_CAFFE: bool
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name in CONFIGURABLE_VARS:
+            return getattr(settings(), name.lower())
+        if name == "HAS_CAFFE":
+            # VGG16CaffeExtractor reads Caffe's files without Caffe.
+            return True
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE"})
 
 
 def check() -> None:

@@ -7,17 +7,30 @@ survives a new writer.
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    Self,
+    dataclass_transform,
+    get_args,
+)
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
+    PrivateAttr,
     ValidationError,
     WithJsonSchema,
 )
+from typing_extensions import TypeVar
 
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.data_classes.base import plain
@@ -28,7 +41,43 @@ _LONGEST_PART = 100
 _MOST_UNKNOWN_FIELDS = 100
 
 
-class BaseMessage(BaseModel, DataClass):
+Result = TypeVar("Result", default=Any)
+Value = TypeVar("Value")
+Given = TypeVar("Given")
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+
+    from spacer_like.extractors import FeatureExtractor
+    from spacer_like.learning.trainer import ClassifierTrainer
+
+    @dataclass_transform(kw_only_default=False, field_specifiers=(Field, PrivateAttr))
+    class ByPosition(ModelMetaclass):
+        """For type checkers: fields may be given by position."""
+
+    @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
+    class ByKeyword(ByPosition):
+        """For type checkers: fields are given by keyword, because optional ones come before needed ones."""
+
+    class Converted(Generic[Value, Given]):
+        """For type checkers: a field that is given as one of several types, and always read as one."""
+
+        def __get__(self, instance: object, owner: Any = None) -> Value: ...
+
+        def __set__(self, instance: object, value: Given) -> None: ...
+
+    ExtractorField = Converted[FeatureExtractor, FeatureExtractor | dict[str, Any] | str]
+    OptionalExtractorField = Converted[FeatureExtractor | None, FeatureExtractor | dict[str, Any] | str | None]
+    TrainerField = Converted[ClassifierTrainer, ClassifierTrainer | dict[str, Any] | str]
+else:
+    ByPosition = ByKeyword = type(BaseModel)
+
+
+class Answered(Generic[Result]):
+    """Marks a request with the class of its answer, for type checkers."""
+
+
+class BaseMessage(BaseModel, DataClass, metaclass=ByPosition):
     """Base of requests and returns; arguments may be given by position, in the order of the fields."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, defer_build=True)
@@ -138,6 +187,11 @@ def described(kind: str) -> Any:
 
     schema = {"type": "object", "properties": {"class_path": {"type": "string"}}, "required": ["class_path"]}
     return Annotated[Any, BeforeValidator(read), PlainSerializer(Described.serialize), WithJsonSchema(schema)]
+
+
+if not TYPE_CHECKING:
+    ExtractorField, TrainerField = described("extractor"), described("trainer")
+    OptionalExtractorField = ExtractorField | None
 
 
 def _read_location(value: Any) -> Any:

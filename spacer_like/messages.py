@@ -8,16 +8,18 @@ of one family does not wait for the others.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, Self, cast, overload
 
 from pydantic import BaseModel, PlainSerializer, StrictBool, StrictInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from spacer_like.data_classes import Annotation, DataClass, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.exceptions import MessageError
-from spacer_like.message_base import BaseMessage, Message, ReturnMessage
+from spacer_like.message_base import Answered, BaseMessage, Message, Result, ReturnMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spacer_like.chips.messages import *  # noqa: F403
     from spacer_like.points.messages import *  # noqa: F403
     from spacer_like.rarity.messages import *  # noqa: F403
@@ -117,17 +119,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MESSAGES_MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MESSAGES_MODULES[name]), name)
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MESSAGES_MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MESSAGES_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MESSAGES_MODULES})
 
 
 def _serialize_all(messages: list[BaseMessage] | None) -> list[dict[str, Any]] | None:
     return None if messages is None else [message.serialize() for message in messages]
 
 
-class JobMsg(Message):
+class JobMsg(Message, Generic[Result]):
     """A job: one or more requests to the same task.
 
     >>> JobMsg.example().task_name
@@ -137,6 +145,23 @@ class JobMsg(Message):
     task_name: str
     tasks: Annotated[list[Any], PlainSerializer(_serialize_all)]
     schema_version: StrictInt = SCHEMA_VERSION
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self, task_name: str, tasks: Sequence[Answered[Result]], schema_version: int = SCHEMA_VERSION
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: JobMsg[Any],
+            task_name: str,
+            tasks: Sequence[Message | dict[str, Any]],
+            schema_version: int = SCHEMA_VERSION,
+        ) -> None: ...
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     @field_validator("task_name")
     @classmethod
@@ -185,7 +210,14 @@ class TaskOutcome(ReturnMessage):
     transient: bool | None = None
 
 
-class JobReturnMsg(ReturnMessage):
+# Validation takes dictionaries as well.
+if TYPE_CHECKING:
+    Outcomes = list[TaskOutcome]
+else:
+    Outcomes = list[Any]
+
+
+class JobReturnMsg(ReturnMessage, Generic[Result]):
     """What became of a job.
 
     Fields:
@@ -204,9 +236,9 @@ class JobReturnMsg(ReturnMessage):
 
     original_job: Annotated[Any, PlainSerializer(lambda job: job.serialize() if isinstance(job, JobMsg) else job)]
     ok: StrictBool
-    results: Annotated[list[Any] | None, PlainSerializer(_serialize_all)]
+    results: Annotated[list[Result] | None, PlainSerializer(_serialize_all)]
     error_message: str | None
-    outcomes: Annotated[list[Any] | None, PlainSerializer(_serialize_all)] = None
+    outcomes: Annotated[Outcomes | None, PlainSerializer(_serialize_all)] = None
 
     @field_validator("original_job")
     @classmethod
@@ -238,7 +270,7 @@ class JobReturnMsg(ReturnMessage):
         return cls(
             original_job=JobMsg.example(),
             ok=True,
-            results=[TASKS["classify_image"].return_message.example()],
+            results=[cast("Any", TASKS["classify_image"].return_message.example())],
             error_message=None,
         )
 

@@ -96,7 +96,7 @@ class Described:
 DescribedType = TypeVar("DescribedType", bound=Described)
 
 
-def register(described: type[Described], *other_paths: str) -> type[Described]:
+def register(described: type[DescribedType], *other_paths: str) -> type[DescribedType]:
     """Allow messages to name a class, by its own path and by `other_paths`. Works as a decorator.
 
     >>> class MyExtractor(Described):

@@ -5,26 +5,63 @@ A caller may replace a task by setting the attribute; `process_job` looks the fu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spacer_like.extras import explained_imports
+from spacer_like.message_base import Result
 from spacer_like.messages import TASKS, JobMsg, JobReturnMsg
+
+if TYPE_CHECKING:
+    from spacer_like.chips.tasks.chips import index_nodata as index_nodata
+    from spacer_like.chips.tasks.chips import locate_chip as locate_chip
+    from spacer_like.chips.tasks.label_tables import build_label_table as build_label_table
+    from spacer_like.chips.tasks.label_tables import plot_labels as plot_labels
+    from spacer_like.chips.tasks.labels import fetch_labels as fetch_labels
+    from spacer_like.chips.tasks.models import label_chips as label_chips
+    from spacer_like.chips.tasks.models import train_multilabel as train_multilabel
+    from spacer_like.chips.tasks.search import build_index as build_index
+    from spacer_like.chips.tasks.search import encode_chips as encode_chips
+    from spacer_like.chips.tasks.search import find_similar as find_similar
+    from spacer_like.chips.tasks.tiles import chip_tile as chip_tile
+    from spacer_like.chips.tasks.tiles import chips_folder as chips_folder
+    from spacer_like.points.tasks import classify_features as classify_features
+    from spacer_like.points.tasks import classify_image as classify_image
+    from spacer_like.points.tasks import extract_features as extract_features
+    from spacer_like.points.tasks import train_classifier as train_classifier
+    from spacer_like.rarity.tasks.collections import check_collection as check_collection
+    from spacer_like.rarity.tasks.collections import convert_collection as convert_collection
+    from spacer_like.rarity.tasks.embeddings import embedding_score as embedding_score
+    from spacer_like.rarity.tasks.embeddings import train_rarity_classifier as train_rarity_classifier
+    from spacer_like.rarity.tasks.histograms import compute_histogram as compute_histogram
+    from spacer_like.rarity.tasks.histograms import merge_histograms as merge_histograms
+    from spacer_like.rarity.tasks.scoring import explain_image as explain_image
+    from spacer_like.rarity.tasks.scoring import score_collection as score_collection
+    from spacer_like.rarity.tasks.scoring import score_unseen as score_unseen
+    from spacer_like.rarity.tasks.tables import analyze_scores as analyze_scores
+    from spacer_like.rarity.tasks.tables import bucketize_scores as bucketize_scores
+    from spacer_like.rarity.tasks.tables import compare_rankings as compare_rankings
+    from spacer_like.rarity.tasks.tables import merge_scores as merge_scores
 
 __all__ = ["process_job", *TASKS]
 
 
-def process_job(job_msg: JobMsg) -> JobReturnMsg:
+def process_job(job_msg: JobMsg[Result]) -> JobReturnMsg[Result]:
     """Run every task of a job; see `spacer_like.mailman.process_job`."""
     from spacer_like import mailman
 
     return mailman.process_job(job_msg)
 
 
-def __getattr__(name: str) -> Callable[[Any], Any]:
-    if name not in TASKS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with explained_imports():
-        task: Callable[[Any], Any] = getattr(import_module(TASKS[name].module), name)
-    return task
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in TASKS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        with explained_imports():
+            task = getattr(import_module(TASKS[name].module), name)
+        return task
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *TASKS})

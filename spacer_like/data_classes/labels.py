@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, KeysView, Mapping
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from spacer_like.data_classes.base import DataClass, plain
 from spacer_like.data_classes.location import DataLocation
@@ -35,7 +35,7 @@ class ImageLabels(DataClass):
     until `relocated` says where they live.
     """
 
-    def __init__(self, data: Mapping[Any, list[Annotation]] | None = None) -> None:
+    def __init__(self, data: Mapping[Any, Sequence[Annotation]] | None = None) -> None:
         self._data: dict[Any, list[Annotation]] = {}
         self.label_count_per_class: Counter[LabelId] = Counter()
         self.filesystem_cache: str | Path | None = None
@@ -54,15 +54,16 @@ class ImageLabels(DataClass):
             }
         )
 
-    def add_image(self, feature_loc: DataLocation | str, image_annotations: list[Annotation]) -> None:
+    def add_image(self, feature_loc: DataLocation | str, image_annotations: Sequence[Annotation]) -> None:
         """Set the annotations of an image; those that it had before are replaced."""
         if not set(map(type, chain.from_iterable(image_annotations))) <= {int, str}:
             # Rows of a data frame, say, whose numbers JSON does not know.
-            image_annotations = [tuple(plain(list(annotation))) for annotation in image_annotations]
+            image_annotations = [plain(tuple(annotation)) for annotation in image_annotations]
         replaced = Counter(label for _, _, label in self._data.get(feature_loc, ()))
         self.label_count_per_class -= replaced
         self.label_count_per_class.update(label for _, _, label in image_annotations)
-        self._data[feature_loc] = image_annotations
+        # The list itself: callers change it in place.
+        self._data[feature_loc] = cast("list[Annotation]", image_annotations)
 
     def set_filesystem_cache(self, dir_path: str | Path) -> None:
         """Keep copies of remote feature files in this folder."""

@@ -36,10 +36,16 @@ class EfficientNetExtractor(TorchExtractor):
         return EfficientNet(cls.MODEL_NAME, cls.NUM_CLASSES)
 
 
-def __getattr__(name: str) -> Any:
-    # PySpacer has the network here; torch is imported for who asks for it.
-    if name == "EfficientNet":
-        from spacer_like.extractors.efficientnet_network import EfficientNet
+if not TYPE_CHECKING:
 
-        return EfficientNet
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # PySpacer has the network here; torch is imported for who asks for it.
+        if name == "EfficientNet":
+            from spacer_like.extractors.efficientnet_network import EfficientNet
+
+            return EfficientNet
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "EfficientNet"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, overload
 
 from pydantic import (
     BeforeValidator,
@@ -19,7 +19,18 @@ from pydantic import (
 
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import MessageError, RowColumnMissingError
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation, described
+from spacer_like.message_base import (
+    Answered,
+    ExtractorField,
+    Location,
+    Message,
+    ReturnMessage,
+    TrainerField,
+    WritableLocation,
+)
+
+if TYPE_CHECKING:
+    from spacer_like.learning.trainer import ClassifierTrainer
 
 # Far above any image's, and within what arrays of positions hold; a task refuses a point outside its image.
 Coordinate = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
@@ -44,7 +55,7 @@ Labels = Annotated[
 ]
 
 
-class ExtractFeaturesMsg(Message):
+class ExtractFeaturesMsg(Message, Answered["ExtractFeaturesReturnMsg"]):
     """Extract the features of points of an image and store them.
 
     Fields:
@@ -58,7 +69,7 @@ class ExtractFeaturesMsg(Message):
     task: ClassVar[str] = "extract_features"
 
     job_token: StrictStr
-    extractor: described("extractor")  # type: ignore[valid-type]
+    extractor: ExtractorField
     rowcols: Annotated[list[RowCol], Field(min_length=1, max_length=MOST_POINTS)]
     image_loc: Location
     feature_loc: WritableLocation
@@ -85,7 +96,7 @@ class ExtractFeaturesReturnMsg(ReturnMessage):
         return cls(extractor_loaded_remotely=True, runtime=2.1)
 
 
-class TrainClassifierMsg(Message):
+class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
     """Train a classifier, evaluate it, and store both.
 
     Fields:
@@ -111,7 +122,7 @@ class TrainClassifierMsg(Message):
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc"})
 
     job_token: StrictStr
-    trainer: described("trainer")  # type: ignore[valid-type]
+    trainer: TrainerField
     nbr_epochs: Annotated[StrictInt, Field(ge=1, le=MOST_EPOCHS)]
     clf_type: Literal["MLP", "LR"]
     labels: Labels
@@ -124,6 +135,29 @@ class TrainClassifierMsg(Message):
     report_loc: WritableLocation | None = None
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"previous_model_locs"})
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            job_token: str,
+            trainer: ClassifierTrainer | dict[str, Any] | str,
+            nbr_epochs: int,
+            clf_type: Literal["MLP", "LR"],
+            labels: TrainingTaskLabels,
+            previous_model_locs: list[DataLocation],
+            model_loc: DataLocation,
+            valresult_loc: DataLocation,
+            feature_cache_dir: str | Path = "auto",
+            report_loc: DataLocation | None = None,
+        ) -> None: ...
+
+        # The older dialects, and fields out of a dictionary.
+        @overload
+        def __init__(self, *, features_loc: DataLocation | None = None, **fields: Any) -> None: ...
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     @model_validator(mode="before")
     @classmethod
@@ -206,7 +240,7 @@ class TrainClassifierReturnMsg(ReturnMessage):
         return cls(acc=0.7, pc_accs=[0.4, 0.5, 0.6], ref_accs=[0.55, 0.65, 0.64, 0.67, 0.70], runtime=123.4)
 
 
-class ClassifyFeaturesMsg(Message):
+class ClassifyFeaturesMsg(Message, Answered["ClassifyReturnMsg"]):
     """Classify the points of a stored feature file.
 
     Fields:
@@ -230,7 +264,7 @@ class ClassifyFeaturesMsg(Message):
         )
 
 
-class ClassifyImageMsg(Message):
+class ClassifyImageMsg(Message, Answered["ClassifyReturnMsg"]):
     """Extract and classify points of an image; the features are not stored.
 
     Fields:
@@ -241,7 +275,7 @@ class ClassifyImageMsg(Message):
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
     job_token: StrictStr
-    extractor: described("extractor")  # type: ignore[valid-type]
+    extractor: ExtractorField
     rowcols: Annotated[list[RowCol], Field(max_length=MOST_POINTS)]
     image_loc: Location
     classifier_loc: Location

@@ -17,6 +17,11 @@ from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
+    from spacer_like.images.decode import load_image as load_image
+    from spacer_like.images.decode import store_image as store_image
+    from spacer_like.learning.model_files import ClassifierUnpickler as ClassifierUnpickler
+    from spacer_like.learning.model_files import load_classifier as load_classifier
+    from spacer_like.learning.model_files import store_classifier as store_classifier
     from spacer_like.storage.s3 import S3Storage
     from spacer_like.storage.url import URLStorage
 
@@ -206,7 +211,13 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        return getattr(import_module(_ELSEWHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            return getattr(import_module(_ELSEWHERE[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ELSEWHERE})

@@ -34,6 +34,7 @@ IMPORTING = {"import_module", "import_extra", "import_if_installed", "import_acc
 OTHERS = {
     "botocore": "boto3 brings it",
     "pydantic_core": "pydantic brings it",
+    "typing_extensions": "pydantic brings it",
     "scipy": "scikit-learn brings it",
     "threadpoolctl": "scikit-learn brings it",
     "google": "onnx brings protobuf",

@@ -8,12 +8,20 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from spacer_like.chips.messages.fields import Cell, TreeLocation, Zone
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation
+from spacer_like.message_base import (
+    Answered,
+    ByKeyword,
+    Location,
+    Message,
+    ReturnMessage,
+    WritableFolder,
+    WritableLocation,
+)
 
 OVERPASS = "https://overpass-api.de/api/interpreter"
 
 
-class FetchLabelsMsg(Message):
+class FetchLabelsMsg(Message, Answered["FetchLabelsReturnMsg"]):
     """Fetch the tagged elements of OpenStreetMap in cells of zoom 12.
 
     Each cell's go to ``<zone>/<quadkey>/osm_data.json`` under `ard_loc`, with ``node_tags.json``, ``way_tags.json`` and
@@ -64,7 +72,7 @@ class FailedCell(ReturnMessage):
     reason: str
 
 
-class FetchLabelsReturnMsg(ReturnMessage):
+class FetchLabelsReturnMsg(ReturnMessage, metaclass=ByKeyword):
     """The cells that were fetched, those that were there before, and those that cannot be had."""
 
     fetched: list[FetchedCell]
@@ -78,7 +86,7 @@ class FetchLabelsReturnMsg(ReturnMessage):
         return cls(fetched=[cell], skipped=[], runtime=20.0)
 
 
-class BuildLabelTableMsg(Message):
+class BuildLabelTableMsg(Message, Answered["BuildLabelTableReturnMsg"]):
     """Join the elements of maps with chips: which chip shows what.
 
     Fields:
@@ -112,7 +120,7 @@ class BuildLabelTableMsg(Message):
         )
 
 
-class BuildLabelTableReturnMsg(ReturnMessage):
+class BuildLabelTableReturnMsg(ReturnMessage, metaclass=ByKeyword):
     """What the table holds.
 
     Fields:
@@ -144,7 +152,7 @@ class BuildLabelTableReturnMsg(ReturnMessage):
         )
 
 
-class PlotLabelsMsg(Message):
+class PlotLabelsMsg(Message, Answered["PlotLabelsReturnMsg"]):
     """Draw a label table; the name's ending tells the format.
 
     Fields:

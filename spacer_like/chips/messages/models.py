@@ -13,12 +13,20 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from spacer_like.chips.messages.fields import ChipsLocation, Seed, Share, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation, described
+from spacer_like.message_base import (
+    Answered,
+    Location,
+    Message,
+    OptionalExtractorField,
+    ReturnMessage,
+    WritableFolder,
+    WritableLocation,
+)
 
 HEAD_LAYERS = (1024, 512)
 
 
-class TrainMultilabelMsg(Message):
+class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     """Train a model that says which labels a chip bears.
 
     Chips of one cell of zoom 12 are never in both sets: neighbours look alike, and one would be told by the other.
@@ -50,7 +58,7 @@ class TrainMultilabelMsg(Message):
     table_loc: Location
     chips_loc: ChipsLocation
     model_loc: WritableLocation
-    extractor: described("extractor") | None = None  # type: ignore[valid-type]
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
     network: Literal["resnet50", "small"] = "resnet50"
     weights_loc: Location | None = None
     unfreeze_epochs: list[Annotated[StrictInt, Field(ge=1, le=10_000)]] = Field(default_factory=list, max_length=5)
@@ -168,7 +176,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
         )
 
 
-class LabelChipsMsg(Message):
+class LabelChipsMsg(Message, Answered["LabelChipsReturnMsg"]):
     """Let a trained model say which labels chips bear.
 
     Fields:
@@ -183,7 +191,7 @@ class LabelChipsMsg(Message):
     model_loc: Location
     table_locs: Annotated[list[WritableLocation], Field(min_length=1)]
     given_locs: list[WritableLocation] = Field(default_factory=list)
-    extractor: described("extractor") | None = None  # type: ignore[valid-type]
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
 
     @classmethod
     def example(cls) -> Self:
@@ -207,7 +215,7 @@ class LabelChipsReturnMsg(ReturnMessage):
         return cls(n_chips=560, counts={"building": 300, "water": 40}, unreadable=[], runtime=10.0)
 
 
-class EncodeChipsMsg(Message):
+class EncodeChipsMsg(Message, Answered["EncodeChipsReturnMsg"]):
     """Make a vector of length one of every chip: those of chips that look alike are near each other.
 
     Fields:
@@ -220,7 +228,7 @@ class EncodeChipsMsg(Message):
 
     chips_loc: ChipsLocation
     embeddings_loc: WritableLocation
-    extractor: described("extractor") | None = None  # type: ignore[valid-type]
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
     model_loc: Location | None = None
 
     @classmethod
@@ -246,7 +254,7 @@ class EncodeChipsReturnMsg(ReturnMessage):
         return cls(n_chips=560, dimension=512, encoder_id="0" * 40, unreadable=[], runtime=20.0)
 
 
-class BuildIndexMsg(Message):
+class BuildIndexMsg(Message, Answered["BuildIndexReturnMsg"]):
     """Make one index of the vectors of any number of files.
 
     Fields:
@@ -283,7 +291,7 @@ class BuildIndexReturnMsg(ReturnMessage):
         return cls(n_chips=560, dimension=512, kind="exact", n_lists=None, runtime=0.1)
 
 
-class FindSimilarMsg(Message):
+class FindSimilarMsg(Message, Answered["FindSimilarReturnMsg"]):
     """Find the chips that look most like one.
 
     Fields:
@@ -303,7 +311,7 @@ class FindSimilarMsg(Message):
     index_loc: Location
     chip: StrictStr | None = None
     image_loc: Location | None = None
-    extractor: described("extractor") | None = None  # type: ignore[valid-type]
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
     model_loc: Location | None = None
     k: Annotated[StrictInt, Field(ge=1, le=10_000)] = 10
     n_probe: Annotated[StrictInt, Field(ge=1, le=2**20)] = 16

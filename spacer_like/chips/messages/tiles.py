@@ -8,10 +8,18 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 
 from spacer_like.chips.messages.fields import ChipName, ChipsLocation, TreeLocation, Way, Zone, Zoom
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableFolder, WritableLocation
+from spacer_like.message_base import (
+    Answered,
+    ByKeyword,
+    Location,
+    Message,
+    ReturnMessage,
+    WritableFolder,
+    WritableLocation,
+)
 
 
-class ChippingMsg(Message):
+class ChippingMsg(Message, metaclass=ByKeyword):
     """How tiles become chips: the fields that all requests for chips share.
 
     Fields:
@@ -31,7 +39,7 @@ class ChippingMsg(Message):
     wanted: Literal["all_data", "partial_data", "no_data"] = "partial_data"
 
 
-class ChipTileMsg(ChippingMsg):
+class ChipTileMsg(ChippingMsg, Answered["ChipTileReturnMsg"]):
     """Cut one tile into chips ``Z<zone>-<quadkey>_<acquisition>.jpg``, and write down which.
 
     Fields:
@@ -98,7 +106,7 @@ class ChipTileReturnMsg(ReturnMessage):
         )
 
 
-class ChipsFolderMsg(ChippingMsg):
+class ChipsFolderMsg(ChippingMsg, Answered["ChipsFolderReturnMsg"]):
     """Cut every tile of a tree ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif`` into chips.
 
     A tile whose manifest is there, of the same request and the same tile, is not cut again.
@@ -148,7 +156,7 @@ class ChipsFolderReturnMsg(ReturnMessage):
         return cls(n_tiles=3, n_skipped=1, n_chips=1500, failed=failed, runtime=2.5)
 
 
-class IndexNodataMsg(Message):
+class IndexNodataMsg(Message, Answered["IndexNodataReturnMsg"]):
     """Sort chips into those full of data, those with some, and those without.
 
     Fields:
@@ -194,7 +202,7 @@ class IndexNodataReturnMsg(ReturnMessage):
         return cls(n_all_data=560, n_partial_data=40, n_no_data=424, exact=True, unreadable=[], runtime=0.1)
 
 
-class LocateChipMsg(Message):
+class LocateChipMsg(Message, Answered["LocateChipReturnMsg"]):
     """Where a chip comes from: its tile, and the window in it.
 
     Fields:

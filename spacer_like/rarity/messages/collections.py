@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StrictBool, StrictInt
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import ReturnMessage, WritableLocation
+from spacer_like.message_base import Answered, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, Share, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadable, Unreadables
 
 
-class CheckCollectionMsg(PreparationMsg):
+class CheckCollectionMsg(PreparationMsg, Answered["CheckCollectionReturnMsg"]):
     """Look whether a collection is empty, or one placeholder for all its tokens (pre-reveal).
 
     Fields:
@@ -74,7 +74,7 @@ class CheckCollectionReturnMsg(ReturnMessage):
         )
 
 
-class ConvertCollectionMsg(PreparationMsg):
+class ConvertCollectionMsg(PreparationMsg, Answered["ConvertCollectionReturnMsg"]):
     """Decode a collection once for all: pixels and ids as NumPy files, in the order of the token ids.
 
     Fields:

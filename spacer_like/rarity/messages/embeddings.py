@@ -7,7 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, StrictFloat, StrictInt
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, ReturnMessage, WritableLocation, described
+from spacer_like.message_base import (
+    Answered,
+    ExtractorField,
+    Location,
+    OptionalExtractorField,
+    ReturnMessage,
+    WritableLocation,
+)
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 from spacer_like.rarity.messages.scoring import Correlations
@@ -17,7 +24,7 @@ EmbeddingMethod = Literal["mean_activation", "kmeans_log", "kmeans_surprisal"]
 HEAD_LAYERS = (1024, 512, 256, 128)
 
 
-class TrainRarityClassifierMsg(PreparationMsg):
+class TrainRarityClassifierMsg(PreparationMsg, Answered["TrainRarityClassifierReturnMsg"]):
     """Train a small dense network on a frozen extractor's features to tell the deciles of the metadata's rarityScore.
 
     Fields:
@@ -35,7 +42,7 @@ class TrainRarityClassifierMsg(PreparationMsg):
     collection_id: CollectionId
     images_loc: ImagesLocation
     metadata_loc: Location
-    extractor: described("extractor")  # type: ignore[valid-type]
+    extractor: ExtractorField
     model_loc: WritableLocation
     layers: Annotated[list[Annotated[StrictInt, Field(ge=1, le=4096)]], Field(min_length=1, max_length=8)] = Field(
         default_factory=lambda: list(HEAD_LAYERS)
@@ -108,7 +115,7 @@ class TrainRarityClassifierReturnMsg(ReturnMessage):
         )
 
 
-class EmbeddingScoreMsg(PreparationMsg):
+class EmbeddingScoreMsg(PreparationMsg, Answered["EmbeddingScoreReturnMsg"]):
     """Score images by an embedding: of a trained rarity network, of an extractor, or given as an array.
 
     Fields:
@@ -125,7 +132,7 @@ class EmbeddingScoreMsg(PreparationMsg):
     collection_id: CollectionId
     scores_locs: Annotated[list[WritableLocation], Field(min_length=1)]
     images_loc: ImagesLocation | None = None
-    extractor: described("extractor") | None = None  # type: ignore[valid-type]
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
     model_loc: Location | None = None
     embeddings_loc: Location | None = None
     metadata_loc: Location | None = None

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
+from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 
-class ComputeHistogramMsg(PreparationMsg):
+class ComputeHistogramMsg(PreparationMsg, Answered["ComputeHistogramReturnMsg"]):
     """Count, for every position of the square, how many images have which colour there.
 
     Fields:
@@ -50,7 +50,7 @@ class ComputeHistogramReturnMsg(ReturnMessage):
         return cls(collection_id="punks", n_images=3, n_cells=60_000, unreadable=[], runtime=0.1)
 
 
-class MergeHistogramsMsg(Message):
+class MergeHistogramsMsg(Message, Answered["MergeHistogramsReturnMsg"]):
     """Add the histograms of any number of collections, and take some away again.
 
     Fields:

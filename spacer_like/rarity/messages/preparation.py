@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Message, ReturnMessage
+from spacer_like.message_base import ByKeyword, Message, ReturnMessage
 from spacer_like.rarity.messages.fields import ids_beside
 
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
@@ -27,7 +27,7 @@ Background = Annotated[
 ]
 
 
-class PreparationMsg(Message):
+class PreparationMsg(Message, metaclass=ByKeyword):
     """How images of any size and mode become squares of RGB pixels: the fields that all requests with images share.
 
     Fields:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, StrictInt
 
 from spacer_like.data_classes import DataLocation
-from spacer_like.message_base import Location, ReturnMessage, WritableLocation
+from spacer_like.message_base import Answered, Location, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Share, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
@@ -37,7 +37,7 @@ class ScoringMsg(PreparationMsg):
         return super().implied_inputs() | _description(self.histogram_loc)
 
 
-class ScoreCollectionMsg(ScoringMsg):
+class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
     """Score every image of a collection.
 
     Fields:
@@ -114,7 +114,7 @@ class ScoreCollectionReturnMsg(ReturnMessage):
         )
 
 
-class ScoreUnseenMsg(ScoringMsg):
+class ScoreUnseenMsg(ScoringMsg, Answered["ScoreUnseenReturnMsg"]):
     """Score images that the histogram has not counted, and sort them into the buckets of `bucketize_scores`.
 
     Fields:
@@ -171,7 +171,7 @@ class ScoreUnseenReturnMsg(ReturnMessage):
         return cls(collection_id="new", n_images=1, scores=[UnseenScore.example()], unreadable=[], runtime=0.1)
 
 
-class ExplainImageMsg(PreparationMsg):
+class ExplainImageMsg(PreparationMsg, Answered["ExplainImageReturnMsg"]):
     """Why an image ranks where it does: where its rare pixels are, and which colours they have.
 
     Fields:

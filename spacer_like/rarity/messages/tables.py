@@ -9,14 +9,14 @@ from pydantic import Field, StrictFloat, StrictInt, field_validator
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
-from spacer_like.message_base import Location, Message, ReturnMessage, WritableLocation
+from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import Share
 from spacer_like.rarity.messages.scoring import Method
 
 QUANTILE_PROBABILITIES = (0.0, 0.35, 0.60, 0.75, 0.85, 0.90, 0.93, 0.95, 0.97, 0.99, 1.0)
 
 
-class MergeScoresMsg(Message):
+class MergeScoresMsg(Message, Answered["MergeScoresReturnMsg"]):
     """Bring the score tables of many collections into one ranking, the rarest first.
 
     Fields:
@@ -55,7 +55,7 @@ class MergeScoresReturnMsg(ReturnMessage):
         return cls(n_rows=20_000, n_collections=2, missing=[], runtime=0.1)
 
 
-class AnalyzeScoresMsg(Message):
+class AnalyzeScoresMsg(Message, Answered["AnalyzeScoresReturnMsg"]):
     """Describe the scores of a table: how many, how spread, and the mean of each collection."""
 
     task: ClassVar[str] = "analyze_scores"
@@ -109,7 +109,7 @@ class AnalyzeScoresReturnMsg(ReturnMessage):
         )
 
 
-class BucketizeScoresMsg(Message):
+class BucketizeScoresMsg(Message, Answered["BucketizeScoresReturnMsg"]):
     """Sort scores into buckets by quantiles, 10 the rarest.
 
     Fields:
@@ -162,7 +162,7 @@ class BucketizeScoresReturnMsg(ReturnMessage):
         return cls(edges=[0.0, 0.5, 1.0], counts={"1": 5, "2": 5}, merged_edges=0, runtime=0.1)
 
 
-class CompareRankingsMsg(Message):
+class CompareRankingsMsg(Message, Answered["CompareRankingsReturnMsg"]):
     """Compare the rankings of the same tokens by several tables of scores, or with the metadata's rarity.
 
     Fields:
