@@ -57,12 +57,12 @@ def classify(
     from spacer_like.cli.point_jobs import (
         classify_features_job,
         classify_job,
-        image_name,
         images_with_points,
         is_feature_file,
         truth_of,
     )
     from spacer_like.cli.running import run_for_answers
+    from spacer_like.learning.learned_points import image_name
     from spacer_like.learning.model_files import check_extractor, load_classifier
     from spacer_like.overwriting import check_outputs
 
@@ -107,12 +107,35 @@ def classify(
             undrawn = classified.draw(found, pictures) if pictures else []
             answers = run_for_answers(job, terminal, names, used, unsampled, classified.take)
         answers = answers.with_failures(undrawn, terminal)
+        if table is not None:
+            files_of = [one.image.filename for one in found] or names
+            looked_at = [one.rowcols for one in found] or [list(truth) for truth in truths]
+            _note_learned(model_loc, files_of, looked_at, terminal)
         terminal.answer_in_parts(_answer(answers, images, spool))
     if not json_mode:
         from spacer_like.cli.rendering import cover
 
         terminal.show(*cover(classified.cover))
     return int(answers.exit_code)
+
+
+def _note_learned(
+    model: DataLocation, files: list[str], points: list[list[tuple[int, int]]], terminal: Terminal
+) -> None:
+    """Note how many points of images the model learned from, which do not show how good it is on others."""
+    from spacer_like.learning.learned_points import count_learned
+    from spacer_like.learning.model_files import load_classifier
+
+    metrics = getattr(load_classifier(model), "metrics", {})
+    total = sum(map(len, points))
+    count = count_learned(
+        metrics, ((file, row, col) for file, some in zip(files, points, strict=True) for row, col in some)
+    )
+    if count:
+        terminal.note(
+            f"The model learned from {count:,} of these {total:,} points (as far as the names of images show): how "
+            "well it does on them does not show how well it does on others."
+        )
 
 
 def _output(out: str | None) -> DataLocation | None:

@@ -16,6 +16,7 @@ from spacer_like.cli.running import Failure, failure_of, nothing_done
 from spacer_like.cli.sampling import grid_points, parse_grid, random_points
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+from spacer_like.learning.learned_points import FEATURE_ENDINGS, image_name
 from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
 
 FEATURE_ENDING = ".features"
-FEATURE_ENDINGS = (FEATURE_ENDING, ".featurevector", ".npz")
 
 
 @dataclass(frozen=True)
@@ -233,15 +233,6 @@ def classify_features_job(files: Sequence[DataLocation], model: DataLocation) ->
         ClassifyFeaturesMsg(job_token=image_name(loc.filename), feature_loc=loc, classifier_loc=model) for loc in files
     ]
     return JobMsg(task_name="classify_features", tasks=tasks)
-
-
-def image_name(feature_file: str) -> str:
-    """
-    >>> image_name("001.jpg.features")
-    '001.jpg'
-    """
-    ending = next((ending for ending in FEATURE_ENDINGS if feature_file.endswith(ending)), "")
-    return feature_file.removesuffix(ending)
 
 
 def is_feature_file(text: str) -> bool:

@@ -165,7 +165,7 @@ class MiniBatchTrainer(ClassifierTrainer):
             runtime=time.perf_counter() - start,
         )
         metrics = {"accuracy": accuracy, "points": len(true), "ref_accuracy": ref_accs[-1]}
-        return replace(classifier, metrics=metrics), results, answer
+        return replace(classifier, metrics={**classifier.metrics, **metrics}), results, answer
 
 
 def trainer_factory(trainer: str | ClassifierTrainer) -> ClassifierTrainer:

@@ -20,6 +20,7 @@ from spacer_like.learning.batches import READ_POINTS, Batch, LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
 from spacer_like.learning.classifier import Classifier, Kind, Layer
 from spacer_like.learning.evaluation import agreement
+from spacer_like.learning.learned_points import learned_points
 from spacer_like.learning.perceptron import Perceptron
 from spacer_like.learning.stochastic_gradient import StochasticGradient
 from spacer_like.learning.trainer import MiniBatchTrainer
@@ -83,6 +84,7 @@ def train(
             unused,
             parameters=learner.parameters,
             extractor_id=_common_extractor(data.extractor_ids | ref.extractor_ids),
+            metrics=learned_points([train_labels, ref_labels]),
             versions={
                 "spacer_like": spacer_like.__version__,
                 "numpy": np.__version__,

@@ -17,6 +17,7 @@ from spacer_like import config, storage
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
+from spacer_like.learning.learned_points import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer
 from spacer_like.train_utils import calc_acc, evaluate_classifier
@@ -43,7 +44,8 @@ class TestTheAnswer:
         assert answer.acc == calc_acc(results.gt, results.est) > 0.6
         assert len(answer.ref_accs) == 3
         assert answer.runtime > 0
-        assert classifier.metrics == {"accuracy": answer.acc, "points": 50, "ref_accuracy": answer.ref_accs[-1]}
+        figures = {"accuracy": answer.acc, "points": 50, "ref_accuracy": answer.ref_accs[-1]}
+        assert classifier.metrics == {**learned_points([three_sets.train, three_sets.ref]), **figures}
         assert set(classifier.versions) == {"spacer_like", "numpy", "scikit-learn"}
 
     def test_labels_may_be_a_dictionary(self, three_sets: TrainingTaskLabels) -> None:
