@@ -61,6 +61,21 @@ def test_the_file_is_an_archive_of_four_members_that_numpy_reads():
     assert members["meta"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        ImageFeatures.from_arrays([(3, 4), (5, 70_000)], VECTORS + np.float32(0.5)),
+        ImageFeatures.from_arrays([(3, 4), (5, 70_001)], VECTORS),
+        ImageFeatures.from_arrays([(3, 4)], VECTORS[:1]),
+        ImageFeatures.from_arrays([(3, 4), (5, 70_000)], VECTORS[:, :2]),
+    ],
+    ids=["vectors", "positions", "fewer points", "shorter vectors"],
+)
+def test_features_differ_where_vectors_positions_or_lengths_do(other):
+    assert other != FEATURES
+    assert ImageFeatures.from_arrays([(3, 4), (5, 70_000)], VECTORS.copy()) == FEATURES
+
+
 def test_the_same_features_give_the_same_bytes():
     assert FEATURES.to_bytes() == FEATURES.to_bytes() == (GOLDEN / "features_float32.npz").read_bytes()
 

@@ -88,6 +88,13 @@ class TestAUsersExtractor:
         with pytest.raises(ValueError, match="palette must be present in data_locations for MeanColour"):
             MeanColour({})
 
+    @pytest.mark.parametrize("missing", ["definition", "weights"])
+    def test_needs_every_one_of_its_locations(self, missing):
+        locations = {key: DataLocation("memory", key) for key in ("definition", "weights")}
+        del locations[missing]
+        with pytest.raises(ValueError, match=f"{missing} must be present in data_locations for VGG16CaffeExtractor"):
+            VGG16CaffeExtractor(locations)
+
     def test_needs_a_point(self, palette, photo):
         with pytest.raises(RowColumnInvalidError, match="at least one point"):
             MeanColour({"palette": palette})(photo, [])

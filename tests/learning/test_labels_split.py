@@ -121,8 +121,9 @@ class TestTooFew:
 
 
 class TestPreprocess:
-    def test_labels_are_split(self) -> None:
-        assert preprocess_labels(TWENTY).label_count == 100
+    def test_a_tenth_each_are_for_reference_and_validation(self) -> None:
+        sets = preprocess_labels(TWENTY)
+        assert [sets[name].label_count for name in SET_NAMES] == [80, 10, 10]
 
     def test_classes_that_are_not_accepted_are_left_out(self) -> None:
         sets = preprocess_labels(TWENTY, accepted_classes={1, 2})

@@ -320,6 +320,11 @@ class TestPredicting:
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
         assert classifier.predict(features).tolist() == probabilities.argmax(axis=1).tolist()
 
+    def test_scores_beyond_what_exp_can_hold_give_probabilities(self) -> None:
+        probabilities = made("MLP").predict_proba(np.full((1, 6), 1e6))
+        assert np.isfinite(probabilities).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
     def test_one_point_is_answered_as_many_are(self) -> None:
         alone = np.concatenate([made().predict_proba(FEATURES[row : row + 1]) for row in range(20)])
         np.testing.assert_allclose(made().predict_proba(FEATURES), alone, atol=1e-14)

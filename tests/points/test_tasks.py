@@ -213,15 +213,39 @@ def test_a_missing_image_is_told_before_a_missing_classifier(tmp_path):
         classify_image(msg)
 
 
+def remote_labels():
+    """Three sets, of one image each, whose features lie in a bucket."""
+    return TrainingTaskLabels(
+        *(
+            ImageLabels({DataLocation("s3", f"{name}.features", "bucket"): [(1, 1, "x"), (2, 2, "y")]})
+            for name in ("train", "ref", "val")
+        )
+    )
+
+
+def test_remote_features_are_not_cached_where_that_is_disabled(training, tmp_path, monkeypatch):
+    seen = []
+
+    def look_around(trainer, labels, *rest):
+        seen.extend(labels[name].filesystem_cache for name in ("train", "ref", "val"))
+        raise TrainingLabelsError("enough")
+
+    msg = training(labels=remote_labels(), feature_cache_dir=TrainClassifierMsg.FeatureCache.DISABLED)
+    monkeypatch.setattr(type(msg.trainer), "__call__", look_around)
+    with pytest.raises(TrainingLabelsError, match="enough"):
+        train_classifier(msg)
+    assert seen == [None, None, None]
+
+
 def test_remote_features_are_cached_for_the_time_of_a_training_only(training, tmp_path, monkeypatch):
     seen = []
 
     def look_around(trainer, labels, *rest):
-        seen.append((labels.train.filesystem_cache, list(tmp_path.glob("*/"))))
+        caches = {labels[name].filesystem_cache for name in ("train", "ref", "val")}
+        seen.append((*caches, list(tmp_path.glob("*/"))))
         raise TrainingLabelsError("enough")
 
-    remote = ImageLabels({DataLocation("s3", "1.features", "bucket"): [(1, 1, "x"), (2, 2, "y")]})
-    msg = training(labels=TrainingTaskLabels(remote, remote, remote), feature_cache_dir=str(tmp_path))
+    msg = training(labels=remote_labels(), feature_cache_dir=str(tmp_path))
     monkeypatch.setattr(type(msg.trainer), "__call__", look_around)
     with pytest.raises(TrainingLabelsError, match="enough"):
         train_classifier(msg)

@@ -1,6 +1,7 @@
 """PySpacer's names for AWS."""
 
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -56,6 +57,28 @@ def test_the_check_tells_when_aws_does_not_answer(monkeypatch, capsys):
     with override(aws_access_key_id="id", aws_secret_access_key="secret", aws_region="us-east-1"):
         aws.aws_check()
     assert "AWS does not answer: EndpointConnectionError." in capsys.readouterr().out
+
+
+def test_the_check_tells_that_aws_refuses_the_credentials(monkeypatch, capsys):
+    refusal = b"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>no</Message></Error></ErrorResponse>"
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(refusal)))
+            self.end_headers()
+            self.wfile.write(refusal)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_port}")
+        with override(aws_access_key_id="id", aws_secret_access_key="secret", aws_region="us-east-1"):
+            aws.aws_check()
+        server.shutdown()
+    assert "AWS refuses them: InvalidClientTokenId." in capsys.readouterr().out
 
 
 def test_the_check_tells_that_no_credentials_are_needed(capsys):
