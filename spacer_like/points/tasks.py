@@ -40,14 +40,14 @@ def _begin_extraction(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> Callable[[]
 
     if not msg.rowcols:
         raise RowColumnInvalidError(f"{msg.image_loc.key}: There must be at least one point.")
-    if isinstance(msg, ClassifyImageMsg):
-        from spacer_like.learning.model_files import check_extractor, load_classifier
-
-        # Extraction takes long: a classifier that is of no use is noticed before it.
-        check_extractor(load_classifier(msg.classifier_loc), msg.extractor, msg.classifier_loc.display_name)
     Thread(target=_prepare, args=(msg.extractor,), name="prepare").start()
     image = load_image(msg.image_loc)
     check_extract_inputs(image, msg.rowcols, msg.image_loc.key)
+    if isinstance(msg, ClassifyImageMsg):
+        from spacer_like.learning.model_files import check_extractor, load_classifier
+
+        # Extraction takes long: a useless classifier is noticed before, and after faults of the image, as in PySpacer.
+        check_extractor(load_classifier(msg.classifier_loc), msg.extractor, msg.classifier_loc.display_name)
     begun: Callable[[], Extraction] = msg.extractor.begin(to_rgb_array(image), msg.rowcols)
     return begun
 
@@ -107,10 +107,7 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
 @task
 def classify_features(msg: ClassifyFeaturesMsg) -> ClassifyReturnMsg:
     """Classify the points of a stored feature file."""
-    from spacer_like.learning.model_files import load_classifier
-
     start = time.perf_counter()
-    load_classifier(msg.classifier_loc)
     features = ImageFeatures.load(msg.feature_loc)
     return _classified(msg, features, start)
 
