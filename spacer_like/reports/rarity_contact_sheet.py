@@ -59,6 +59,7 @@ def contact_sheet_picture(
     path: Destination,
     *,
     shown: int = SHOWN,
+    score_name: str = "score",
     title: str = "",
 ) -> tuple[list[SheetEntry], list[SheetEntry]]:
     """Draw the rarest and the commonest images of a collection.
@@ -70,6 +71,7 @@ def contact_sheet_picture(
             not there is drawn as an empty square.
         path: a file's path or a location; its ending tells the format.
         shown: how many of either.
+        score_name: which score ranks them.
         title: the collection's name, for the headline.
 
     Returns:
@@ -88,7 +90,7 @@ def contact_sheet_picture(
         ],
         path,
         headline="What is rare and what is common",
-        detail=f"{count:,} images ranked; below each: token, rank, score",
+        detail=f"{count:,} images ranked; below each: token, rank, {score_name}",
         title=title,
     )
     return rarest, commonest

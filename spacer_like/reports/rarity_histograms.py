@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BINS = 100
 LONGEST_NAME = 24
+MOST_COLLECTIONS = 40
 
 
 class ScoreBin(NamedTuple):
@@ -85,6 +86,52 @@ def score_histogram_picture(
     return [ScoreBin(*row) for row in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)]
 
 
+def collection_histograms_picture(
+    scores: Mapping[str, ArrayLike], path: Destination, *, bins: int = 60, score_name: str = "pixelScore"
+) -> dict[str, list[int]]:
+    """Draw a histogram of the scores of each collection, one below the other on one axis, the rarest on average first.
+
+    Args:
+        scores: [n] of each collection, by its id; missing ones (NaN) are left out, and so is a collection of these.
+        path: a file's path or a location; its ending tells the format.
+        bins: how many, of equal width and the same for all.
+        score_name: what the axis is called.
+
+    Returns:
+        The counts of each collection that was drawn: no more than `MOST_COLLECTIONS`.
+
+    Raises:
+        SpacerInputError: no score, an infinite one, or the picture's name has an unknown ending.
+        MissingExtraError: matplotlib is not installed.
+    """
+    every = known_scores(np.concatenate([np.asarray(one, np.float64) for one in scores.values()] or [np.empty(0)]))
+    _, edges = _histogram(every, bins)
+    known = {name: values[~np.isnan(values)] for name, one in scores.items() if len(values := np.asarray(one, float))}
+    ranked = sorted((name for name in known if len(known[name])), key=lambda name: (-known[name].mean(), name))
+    counts = {name: np.histogram(known[name], edges)[0].tolist() for name in ranked[:MOST_COLLECTIONS]}
+    of_all = f"the rarest {len(counts)} of {len(ranked)}" if len(counts) < len(ranked) else f"all {len(ranked)}"
+    detail = f"{of_all} collections by their mean {score_name}; each row is scaled to its highest bar"
+    labels = [drawable(shorten(name, LONGEST_NAME)) for name in counts]
+    figure = headed_figure(9, 1.75 + 0.5 * len(counts), "How the scores spread in each collection", detail)
+    left = 0.5 + 0.085 * max(map(len, labels))
+    axes = chart(figure, left, 9 - left - 1.2)
+    for place, (name, row) in enumerate(counts.items()):
+        heights = np.array(row) / max(row)
+        axes.bar(edges[:-1], -0.85 * heights, np.diff(edges), place + 0.42, align="edge", color=BAR)
+        median = float(np.median(known[name]))
+        axes.plot([median] * 2, [place + 0.42, place - 0.43], color=VERMILLION, linewidth=1.3)
+        axes.annotate(
+            f"{len(known[name]):,}", (1, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            textcoords="offset points", va="center", fontsize=9, color=INK, annotation_clip=False,
+        )  # fmt: skip
+    axes.set_yticks(range(len(labels)), labels, **name_style(fontsize=9.5))
+    axes.set_ylim(len(labels) - 0.5, -0.6)
+    axes.grid(False, axis="y")
+    name_axes(axes, f"{score_name} (rare on the right; red: the median; on the right: images)", "")
+    write_figure(figure, path, DPI)
+    return counts
+
+
 def _histogram(values: NDArray[np.float64], bins: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
@@ -106,7 +153,12 @@ def _draw_counts_axis(axes: Axes, counts: NDArray[np.int64]) -> bool:
 
 
 def bucket_shares_picture(
-    buckets: ArrayLike, names: Mapping[int, str], path: Destination, *, title: str = ""
+    buckets: ArrayLike,
+    names: Mapping[int, str],
+    path: Destination,
+    *,
+    score_name: str = "pixelScore",
+    title: str = "",
 ) -> list[BucketShare]:
     """Draw what share of the scores lies in each bucket, the rarest bucket on the right.
 
@@ -114,6 +166,7 @@ def bucket_shares_picture(
         buckets: [n] the bucket of each score; missing ones (NaN, or numbers below 1) are left out.
         names: each bucket's number and its name in words; buckets without a score are shown as empty.
         path: a file's path or a location; its ending tells the format.
+        score_name: which score was sorted into them.
         title: the collection's name, for the headline.
 
     Returns:
@@ -136,15 +189,15 @@ def bucket_shares_picture(
         BucketShare(bucket, names[bucket], counts.get(bucket, 0), counts.get(bucket, 0) / len(values))
         for bucket in sorted(names)
     ]
-    _draw_buckets(table, len(values), path, title)
+    _draw_buckets(table, len(values), path, score_name, title)
     return table
 
 
-def _draw_buckets(table: list[BucketShare], count: int, path: Destination, title: str) -> None:
+def _draw_buckets(table: list[BucketShare], count: int, path: Destination, score_name: str, title: str) -> None:
     labels = [drawable(f"{row.bucket}   {shorten(row.name, LONGEST_NAME)}") for row in table]
     # Names lie beside their bars: none has to be turned.
     height = 1.75 + 0.42 * len(table)
-    detail = f"what share of {count_of(count, 'score', 'scores')} lies in each bucket"
+    detail = f"{score_name}: what share of {count_of(count, 'score', 'scores')} lies in each bucket"
     figure = headed_figure(8.6, height, "Scores by bucket", detail, title)
     names_width = 0.5 + 0.085 * max(map(len, labels))
     axes = chart(figure, names_width, 8.6 - names_width - 0.4)

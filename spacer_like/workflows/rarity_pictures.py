@@ -29,6 +29,7 @@ PICTURES = (
     "rarest_collections",
     "sorted_scores",
     "score_histogram",
+    "collection_histograms",
     "buckets",
     "contact_sheet",
 )
@@ -98,7 +99,10 @@ def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dic
                 table.scores, path, score_name=name
             ),
             "contact_sheet": lambda path: rarity_contact_sheet.contact_sheet_picture(
-                table.names, table.scores, _shown_pixels(table, report, options), path
+                table.names, table.scores, _shown_pixels(table, report, options), path, score_name=name
+            ),
+            "collection_histograms": lambda path: rarity_histograms.collection_histograms_picture(
+                table.scores_by_collection(), path, score_name=name
             ),
         }
     if f"bucketize {method}" in report.steps_done:
@@ -106,7 +110,7 @@ def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dic
         buckets = found.numbers("bin_pixelScore")
         labels = Buckets(np.zeros(len(QUANTILE_PROBABILITIES)), QUANTILE_PROBABILITIES).labels
         drawings["buckets"] = lambda path: rarity_histograms.bucket_shares_picture(
-            buckets, dict(enumerate(labels, 1)), path
+            buckets, dict(enumerate(labels, 1)), path, score_name=f"{method} score"
         )
     return drawings
 
@@ -124,10 +128,16 @@ class _Table:
         self.scores: NDArray[np.float64] = table["pixelScore"].to_numpy().astype(np.float64)
         several = len(set(self.collections)) > 1
         self.names = (
-            [f"{one} {token}" for one, token in zip(self.collections, self.tokens, strict=True)]
+            # No name of a file holds a slash: no two images have one name.
+            [f"{one}/{token}" for one, token in zip(self.collections, self.tokens, strict=True)]
             if several
             else self.tokens
         )
+
+    def scores_by_collection(self) -> dict[str, NDArray[np.float64]]:
+        names, which = np.unique(self.collections, return_inverse=True)
+        parts = np.split(self.scores[np.argsort(which, kind="stable")], np.cumsum(np.bincount(which))[:-1])
+        return {str(name): part for name, part in zip(names, parts, strict=True)}
 
     def collection_means(self) -> dict[str, float]:
         names, which = np.unique(self.collections, return_inverse=True)

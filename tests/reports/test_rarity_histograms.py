@@ -7,6 +7,7 @@ from spacer_like.exceptions import SpacerInputError
 from spacer_like.reports import rarity_histograms
 from spacer_like.reports.rarity_histograms import (
     bucket_shares_picture,
+    collection_histograms_picture,
     log_function_picture,
     score_histogram_picture,
 )
@@ -78,3 +79,29 @@ def test_the_log_function_is_tabled_from_0_to_99_hundredths(tmp_path):
     assert table[0] == (0.0, 0.0)
     assert table[50].value == pytest.approx(-0.4054651081)
     assert (tmp_path / "log.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_each_collection_has_its_histogram_the_rarest_on_average_first(figures):
+    scores = {"common": [1.0, 1.0, 2.0], "rare": [8.0, 9.0, np.nan], "unscored": [np.nan], "empty": []}
+    counts = collection_histograms_picture(scores, "x.png", bins=8, score_name="ratio score")
+    assert counts == {"rare": [0, 0, 0, 0, 0, 0, 0, 2], "common": [2, 1, 0, 0, 0, 0, 0, 0]}
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["rare", "common"]
+    assert axes.get_xlabel().startswith("ratio score")
+
+
+def test_no_more_collections_are_drawn_than_can_be_read(figures):
+    counts = collection_histograms_picture({str(number): [number] for number in range(99)}, "x.png")
+    assert list(counts)[:2] == ["98", "97"]
+    assert len(counts) == 40
+    assert any("the rarest 40 of 99 collections" in text.get_text() for text in figures[0].texts)
+
+
+def test_collections_without_a_score_are_refused():
+    with pytest.raises(SpacerInputError, match=r"^There is no score to draw\.$"):
+        collection_histograms_picture({"a": [np.nan], "b": []}, "x.png")
+
+
+def test_the_score_is_named_on_the_buckets(figures):
+    bucket_shares_picture([1, 2], NAMES, "x.png", score_name="log score")
+    assert any(text.get_text().startswith("log score: what share of 2 scores") for text in figures[0].texts)

@@ -18,6 +18,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.rarity.tasks.table_storage import read_scores
 from spacer_like.workflows.rarity import RarityOptions, score_collections
+from spacer_like.workflows.rarity_pictures import _Table
 
 SMALL = RarityOptions(size=16, processes=1, methods=("ratio",))
 
@@ -274,3 +275,13 @@ def test_results_of_earlier_runs_are_no_collections(collections):
     report = score_collections(collections, collections / "second" / "deep", SMALL)
     assert [one.collection_id for one in report.collections] == ["apes", "punks"]
     assert report.steps_run == 0
+
+
+def test_images_of_two_collections_never_share_a_name_on_the_contact_sheet(rarity, collections, tmp_path):
+    (collections / "apes").rename(collections / "a")
+    (collections / "punks").rename(collections / "a b")
+    (collections / "a" / "0.png").rename(collections / "a" / "b 1.png")
+    assert rarity("--no-pictures")[0] == 0
+    table = _Table(tmp_path / "output" / "scores" / "ratio.parquet")
+    assert len(set(table.names)) == len(table.names) == 8
+    assert {name: len(scores) for name, scores in table.scores_by_collection().items()} == {"a": 4, "a b": 4}
