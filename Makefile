@@ -1,5 +1,7 @@
 # make demo   sets up .venv, then extracts, trains, evaluates and classifies on two photographs; leaves pictures in demo/
 # make test   sets up .venv, then runs the tests, two at a time; PYTEST_ARGS="-n 0" one after the other
+# make test-oldest  the tests of the core with the oldest packages that setup.cfg allows, in an environment of its own, PYTHON=python3.10
+#             (or 3.11, 3.12); without torch
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity or FAMILY=chips: that family alone, without PySpacer
 # make lint | env | schema | clean
@@ -9,6 +11,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 STAMP := $(VENV)/.installed
+OLDEST_VENV := .oldest-env
+OLDEST_STAMP := $(OLDEST_VENV)/.installed
+OLDEST_TESTS := $(addprefix tests/,messages storage data_classes points learning tables test_mailman.py test_config.py test_registry.py \
+	test_exceptions.py test_import_purity.py extractors/test_base.py cli/test_mistakes.py)
+# Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
+NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
+	takes_the_steps_of_scikit_learn or TooManyRequests
 PINS := $(addprefix requirements/,torch.txt core.txt networks.txt plots.txt rarity.txt geo.txt search.txt dev.txt dev-no-deps.txt)
 BENCH_VENV := benchmarks/.pyspacer-env
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
@@ -27,17 +36,17 @@ There is no CPU build of torch 2.13.0 here. Name the index of CPU builds that Py
 export PIP_EXTRA_INDEX_URL=..., or a folder with the wheel: export PIP_FIND_LINKS=...; then run make again.
 endef
 
-.PHONY: env demo test lint bench schema wheel clean
+.PHONY: env demo test test-oldest lint bench schema wheel clean
 .DEFAULT_GOAL := demo
 
 env: $(STAMP)
 
 $(STAMP): $(PINS) setup.cfg pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "spacer_like needs Python 3.11, and there is no '$(PYTHON)' here. Install it (Debian: apt-get install python3.11-venv;" \
+	  echo "The pins are of Python 3.11, and there is no '$(PYTHON)' here. Install it (Debian: apt-get install python3.11-venv;" \
 	       "pyenv: pyenv install 3.11), or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "spacer_like needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
+	  echo "The pins need Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
 	@echo "Setting up $(VENV): a few minutes, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -r requirements/torch.txt || { echo "$(NO_TORCH)" >&2; exit 1; }
@@ -51,6 +60,15 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST_STAMP)
+	$(OLDEST_VENV)/bin/python -m pytest -n 2 --dist worksteal $(OLDEST_TESTS) -k "not ($(NEWER_ALONE))" $(PYTEST_ARGS)
+
+$(OLDEST_STAMP): requirements/oldest.txt setup.cfg
+	test -x $(OLDEST_VENV)/bin/python || $(PYTHON) -m venv $(OLDEST_VENV)
+	$(OLDEST_VENV)/bin/pip --disable-pip-version-check --quiet install -r requirements/oldest.txt
+	$(OLDEST_VENV)/bin/pip --disable-pip-version-check --quiet install --no-deps --editable .
+	@touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -84,4 +102,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) $(OLDEST_VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

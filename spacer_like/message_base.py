@@ -7,17 +7,7 @@ survives a new writer.
 from __future__ import annotations
 
 from functools import cache
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    ClassVar,
-    Generic,
-    NamedTuple,
-    Self,
-    dataclass_transform,
-    get_args,
-)
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +20,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
-from typing_extensions import TypeVar
+from typing_extensions import Self, TypeVar, dataclass_transform
 
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.data_classes.base import plain
@@ -80,7 +70,7 @@ class Answered(Generic[Result]):
 class BaseMessage(BaseModel, DataClass, metaclass=ByPosition):
     """Base of requests and returns; arguments may be given by position, in the order of the fields."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, defer_build=True, protected_namespaces=())
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset()
     """Optional fields that stay out of the JSON while they are None: those that PySpacer's messages do not have."""
@@ -99,11 +89,8 @@ class BaseMessage(BaseModel, DataClass, metaclass=ByPosition):
         try:
             super().__init__(**values)
         except ValidationError:
-            # Few messages come with NumPy's numbers, and none pays for looking for them.
-            plain_values = plain(values)
-            if repr(plain_values) == repr(values):
-                raise
-            super().__init__(**plain_values)
+            # Few messages come with NumPy's numbers, and none that validates pays for looking for them.
+            super().__init__(**plain(values))
 
     def serialize(self) -> dict[str, Any]:
         """The message as numbers, texts, lists and dictionaries."""

@@ -8,10 +8,11 @@ of one family does not wait for the others.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, Self, cast, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, cast, overload
 
 from pydantic import BaseModel, PlainSerializer, StrictBool, StrictInt, field_validator
 from pydantic_core.core_schema import ValidationInfo
+from typing_extensions import Self
 
 from spacer_like.data_classes import Annotation, DataClass, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.exceptions import MessageError

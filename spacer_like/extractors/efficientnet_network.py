@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from spacer_like.exceptions import ConfigError
 from spacer_like.extractors.efficientnet_layout import Block, Layout, layout_of, same_padding

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import WeightsError, damage_as

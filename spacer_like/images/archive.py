@@ -9,8 +9,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
-from typing import BinaryIO, Self
+from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from typing_extensions import Self
 
 from spacer_like.exceptions import ArchiveError, ImageError, damage_as
 

@@ -116,7 +116,8 @@ class Classifier:
     @property
     def estimator(self) -> Any:
         """The classifier without its calibration: a fitted ``MLPClassifier`` or ``SGDClassifier``."""
-        return self.calibrated_classifiers_[0].estimator.estimator
+        calibrated = self.calibrated_classifiers_[0].estimator
+        return getattr(calibrated, "estimator", calibrated)
 
     def __repr__(self) -> str:
         sizes = " → ".join(str(size) for size in (self.n_features_in_, *(len(offsets) for _, offsets in self.layers)))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from typing_extensions import Self
 
 from spacer_like.exceptions import HistogramError, damage_as
 from spacer_like.rarity.bins import BINS, CELLS

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import Self
 
 from spacer_like.reused_memory import ReusedMemory, kept_memory
 

@@ -12,10 +12,11 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Self
+from typing import IO, TYPE_CHECKING, BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
+from typing_extensions import Self
 
 from spacer_like.exceptions import CollectionError
 from spacer_like.images.archive import PositionedReader, archive_members, member_offset

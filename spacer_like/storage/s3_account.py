@@ -28,6 +28,10 @@ _ENVIRONMENT = (
     "AWS_CA_BUNDLE",
 )
 
+# Stores that are not Amazon's know neither the newer checksums nor buckets as host names. botocore before 1.36 knows
+# these options as little.
+_CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
+
 
 @dataclass(frozen=True)
 class Account:
@@ -125,10 +129,8 @@ class Account:
             connect_timeout=min(self.timeout_seconds, 10),
             read_timeout=self.timeout_seconds,
             max_pool_connections=self.connections,
-            # Stores that are not Amazon's know neither the newer checksums nor buckets as host names.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if self.endpoint_url else None,
+            **{name: "when_required" for name in _CHECKSUMS if name in Config.OPTION_DEFAULTS},
         )
 
 

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.random import RandomState
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 from sklearn.neural_network import MLPClassifier
 
 from spacer_like import config, storage
@@ -21,6 +19,8 @@ from spacer_like.learning.learned_points import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer
 from spacer_like.train_utils import calc_acc, evaluate_classifier
+
+from .prefit import prefit_calibration
 
 Store = Callable[..., ImageLabels]
 TRAINER = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.02)
@@ -103,7 +103,7 @@ class TestAgainstScikitLearn:
             for vectors, names in shuffled.load_data_in_batches(batch_size=50):
                 theirs.partial_fit(np.array(vectors), names, classes=[3, 7, 8])
             ref_accs.append(calc_acc(ref_names, theirs.predict(ref_features)))
-        calibrated = CalibratedClassifierCV(FrozenEstimator(theirs)).fit(ref_features, ref_names)
+        calibrated = prefit_calibration(theirs).fit(ref_features, ref_names)
 
         trainer = MiniBatchTrainer(batch_size=50, mlp_hidden_layer_sizes=(10,), mlp_learning_rate_init=0.01)
         classifier, found_accs = trainer._train(three_sets.train, three_sets.ref, 4, "MLP")
@@ -117,7 +117,7 @@ class TestAgainstScikitLearn:
         self, three_sets: TrainingTaskLabels, kind: str
     ) -> None:
         classifier, _ = TRAINER._train(three_sets.train, three_sets.ref, 2, kind)
-        calibrated = CalibratedClassifierCV(FrozenEstimator(classifier.estimator)).fit(*matrix(three_sets.ref))
+        calibrated = prefit_calibration(classifier.estimator).fit(*matrix(three_sets.ref))
         features, _ = matrix(three_sets.val)
         np.testing.assert_allclose(classifier.predict_proba(features), calibrated.predict_proba(features), atol=1e-5)
 

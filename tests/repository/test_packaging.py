@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from spacer_like import config
 from spacer_like.cli import installed_packages
@@ -28,6 +29,7 @@ MODULES = {
     "maxar-ard-grid": "maxar_ard_grid",
     "rio-tiler": "rio_tiler",
     "titiler-core": "titiler",
+    "typing-extensions": "typing_extensions",
 }
 IMPORTING = {"import_module", "import_extra", "import_if_installed", "import_accelerator"}
 # Imported by way of another requirement, or only where the application already has it.
@@ -107,6 +109,14 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
         version = pinned.get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} is pinned in none of {files}"
         assert requirement.specifier.contains(version), f"{requirement} against the pin {version}"
+
+
+def test_the_oldest_releases_that_are_tested_are_the_lower_bounds():
+    oldest = pins("oldest")
+    bounds = {canonicalize_name(one.name): one.specifier for one in CORE}
+    for name, specifier in bounds.items():
+        [bound] = [Version(one.version) for one in specifier if one.operator == ">="]
+        assert Version(oldest[name]) == bound, name
 
 
 def test_pins_of_a_package_agree_wherever_it_stands():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
+from typing_extensions import Self
 
 from spacer_like.chips.messages.fields import Cell, TreeLocation, Zone
 from spacer_like.data_classes import DataLocation

@@ -6,9 +6,10 @@ still in their tile; a folder of such manifests.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from typing_extensions import Self
 
 from spacer_like.chips.messages.fields import ChipsLocation, Seed, Share, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip

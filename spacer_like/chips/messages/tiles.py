@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr
+from typing_extensions import Self
 
 from spacer_like.chips.messages.fields import ChipName, ChipsLocation, TreeLocation, Way, Zone, Zoom
 from spacer_like.data_classes import DataLocation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictInt
+from typing_extensions import Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Answered, ReturnMessage, WritableLocation

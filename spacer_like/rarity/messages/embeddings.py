@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt
+from typing_extensions import Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictFloat, StrictInt, field_validator
+from typing_extensions import Self
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
