@@ -90,6 +90,9 @@ class Settings:
 
     allowed_class_prefixes: tuple[str, ...] = ()
     """Packages whose extractors and trainers a message may name; as text: separated by commas."""
+    allowed_classifier_classes: tuple[str, ...] = ()
+    """Classes, or packages, whose objects a classifier's file may hold beside those of scikit-learn that are known
+    to be safe; they are trusted to do anything. As text: separated by commas."""
     exit_codes: bool | None = None
     """Whether a container ends with 64 or 75 on a failure; False: with 0 once a return message was stored.
 

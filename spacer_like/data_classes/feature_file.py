@@ -57,9 +57,9 @@ def encode(
     vectors = features.astype(np.float64 if as_pyspacer else np.float32, copy=False)
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        for name, array in zip(
-            MEMBERS, (np.array(meta or (known, *vectors.shape), dtype=np.int64), rows, cols, vectors), strict=True
-        ):
+        described = np.array(meta or (known, *vectors.shape), dtype=np.int64)
+        arrays: list[NDArray[Any]] = [described, rows, cols, vectors]
+        for name, array in zip(MEMBERS, arrays, strict=True):
             # A ZipInfo made by hand bears a fixed date: numpy's own savez would write today's.
             info = zipfile.ZipInfo(f"{name}.npy")
             info.compress_type = zipfile.ZIP_DEFLATED if as_pyspacer else zipfile.ZIP_STORED

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.safetensors_header import begins_as_safetensors
+from spacer_like.learning.sklearn_estimators import SklearnClassifier, check_classes
 from spacer_like.learning.sklearn_objects import from_pickle_bytes, from_sklearn, to_pickle_bytes
 from spacer_like.learning.tensor_file import from_safetensors, to_safetensors
 
@@ -20,7 +22,7 @@ SAFETENSORS_SUFFIX = ".safetensors"
 KEPT_CLASSIFIERS = 8
 
 
-def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Classifier:
+def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Classifier | SklearnClassifier:
     """The classifier in a file's bytes, of either format. Nothing in the file is ever run.
 
     Raises:
@@ -41,7 +43,7 @@ class ClassifierUnpickler:
     def __init__(self, file: IO[bytes], **options: Any) -> None:
         self._file = file
 
-    def load(self) -> Classifier:
+    def load(self) -> Classifier | SklearnClassifier:
         """The classifier; errors as `classifier_from_bytes`."""
         return classifier_from_bytes(self._file.read())
 
@@ -49,7 +51,7 @@ class ClassifierUnpickler:
 class _Kept(NamedTuple):
     version: str | None
     data: bytes
-    classifier: Classifier
+    classifier: Classifier | SklearnClassifier
 
 
 class _ClassifierLoader:
@@ -64,7 +66,7 @@ class _ClassifierLoader:
         self._kept: OrderedDict[DataLocation, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def __call__(self, loc: DataLocation) -> Classifier:
+    def __call__(self, loc: DataLocation) -> Classifier | SklearnClassifier:
         """The classifier at a location.
 
         Raises:
@@ -106,19 +108,45 @@ def store_classifier(loc: DataLocation, clf: Any) -> None:
 
     Args:
         loc: where.
-        clf: a `Classifier`, or a fitted ``CalibratedClassifierCV`` of an MLPClassifier or SGDClassifier.
+        clf: a `Classifier`, or a fitted classifier of scikit-learn with probabilities; of which classes it may
+            consist, `sklearn_estimators` says.
 
     Raises:
         ModelFileError: `clf` is not fitted, or of a kind that could not be loaded again.
     """
     from spacer_like.storage import write_bytes
 
+    write_bytes(loc, classifier_bytes(loc, clf))
+
+
+def classifier_bytes(loc: DataLocation, clf: Any) -> bytes:
+    """What `store_classifier` writes; errors as there."""
+    if isinstance(clf, SklearnClassifier):
+        clf = clf.to_sklearn()
     if not isinstance(clf, Classifier):
-        if not hasattr(clf, "calibrated_classifiers_"):
+        if not hasattr(clf, "classes_"):
             raise ModelFileError("Only fitted classifiers can be stored.")
         clf = from_sklearn(clf)
     as_tensors = loc.filename.endswith(SAFETENSORS_SUFFIX)
-    write_bytes(loc, to_safetensors(clf) if as_tensors else to_pickle_bytes(clf))
+    if isinstance(clf, bytes):
+        if as_tensors:
+            raise ModelFileError(f"{loc.display_name}: {_ONLY_PICKLE}")
+        return clf
+    return to_safetensors(clf) if as_tensors else to_pickle_bytes(clf)
+
+
+def check_storable(loc: DataLocation, classes: Sequence[type | str]) -> None:
+    """Refuse, before it is trained, a classifier of classes that could not be stored at a location, or not be loaded.
+
+    Raises:
+        ModelFileError: a class is neither known to be safe nor trusted, or the file is to be of safetensors.
+    """
+    check_classes(classes)
+    if classes and loc.filename.endswith(SAFETENSORS_SUFFIX):
+        raise ModelFileError(f"{loc.display_name}: {_ONLY_PICKLE}")
+
+
+_ONLY_PICKLE = "A classifier of one's own class can only be kept as a pickle: let the file's name end otherwise."
 
 
 def check_same_extractor(classifier: Any, features: ImageFeatures, name: str) -> None:

@@ -46,6 +46,8 @@ class Made:
     name: str
     arguments: tuple[Any, ...] = ()
     state: Any = field(default=None, repr=False)
+    is_called: bool = False
+    """Whether the pickle calls it, as functions are, and does not make an instance without its constructor."""
 
 
 def read_pickle(data: bytes, allowed: Container[str]) -> Any:
@@ -141,13 +143,13 @@ class _Machine:
             raise ModelFileError(f"The pickle names {dotted[:200]}, which no classifier file needs; it was not opened.")
         return Reference(dotted)
 
-    def make(self, reference: Reference, arguments: Any) -> None:
+    def make(self, reference: Reference, arguments: Any, is_called: bool = False) -> None:
         if not isinstance(arguments, tuple):
             raise TypeError("arguments must be a tuple")
         if reference.name in _RECONSTRUCTORS and arguments and isinstance(arguments[0], Reference):
             self.stack.append(Made(arguments[0].name))
         else:
-            self.stack.append(Made(reference.name, arguments))
+            self.stack.append(Made(reference.name, arguments, is_called=is_called))
 
     def fill(self, target: Any, items: Iterable[Any]) -> None:
         if not isinstance(target, list):
@@ -223,6 +225,11 @@ def _stack_global(machine: _Machine, _: Any) -> None:
 
 def _reduce(machine: _Machine, _: Any) -> None:
     arguments = machine.pop()
+    machine.make(machine.pop_reference(), arguments, is_called=True)
+
+
+def _new_object(machine: _Machine, _: Any) -> None:
+    arguments = machine.pop()
     machine.make(machine.pop_reference(), arguments)
 
 
@@ -272,7 +279,7 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "GLOBAL": _global,
     "STACK_GLOBAL": _stack_global,
     "REDUCE": _reduce,
-    "NEWOBJ": _reduce,
+    "NEWOBJ": _new_object,
     "NEWOBJ_EX": _new_object_with_keywords,
     "BUILD": _build,
 }

@@ -68,6 +68,38 @@ def _dtype_of(node: Any) -> np.dtype[Any]:
     return np.dtype(code).newbyteorder(">" if is_big_endian else "<")
 
 
+def has_records(node: Made) -> bool:
+    """Whether the array that a node describes is of records, and not of numbers or texts."""
+    parts = node.arguments if node.name in FROM_BUFFER else node.state
+    described = parts[1 if node.name in FROM_BUFFER else 2] if isinstance(parts, tuple) and len(parts) > 2 else None
+    state = described.state if isinstance(described, Made) else None
+    return isinstance(state, tuple) and len(state) > 4 and state[3] is not None
+
+
+def records_of(node: Any) -> NDArray[Any]:
+    """The one-dimensional array of records of numbers that a node describes; errors as `array_of`."""
+    try:
+        if isinstance(node, Made) and node.name in FROM_BUFFER:
+            content, described, shape, _ = node.arguments
+        elif isinstance(node, Made) and node.name in RECONSTRUCT:
+            _, shape, described, _, content = node.state
+        else:
+            raise TypeError("there is none where one is expected")
+        _, _, _, names, fields, size, *_ = described.state
+        offsets = [fields[name][1] for name in names]
+        formats = [_dtype_of(fields[name][0]) for name in names]
+        if any(dtype.kind not in "iuf" for dtype in formats):
+            raise TypeError("its records hold something else than numbers")
+        dtype = np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": int(size)})
+        (length,) = shape
+        data = _bytes_of(content)
+        if length * dtype.itemsize != len(data):
+            raise ValueError("its shape does not fit its bytes")
+        return np.frombuffer(data, dtype).copy()
+    except (ValueError, TypeError, AttributeError, IndexError, LookupError, OverflowError) as error:
+        raise ModelFileError(f"An array in the pickle is malformed ({error}).") from None
+
+
 def _bytes_of(node: Any) -> bytes:
     if isinstance(node, bytes | bytearray):
         return bytes(node)

@@ -19,6 +19,7 @@ from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.pickle_reader import Made, read_pickle
 from spacer_like.learning.pickle_writer import write_pickle
+from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle
 from spacer_like.learning.sklearn_tree import (
     ALLOWED,
     BINARIZER,
@@ -30,10 +31,11 @@ from spacer_like.learning.sklearn_tree import (
     PERCEPTRON,
     SIGMOID,
     classifier_of,
+    is_ours,
     own_text,
 )
 
-KNOWN_VERSIONS = ("1.6", "1.7", "1.8", "1.9")
+KNOWN_VERSIONS = ("1.5", "1.6", "1.7", "1.8", "1.9")
 """Versions of scikit-learn whose constructors take the arguments below, and no others."""
 
 _PERCEPTRON_DEFAULTS: dict[str, Any] = {
@@ -87,29 +89,41 @@ _LINEAR_DEFAULTS: dict[str, Any] = {
 }
 
 
+_TRUST = "The setting ALLOWED_CLASSIFIER_CLASSES can name further classes, or their package, that you trust."
+
+
 def to_pickle_bytes(classifier: Classifier) -> bytes:
     """A pickle that a plain scikit-learn opens, of a ``CalibratedClassifierCV``. Equal classifiers give equal bytes."""
-    if _sklearn_version().rpartition(".")[0] in KNOWN_VERSIONS:
+    if _minor_version() in KNOWN_VERSIONS:
         return write_pickle(tree_of(classifier))
     return pickle.dumps(as_sklearn(classifier), protocol=3)
 
 
-def from_pickle_bytes(data: bytes) -> Classifier:
-    """The classifier in a pickle; nothing that the pickle names is imported or called.
+def from_pickle_bytes(data: bytes) -> Classifier | SklearnClassifier:
+    """The classifier in a pickle: plain arrays of the kinds that we train, else an object of scikit-learn's.
+
+    Nothing that the pickle names is imported or called, but for the classes of `sklearn_estimators`.
 
     Raises:
         ModelFileError: the pickle names what no classifier needs, or holds another kind of object.
     """
-    return classifier_of(read_pickle(data, ALLOWED))
+    tree = read_pickle(data, Allowed(ALLOWED))
+    is_other = isinstance(tree, Made) and (tree.name in SAFE or is_trusted(tree.name)) and not is_ours(tree)
+    return from_tree(tree) if is_other else classifier_of(tree)
 
 
-def from_sklearn(calibrated: Any) -> Classifier:
-    """A fitted ``CalibratedClassifierCV`` as plain arrays.
+def from_sklearn(fitted: Any) -> Classifier | bytes:
+    """A fitted classifier as plain arrays, where it is of a kind that we train, else as the pickle to store.
 
     Raises:
-        ModelFileError: it is not one, or of a kind that could not be read again.
+        ModelFileError: it is of a kind that could not be read again.
     """
-    return from_pickle_bytes(pickle.dumps(calibrated, protocol=pickle.DEFAULT_PROTOCOL))
+    data = to_pickle(fitted)
+    try:
+        back = from_pickle_bytes(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"The {type(fitted).__name__} could not be loaded again. {error} {_TRUST}") from error
+    return back if isinstance(back, Classifier) else data
 
 
 def as_sklearn(classifier: Classifier) -> Any:
@@ -120,7 +134,9 @@ def as_sklearn(classifier: Classifier) -> Any:
 def tree_of(classifier: Classifier) -> Made:
     """The classifier as scikit-learn's objects, described and not made."""
     estimator = _perceptron(classifier) if classifier.kind == "MLP" else _linear(classifier)
-    frozen = _object(FROZEN, {"estimator": estimator})
+    # What freezes a classifier is of scikit-learn 1.6.
+    is_older = _minor_version() == "1.5"
+    frozen = estimator if is_older else _object(FROZEN, {"estimator": estimator})
     sigmoids = [
         _object(SIGMOID, {"a_": float(slope), "b_": float(offset)})
         for slope, offset in zip(classifier.slopes, classifier.offsets, strict=True)
@@ -134,9 +150,9 @@ def tree_of(classifier: Classifier) -> Made:
         {
             "estimator": frozen,
             "method": "sigmoid",
-            "cv": None,
+            "cv": "prefit" if is_older else None,
             "n_jobs": None,
-            "ensemble": "auto",
+            "ensemble": True if is_older else "auto",
             "classes_": classifier.classes_,
             "n_features_in_": classifier.n_features_in_,
             "calibrated_classifiers_": [calibrated],
@@ -206,6 +222,10 @@ def _object(name: str, state: dict[str, Any]) -> Made:
 
 def _sklearn_version() -> str:
     return version("scikit-learn")
+
+
+def _minor_version() -> str:
+    return ".".join(_sklearn_version().split(".")[:2])
 
 
 def _realise(node: Any, made: dict[int, Any]) -> Any:

@@ -94,6 +94,21 @@ def classifier_of(tree: Any) -> Classifier:
     )
 
 
+def is_ours(tree: Made) -> bool:
+    """Whether a pickle's tree is of the kinds that `classifier_of` reads, as far as its classes tell."""
+    if tree.name != CALIBRATED_CV:
+        return False
+    members = tree.state.get("calibrated_classifiers_") if isinstance(tree.state, dict) else None
+    if not isinstance(members, list) or not members or not all(isinstance(one, Made) for one in members):
+        return True
+    inner = members[0].state if isinstance(members[0].state, dict) else {}
+    estimator = inner.get("estimator") or inner.get("base_estimator")
+    if isinstance(estimator, Made) and estimator.name == FROZEN and isinstance(estimator.state, dict):
+        estimator = estimator.state.get("estimator")
+    is_known = not isinstance(estimator, Made) or estimator.name in _PERCEPTRONS | _LINEARS
+    return len(members) == 1 and is_known and inner.get("method") not in ("isotonic", "temperature")
+
+
 def _attributes(node: Any) -> Mapping[str, Any]:
     if not isinstance(node, Made) or not isinstance(node.state, dict):
         raise ModelFileError("A part of the classifier is missing or malformed.")

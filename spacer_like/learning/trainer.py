@@ -28,6 +28,9 @@ class ClassifierTrainer(Described):
     """Base of trainers. A subclass implements `__call__`, and `arguments` if it takes any."""
 
     kind: ClassVar[str] = "trainer"
+    classifier_classes: ClassVar[Sequence[type | str]] = ()
+    """Classes that its classifiers consist of, or their dotted names as pickles have them, where these are others than
+    MLPClassifier and SGDClassifier: what could not be stored and loaded is refused before the training."""
 
     @abstractmethod
     def __call__(

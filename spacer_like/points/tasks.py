@@ -74,9 +74,15 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
     from spacer_like.learning.labels_split import learnable_labels, left_out_classes
     from spacer_like.learning.metrics import evaluation_report
-    from spacer_like.learning.model_files import check_same_extractor, load_classifier, store_classifier
+    from spacer_like.learning.model_files import (
+        check_same_extractor,
+        check_storable,
+        classifier_bytes,
+        load_classifier,
+    )
     from spacer_like.storage import write_bytes
 
+    check_storable(msg.model_loc, getattr(msg.trainer, "classifier_classes", ()))
     labels = learnable_labels(msg.labels)
     left_out = left_out_classes(msg.labels, labels)
     previous = [load_classifier(location) for location in msg.previous_model_locs]
@@ -89,6 +95,8 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
         trained, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
     return_msg = return_msg.model_copy(update={"left_out": left_out or None})
+    # Before anything is stored: a classifier that cannot be loaded again is refused.
+    model = classifier_bytes(msg.model_loc, trained)
     with config.log_entry_and_exit("storing classifier and val res"):
         results.store(msg.valresult_loc)
         if msg.report_loc is not None:
@@ -100,7 +108,7 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
             )
             write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
         # The classifier last: who finds it finds its results too.
-        store_classifier(msg.model_loc, trained)
+        write_bytes(msg.model_loc, model)
     return return_msg
 
 

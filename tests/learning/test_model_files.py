@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 
 from spacer_like import storage
@@ -33,6 +32,8 @@ from spacer_like.learning.model_files import (
 from spacer_like.learning.sklearn_objects import from_pickle_bytes, to_pickle_bytes, tree_of
 from spacer_like.learning.tensor_file import to_safetensors
 from spacer_like.train_classifier import MiniBatchTrainer
+
+from .prefit import prefit_calibration
 
 Store = Callable[..., ImageLabels]
 
@@ -165,7 +166,7 @@ print(classifier.predict_proba(np.ones((1, 6))).tolist(), any(name.startswith("s
     def test_other_activations_are_read(self, activation: str) -> None:
         theirs = MLPClassifier((4,), activation=activation, max_iter=200, tol=1.0, n_iter_no_change=2, random_state=0)
         labels = np.arange(20) % 3
-        calibrated = CalibratedClassifierCV(FrozenEstimator(theirs.fit(FEATURES, labels))).fit(FEATURES, labels)
+        calibrated = prefit_calibration(theirs.fit(FEATURES, labels)).fit(FEATURES, labels)
         back = from_pickle_bytes(pickle.dumps(calibrated))
         np.testing.assert_allclose(back.predict_proba(FEATURES), calibrated.predict_proba(FEATURES), atol=1e-14)
         again = back.to_sklearn()
@@ -228,12 +229,9 @@ class TestStore:
     @pytest.mark.parametrize(
         "calibrated",
         [
-            CalibratedClassifierCV(RandomForestClassifier(n_estimators=2), cv=2),
-            CalibratedClassifierCV(FrozenEstimator(RandomForestClassifier(2).fit(FEATURES, np.arange(20) % 3))),
-            CalibratedClassifierCV(SGDClassifier(), cv=2),
-            CalibratedClassifierCV(
-                FrozenEstimator(SGDClassifier().fit(FEATURES, np.arange(20) % 3)), method="isotonic"
-            ),
+            CalibratedClassifierCV(KNeighborsClassifier(2), cv=2),
+            prefit_calibration(KNeighborsClassifier(2).fit(FEATURES, np.arange(20) % 3)),
+            KNeighborsClassifier(2),
         ],
     )
     def test_what_could_not_be_loaded_again_is_refused(self, calibrated: Any) -> None:
