@@ -70,6 +70,9 @@ WORKDIR /src
 COPY --chown=10001:0 . .
 RUN pip install --no-compile --no-deps --editable . && chown 10001:0 /src
 USER 10001:0
+# Tests start many processes, and what one has compiled the next need not.
+ENV PYTHONDONTWRITEBYTECODE='' \
+    PYTHONPYCACHEPREFIX=/tmp/bytecode
 ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "pytest"]
 

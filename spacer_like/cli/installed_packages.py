@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class Package(NamedTuple):
 def installed(names: Sequence[str]) -> dict[str, Package]:
     """Those of the packages that are installed, by their names in the package index."""
     versions = {name: found for name in names if (found := _version(name)) is not None}
-    faults = dict(_faults(list(versions)))
+    faults = _known_faults(tuple(versions))
     return {name: Package(found, faults.get(name)) for name, found in versions.items()}
 
 
@@ -105,6 +106,11 @@ def _fault(name: str) -> str | None:
     except (BrokenPackageError, MissingExtraError) as error:
         return getattr(error, "reason", str(error))
     return f"there is no module {lacking[0]}, though the package is recorded as installed" if lacking else None
+
+
+@cache
+def _known_faults(names: tuple[str, ...]) -> dict[str, str | None]:
+    return dict(_faults(list(names)))
 
 
 def _faults(names: list[str]) -> Iterator[tuple[str, str | None]]:
