@@ -49,6 +49,7 @@ class ImageArchive:
         self._bytes = PositionedReader(file)
         members = archive_members(self._bytes, name)
         _check_members(members, name, self._bytes.size)
+        self._all = members
         folder = _fullest_folder(member.filename for member in members)
         self._members: dict[str, ZipInfo] = {}
         self.unreadable: list[tuple[str, str]] = []
@@ -73,7 +74,23 @@ class ImageArchive:
             ImageError: the member is damaged, or is not as long as the archive says.
             SpacerError: errors of the storage that the archive is read from.
         """
-        member = self._members[name]
+        return self._data(self._members[name], name)
+
+    def companion(self, file_name: str) -> bytes | None:
+        """The bytes of the file of that name in whichever folder, the least deep one; None where there is none.
+
+        Raises:
+            ImageError: as `read`, or the member is too large, or compressed otherwise.
+        """
+        found = [member for member in self._all if member.filename.split("/")[-1] == file_name]
+        if not found:
+            return None
+        member = min(found, key=lambda member: (member.filename.count("/"), member.filename))
+        if (reason := _reason_against(member, member.filename)) is not None:
+            raise ImageError(reason)
+        return self._data(member, member.filename)
+
+    def _data(self, member: ZipInfo, name: str) -> bytes:
         begin = member_offset(self._bytes, member)
         if begin is None:
             raise ImageError(f"The file '{name}' is damaged in its archive: where it should begin, none does.")

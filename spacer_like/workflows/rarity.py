@@ -11,6 +11,7 @@ from typing import Any
 from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import CollectionError, MessageError, SpacerError
+from spacer_like.mailman import is_transient
 from spacer_like.messages import (
     AnalyzeScoresMsg,
     BucketizeScoresMsg,
@@ -333,7 +334,8 @@ class _Run:
         self, name: str, scope: str, methods: tuple[Method, ...], histogram: Step, table: DataLocation | None
     ) -> Step:
         images, version = self._images[name]
-        collection = self._collections[name]
+        folder = self._output / "collections" / name
+        collection = self._collections[name] = self._collections[name].unpacked(folder / "metadata.csv")
         places = {
             method: [self.place("collections", name, f"{scope}_{method}.{kind}") for kind in ("csv", "parquet")]
             for method in methods
@@ -402,8 +404,8 @@ class _Run:
         for name in list(self._images):
             try:
                 steps[name] = step(name)
-            except CollectionError as error:
-                self._drop(name, Failure(str(error)))
+            except SpacerError as error:
+                self._drop(name, Failure(str(error), transient=is_transient(error)))
         ended = self._run(work, list(steps.values()))
         for name, one in steps.items():
             if failure := ended.failures.get(one.name):

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from spacer_like.config import settings
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import CollectionError, DataNotFoundError, TableError, damage_as
-from spacer_like.storage import read_bytes
-from spacer_like.storage.ordinary_files import ordinary_files, other_files
+from spacer_like.exceptions import (
+    ArchiveError,
+    CollectionError,
+    DataNotFoundError,
+    ImageError,
+    TableError,
+    damage_as,
+)
+from spacer_like.images.archive import ImageArchive
+from spacer_like.storage import read_bytes, write_bytes
+from spacer_like.storage.ordinary_files import open_ordinary, ordinary_files, other_files
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 from spacer_like.workflows.steps import LOCK
 
@@ -26,7 +34,7 @@ class CollectionFolder:
     Attributes:
         collection_id: the folder's name, or the archive's without ``.zip``.
         images: the folder of images, or the archive.
-        metadata: ``metadata/metadata.csv``, if there is one.
+        metadata: ``metadata/metadata.csv``, or, of an archive, the CSV file of its name beside it, if there is one.
         problem: why it cannot be worked on, as a sentence.
     """
 
@@ -51,6 +59,31 @@ class CollectionFolder:
             CollectionError: the folder cannot be read.
         """
         return _digest([*_states(self.images), f"{settings().max_image_pixels}"])
+
+    def unpacked(self, file: Path) -> CollectionFolder:
+        """The same, with the ``metadata.csv`` inside an archive, if there is one, written to `file`.
+
+        Raises:
+            CollectionError: it is damaged.
+            SpacerError: it cannot be written.
+        """
+        if self.metadata is not None or self.images.is_dir():
+            return self
+        try:
+            with _reading(self.images), ImageArchive(open_ordinary(self.images), str(self.images)) as archive:
+                data = archive.companion("metadata.csv")
+        except ArchiveError:
+            # Which the check of the collection says.
+            return self
+        except ImageError as error:
+            raise CollectionError(f"The metadata in '{self.images}' cannot be read: {error}") from None
+        if data is None:
+            return self
+        loc = DataLocation("filesystem", str(file))
+        # What is the same stays as it is: the file's time tells whether the scores are to be made again.
+        if not file.is_file() or read_bytes(loc) != data:
+            write_bytes(loc, data)
+        return replace(self, metadata=file)
 
     def metadata_version(self) -> str:
         return "" if self.metadata is None else _digest(_states(self.metadata))
@@ -81,7 +114,9 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
             name, one = path.name, _of_folder(path)
         elif path.suffix.lower() == ".zip":
             name = path.stem
-            one = CollectionFolder(name, path, None, None if path.is_file() else _no_file(path))
+            beside = path.with_suffix(".csv")
+            metadata = beside if beside.is_file() else None
+            one = CollectionFolder(name, path, metadata, None if path.is_file() else _no_file(path))
         else:
             continue
         if name in found:

@@ -285,3 +285,53 @@ def test_images_of_two_collections_never_share_a_name_on_the_contact_sheet(rarit
     table = _Table(tmp_path / "output" / "scores" / "ratio.parquet")
     assert len(set(table.names)) == len(table.names) == 8
     assert {name: len(scores) for name, scores in table.scores_by_collection().items()} == {"a": 4, "a b": 4}
+
+
+def zipped(collections: Path, metadata: bytes | None = None, place: str = "metadata/metadata.csv") -> Path:
+    """The apes as an archive."""
+    if metadata is not None:
+        images = collections / "apes" / "resized"
+        images.mkdir()
+        for image in (collections / "apes").glob("*.png"):
+            image.rename(images / image.name)
+        (collections / "apes" / place).parent.mkdir(exist_ok=True)
+        (collections / "apes" / place).write_bytes(metadata)
+    archive = Path(shutil.make_archive(str(collections / "apes"), "zip", collections / "apes"))
+    shutil.rmtree(collections / "apes")
+    return archive
+
+
+@pytest.mark.parametrize("place", ["metadata/metadata.csv", "metadata.csv", "beside"])
+def test_an_archive_has_its_metadata_inside_or_beside(rarity, collections, place):
+    rows = b"1;1,5;1;u\n2;2,5;2;u\n9;3;3;u\n"
+    if place == "beside":
+        zipped(collections)
+        (collections / "apes.csv").write_bytes(rows)
+    else:
+        zipped(collections, rows, place)
+    code, _, err, report = rarity("--no-pictures")
+    one = report["collections"][0]
+    assert (code, err, one["collection_id"]) == (0, "", "apes")
+    assert (one["n_images"], one["n_scored"], one["left_out"], one["n_without_image"]) == (4, 2, ["0", "3"], 1)
+
+
+def test_metadata_in_an_archive_are_unpacked_once(rarity, collections, tmp_path):
+    zipped(collections, b"1,1,1,u\n2,2,2,u\n")
+    assert rarity("--no-pictures")[0] == 0
+    before = (tmp_path / "output" / "collections" / "apes" / "metadata.csv").stat().st_mtime_ns
+    scores = (tmp_path / "output" / "scores" / "ratio.csv").stat().st_mtime_ns
+    assert rarity("--no-pictures")[0] == 0
+    assert (tmp_path / "output" / "collections" / "apes" / "metadata.csv").stat().st_mtime_ns == before
+    assert (tmp_path / "output" / "scores" / "ratio.csv").stat().st_mtime_ns == scores
+
+
+def test_damaged_metadata_in_an_archive_fail_its_collection_alone(rarity, collections):
+    archive = zipped(collections, b"1,1,1,u\n" * 40)
+    data = archive.read_bytes()
+    at = data.index(b"metadata/metadata.csv") + len("metadata/metadata.csv")
+    archive.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+    code, _, err, report = rarity("--no-pictures")
+    assert code == 64
+    assert "apes: The metadata in '" in err
+    assert "metadata.csv' is damaged in its archive" in err
+    assert states(report) == {"apes": "failed", "punks": "scored"}
