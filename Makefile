@@ -77,8 +77,8 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 # PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
-bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips,$(FAMILY)),,$(BENCH_STAMP)) \
-		$(if $(PANDAS_PYTHON)$(filter points chips,$(FAMILY)),,$(PANDAS_STAMP))
+bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips growth,$(FAMILY)),,$(BENCH_STAMP)) \
+		$(if $(PANDAS_PYTHON)$(filter points chips growth,$(FAMILY)),,$(PANDAS_STAMP))
 	$(BIN)/python -m benchmarks $(if $(FAMILY),--family $(FAMILY)) $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)

@@ -22,6 +22,7 @@ from benchmarks.chips.measures import ChipsMeasures
 from benchmarks.cores import keep_to_cores
 from benchmarks.environment import described, quietness
 from benchmarks.figures import OURS, PEER
+from benchmarks.growth.measures import growth_measures
 from benchmarks.measures import Measure, Outcome, take
 from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
@@ -37,7 +38,7 @@ from benchmarks.tables import as_markdown, as_text, target
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
 PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
-FAMILIES = ("points", "rarity", "chips")
+FAMILIES = ("points", "rarity", "chips", "growth")
 PANDAS = "pandas"
 SHEET = "punks.png"
 TINY = {"images": 50, "many_images": 200, "collections": 4}
@@ -108,7 +109,12 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         ours,
         answer if answer and answer.exists() else None,
     )
-    return [*(replace(measure, material=material) for measure in points), *rarity.all(), *chips.all()]
+    return [
+        *(replace(measure, material=material) for measure in points),
+        *rarity.all(),
+        *chips.all(),
+        *growth_measures(ours),
+    ]
 
 
 def chosen(measures: list[Measure], options: argparse.Namespace) -> list[Measure]:
