@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from spacer_like.chips.messages.labels import OVERPASS
 from spacer_like.cli import options
 from spacer_like.cli.chip_requests import Tiles, place, places, run_and_show
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
@@ -27,7 +26,9 @@ def fetch_labels(
     extract: Annotated[
         str | None, typer.Option(metavar="FILE.osm.pbf", help="Read this extract instead of asking a server.")
     ] = None,
-    endpoint: Annotated[str, typer.Option(metavar="URL", help="Of an Overpass server.")] = OVERPASS,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of an Overpass server; without it, overpass-api.de.")
+    ] = None,
     keys: Annotated[
         str | None, typer.Option(help="Write elements with any of these keys, separated by commas, once more.")
     ] = None,
@@ -37,6 +38,7 @@ def fetch_labels(
 ) -> int:
     """Fetch what OpenStreetMap knows of cells into osm_data.json beside their tiles. What is there is not fetched."""
     from spacer_like.chips.messages import FetchLabelsMsg
+    from spacer_like.chips.messages.labels import OVERPASS
     from spacer_like.cli.chip_rendering import fetched_labels
     from spacer_like.cli.locations import location
     from spacer_like.cli.running import run_for_answers
@@ -50,7 +52,7 @@ def fetch_labels(
             zone=zone,
             quadkeys=quadkeys,
             ard_loc=location(tiles),
-            endpoint=endpoint,
+            endpoint=endpoint or OVERPASS,
             extract_loc=place(extract),
             keys=None if keys is None else [key.strip() for key in keys.split(",") if key.strip()],
             attempts=attempts,

@@ -11,10 +11,11 @@ from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.message_base import Message, ReturnMessage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from spacer_like.message_base import Message, ReturnMessage
 
 Tiles = Annotated[
     str, typer.Option(metavar="FOLDER", help="The tree <zone>/<quadkey>/<date>/<acquisition>-visual.tif.")

@@ -16,7 +16,6 @@ from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.overwriting import Place, places
 
 if TYPE_CHECKING:
     from spacer_like.cli.classified import GrowingFile
@@ -64,7 +63,7 @@ def classify(
     from spacer_like.cli.running import run_for_answers
     from spacer_like.learning.learned_points import image_name
     from spacer_like.learning.model_files import check_extractor, load_classifier
-    from spacer_like.overwriting import check_outputs
+    from spacer_like.overwriting import Place, check_outputs, places
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")

@@ -41,7 +41,10 @@ def rarity(
         str, typer.Option(help="What shows through transparent pixels: #rrggbb, or drop, their own hidden colour.")
     ] = "drop",
     stream: Annotated[
-        bool, typer.Option("--stream", help="Decode images three times instead of keeping 150 kB of pixels of each.")
+        bool,
+        typer.Option(
+            "--stream", help="Decode images for each step, four times, instead of keeping 150 kB of pixels of each."
+        ),
     ] = False,
     pre_reveal_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Set a collection aside of which one image has this share.")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self
@@ -11,6 +15,38 @@ from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 
 if TYPE_CHECKING:
     from spacer_like.data_classes.location import DataLocation
+
+
+class _Collector:
+    """Python's garbage collector, as far as threads have paused it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pauses = 0
+        self.was_enabled = False
+
+
+_collector = _Collector()
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """No garbage is looked for meanwhile: among millions of new lists, which are none, that takes most of the time.
+
+    In several threads at once it stays paused until the last one is done.
+    """
+    with _collector.lock:
+        if not _collector.pauses:
+            _collector.was_enabled = gc.isenabled()
+            gc.disable()
+        _collector.pauses += 1
+    try:
+        yield
+    finally:
+        with _collector.lock:
+            _collector.pauses -= 1
+            if not _collector.pauses and _collector.was_enabled:
+                gc.enable()
 
 
 class DataClass:
@@ -41,9 +77,10 @@ class DataClass:
             DataLimitError: more bytes than the setting MAX_MESSAGE_BYTES.
             MessageError: not JSON, or not a value of this class.
         """
-        data = load_json(loc)
-        with damage_as(MessageError, loc.display_name, f"{loc.display_name} holds no {cls.__name__}"):
-            return cls.deserialize(data)
+        with paused_collector():
+            data = load_json(loc)
+            with damage_as(MessageError, loc.display_name, f"{loc.display_name} holds no {cls.__name__}"):
+                return cls.deserialize(data)
 
     def store(self, loc: DataLocation) -> None:
         """Write the JSON to a location, whole or not at all; errors as `to_json`, and those of the storage."""
@@ -107,7 +144,8 @@ def parse_json(data: bytes, name: str = "The message") -> Any:
 
     _check_size(len(data), name)
     try:
-        return from_json(data)
+        with paused_collector():
+            return from_json(data)
     except ValueError as error:
         raise MessageError(f"{name} is not valid JSON: {error}.") from None
 

@@ -21,6 +21,7 @@ from typing_extensions import Self
 import spacer_like
 from spacer_like import config, interruption
 from spacer_like.cores import core_count
+from spacer_like.data_classes.base import paused_collector
 from spacer_like.exceptions import SpacerError, TransientError, class_of, sentence_of
 from spacer_like.mailman import is_transient, run_task
 from spacer_like.message_base import Message
@@ -242,7 +243,8 @@ class _Worker:
             code = self._process.wait()
             how = f"by signal {-code}, as for lack of memory" if code < 0 else f"with exit code {code}"
             raise _WorkerDiedError(f"The process that worked on it was ended {how}.")
-        return _read_outcome(json.loads(answer), message.task)
+        with paused_collector():
+            return _read_outcome(json.loads(answer), message.task)
 
     def stop(self) -> None:
         """End it in the middle of its work."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from spacer_like import config, interruption
+from spacer_like.data_classes.base import paused_collector
 from spacer_like.mailman import run_task
 from spacer_like.messages import JobMsg
 from spacer_like.reused_memory import keep_memory
@@ -36,7 +37,9 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     keep_memory(PIECES_OF_MEMORY)
     with config.override(**_settings(how["settings"])):
         for line in requests:
-            outcome = run_task(JobMsg.deserialize(json.loads(line)).tasks[0])
+            with paused_collector():
+                task = JobMsg.deserialize(json.loads(line)).tasks[0]
+            outcome = run_task(task)
             answers.write(json.dumps(outcome.serialize()).encode() + b"\n")
             answers.flush()
 

@@ -173,8 +173,7 @@ def _shown_pixels(table: _Table, report: RarityReport, options: RarityOptions) -
             continue
         preparation = PreparationMsg(**options.preparation)
         with open_collection(report.images[collection], preparation) as images:
-            for batch, pixels in images.batches():
-                found |= {
-                    tokens[token]: square.copy() for token, square in zip(batch, pixels, strict=True) if token in tokens
-                }
+            shown = [place for place, token in enumerate(images.tokens) if token in tokens]
+            for batch, pixels in images.batches(places=shown):
+                found |= {tokens[token]: square.copy() for token, square in zip(batch, pixels, strict=True)}
     return found

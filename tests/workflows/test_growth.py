@@ -53,3 +53,26 @@ def test_many_outputs_are_compared_by_their_places_once(monkeypatch):
     assert len(compared) == 500
     with pytest.raises(ValueError, match=r"out\.7 and again are both 'memory://7'"):
         check_places([*places, Place("again", DataLocation("memory", "7"), is_output=True)])
+
+
+def test_pictures_decode_no_more_images_than_they_show(make_collections, tmp_path, monkeypatch):
+    from spacer_like.rarity import collection
+    from spacer_like.reports import rarity_contact_sheet
+    from spacer_like.workflows.rarity import RarityOptions, score_collections
+    from spacer_like.workflows.rarity_pictures import draw_pictures
+
+    options = RarityOptions(size=16, keep_stacks=False, processes=1)
+    output = tmp_path / "out"
+    report = score_collections(make_collections(tmp_path / "in"), output, options)
+    decoded = []
+    square_into = collection.square_into
+    monkeypatch.setattr(
+        collection, "square_into", lambda *arguments, **how: decoded.append(1) or square_into(*arguments, **how)
+    )
+    entries = rarity_contact_sheet.sheet_entries
+    monkeypatch.setattr(
+        rarity_contact_sheet, "sheet_entries", lambda names, scores, *rest: entries(names[:5], scores[:5], *rest)
+    )
+    drawn = draw_pictures(output, report, options)
+    assert output / "pictures" / "contact_sheet.png" in drawn
+    assert 0 < len(decoded) <= 5
