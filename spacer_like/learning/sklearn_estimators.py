@@ -80,7 +80,17 @@ class Allowed:
 
 def is_trusted(name: str) -> bool:
     """Whether the setting ALLOWED_CLASSIFIER_CLASSES names a class, or its package."""
-    return any(f"{name}.".startswith(f"{entry.rstrip('.')}.") for entry in config.settings().allowed_classifier_classes)
+    trusted = [f"{entry.rstrip('.')}." for entry in config.settings().allowed_classifier_classes]
+    return any(f"{known}.".startswith(entry) for known in (name, _public(name)) for entry in trusted)
+
+
+def _public(name: str) -> str:
+    """A class's name as people import it: without the modules that begin with an underscore."""
+    *modules, own = name.split(".")
+    return ".".join([module for module in modules if not module.startswith("_")] + [own])
+
+
+_PUBLIC_SAFE = frozenset(map(_public, SAFE))
 
 
 def check_classes(classes: Sequence[type | str]) -> None:
@@ -91,7 +101,7 @@ def check_classes(classes: Sequence[type | str]) -> None:
     """
     for found in classes:
         name = found if isinstance(found, str) else f"{found.__module__}.{found.__qualname__}"
-        if name not in SAFE and not is_trusted(name):
+        if name not in SAFE | _PUBLIC_SAFE and not is_trusted(name):
             raise ModelFileError(f"A classifier of the class {name} could not be loaded again: {ADVICE}")
 
 
@@ -189,19 +199,26 @@ class _Builder:
 
     def __init__(self) -> None:
         self._made: dict[int, Any] = {}
+        self._trees: dict[tuple[int, int | None], Any] = {}
 
     def built(self, node: Any) -> Any:
         if isinstance(node, Made):
             if id(node) not in self._made:
                 self._made[id(node)] = self._object(node)
             return self._made[id(node)]
-        if isinstance(node, list | tuple):
-            return type(node)(self.built(entry) for entry in node)
-        if isinstance(node, dict):
-            return {key: self.built(value) for key, value in node.items()}
+        if isinstance(node, list | tuple | dict):
+            # Each once, too: lists of the same lists could be more than there is time for.
+            if id(node) not in self._made:
+                self._made[id(node)] = self._collection(node)
+            return self._made[id(node)]
         if isinstance(node, Reference):
             return _looked_up(node.name) if is_trusted(node.name) else None
         return node
+
+    def _collection(self, node: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> Any:
+        if isinstance(node, dict):
+            return {key: self.built(value) for key, value in node.items()}
+        return type(node)(self.built(entry) for entry in node)
 
     def _object(self, node: Made) -> Any:
         if node.name in RECONSTRUCT | FROM_BUFFER:
@@ -221,12 +238,18 @@ class _Builder:
         attributes = {key: self.built(value) for key, value in node.state.items()}
         attributes.update({key: value for key, value in _FORGOTTEN.items() if key in attributes})
         if node.name in _TREE_OWNERS and "tree_" in attributes:
-            attributes["tree_"] = _checked_tree(node.state["tree_"], attributes.get("n_features_in_"))
+            attributes["tree_"] = self._tree(node.state["tree_"], attributes.get("n_features_in_"))
         attributes.pop("_sklearn_version", None)
         vars(instance).update(attributes)
         if node.name.endswith(".IsotonicRegression"):
             instance._build_f(instance.X_thresholds_, instance.y_thresholds_)
         return instance
+
+    def _tree(self, node: Any, n_features: Any) -> Any:
+        key = id(node), n_features if isinstance(n_features, int) else None
+        if key not in self._trees:
+            self._trees[key] = _checked_tree(node, key[1])
+        return self._trees[key]
 
     def _trusted(self, node: Made) -> Any:
         made = _looked_up(node.name)
@@ -255,7 +278,7 @@ def _looked_up(name: str) -> Any:
     return found
 
 
-def _checked_tree(node: Any, n_features: Any) -> Any:
+def _checked_tree(node: Any, n_features: int | None) -> Any:
     """A decision tree that leads nowhere outside itself, and looks at no feature that there is not."""
     if not isinstance(node, Made) or node.name != _TREE or not isinstance(node.state, Mapping):
         raise ModelFileError("A decision tree in the pickle is missing.")

@@ -25,7 +25,7 @@ from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, T
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, ModelFileError
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.model_files import load_classifier, store_classifier
-from spacer_like.learning.sklearn_estimators import SklearnClassifier
+from spacer_like.learning.sklearn_estimators import SklearnClassifier, check_classes
 from spacer_like.mailman import process_job
 from spacer_like.messages import ClassifyFeaturesMsg, JobMsg, TrainClassifierMsg, TrainClassifierReturnMsg
 from spacer_like.registry import register
@@ -183,6 +183,27 @@ def test_a_hostile_pickle_runs_nothing_wherever_it_hides(name: str, monkeypatch:
     storage.write_bytes(LOCATION, pickle.dumps(forest, protocol=3))
     with pytest.raises(ModelFileError, match=r"names builtins\.exec"):
         load_classifier(LOCATION)
+
+
+def test_lists_of_the_same_lists_take_no_time() -> None:
+    nested: Any = [1]
+    for _ in range(200):
+        nested = [nested, nested]
+    bayes = GaussianNB().fit(FEATURES, LABELS)
+    bayes.priors = nested
+    store_classifier(LOCATION, bayes)
+    assert load_classifier(LOCATION).classes_.tolist() == [0, 1, 2]
+
+
+def test_a_class_may_be_named_as_people_import_it() -> None:
+    check_classes(["sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble._forest.RandomForestClassifier"])
+    for refused in ("sklearn.neighbors.KNeighborsClassifier", "sklearn.ensemble", "os.system"):
+        with pytest.raises(ModelFileError, match=f"{refused} could not be loaded again"):
+            check_classes([refused])
+    with config.override(allowed_classifier_classes=("sklearn.neighbors.KNeighborsClassifier", "sklearn.svm")):
+        store_classifier(LOCATION, KNeighborsClassifier(algorithm="brute").fit(FEATURES, LABELS))
+        with pytest.raises(ModelFileError, match="sklearn\\.svmx"):
+            check_classes(["sklearn.svm.SVC", "sklearn.svmx.SVC"])
 
 
 def test_a_class_on_the_list_is_neither_called_nor_changed() -> None:
