@@ -32,9 +32,9 @@ def files(folder):
         (("train", *TRAINING, "--model", "link.pkl", "--previous", "reef.pkl"), "model_loc would overwrite previous_"),
         (("train", *TRAINING, "--report", "r", "--valresult", "r"), "report_loc"),
         (("train", *TRAINING, "--report", "r.json", "--page", "r.json"), "--page"),
-        (("train", *TRAINING, "--plot", "reef.pkl"), "--plot"),
+        (("train", *TRAINING, "--plot", "model.png"), "--plot"),
         (("train", *TRAINING, "--plot", "p.png", "--page", "p.png"), "--plot and --page are both"),
-        (("train", *TRAINING, "--plot", "labels.csv"), "--plot would overwrite the table of labels"),
+        (("train", *TRAINING, "--plot", "table.png"), "--plot would overwrite the table of labels"),
         (("train", *TRAINING, "--page", "features/photos/0.jpg.features"), "--page would overwrite labels."),
         (("extract", "--points", "labels.csv", "--out", "f", "--extractor", COLOURS, "--points-out", "labels.csv"),
          "--points-out would overwrite --points"),
@@ -61,6 +61,8 @@ def files(folder):
 def test_outputs_have_places_of_their_own(trained, command, arguments, told):
     (trained / "link.jpg").symlink_to("photos/0.jpg")
     (trained / "link.pkl").hardlink_to(trained / "reef.pkl")
+    (trained / "model.png").hardlink_to(trained / "reef.pkl")
+    (trained / "table.png").symlink_to("labels.csv")
     shutil.copy(trained / "reef.pkl", trained / "model.csv")
     (trained / "x").mkdir()
     shutil.copy(trained / "photos" / "0.jpg", trained / "x" / "0.jpg")
