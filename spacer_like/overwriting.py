@@ -62,6 +62,15 @@ def check_message(msg: Message) -> None:
     check_outputs(used)
 
 
+def check_also_read(msg: Message, inputs: Iterable[Place]) -> None:
+    """Refuse a request whose outputs would overwrite what it reads without naming it, such as the tiles of manifests.
+
+    Raises:
+        MessageError: one of its outputs is one of `inputs`.
+    """
+    check_places([*(place for place in places_of(msg) if place.is_output), *inputs])
+
+
 def check_tasks(tasks: Sequence[Message], others: Sequence[Place] = ()) -> None:
     """Refuse a job whose tasks overwrite each other's files; what lies within one task is left to `check_message`.
 

@@ -28,6 +28,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, ImageError, SpacerError, TableError, TileError
 from spacer_like.images.decoding import Decoder, batch_length
 from spacer_like.images.square import square_into
+from spacer_like.overwriting import Place, check_also_read, places_of
 from spacer_like.progress import report
 from spacer_like.storage import list_keys, storage_factory
 from spacer_like.storage.concurrency import outcomes
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.cutting.manifest import Manifest
+    from spacer_like.message_base import Message
 
 logger = getLogger(__name__)
 
@@ -169,6 +171,19 @@ class ChipSource:
             # It would be held while the next but one is being filled.
             del batch
             report(f"chips of {self.name}", ended, len(names))
+
+    def check_kept(self, msg: Message) -> None:
+        """Refuse a request whose outputs would overwrite tiles or chips that manifests name, which may lie anywhere.
+
+        Raises:
+            MessageError: one of them would.
+        """
+        places = [Place(f"a tile of {self.name}", tile.tile_loc, is_output=False) for tile in self._tiles]
+        for output in places_of(msg):
+            name = output.location.filename
+            if output.is_output and name in self and (folder := self._where(name).file) < 0:
+                places.append(Place(f"a chip of {self.name}", below(self._folders[~folder], name), is_output=False))
+        check_also_read(msg, places)
 
     def close(self) -> None:
         """Give back what is open."""

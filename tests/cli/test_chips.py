@@ -99,6 +99,29 @@ def test_chips_that_are_still_in_their_tile_are_encoded_as_those_that_were_writt
     assert (tree / "chips.safetensors").read_bytes() == (tree / "rows.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("place", [f"ard/{TILE}", "link", "elsewhere/33/{chip}"])
+def test_tiles_and_chips_that_manifests_name_are_not_overwritten(tree, chips, command, place):
+    assert command("chips", "cut", "ard", "--no-write", "--out", "rows").code == 0
+    (tree / "chips").rename(tree / "elsewhere")
+    assert command("chips", "cut", "ard", "--out", "elsewhere").code == 0
+    (tree / "link").hardlink_to(tree / "ard" / TILE)
+    (manifests := tree / "moved").mkdir()
+    for manifest in (tree / "elsewhere" / "33" / "manifests").iterdir():
+        manifest.rename(manifests / manifest.name)
+    place = place.format(chip=chips[0])
+    before = (tree / place).read_bytes()
+    (tree / "t.csv").write_text("Feature,road\n" + "".join(f"{chip},1\n" for chip in chips))
+    folder = "moved" if "elsewhere" in place else "rows"
+    kept = f"would overwrite a {'chip' if folder == 'moved' else 'tile'} of "
+    for arguments in (
+        ("encode", folder, "--out", place),
+        ("train", "t.csv", folder, "--model", place, "--extractor", "lite0"),
+    ):
+        said = command("chips", *arguments)
+        assert (said.code, kept in said.err) == (64, True), said.err
+    assert (tree / place).read_bytes() == before
+
+
 def test_what_looks_like_a_chip_is_found(tree, chips, command):
     for arguments in (("encode", "chips"), ("index", "embeddings.safetensors")):
         assert command("chips", *arguments).code == 0

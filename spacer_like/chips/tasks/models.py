@@ -80,6 +80,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     network = None if msg.extractor is not None else _network(msg)
     course = _course(msg)
     with open_chips(msg.chips_loc) as chips, ExitStack() as resources:
+        chips.check_kept(msg)
         wanted, missing = _chips_of_table(table, chips)
         learns = network is not None and course.network_learns
         gathered = gathered_chips(
@@ -132,6 +133,7 @@ def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
     counts = np.zeros(len(model.labels), np.int64)
     n_chips = 0
     with ExitStack() as files, open_chips(msg.chips_loc) as chips:
+        chips.check_kept(msg)
         probable = files.enter_context(growing_table(_schema(model, "float64"), msg.table_locs))
         sure = files.enter_context(growing_table(_schema(model, "uint8"), msg.given_locs))
         for names, pixels in chips.pixels(chips.names, model.size):

@@ -69,6 +69,7 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
     start = time.perf_counter()
     encoder = _encoder(msg)
     with open_chips(msg.chips_loc) as chips, temporary_file(msg.embeddings_loc) as path:
+        chips.check_kept(msg)
         batches = ((names, encoder.encode(pixels)) for names, pixels in chips.pixels(chips.names, encoder.size))
         with path.open("wb") as file:
             count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches)
@@ -275,6 +276,7 @@ def _draw(msg: FindSimilarMsg, name: str, similar: Sequence[SimilarChip]) -> Non
     wanted = [*([name] if msg.chip is not None else []), *(chip.chip for chip in similar[:SHOWN])]
     pictures: dict[str, NDArray[np.uint8]] = {}
     with open_chips(msg.chips_loc) as chips:
+        chips.check_kept(msg)
         for names, pixels in chips.pixels([one for one in wanted if one in chips], PICTURE_SIZE):
             pictures.update(zip(names, pixels, strict=True))
     query = pictures.get(name) if msg.image_loc is None else _pixels_of_image(msg.image_loc, PICTURE_SIZE)
