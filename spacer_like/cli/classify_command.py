@@ -89,9 +89,10 @@ def classify(
         load_classifier(model_loc)
         job = classify_features_job(files, model_loc)
     else:
+        tabled = out_loc is not None and out_loc.filename.lower().endswith(".csv")
         described = prepared_extractor(extractor, weights, definition)
         check_extractor(load_classifier(model_loc), described, model_loc.display_name)
-        found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal)
+        found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal, tabled)
         names, truths = [one.name for one in found], [one.truth for one in found]
         pictures = _pictures(found, annotate, is_one=len(found) + len(unsampled) == 1)
         used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]

@@ -45,7 +45,8 @@ def extract(
     used = places({"--points-out": points_loc}, {"--points": options.source(points)})
     check_outputs(used)
     described = prepared_extractor(extractor, weights, definition)
-    found, failures = images_with_points(images or [], options.table(points, terminal), points, sampled, terminal)
+    table, tabled = options.table(points, terminal), points_out is not None
+    found, failures = images_with_points(images or [], table, points, sampled, terminal, tabled)
     job = extract_job(found, described, folder)
     answers = run_for_answers(job, terminal, [one.name for one in found], used, failures)
     if points_loc is not None:

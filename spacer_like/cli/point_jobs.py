@@ -75,12 +75,16 @@ def images_with_points(
     table_source: str | None,
     sampling: Sampling | None,
     terminal: Terminal | None = None,
+    tabled: bool = False,
 ) -> tuple[list[ImagePoints], list[Failure]]:
     """The images to work on, each with its points, from the table or by sampling; and those that cannot be sampled.
 
     Without arguments, the table's images: relative names are looked for beside the table, then in the working folder.
     Names that differ from those of files in case, Unicode form, slashes or leading folders are taken for the same where
     only one can be meant, which the terminal notes.
+
+    Args:
+        tabled: the images' names will be written into a table, and an image whose name cannot be fails.
 
     Raises:
         SpacerInputError: neither a table nor a sampling, or both; an image without points; two of one name.
@@ -96,6 +100,8 @@ def images_with_points(
         found = []
         for name, image in images_named(arguments):
             try:
+                if tabled:
+                    _check_name(name)
                 found.append(ImagePoints(name, image, sampling.points(name, image)))
             except SpacerInputError as error:
                 failures.append(failure_of(name, error))
@@ -111,6 +117,13 @@ def images_with_points(
     if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
         raise SpacerInputError(f"Two images are named '{twice[0]}': name their folder instead of the images.")
     return found, failures
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SpacerInputError("The name of the file is no text in UTF-8: give it another one.") from None
 
 
 def _named(arguments: list[str]) -> list[tuple[str, str, DataLocation]]:

@@ -116,12 +116,17 @@ class FilesystemStorage(Storage):
             _mode_of_ordinary_file(target)
             target = Path(os.path.realpath(target))
             target.parent.mkdir(parents=True, exist_ok=True)
-        # On the disk of the result, so that it need not be copied, and of a name that is never listed.
-        path = unfinished_path(target)
+            # On the disk of the result, so that it need not be copied, and of a name that is never listed.
+            path = unfinished_path(target)
+            # A folder that takes no files is refused before the work is done.
+            path.touch()
+            path.unlink()
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            # What could not be removed is no reason to lose the error of the block.
+            with suppress(OSError):
+                path.unlink()
 
     def delete(self, key: str) -> None:
         with _told(key), suppress(FileNotFoundError, NotADirectoryError):
@@ -335,6 +340,8 @@ def _error(error: OSError | UnicodeEncodeError, key: str, writing: bool = False)
     match error:
         case UnicodeEncodeError():
             return InvalidKeyError(f"The key {key!r} cannot be the name of a file.")
+        case FileNotFoundError() if writing:
+            return InvalidKeyError(f"No file can be made at '{key}': its folder takes none.")
         case FileNotFoundError():
             return DataNotFoundError(f"There is no file '{key}'.")
         case IsADirectoryError():

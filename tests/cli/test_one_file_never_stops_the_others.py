@@ -1,6 +1,7 @@
 """A file that cannot be worked on is named, the others are done, and the exit code says that something failed."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_a_folder_of_nothing_but_damaged_images_fails_with_the_first_reason(tmp_
     assert said.code == ExitCode.PERMANENT_FAILURE
     assert "a.jpg" in said.json["error"]["message"]
     assert said.json["error"]["message"].endswith("None of the 2 tasks succeeded.")
+
+
+def test_an_image_whose_name_fits_no_table_leaves_the_others_in_it(trained, command):
+    nameless = Path(os.fsdecode(os.fsencode(trained / "photos") + b"/\xff.jpg"))
+    shutil.copy(trained / "photos" / "0.jpg", nameless)
+    for table, arguments in (
+        ("points.csv", ("extract", "photos", *GRID, "--out", "new", "--points-out", "points.csv")),
+        ("all.csv", ("classify", "photos", *GRID, "--model", "reef.pkl", "--out", "all.csv")),
+    ):
+        said = command(*arguments, "--json")
+        assert said.code == ExitCode.PERMANENT_FAILURE
+        (failure,) = said.json["failures"]
+        assert failure["name"] == nameless.name
+        assert failure["message"].endswith("The name of the file is no text in UTF-8: give it another one.")
+        assert len((trained / table).read_text().splitlines()) == 1 + 6 * 4
 
 
 def test_a_picture_that_cannot_be_drawn_loses_no_numbers(trained, command):

@@ -1,5 +1,6 @@
 """Files: written whole or not at all, whatever happens to the writer."""
 
+import errno
 import os
 import random
 import signal
@@ -7,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +198,27 @@ def test_permissions_that_forbid_are_told_to_others_than_root(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == f"{AccessDeniedError.__name__}\n" * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
+def test_a_folder_that_takes_no_files_is_told_before_anything_is_made_for_it():
+    with pytest.raises(InvalidKeyError, match=r"^No file can be made at '/proc/self/new': its folder takes none\.$"):
+        files.write("/proc/self/new", b"fish")
+    with (
+        pytest.raises(InvalidKeyError, match=r"^No file can be made at '/proc/self/new'"),
+        files.temporary_file("/proc/self/new"),
+    ):
+        pytest.fail("the work begins")
+
+
+def test_what_cannot_be_removed_in_the_end_hides_no_error(tmp_path, monkeypatch):
+    def refuse(self, missing_ok=False):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    def work():
+        with files.temporary_file(str(tmp_path / "value")):
+            monkeypatch.setattr(Path, "unlink", refuse)
+            raise StorageUnavailableError("the reason")
+
+    with pytest.raises(StorageUnavailableError, match="the reason"):
+        work()
