@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,9 @@ from spacer_like.cli import (
     tiles_command,
     train_command,
 )
+from spacer_like.cli.options import UsageError
 from spacer_like.cli.terminal import Terminal
+from spacer_like.cli.wording import command_called, in_options, renamed
 from spacer_like.exceptions import SpacerError, sentence_of, visible
 from spacer_like.interruption import Interrupted
 
@@ -37,7 +39,6 @@ _SAID_AT_THE_END = {("spacer_like.mailman", logging.ERROR), ("spacer_like.rarity
 
 app = typer.Typer(
     name="spacer-like",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 64 permanent failure, 75 worth a retry, 130 and 143 interrupted.",
@@ -80,7 +81,7 @@ for _commands in (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code is returned, and no exception leaves."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    given = _in_front(given) or ["--help"]
+    given = [renamed(argument) for argument in _in_front(given)] or ["--help"]
     terminal = Terminal(json_mode="--json" in given, debug="--debug" in given)
     with _logging(given), interruption.at_forced_end(terminal.say_interrupted):
         try:
@@ -109,7 +110,7 @@ def _completed(given: list[str], terminal: Terminal) -> int:
         if heard := interruption.heard():
             # What a library raises when it is interrupted says nothing.
             raise heard from None
-        code = _failure(error, terminal)
+        code = _failure(error, terminal, *command_called(typer.main.get_command(app), given))
     interruption.over()
     return code
 
@@ -135,7 +136,7 @@ def _command(arguments: list[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def _failure(error: Exception, terminal: Terminal) -> int:
+def _failure(error: Exception, terminal: Terminal, path: str, command: Any) -> int:
     # Not before it is needed: a help page is to appear at once.
     from spacer_like.cli.running import JobFailedError
     from spacer_like.mailman import ExitCode, is_transient
@@ -143,12 +144,15 @@ def _failure(error: Exception, terminal: Terminal) -> int:
     code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
     if isinstance(error, JobFailedError):
         code = error.exit_code
-        terminal.fail(str(error), error, error_class=error.error_class, code=code)
-    elif callable(usage := getattr(error, "format_message", None)):
-        # Typer's complaint about the arguments themselves.
-        terminal.fail(f"{usage()} See spacer-like --help.", error_class="usage", code=code)
+        terminal.fail(in_options(str(error), path, command), error, error_class=error.error_class, code=code)
+    elif isinstance(error, UsageError) or callable(getattr(error, "format_message", None)):
+        # The other ones are Typer's complaints about the arguments themselves.
+        said = str(error) if isinstance(error, UsageError) else error.format_message()  # type: ignore[attr-defined]
+        said = said.replace("Value error, ", "").rstrip()
+        said += "" if said.endswith((".", "?")) else "."
+        terminal.fail(f"{said} See {path} --help.", error_class="usage", code=code)
     elif isinstance(error, SpacerError | OSError):
-        terminal.fail(sentence_of(error), error, code=code)
+        terminal.fail(in_options(sentence_of(error), path, command), error, code=code)
     else:
         hint = "" if terminal.debug else " Run with --debug to see where."
         said = sentence_of(error).removeprefix(f"{type(error).__name__}: ").rstrip(".")

@@ -8,6 +8,7 @@ import typer
 
 from spacer_like.cli import options
 from spacer_like.cli.chip_requests import Tiles, place, places, run_and_show
+from spacer_like.cli.options import UsageError
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 
 
@@ -119,6 +120,7 @@ def label_table(
     from spacer_like.chips.messages import BuildLabelTableMsg
     from spacer_like.cli.chip_rendering import label_counts
     from spacer_like.cli.locations import location
+    from spacer_like.cli.rendering import written
 
     message = BuildLabelTableMsg(
         index_loc=location(index),
@@ -129,7 +131,12 @@ def label_table(
         records_locs=places(records),
         partial_data=partial,
     )
-    return run_and_show(message, index, json_mode, lambda result: label_counts(result, out))
+    return run_and_show(
+        message,
+        index,
+        json_mode,
+        lambda result: [*label_counts(result, out), *written({"Texts": dense, "Records": records})],
+    )
 
 
 def plot_labels(
@@ -147,7 +154,7 @@ def plot_labels(
 
     chosen = [name for name in (distribution, correlation, map) if name is not None]
     if not chosen:
-        raise SpacerInputError("Say what to draw: --distribution, --correlation or --map, each with a file.")
+        raise UsageError("Say what to draw: --distribution, --correlation or --map, each with a file.")
     message = PlotLabelsMsg(
         table_loc=location(table),
         distribution_loc=place(distribution),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,7 +36,9 @@ def train(
     extractor_name: Annotated[
         str | None, typer.Option("--extractor", metavar="NAME", help="Train a head on its features: lite0, resnet50.")
     ] = None,
-    network: Annotated[str, typer.Option(help="Without --extractor: train resnet50 or small as a whole.")] = "resnet50",
+    network: Annotated[
+        Literal["resnet50", "small"], typer.Option(help="Without --extractor: train resnet50 or small as a whole.")
+    ] = "resnet50",
     weights: options.Weights = None,
     unfreeze: Annotated[
         str, typer.Option(metavar="EPOCHS", help="With weights: epochs at which a stage more learns, by commas.")
@@ -59,13 +61,14 @@ def train(
     from spacer_like.chips.messages import TrainMultilabelMsg
     from spacer_like.cli.chip_rendering import multilabel_training
     from spacer_like.cli.locations import location
+    from spacer_like.cli.rendering import written
 
     message = TrainMultilabelMsg(
         table_loc=location(table),
         chips_loc=location(chips),
         model_loc=location(model),
         extractor=None if extractor_name is None else extractor(extractor_name, weights),
-        network=network,  # type: ignore[arg-type]
+        network=network,
         weights_loc=place(weights) if extractor_name is None else None,
         unfreeze_epochs=whole_numbers(unfreeze, "unfreeze"),
         size=size,
@@ -79,7 +82,12 @@ def train(
         metrics_loc=place(metrics),
         plot_loc=place(plot),
     )
-    return run_and_show(message, table, json_mode, lambda result: multilabel_training(result, model))
+    return run_and_show(
+        message,
+        table,
+        json_mode,
+        lambda result: [*multilabel_training(result, model), *written({"Figures": metrics, "Picture": plot})],
+    )
 
 
 def _threshold(text: str) -> float | str:
@@ -106,6 +114,7 @@ def label(
     from spacer_like.chips.messages import LabelChipsMsg
     from spacer_like.cli.chip_rendering import labelled_chips
     from spacer_like.cli.locations import location
+    from spacer_like.cli.rendering import written
 
     message = LabelChipsMsg(
         chips_loc=location(chips),
@@ -114,7 +123,12 @@ def label(
         given_locs=places(given),
         extractor=extractor(extractor_name, weights),
     )
-    return run_and_show(message, chips, json_mode, lambda result: labelled_chips(result, out))
+    return run_and_show(
+        message,
+        chips,
+        json_mode,
+        lambda result: [*labelled_chips(result, out), *written({"The same with 0 and 1": given})],
+    )
 
 
 def encode(
@@ -142,7 +156,9 @@ def encode(
 def index(
     embeddings: Annotated[list[str], typer.Argument(metavar="EMBEDDINGS...", help="Of spacer-like chips encode.")],
     out: Annotated[str, typer.Option(metavar="FILE", help="Where the index goes.")] = "index.safetensors",
-    kind: Annotated[str, typer.Option(help="exact, or ivf for millions of vectors (the extra search).")] = "exact",
+    kind: Annotated[
+        Literal["exact", "ivf"], typer.Option(help="exact, or ivf for millions of vectors (the extra search).")
+    ] = "exact",
     lists: Annotated[int | None, typer.Option(min=1, help="Of an ivf index.")] = None,
     json_mode: options.JsonMode = False,
 ) -> int:
@@ -154,7 +170,7 @@ def index(
     message = BuildIndexMsg(
         embeddings_locs=[location(text) for text in embeddings],
         index_loc=location(out),
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         n_lists=lists,
     )
     return run_and_show(message, out, json_mode, lambda result: indexed(result, out))
@@ -181,6 +197,7 @@ def similar(
     from spacer_like.chips.messages import FindSimilarMsg
     from spacer_like.cli.chip_rendering import similar_chips
     from spacer_like.cli.locations import location
+    from spacer_like.cli.rendering import written
     from spacer_like.storage import exists
 
     is_image = exists(location(query))
@@ -198,4 +215,6 @@ def similar(
         contact_sheet_loc=place(sheet),
         results_locs=places(out),
     )
-    return run_and_show(message, query, json_mode, lambda result: similar_chips(result, sheet))
+    return run_and_show(
+        message, query, json_mode, lambda result: [*similar_chips(result, sheet), *written({"Tables": out})]
+    )

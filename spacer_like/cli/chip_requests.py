@@ -23,7 +23,11 @@ Tiles = Annotated[
 Chips = Annotated[str, typer.Argument(metavar="CHIPS", help="A folder of chips, a manifest, or a folder of manifests.")]
 Extractor = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="lite0 (its weights are installed with it), resnet50, or a class's dotted path."),
+    typer.Option(
+        "--extractor",
+        metavar="NAME",
+        help="lite0 (its weights are installed with it), resnet50, or a class's dotted path.",
+    ),
 ]
 Model = Annotated[str | None, typer.Option(metavar="FILE", help="A model of spacer-like chips train.")]
 

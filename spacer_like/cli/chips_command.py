@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,12 +29,15 @@ def cut(
     zoom: Annotated[int, typer.Option(min=12, max=22, help="Of the chips; 17 are 512 pixels wide.")] = 17,
     size: Annotated[int | None, typer.Option(min=8, max=4096, help="Resize chips to this width.")] = None,
     quality: Annotated[int | None, typer.Option(min=1, max=100, help="Of the JPEGs; else as it is, or 75.")] = None,
-    way: Annotated[str, typer.Option(help="auto, passthrough, blocks or strips.")] = "auto",
+    way: Annotated[
+        Literal["auto", "passthrough", "blocks", "strips"], typer.Option(help="How chips are made; auto: the fastest.")
+    ] = "auto",
     wanted: Annotated[
-        str, typer.Option(help="all_data: only chips full of data; partial_data: with some; no_data: all.")
+        Literal["all_data", "partial_data", "no_data"],
+        typer.Option(help="all_data: only chips full of data; partial_data: with some; no_data: all."),
     ] = "partial_data",
     zones: Annotated[str | None, typer.Option(help="UTM zones, separated by commas; else all.")] = None,
-    kind: Annotated[str, typer.Option(help="Which files of a tree: visual or pan.")] = "visual",
+    kind: Annotated[Literal["visual", "pan"], typer.Option(help="Which files of a tree.")] = "visual",
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Write chips, or only manifests that later steps read from.")
     ] = True,
@@ -57,11 +60,11 @@ def cut(
         zoom=zoom,
         size=size,
         quality=quality,
-        way=way,  # type: ignore[arg-type]
-        wanted=wanted,  # type: ignore[arg-type]
+        way=way,
+        wanted=wanted,
         zones=None if zones is None else whole_numbers(zones, "zones"),
         write_chips=write,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
     )
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
         report = cut_folder(message, processes)

@@ -32,8 +32,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def classify(
+    model: Annotated[str, typer.Option(metavar="FILE", help="The classifier: a path or a URI.")],
     inputs: options.Inputs = None,
-    model: Annotated[str, typer.Option(metavar="FILE", help="The classifier: a path or a URI.")] = "",
     points: options.Points = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
@@ -113,9 +113,9 @@ def classify(
             _note_learned(model_loc, files_of, looked_at, terminal)
         terminal.answer_in_parts(_answer(answers, images, spool))
     if not json_mode:
-        from spacer_like.cli.rendering import cover
+        from spacer_like.cli.rendering import cover, written
 
-        terminal.show(*cover(classified.cover))
+        terminal.show(*cover(classified.cover), *written({"Every point": out, "Pictures": annotate}))
     return int(answers.exit_code)
 
 

@@ -16,8 +16,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def extract(
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where feature files go: a folder or URI prefix.")],
     images: options.Images = None,
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where feature files go: a folder or URI prefix.")] = "",
     points: options.Points = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
@@ -64,7 +64,7 @@ def extract(
     ]
     terminal.answer({"ok": not answers.failures, "files": files, "failures": answers.failures})
     if not json_mode:
-        from spacer_like.cli.rendering import extraction
+        from spacer_like.cli.rendering import extraction, written
 
-        terminal.show(*extraction(files))
+        terminal.show(*extraction(files), *written({"Points": points_out}))
     return int(answers.exit_code)

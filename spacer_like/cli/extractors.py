@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.cli.locations import location
+from spacer_like.cli.options import nearest
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def extractor_described(kind: str, weights: str | None, definition: str | None) 
     if kind not in EXTRACTORS and "." not in kind:
         raise SpacerInputError(
             f"The extractor '{kind}' is unknown: it must be one of {', '.join(EXTRACTORS)}, or a class's dotted path."
+            f"{nearest(kind, EXTRACTORS)}"
         )
     class_path, needed = EXTRACTORS.get(kind, (kind, tuple(given)))
     if missing := [name for name in needed if name not in given]:

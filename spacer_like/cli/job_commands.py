@@ -9,7 +9,7 @@ import typer
 
 from spacer_like import interruption
 from spacer_like.cli.locations import location, read_text_source
-from spacer_like.cli.options import JsonMode, source
+from spacer_like.cli.options import JsonMode, nearest, source
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import MessageError, SpacerInputError
 
@@ -55,9 +55,9 @@ def run(
         end.message.to_json("The return message")
     terminal.answer(end.message.serialize())
     if not json_mode:
-        from spacer_like.cli.rendering import job_end
+        from spacer_like.cli.rendering import job_end, written
 
-        terminal.show(*job_end(end, message))
+        terminal.show(*job_end(end, message), *written({"Result": result}))
     return int(end.exit_code)
 
 
@@ -148,7 +148,8 @@ def _message_class(name: str) -> Any:
     if name in TASKS:
         return TASKS[name].message
     if name not in classes:
-        raise SpacerInputError(f"There is no task or message '{name}': choose one of {', '.join([*TASKS, *classes])}.")
+        near = nearest(name, [*TASKS, *classes]) or f" Choose one of {', '.join(TASKS)}."
+        raise SpacerInputError(f"There is no task or message '{name}'.{near}")
     return classes[name]
 
 

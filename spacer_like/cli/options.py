@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,10 +60,26 @@ Inputs = Annotated[
 ]
 
 
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """What to say of an unknown name: which of the choices is spelt much like it, if any is.
+
+    >>> nearest("lite", ["lite0", "vgg16"]), nearest("x", ["lite0", "vgg16"])
+    (' Did you mean lite0?', '')
+    """
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(choices), n=1)
+    return f" Did you mean {found[0]}?" if found else ""
+
+
+class UsageError(SpacerInputError):
+    """Options that do not go together, or one that is lacking; the command's help is named beside it."""
+
+
 def required(text: str, option: str, what: str) -> DataLocation:
     """The place that an option names, which must be given."""
     if not text:
-        raise SpacerInputError(f"The option --{option} is missing: {what}.")
+        raise UsageError(f"The option --{option} is missing: {what}.")
     return location(text)
 
 
@@ -100,5 +117,5 @@ def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None
     from spacer_like.cli.point_jobs import Sampling
 
     if grid is not None and random is not None:
-        raise SpacerInputError("Choose between --grid and --random.")
+        raise UsageError("Choose between --grid and --random.")
     return None if grid is None and random is None else Sampling(grid, random, seed)

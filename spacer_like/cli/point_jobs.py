@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacer_like.cli.image_names import FolderNames, ImageNames, is_same_path
 from spacer_like.cli.locations import images_named, inside, is_relative, location, name_inside
+from spacer_like.cli.options import UsageError
 from spacer_like.cli.point_files import Point, PointTable
 from spacer_like.cli.running import Failure, failure_of, nothing_done
 from spacer_like.cli.sampling import grid_points, parse_grid, random_points
@@ -92,10 +93,10 @@ def images_with_points(
     """
     failures: list[Failure] = []
     if table is not None and sampling is not None:
-        raise SpacerInputError("Choose between --points and --grid or --random.")
+        raise UsageError("Choose between --points and --grid or --random.")
     if sampling is not None:
         if not arguments:
-            raise SpacerInputError("Name at least one image or folder of images.")
+            raise UsageError("Name at least one image or folder of images.")
         sampling.check()
         found = []
         for name, image in images_named(arguments):
@@ -113,7 +114,7 @@ def images_with_points(
     elif table is not None:
         found, failures = _images_of(table, table_source, terminal)
     else:
-        raise SpacerInputError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
+        raise UsageError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
     if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
         raise SpacerInputError(f"Two images are named '{twice[0]}': name their folder instead of the images.")
     return found, failures

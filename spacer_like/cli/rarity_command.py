@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,7 +36,9 @@ def rarity(
     ] = "raw",
     buckets: Annotated[str, typer.Option(help="The score that is sorted into buckets and drawn.")] = "ratio",
     size: Annotated[int, typer.Option(min=1, max=512, help="Width and height of the squares compared.")] = 224,
-    resample: Annotated[str, typer.Option(help="The filter: bicubic, nearest, box or lanczos.")] = "bicubic",
+    resample: Annotated[
+        Literal["bicubic", "nearest", "box", "lanczos"], typer.Option(help="The filter that resizes.")
+    ] = "bicubic",
     background: Annotated[
         str, typer.Option(help="What shows through transparent pixels: #rrggbb, or drop, their own hidden colour.")
     ] = "drop",
@@ -69,7 +71,7 @@ def rarity(
         local_methods=methods_named(local_methods),
         bucketized=methods_named(buckets or "none")[0],
         size=size,
-        resample=resample,  # type: ignore[arg-type]
+        resample=resample,
         background=background,
         keep_stacks=not stream,
         pre_reveal_share=pre_reveal_share,

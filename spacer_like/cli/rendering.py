@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -31,8 +31,15 @@ def table(*columns: str, names: int = 1) -> Table:
     """A quiet table whose first `names` columns hold names, the others numbers."""
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        made.add_column(column, justify="left" if number < names else "right", no_wrap=True, overflow="ellipsis")
+        # Where it is narrow, names are folded, so that no number is cut off.
+        is_name = number < names
+        made.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     return made
+
+
+def written(files: Mapping[str, str | None]) -> list[RenderableType]:
+    """Where the files of a command lie, by what they are; those that were not asked for are None."""
+    return [Text(f"{what}: {path}") for what, path in files.items() if path is not None]
 
 
 def job_end(end: JobEnd, job: JobMsg) -> list[RenderableType]:

@@ -38,6 +38,13 @@ DESCRIPTIONS = {
     "encode_chips": "Encoding",
     "build_index": "Indexing",
     "find_similar": "Searching",
+    "explain_image": "Explaining",
+    "merge_scores": "Merging scores",
+    "analyze_scores": "Analysing scores",
+    "bucketize_scores": "Sorting into buckets",
+    "compare_rankings": "Comparing rankings",
+    "locate_chip": "Locating",
+    "plot_labels": "Drawing",
 }
 
 

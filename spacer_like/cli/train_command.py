@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from spacer_like.messages import TrainClassifierMsg, TrainClassifierReturnMsg
 
 SPLITS = {"vectors": "VECTORS", "points": "POINTS", "points-stratified": "POINTS_STRATIFIED"}
-CLASSIFIERS = ("MLP", "LR")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,14 +28,16 @@ def train(
     labels: Annotated[
         str, typer.Argument(metavar="LABELS.csv", help="A table with the columns image, row, col, label; or '-'.")
     ],
-    features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")] = "",
-    model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")] = "",
+    features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
+    model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the points to learn from.")] = 10,
     classifier: Annotated[
-        str, typer.Option(metavar="MLP|LR", help="Multi-layer perceptron, or logistic regression.")
+        Literal["MLP", "LR"],
+        typer.Option(case_sensitive=False, help="Multi-layer perceptron, or logistic regression."),
     ] = "MLP",
     split: Annotated[
-        str, typer.Option(metavar="|".join(SPLITS), help="What is dealt out: images; or points, where images are few.")
+        Literal["vectors", "points", "points-stratified"],
+        typer.Option(help="What is divided: images (vectors); or points, where images are few."),
     ] = "vectors",
     reference: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to calibrate on.")] = 0.1,
     validation: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to evaluate on.")] = 0.1,
@@ -65,7 +66,7 @@ def train(
     fields = {
         "job_token": table.name,
         "nbr_epochs": epochs,
-        "clf_type": _choice(classifier.upper(), CLASSIFIERS, "classifier"),
+        "clf_type": classifier,
         "labels": sets,
         "previous_model_locs": [location(one) for one in previous or []],
         "model_loc": model_loc,
@@ -73,7 +74,8 @@ def train(
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
     }
     message, result, figures = _train(fields, terminal, labels, options.optional(plot), options.optional(page))
-    _tell(terminal, message, result, figures, table.point_count - labelled.label_count)
+    files = {"Model": model, "Report": report, "Picture": plot, "Page": page, "Results point by point": valresult}
+    _tell(terminal, message, result, figures, table.point_count - labelled.label_count, files)
     return 0
 
 
@@ -101,6 +103,7 @@ def _tell(
     result: TrainClassifierReturnMsg,
     figures: dict[str, Any],
     unlabelled: int,
+    files: dict[str, str | None],
 ) -> None:
     from spacer_like.learning.labels_split import learnable_labels
     from spacer_like.reports.evaluation import count_of, read_evaluation
@@ -123,9 +126,9 @@ def _tell(
         }
     )
     if not terminal.json_mode:
-        from spacer_like.cli.rendering import evaluation
+        from spacer_like.cli.rendering import evaluation, written
 
-        terminal.show(*evaluation(numbers, figures.get("macro_f1")))
+        terminal.show(*evaluation(numbers, figures.get("macro_f1")), *written(files))
 
 
 def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> TrainingTaskLabels:
@@ -139,7 +142,7 @@ def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> Tra
     """
     from spacer_like.learning.labels_split import SplitMode, divide_labels, learnable_labels
 
-    mode = SplitMode[SPLITS[_choice(split, tuple(SPLITS), "split")]]
+    mode = SplitMode[SPLITS[split]]
     if sum(shares) >= 1:
         raise SpacerInputError("The shares --reference and --validation together must leave points to learn from.")
     try:
@@ -152,12 +155,6 @@ def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> Tra
             raise
         hint = "Where images are few, deal out points: --split points-stratified."
         raise TrainingLabelsError(f"{error} {hint}") from error
-
-
-def _choice(value: str, choices: tuple[str, ...], what: str) -> str:
-    if value not in choices:
-        raise SpacerInputError(f"The {what} '{value}' is unknown: it must be one of {', '.join(choices)}.")
-    return value
 
 
 def _draw(figures: dict[str, Any], plot: DataLocation | None, page: DataLocation | None, title: str) -> None:

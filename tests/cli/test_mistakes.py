@@ -75,7 +75,7 @@ def test_a_table_that_a_spreadsheet_wrote_as_unicode_text(reef, command):
     ("arguments", "told"),
     [
         (("extract", "photos/0.jpg", "--out", "f"), "Say where the points are"),
-        (("extract", "photos/0.jpg", "--grid", "3"), "--out is missing"),
+        (("extract", "photos/0.jpg", "--grid", "3"), "Missing option '--out'. See spacer-like extract --help."),
         (
             ("extract", "photos/0.jpg", "--grid", "3", "--random", "4", "--out", "f"),
             "Choose between --grid and --random",
@@ -96,7 +96,7 @@ def test_a_table_that_a_spreadsheet_wrote_as_unicode_text(reef, command):
         (("extract", "photos/0.jpg", "--grid", "3", "--out", "f", "--extractor", "os.system"), "unknown"),
         (("extract", "photos/0.jpg", "--grid", "3", "--out", "https://example.org/f"), "Write not supported for 'url'"),
         (("extract", "photos/0.jpg", "--random", "0", "--out", "f"), "--random"),
-        (("train", "labels.csv", "--features", "features"), "--model is missing"),
+        (("train", "labels.csv", "--features", "features"), "Missing option '--model'. See spacer-like train --help."),
         (("train", "labels.csv", "--features", "nix", "--model", "m.pkl"), "6 of the 6 images"),
         (("train", "nix.csv", "--features", "features", "--model", "m.pkl"), "nix.csv"),
         ((*("train", *TRAINING), "--classifier", "SVM"), "The classifier 'SVM' is unknown: it must be one of MLP, LR"),

@@ -27,7 +27,7 @@ def files(folder):
         (("classify", "photos/0.jpg", "x/0.jpg", *CLASSIFY[2:], "--annotate", "pictures"), "are named '0.jpg'"),
         (("classify", "features/photos/0.jpg.features", "--model", "reef.pkl", "--out", "m.json"), None),
         (("classify", "0.json.features", "--model", "0.json", "--out", "0.json"), "--out would overwrite classifier"),
-        (("train", *TRAINING, "--model", "labels.csv"), "model_loc would overwrite the table of labels"),
+        (("train", *TRAINING, "--model", "labels.csv"), "--model would overwrite the table of labels"),
         (("train", *TRAINING, "--model", "new.pkl", "--previous", "new.pkl"), "model_loc would overwrite previous_"),
         (("train", *TRAINING, "--model", "link.pkl", "--previous", "reef.pkl"), "model_loc would overwrite previous_"),
         (("train", *TRAINING, "--report", "r", "--valresult", "r"), "report_loc"),

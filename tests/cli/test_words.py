@@ -1,0 +1,166 @@
+"""What persons read: help says what is needed, sentences speak of options, tables keep their numbers."""
+
+import re
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+import typer
+from rich.console import Console
+
+from spacer_like.chips.messages import BuildIndexMsg, ChipsFolderMsg, TrainMultilabelMsg
+from spacer_like.cli.app import app
+from spacer_like.cli.rendering import table
+from spacer_like.cli.running import DESCRIPTIONS
+from spacer_like.messages import TASKS
+from spacer_like.rarity.messages.preparation import PreparationMsg
+
+from .conftest import COLOURS, TRAINING
+
+
+def commands(command=None, path=()):
+    """(words, command) of every command."""
+    command = command or typer.main.get_command(app)
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from commands(child, (*path, name))
+
+
+COMMANDS = dict(commands())
+
+
+def test_an_extractor_is_named_by_the_same_option_everywhere(command):
+    for path, one in COMMANDS.items():
+        names = {name for parameter in one.params for name in parameter.opts}
+        assert "--extractor-name" not in names, path
+        assert not any("weights" in name for name in names) or "--extractor" in names, path
+
+
+def test_the_old_name_of_an_option_still_works(command, tmp_path):
+    for written in (["--extractor-name", "nix"], ["--extractor-name=nix"]):
+        assert "The extractor 'nix' is unknown" in command("chips", "encode", tmp_path, *written).err
+
+
+@pytest.mark.parametrize(
+    ("path", "needed"), [("extract", ["--out"]), ("train", ["--features", "--model"]), ("classify", ["--model"])]
+)
+def test_needed_options_are_marked(command, path, needed):
+    text = command(path, "--help").out
+    for name in needed:
+        assert re.search(rf"{name} [^-]*\[required\]", text), text
+
+
+@pytest.mark.parametrize(
+    ("path", "option", "message", "field"),
+    [
+        (("chips", "cut"), "way", ChipsFolderMsg, "way"),
+        (("chips", "cut"), "wanted", ChipsFolderMsg, "wanted"),
+        (("chips", "cut"), "kind", ChipsFolderMsg, "kind"),
+        (("chips", "train"), "network", TrainMultilabelMsg, "network"),
+        (("chips", "index"), "kind", BuildIndexMsg, "kind"),
+        (("rarity",), "resample", PreparationMsg, "resample"),
+    ],
+)
+def test_choices_are_shown_and_are_those_of_the_message(command, path, option, message, field):
+    choices = get_args(message.model_fields[field].annotation)
+    assert len(choices) > 1
+    assert f"--{option} <{'|'.join(choices)}>" in command(*path, "--help").out
+    said = command(*path, "x", f"--{option}", "nix")
+    assert f"'nix' is not one of {', '.join(map(repr, choices))}. See spacer-like {' '.join(path)} --help." in said.err
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_mistake_in_the_arguments_points_at_the_help_of_its_command(command, path):
+    said = command(*path, "--no-such-option")
+    assert said.code == 64
+    assert said.err.endswith(f"See spacer-like {' '.join(path)} --help.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("extract photos/0.jpg --out f", "set them with --grid or --random. See spacer-like extract --help."),
+        ("extract photos --grid 2 --random 3 --out f", "Choose between --grid and --random. See spacer-like extract"),
+        ("chips plot-labels labels.csv", "each with a file. See spacer-like chips plot-labels --help."),
+        ("chips cut photos --zones 99", "--zones: Input should be less than or equal to 60."),
+        ("chips fetch-labels Z33-031111212322 --endpoint ftp://x", "--endpoint: String should match"),
+        ("chips train labels.csv photos --threshold 3", "--threshold: Input should be less than 1"),
+        ("chips plot-labels labels.csv --map https://a/b", "--map: Write not supported for 'url' storage type."),
+        ("chips nodata photos --out https://a/b", "--out: Write not supported"),
+        ("chips encode photos --out photos", "--out would overwrite CHIPS"),
+        ("rarity . --background red", "--background: 'red' is neither 'drop' nor a colour"),
+    ],
+)
+def test_a_refusal_speaks_of_options_and_not_of_messages(reef, command, arguments, sentence):
+    said = command(*arguments.split())
+    assert said.code == 64
+    assert sentence in said.err
+    assert not re.search(r"Msg\b|_locs?\b|validate", said.err)
+
+
+def test_who_writes_messages_is_told_of_fields(tmp_path, command):
+    (tmp_path / "job.json").write_text('{"task_name": "classify_image", "tasks": [{"job_token": 1}]}')
+    assert "ClassifyImageMsg does not validate: job_token" in command("run", tmp_path / "job.json").err
+
+
+def test_every_task_has_words_for_its_progress():
+    assert set(TASKS) == set(DESCRIPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("schema clasify_image", "Did you mean classify_image?"),
+        ("schema ClasifyImageMsg", "Did you mean ClassifyImageMsg?"),
+        ("schema something_else", "Choose one of extract_features"),
+        ("extract photos --grid 2 --out f --extractor lite", "Did you mean lite0?"),
+        ("exract photos", "Did you mean 'extract'?"),
+    ],
+)
+def test_a_misspelt_name_gets_a_suggestion(reef, command, arguments, said):
+    assert said in command(*arguments.split()).err
+
+
+def test_numbers_are_whole_in_80_columns(capsys):
+    rows = table("a name", "points", "precision", "recall", "F1", names=1)
+    rows.add_row("a class whose name is far too long for a narrow terminal, really", "12,345,678", *["100.0 %"] * 3)
+    Console(width=80).print(rows)
+    text = capsys.readouterr().out
+    assert "12,345,678" in text
+    assert text.count("100.0 %") == 3
+    assert "precision" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_train_classify_and_extract_name_every_file_that_they_wrote(reef, command):
+    said = command(
+        "extract", "photos", "--grid", 2, "--out", "other", "--points-out", "set.csv", "--extractor", COLOURS
+    )
+    assert "Points: set.csv" in said.out
+    command("extract", "--points", "labels.csv", "--out", "features", "--extractor", COLOURS)
+    files = {"--report": "r.json", "--plot": "p.png", "--page": "p.html", "--valresult": "v.json"}
+    said = command("train", *TRAINING, "--validation", 0.2, *(word for pair in files.items() for word in pair))
+    for name in ("reef.pkl", *files.values()):
+        assert f": {name}\n" in said.out
+    said = command(
+        "classify", "photos", "--grid", 2, "--model", "reef.pkl", "--extractor", COLOURS,
+        "--out", "c.csv", "--annotate", "drawn",
+    )  # fmt: skip
+    assert "Every point: c.csv\n" in said.out
+    assert "Pictures: drawn\n" in said.out
+
+
+def test_the_shell_completes_commands_and_options():
+    def completed(words: str, number: int) -> str:
+        program = "import sys; sys.argv[0] = 'spacer-like'; from spacer_like.cli import main; sys.exit(main())"
+        environment = {"_SPACER_LIKE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+        run = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
+        return run.stdout
+
+    assert "classify" in completed("spacer-like cl", 1).split()
+    assert "--extractor" in completed("spacer-like chips encode --ex", 3).split()
