@@ -105,7 +105,9 @@ def classify(
                 classified.write_json(images)
             # After the numbers: a picture that cannot be drawn is no reason to lose them.
             undrawn = classified.draw(found, pictures) if pictures else []
-            answers = run_for_answers(job, terminal, names, used, unsampled, classified.take)
+            answers = run_for_answers(
+                job, terminal, names, used, unsampled, classified.take, table.row_of if table else None
+            )
         answers = answers.with_failures(undrawn, terminal)
         if table is not None:
             files_of = [one.image.filename for one in found] or names

@@ -48,7 +48,9 @@ def extract(
     table, tabled = options.table(points, terminal), points_out is not None
     found, failures = images_with_points(images or [], table, points, sampled, terminal, tabled)
     job = extract_job(found, described, folder)
-    answers = run_for_answers(job, terminal, [one.name for one in found], used, failures)
+    answers = run_for_answers(
+        job, terminal, [one.name for one in found], used, failures, row_of=table.row_of if table else None
+    )
     if points_loc is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
         write_bytes(points_loc, csv_bytes(("image", "row", "col"), rows))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from spacer_like.cli.image_names import ImageNames, folded
@@ -24,6 +25,7 @@ Of several labels the first here counts: names that people read before CoralNet'
 """
 _WHOLE = re.compile(r"([0-9]{1,9})(?:([.,])(0*))?")
 _THOUSANDS = "000"
+_OUTSIDE = re.compile(r"\b(Row|Column) value (\d+) falls outside")
 
 Point = tuple[int, int, LabelId | None]
 
@@ -36,6 +38,8 @@ class PointTable:
     images: dict[str, list[Point]]
     repeated: int = 0
     """How many rows were left out that repeat a point."""
+    lines: dict[str, array[int]] = field(default_factory=dict)
+    """The line of each point, image by image, in the order of `images`."""
 
     @property
     def point_count(self) -> int:
@@ -49,6 +53,20 @@ class PointTable:
     def names(self) -> ImageNames:
         """The names of the images, to be found by other spellings."""
         return ImageNames(self.images)
+
+    def row_of(self, image: str, sentence: str) -> str:
+        """The file and line that an error about an image concerns: those of the point it names, or the image's first.
+
+        Empty where the table does not name the image.
+        """
+        if image not in self.lines:
+            return ""
+        outside, at = _OUTSIDE.search(sentence), 0
+        if outside:
+            column = ("Row", "Column").index(outside[1])
+            points = enumerate(self.images[image])
+            at = next((number for number, point in points if str(point[column]) == outside[2]), 0)
+        return f"{self.name}, line {self.lines[image][at]}"
 
     def notices(self) -> list[str]:
         """What a person who gives this table should know about it."""
@@ -100,7 +118,7 @@ def _point_table(data: bytes, name: str, labelled: bool) -> PointTable:
     images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    table = PointTable(name, _with_integers(images), found.repeated)
+    table = PointTable(name, _with_integers(images), found.repeated, found.lines())
     if labelled and not table.labels:
         raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
     return table
@@ -134,6 +152,9 @@ class _Points:
             image: [(row, col, label) for (row, col), (label, _) in points.items()]
             for image, points in self._images.items()
         }
+
+    def lines(self) -> dict[str, array[int]]:
+        return {image: array("L", (line for _, line in points.values())) for image, points in self._images.items()}
 
 
 def _decoded(data: bytes, name: str) -> tuple[str, str]:

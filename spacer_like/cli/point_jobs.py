@@ -166,7 +166,8 @@ def _images_of(
             path = next(filter(None, (folder.find(name) for folder in folders)), None)
             if path is None:
                 near = folders[0].nearest(name)
-                failures.append(failure_of(name, DataNotFoundError(f"There is no file '{image.key}'{near}.")))
+                missing = DataNotFoundError(f"There is no file '{image.key}'{near}.")
+                failures.append(failure_of(name, missing, table.row_of))
                 continue
             image = DataLocation.local(str(path))
         found.append(ImagePoints(name, image, points))
@@ -284,7 +285,7 @@ def labelled_features(table: PointTable, folder: DataLocation, terminal: Termina
     if missing := [image for image in labelled if image not in found]:
         raise DataNotFoundError(
             f"{len(missing)} of the {len(labelled)} images of {table.name} have no feature file in "
-            f"{folder.display_name} (the first is {missing[0]}): run spacer-like extract first"
+            f"{folder.display_name} (the first is {missing[0]}, line {table.lines[missing[0]][0]}): run spacer-like extract first"
             f"{names.nearest(missing[0])}."
         )
     _check_shared(table, {image: files[name] for image, name in found.items()})

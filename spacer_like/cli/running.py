@@ -95,18 +95,20 @@ def run_for_answers(
     places: Sequence[Place] = (),
     before: Sequence[Failure] = (),
     take: Callable[[int, Any], None] | None = None,
+    row_of: Callable[[str, str], str] | None = None,
 ) -> Answers:
     """Run a job whose tasks bear `names`, and complain about each that fails; `places` and `take` as in `run_job`.
 
     Args:
         before: what failed before it could become a task.
+        row_of: the row of a table, as "points.csv, line 3", that a failure of the first text concerns, by its sentence.
 
     Raises:
         JobFailedError: no task succeeded.
     """
     end = run_with_progress(job, terminal, places, take)
     failures: list[Failure] = [
-        {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message)}
+        {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message, row_of)}
         for name, one in zip(names, end.outcomes, strict=False)
         if one.status == "failed"
     ]
@@ -129,9 +131,9 @@ def run_for_answers(
     return Answers(results, failures, exit_code)
 
 
-def failure_of(name: str, error: BaseException) -> Failure:
-    """What failed, and why."""
-    return {"name": name, "class": class_of(error), "message": _sentence(name, sentence_of(error))}
+def failure_of(name: str, error: BaseException, row_of: Callable[[str, str], str] | None = None) -> Failure:
+    """What failed, and why; `row_of` as in `run_for_answers`."""
+    return {"name": name, "class": class_of(error), "message": _sentence(name, sentence_of(error), row_of)}
 
 
 def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedError:
@@ -140,6 +142,8 @@ def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedE
     return JobFailedError(failures[0]["message"] + more, failures[0]["class"], exit_code)
 
 
-def _sentence(name: str, message: str | None) -> str:
+def _sentence(name: str, message: str | None, row_of: Callable[[str, str], str] | None = None) -> str:
     text = " ".join((message or "failed").split())
-    return text if name in text else f"{name}: {text}"
+    text = text if name in text else f"{name}: {text}"
+    row = row_of(name, text) if row_of else ""
+    return f"{row}: {text}" if row else text

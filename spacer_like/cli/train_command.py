@@ -33,7 +33,7 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the points to learn from.")] = 10,
     classifier: Annotated[
         Literal["MLP", "LR"],
-        typer.Option(case_sensitive=False, help="Multi-layer perceptron, or logistic regression."),
+        typer.Option(metavar="MLP|LR", case_sensitive=False, help="Multi-layer perceptron, or logistic regression."),
     ] = "MLP",
     split: Annotated[
         Literal["vectors", "points", "points-stratified"],

@@ -40,8 +40,12 @@ def sentence(said) -> str:
         (HEAD + "photos/0.jpg,5\n", "line 2: the col is empty"),
         (HEAD + ",5,8\n", "line 2: the image is empty"),
         (HEAD + 'photos/0.jpg,"5,8\n', "this is not CSV"),
-        (HEAD + "photos/0.jpg,40,8\n", "Row value 40 falls outside this image's valid range of 0-39"),
-        (HEAD + "photos/9.jpg,5,8\n", "photos/9.jpg"),
+        (HEAD + "photos/0.jpg,40,8\n", "points.csv, line 2: "),
+        (HEAD + "photos/9.jpg,5,8\n", "points.csv, line 2: There is no file"),
+        (
+            HEAD + "photos/0.jpg,5,8\nphotos/0.jpg,39,79\nphotos/0.jpg,7,80\n",
+            "points.csv, line 4: ",
+        ),
     ],
 )
 def test_a_table_of_points(reef, command, text, told):
@@ -99,8 +103,11 @@ def test_a_table_that_a_spreadsheet_wrote_as_unicode_text(reef, command):
         (("train", "labels.csv", "--features", "features"), "Missing option '--model'. See spacer-like train --help."),
         (("train", "labels.csv", "--features", "nix", "--model", "m.pkl"), "6 of the 6 images"),
         (("train", "nix.csv", "--features", "features", "--model", "m.pkl"), "nix.csv"),
-        ((*("train", *TRAINING), "--classifier", "SVM"), "The classifier 'SVM' is unknown: it must be one of MLP, LR"),
-        ((*("train", *TRAINING), "--split", "halves"), "The split 'halves' is unknown"),
+        ((*("train", *TRAINING), "--classifier", "SVM"), "Invalid value for '--classifier': 'SVM' is not one of"),
+        (
+            (*("train", *TRAINING), "--split", "halves"),
+            "'halves' is not one of 'vectors', 'points', 'points-stratified'",
+        ),
         ((*("train", *TRAINING), "--validation", "0.7"), "must leave points to learn from"),
         ((*("train", *TRAINING), "--epochs", "none"), "--epochs"),
         ((*("train", *TRAINING), "--previous", "nix.pkl"), "nix.pkl"),
