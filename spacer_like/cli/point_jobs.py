@@ -285,8 +285,8 @@ def labelled_features(table: PointTable, folder: DataLocation, terminal: Termina
     if missing := [image for image in labelled if image not in found]:
         raise DataNotFoundError(
             f"{len(missing)} of the {len(labelled)} images of {table.name} have no feature file in "
-            f"{folder.display_name} (the first is {missing[0]}, line {table.lines[missing[0]][0]}): run spacer-like extract first"
-            f"{names.nearest(missing[0])}."
+            f"{folder.display_name} (the first is {missing[0]}, line {table.lines[missing[0]][0]}): "
+            f"run spacer-like extract first{names.nearest(missing[0])}."
         )
     _check_shared(table, {image: files[name] for image, name in found.items()})
     _note_other_names(((image, name) for image, name in found.items() if name != name_inside(image)), table, terminal)

@@ -18,6 +18,7 @@ _OPTIONS = {
     "clf_type": "classifier",
     "previous_model_locs": "previous",
     "ard_loc": "tiles",
+    "chips_loc": "out",
     "classifier_loc": "model",
     "feature_loc": "out",
     "sparse_locs": "out",
@@ -28,7 +29,7 @@ _OPTIONS = {
     "table_locs": "out",
     "contact_sheet_loc": "sheet",
 }
-_FIELD = re.compile(rf"(?<![\w/.-])({'|'.join(_OPTIONS)}|[a-z]+(?:_[a-z]+)*_locs?)(?![\w/])(?:\.\d+(?=:))?")
+_FIELD = re.compile(rf"(?<![\w/.-])({'|'.join(_OPTIONS)}|[a-z]+(?:_[a-z]+)*_locs?)(?![\w/])(?:\.\d+)?")
 
 _REFUSED = re.compile(r"(?:[^:]*: )?\w+Msg does not validate: ")
 # A field with its path in pydantic's words, before what is wrong with it.
@@ -62,8 +63,8 @@ def in_options(text: str, path: str, command: Any) -> str:
 
     def option(field: str) -> str:
         plain = re.sub("_locs?$", "", field)
-        names = [f"--{one.replace('_', '-')}" for one in (_OPTIONS.get(field, plain), plain)]
-        names += [one.removeprefix("--").upper() for one in names]
+        words = (plain, _OPTIONS.get(field, plain))
+        names = [name for one in words for name in (f"--{one.replace('_', '-')}", one.upper())]
         return next((one for one in names if one in known), f"the {plain.replace('_', ' ')}")
 
     refused = _REFUSED.match(text)

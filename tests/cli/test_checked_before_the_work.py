@@ -54,7 +54,7 @@ def reads(monkeypatch):
         (("extract", "photos", "--grid", 2, "--out", "f", "--extractor", "resnet50", "--weights", "nix.pt"), "nix.pt"),
         (("classify", "photos", *GRID, "--model", "reef.pkl", "--out", "labels.csv/c.csv"), "leads through a file"),
         (("extract", "photos", *GRID, "--out", "f", "--points-out", "photos"), "--points-out '"),
-        (("train", "labels.csv", "--features", "features", "--model", "photos"), "model_loc '"),
+        (("train", "labels.csv", "--features", "features", "--model", "photos"), "--model '"),
         (("train", "labels.csv", "--features", "features", "--model", "m.pkl", "--page", "photos"), "--page '"),
         (("train", "labels.csv", "--features", "features", "--model", "m.pkl", "--previous", "nix.pkl"), "nix.pkl"),
     ],
