@@ -1,5 +1,6 @@
 """A file that cannot be worked on is named, the others are done, and the exit code says that something failed."""
 
+import errno
 import json
 import os
 import shutil
@@ -90,9 +91,16 @@ def test_an_image_whose_name_fits_no_table_leaves_the_others_in_it(trained, comm
         assert len((trained / table).read_text().splitlines()) == 1 + 6 * 4
 
 
-def test_a_picture_that_cannot_be_drawn_loses_no_numbers(trained, command):
-    (trained / "drawn").mkdir()
-    (trained / "drawn" / "2.jpg.png").mkdir()
+def test_a_picture_that_cannot_be_drawn_loses_no_numbers(trained, command, monkeypatch):
+    replace = os.replace
+
+    def refuse_one(source, target):
+        # Places that refuse files are found before the work; this one does so after it.
+        if str(target).endswith("2.jpg.png"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse_one)
     said = command(
         "classify", "photos", *GRID, "--model", "reef.pkl", "--out", "all.csv", "--annotate", "drawn", "--json"
     )
