@@ -57,6 +57,7 @@ SAFE_CLASSIFIERS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:The SAMME.R algorithm:FutureWarning")
 @pytest.mark.parametrize("estimator", SAFE_CLASSIFIERS, ids=lambda one: repr(one)[:60])
 def test_it_answers_the_same_after_it_was_stored(estimator: Any) -> None:
     estimator.fit(FEATURES, LABELS)
