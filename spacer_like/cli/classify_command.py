@@ -63,13 +63,14 @@ def classify(
     from spacer_like.cli.running import run_for_answers
     from spacer_like.learning.learned_points import image_name
     from spacer_like.learning.model_files import check_extractor, load_classifier
-    from spacer_like.overwriting import Place, check_outputs, places
+    from spacer_like.overwriting import Place, check_outputs, check_places, places
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
     out_loc = _output(out)
     used = places({"--out": out_loc}, {"--points": options.source(points)})
+    check_places([*used, Place("classifier_loc", model_loc, is_output=False)])
     check_outputs(used)
     if annotate is not None:
         from spacer_like.drawing.figures import check_drawing
