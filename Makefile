@@ -14,7 +14,7 @@ STAMP := $(VENV)/.installed
 OLDEST_VENV := .oldest-env
 OLDEST_STAMP := $(OLDEST_VENV)/.installed
 OLDEST_TESTS := $(addprefix tests/,messages storage data_classes points learning tables test_mailman.py test_config.py test_registry.py \
-	test_exceptions.py test_import_purity.py extractors/test_base.py cli/test_mistakes.py)
+	test_exceptions.py test_import_purity.py extractors/test_base.py)
 # Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
 NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
 	takes_the_steps_of_scikit_learn or TooManyRequests
