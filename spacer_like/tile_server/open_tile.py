@@ -148,7 +148,7 @@ class OpenTile:
             if not has_data.all():
                 return None
         data = self._read_part(blocks.offsets[number], blocks.lengths[number])
-        check_block(data, ZONE_SIZE, ZONE_SIZE, cog.bands, cog.name)
+        check_block(data, ZONE_SIZE, ZONE_SIZE, cog.bands, cog.name, cog.jpeg_tables)
         return jpeg_of_block(chip_start(cog.jpeg_tables, cog.is_ycbcr, cog.bands), data)
 
     def _number_of_block(self, cell: Cell) -> int | None:

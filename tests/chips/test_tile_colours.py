@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from spacer_like.tile_server.mosaic import Choice
 from spacer_like.tile_server.renderer import Renderer
 
 from .bad_tiles import PLACE
-from .tile_making import ACQUISITION, CELL, PIXEL, north_west, tile_path
+from .tile_making import ACQUISITION, CELL, PIXEL, make_tile, north_west, tile_path
 
 SIZE = 512
 CHIP = f"{CELL}00000"
@@ -351,3 +352,52 @@ def test_a_tile_of_another_projection_is_shown_as_it_is_cut(epsg, dtype, tile):
                     resampling=Resampling.bilinear,
                 )
         assert np.abs(picture[..., :3].astype(int) - np.moveaxis(oracle, 0, -1)).max() <= 2
+
+
+def without_tables(data):
+    """The bytes of a tile whose tag of JPEG tables is called something else."""
+    at = data.index(struct.pack("<HH", 347, 7))
+    return data[:at] + struct.pack("<H", 65000) + data[at + 2 :]
+
+
+def changed_tables(marker, change):
+    def made(data):
+        begin = data.index(b"\xff\xd8" + marker)
+        return data[: begin + 2] + change(data[begin + 2 : begin + 600]) + data[begin + 600 :]
+
+    return made
+
+
+BAD_TABLES = {
+    "missing": (without_tables, "needs tables of JPEG that neither it nor its tile has"),
+    "of no length": (
+        changed_tables(b"\xff\xdb", lambda part: part[:2] + b"\xff\xff" + part[4:]),
+        "the tables of JPEG that its blocks share are malformed",
+    ),
+    "of zeros": (
+        changed_tables(b"\xff\xdb", lambda part: part[:5] + bytes(64) + part[69:]),
+        "the tables of JPEG that its blocks share are malformed",
+    ),
+    "of another kind": (
+        changed_tables(b"\xff\xdb", lambda part: part[:1] + b"\xfe" + part[2:]),
+        "needs tables of JPEG that neither it nor its tile has",
+    ),
+    "of too many codes": (
+        lambda data: re.sub(rb"(\xff\xc4\x00..).", b"\\1\xff", data, flags=re.DOTALL),
+        "one of its blocks has malformed tables of JPEG",
+    ),
+}
+
+
+@pytest.mark.parametrize("write", [True, False])
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_a_chip_whose_jpeg_lacks_its_tables_is_not_made(kind, write, tile):
+    change, sentence = BAD_TABLES[kind]
+    make_tile(tile, width=2 * SIZE, height=2 * SIZE, OVERVIEWS="NONE")
+    good = tile.read_bytes()
+    tile.write_bytes(change(good))
+    assert tile.read_bytes() != good
+    ard, chips = (DataLocation("filesystem", str(tile.parents[4] / name)) for name in ("ard", "chips"))
+    answer = chips_folder(ChipsFolderMsg(ard_loc=ard, chips_loc=chips, write_chips=write))
+    assert answer.n_chips == 0
+    assert sentence in answer.failed[0].reason

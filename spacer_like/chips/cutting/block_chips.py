@@ -63,7 +63,7 @@ def passed_through(
         TileError: a block is damaged.
     """
     start = chip_start(cog.jpeg_tables, cog.is_ycbcr, cog.bands)
-    pixels = placement.chip_pixels
+    pixels, is_checked = placement.chip_pixels, False
     column_of_first, row_of_first = placement.column // pixels, placement.row // pixels
     for band, parts, valid in band_parts(cog, blocks, placement, read, is_far, pictures=not left):
         chips.set_valid(band, valid.counts(band, parts))
@@ -74,10 +74,14 @@ def passed_through(
                     black = black_jpeg(pixels, cog.bands)
                     yield MadeChip(row, column, len(black), (black,))
             elif left:
+                # What is left is not read, but for one: they share their tables.
+                if not is_checked:
+                    check_block(read(*place), pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
+                    is_checked = True
                 yield MadeChip(row, column, len(start) + place[1] - 2, (), place)
             else:
                 block = parts[place]
-                check_block(block, pixels, pixels, cog.bands, cog.name)
+                check_block(block, pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
                 yield MadeChip(row, column, len(start) + len(block) - 2, (start, block[2:]), place)
 
 

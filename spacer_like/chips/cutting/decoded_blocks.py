@@ -145,7 +145,7 @@ class _Picture:
 
     def _pixels(self, block: memoryview) -> NDArray[np.uint8]:
         name, width, height = self._cog.name, self._blocks.block_width, self._blocks.block_height
-        check_block(block, width, height, self._cog.bands, name)
+        check_block(block, width, height, self._cog.bands, name, self._cog.jpeg_tables)
         part = self._part
         n_bytes = (height // part) * (width // part) * self._cog.bands
         try:

@@ -7,6 +7,7 @@ how its colours are meant, the tables, and the block without its own start. The 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 from spacer_like.exceptions import TileError
@@ -20,7 +21,10 @@ _JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 _ADOBE_RGB = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_START_OF_SCAN = 0xDA
+_PROGRESSIVE, _START_OF_SCAN, _QUANTIZATION, _HUFFMAN = 0xC2, 0xDA, 0xDB, 0xC4
+
+_Table = tuple[int, int]
+"""A kind of tables and a number; the numbers of Huffman codes of AC are 16 larger than those of DC."""
 
 
 def chip_start(tables: bytes, is_ycbcr: bool = True, bands: int = 3) -> bytes:
@@ -39,34 +43,102 @@ def jpeg_of_block(start: bytes, block: bytes) -> bytes:
     return start + block[2:]
 
 
-def check_block(block: Any, width: int, height: int, bands: int, name: str) -> None:
-    """See to it that a block is JPEG of the size that its tile says: nothing else gets into chips.
+def check_block(block: Any, width: int, height: int, bands: int, name: str, tables: bytes = b"") -> None:
+    """See to it that a block is JPEG of the size that its tile says, and has its tables: nothing else gets into chips.
 
     Args:
         block: bytes, or a memoryview of them.
         name: what errors call the tile.
+        tables: the stream of tables of tag 347, or nothing.
 
     Raises:
         TileError: it is not.
     """
     if len(block) < 4 or block[:2] != START_OF_IMAGE or block[-2:] != END_OF_IMAGE:
         raise _damaged(name, "is no whole stream of JPEG")
+    shared = _tables_of(tables)
+    if shared is None:
+        raise TileError(f"The tile '{name}' is damaged: the tables of JPEG that its blocks share are malformed.")
     place = 2
-    found = None
+    found, is_baseline = None, True
+    own: frozenset[_Table] = frozenset()
+    needed: set[_Table] = set()
     while place + 4 <= len(block):
         mark, kind, length = struct.unpack_from(">BBH", block, place)
         if mark != 0xFF or length < 2 or kind in _OTHER_FRAMES:
             break
+        body = bytes(block[place + 4 : place + 2 + length])
         if kind == _START_OF_SCAN:
             if found != (8, height, width, bands):
                 break
+            if not needed | _needed_by_scan(body, is_baseline) <= shared | own:
+                raise _damaged(name, "needs tables of JPEG that neither it nor its tile has")
             return
         if kind in _FRAMES:
             if found is not None or length < 8 or place + 10 > len(block):
                 break
             found = struct.unpack_from(">BHHB", block, place + 4)
+            is_baseline = kind != _PROGRESSIVE
+            needed = {(_QUANTIZATION, body[at]) for at in range(8, min(len(body), 6 + 3 * bands), 3)}
+        elif kind in (_QUANTIZATION, _HUFFMAN):
+            if (more := _tables_in(kind, body)) is None:
+                raise _damaged(name, "has malformed tables of JPEG")
+            own |= more
         place += 2 + length
     raise _damaged(name, f"is no picture of {width} x {height} pixels and {bands} bands in JPEG")
+
+
+@lru_cache(maxsize=64)
+def _tables_of(stream: bytes) -> frozenset[_Table] | None:
+    """The tables in a stream of nothing else; None where it is malformed."""
+    found: frozenset[_Table] = frozenset()
+    place, end = 2, len(stream) - 2
+    while place < end:
+        if place + 4 > end:
+            return None
+        mark, kind, length = struct.unpack_from(">BBH", stream, place)
+        if mark != 0xFF or length < 2 or place + 2 + length > end:
+            return None
+        if kind in (_QUANTIZATION, _HUFFMAN):
+            more = _tables_in(kind, stream[place + 4 : place + 2 + length])
+            if more is None:
+                return None
+            found |= more
+        place += 2 + length
+    return found
+
+
+def _tables_in(kind: int, body: bytes) -> frozenset[_Table] | None:
+    """The tables that a segment defines; None where it is malformed."""
+    found: set[_Table] = set()
+    place = 0
+    while place < len(body):
+        number = body[place]
+        if kind == _QUANTIZATION:
+            size = 64 * (1 + (number >> 4))
+            values = body[place + 1 : place + 1 + size]
+            is_good = number >> 4 <= 1 and len(values) == size and (number >> 4 == 1 or 0 not in values)
+            number &= 15
+        else:
+            counts = body[place + 1 : place + 17]
+            size = 16 + sum(counts)
+            # More codes of a length than there are leave none for longer ones.
+            taken = sum(count << (15 - bits) for bits, count in enumerate(counts))
+            is_good = len(counts) == 16 and 0 < sum(counts) <= 256 and taken <= 2**16
+        if not is_good or place + 1 + size > len(body):
+            return None
+        found.add((kind, number))
+        place += 1 + size
+    return frozenset(found)
+
+
+def _needed_by_scan(body: bytes, is_baseline: bool) -> set[_Table]:
+    """The tables of Huffman codes that a scan needs; of a progressive one, the first of many, those of DC only."""
+    chosen = [body[at] for at in range(2, min(len(body), 1 + 2 * body[0]), 2)] if body else []
+    needed = {(_HUFFMAN, one >> 4) for one in chosen}
+    if is_baseline:
+        needed |= {(_HUFFMAN, 16 + (one & 15)) for one in chosen}
+    return needed
 
 
 def _damaged(name: str, reason: str) -> TileError:
