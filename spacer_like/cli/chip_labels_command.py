@@ -34,6 +34,9 @@ def fetch_labels(
         str | None, typer.Option(help="Write elements with any of these keys, separated by commas, once more.")
     ] = None,
     attempts: Annotated[int, typer.Option(min=1, max=100, help="Of asking for a cell.")] = 5,
+    timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds that the server may take for a cell.")] = 180,
+    max_bytes: Annotated[int, typer.Option(min=2**20, max=2**32, help="Memory that the server may use for a cell.")] = 2
+    ** 29,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Fetch cells that are there, too.")] = False,
     json_mode: options.JsonMode = False,
 ) -> int:
@@ -57,6 +60,8 @@ def fetch_labels(
             extract_loc=place(extract),
             keys=None if keys is None else [key.strip() for key in keys.split(",") if key.strip()],
             attempts=attempts,
+            timeout=timeout,
+            max_bytes=max_bytes,
             overwrite=overwrite,
         )
         for zone, quadkeys in by_zone.items()

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from spacer_like import config
 from spacer_like.chips.geography import Box
 from spacer_like.chips.labels.map_elements import MOST_BYTES, read_json
+from spacer_like.chips.messages.labels import MOST_SECONDS, MOST_SERVER_BYTES
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     DataLimitError,
@@ -39,6 +40,7 @@ LONGEST_WAIT = 600.0
 """Seconds that are waited at most before one more attempt."""
 _LONGEST_REASON = 300
 _OUT_OF_MEMORY = "out of memory"
+_OUT_OF_TIME = "timed out"
 
 
 class _BusyError(Exception):
@@ -172,9 +174,13 @@ class OverpassServer:
     def _refuse_remark(self, remark: str, cell: str) -> NoReturn:
         if _OUT_OF_MEMORY in remark:
             raise MapDataError(
-                f"{_begun(self.name)} needs more than max_bytes, {self.max_bytes}, for {cell}: ask for more."
+                f"{_begun(self.name)} needs more than max_bytes, {self.max_bytes}, for {cell}: allow more by "
+                f"--max-bytes, at most {MOST_SERVER_BYTES}, or read an extract instead of asking a server."
             )
-        raise _BusyError(f"answered with a part of the elements: {_plain(remark)}")
+        reason = f"answered with a part of the elements: {_plain(remark)}"
+        if _OUT_OF_TIME in remark:
+            reason += f" (it had {self.timeout} seconds: allow more by --timeout, at most {MOST_SECONDS})"
+        raise _BusyError(reason)
 
     def _url(self, boxes: Sequence[Box]) -> str:
         # By GET, whose query survives redirects. What follows a # is not sent.

@@ -19,6 +19,9 @@ from spacer_like.message_base import (
     WritableLocation,
 )
 
+MOST_SECONDS = 3600
+MOST_SERVER_BYTES = 2**32
+"""What an Overpass server may be allowed at most."""
 OVERPASS = "https://overpass-api.de/api/interpreter"
 
 
@@ -47,8 +50,8 @@ class FetchLabelsMsg(Message, Answered["FetchLabelsReturnMsg"]):
     extract_loc: Location | None = None
     keys: list[Annotated[StrictStr, Field(min_length=1, max_length=255)]] | None = None
     attempts: Annotated[StrictInt, Field(ge=1, le=100)] = 5
-    timeout: Annotated[StrictInt, Field(ge=1, le=3600)] = 180
-    max_bytes: Annotated[StrictInt, Field(ge=2**20, le=2**32)] = 2**29
+    timeout: Annotated[StrictInt, Field(ge=1, le=MOST_SECONDS)] = 180
+    max_bytes: Annotated[StrictInt, Field(ge=2**20, le=MOST_SERVER_BYTES)] = 2**29
     overwrite: StrictBool = False
 
     @classmethod
