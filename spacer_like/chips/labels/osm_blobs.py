@@ -6,18 +6,42 @@ is such a file again. Format: https://wiki.openstreetmap.org/wiki/PBF_Format, an
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from spacer_like.exceptions import MapDataError
+from spacer_like.exceptions import MapDataError, MissingExtraError
+from spacer_like.extras import import_extra
 
 # The format's own limits.
 _LONGEST_HEADER = 2**16
 _LONGEST_BLOB = 2**25
 _BATCH_BYTES = 2**24
 
+# The fields of a blob.
+_RAW, _ZLIB, _LZMA, _BZIP2, _LZ4, _ZSTD = 1, 3, 4, 5, 6, 7
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def _by_arrow(codec: str) -> Callable[[bytes, int], bytes]:
+    def unpack(data: bytes, size: int) -> bytes:
+        pyarrow = import_extra("pyarrow", "Reading an extract of LZ4 or Zstandard", "geo")
+        block: bytes = pyarrow.Codec(codec).decompress(data, size, asbytes=True)
+        return block
+
+    return unpack
+
+
+_UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
+    _ZLIB: lambda data, size: zlib.decompressobj().decompress(data, size),
+    _LZMA: lambda data, size: lzma.LZMADecompressor().decompress(data, size),
+    _BZIP2: lambda data, size: bz2.BZ2Decompressor().decompress(data, size),
+    _LZ4: _by_arrow("lz4_raw"),
+    _ZSTD: _by_arrow("zstd"),
+}
 
 
 class BlobReader:
@@ -41,6 +65,7 @@ class BlobReader:
         file.seek(0)
         kind, self.header, _ = self._blob() or ("", b"", 0)
         """The header blob, a file without data."""
+        self._begin = file.tell()
         if kind != "OSMHeader":
             raise self._damaged("it does not begin as one")
 
@@ -49,7 +74,7 @@ class BlobReader:
 
         None holds more than 48 MiB when it is unpacked.
         """
-        self._file.seek(len(self.header))
+        self._file.seek(self._begin)
         batch, unpacked = [self.header], 0
         while (blob := self._blob()) is not None:
             kind, data, size = blob
@@ -80,13 +105,17 @@ class BlobReader:
     def _unpacked(self, blob: bytes) -> bytes:
         size = self._unpacked_size(blob)
         found = {number: value for number, value in self._fields(blob) if isinstance(value, bytes)}
-        if 1 in found:
-            return found[1]
-        if 3 not in found:
-            raise self._damaged("a blob is compressed in another way than by zlib")
+        if _RAW in found:
+            return found[_RAW]
+        packed = next((number for number in _UNPACKERS if number in found), None)
+        if packed is None:
+            raise self._damaged("a blob is compressed in a way that nobody knows")
         try:
-            block = zlib.decompressobj().decompress(found[3], size)
-        except zlib.error:
+            block = _UNPACKERS[packed](found[packed], size)
+        except MissingExtraError:
+            raise
+        # Each library has errors of its own.
+        except Exception:
             block = b""
         if len(block) != size:
             raise self._damaged("a blob cannot be unpacked")
@@ -110,7 +139,18 @@ class BlobReader:
         if not 0 < length <= _LONGEST_BLOB:
             raise self._damaged(f"a blob cannot be {length} bytes long")
         blob = self._exactly(length)
+        numbers = {number for number, _ in self._fields(blob)}
+        if not numbers & {_RAW, _ZLIB}:
+            # osmium may be built without what unpacks it.
+            return self._plain(kind, self._unpacked(blob))
         return kind.decode("latin-1"), prefix + header + blob, self._unpacked_size(blob)
+
+    @staticmethod
+    def _plain(kind: bytes, block: bytes) -> tuple[str, bytes, int]:
+        """What `_blob` gives of an unpacked blob."""
+        blob = b"\x0a" + _varint_of(len(block)) + block
+        header = b"\x0a" + _varint_of(len(kind)) + kind + b"\x18" + _varint_of(len(blob))
+        return kind.decode("latin-1"), len(header).to_bytes(4, "big") + header + blob, len(block)
 
     def _unpacked_size(self, blob: bytes) -> int:
         sizes = [value if isinstance(value, int) else len(value) for number, value in self._fields(blob) if number <= 2]
@@ -153,3 +193,11 @@ class BlobReader:
 
     def _damaged(self, reason: str) -> MapDataError:
         return MapDataError(f"The extract '{self._name}' is no .osm.pbf file, or a damaged one: {reason}.")
+
+
+def _varint_of(number: int) -> bytes:
+    parts = []
+    while number > 127:
+        parts.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*parts, number])

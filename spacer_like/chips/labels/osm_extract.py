@@ -9,25 +9,22 @@ has the geometry ``[]`` (a way) or no place (a node). Needs osmium and shapely, 
 from __future__ import annotations
 
 import logging
-import marshal
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
-
-import numpy as np
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spacer_like.chips.geography import Box
+from spacer_like.chips.labels.found_elements import Areas, ElementsFile, reading_modules
 from spacer_like.chips.labels.map_boxes import UNITS_PER_DEGREE
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.osm_blobs import BlobReader
+from spacer_like.chips.labels.osm_current import NotCurrentError, current, with_true_ids
 from spacer_like.exceptions import DataLimitError, MapDataError, damage_as
-from spacer_like.extras import import_extra
 from spacer_like.progress import report
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from numpy.typing import NDArray
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -55,87 +52,48 @@ def elements_in(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str) -> It
         DataLimitError: the extract has more nodes than memory may be taken for, or an area more points.
         MissingExtraError: osmium or shapely is not installed.
     """
-    with tempfile.TemporaryFile(prefix="spacer-") as found:
-        extract = _Extract(file, areas, name, _ElementsFile(found))
-        for step in (
-            extract.check_coverage,
-            extract.read_nodes,
-            extract.read_ways,
-            extract.read_relations,
-            extract.read_geometries,
-        ):
+    with ExitStack() as stack:
+        found = ElementsFile(stack.enter_context(tempfile.TemporaryFile(prefix="spacer-")))
+        try:
+            extract = _read(file, areas, name, found)
+        except NotCurrentError:
+            found = ElementsFile(stack.enter_context(tempfile.TemporaryFile(prefix="spacer-")))
             with damage_as(MapDataError, name, f"The extract '{name}' is damaged"):
-                step()
+                file = stack.enter_context(current(file, name))
+            extract = _read(file, areas, name, found)
+            for place in range(len(areas)):
+                yield with_true_ids(extract.elements_of(place))
+            return
         for place in range(len(areas)):
             yield extract.elements_of(place)
 
 
-class _ElementsFile:
-    """Elements by their type and id, out of the way of the memory: all are added before any is read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._places: dict[tuple[str, int], tuple[int, int]] = {}
-        self._end = 0
-
-    def __contains__(self, key: tuple[str, int]) -> bool:
-        return key in self._places
-
-    def add(self, element: Element) -> None:
-        data = marshal.dumps(element)
-        self._file.write(data)
-        self._places[element["type"], element["id"]] = self._end, len(data)
-        self._end += len(data)
-
-    def get(self, element_type: str, number: int) -> Element | None:
-        if (element_type, number) not in self._places:
-            return None
-        place, length = self._places[element_type, number]
-        self._file.seek(place)
-        element: Element = marshal.loads(self._file.read(length))
-        return element
-
-
-class _Areas:
-    """Which areas shapes are in."""
-
-    def __init__(self, areas: Sequence[Sequence[Box]]) -> None:
-        self._shapely = _reading_modules()[1]
-        boxes = [(box, place) for place, area in enumerate(areas) for box in area]
-        edges = np.array([box for box, _ in boxes], np.float64).reshape(-1, 4)
-        self._area_of_box = np.array([place for _, place in boxes], np.int64)
-        self._tree = self._shapely.STRtree(self._shapely.box(*edges.T))
-        self._around = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
-
-    def may_hold(self, longitude: float, latitude: float) -> bool:
-        west, south, east, north = self._around
-        return bool(west <= longitude <= east and south <= latitude <= north)
-
-    def of_points(self, points: Sequence[tuple[float, float]]) -> Iterator[tuple[int, int]]:
-        """Pairs of a point's place in the list and an area that it is in."""
-        return self._pairs(self._shapely.points(np.array(points, np.float64).reshape(-1, 2)))
-
-    def of_shapes(self, wkb: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """The same of shapes in WKB, as hexadecimal text, and areas that they have a point of."""
-        return self._pairs(self._shapely.from_wkb(wkb))
-
-    def _pairs(self, shapes: NDArray[np.object_]) -> Iterator[tuple[int, int]]:
-        places, boxes = self._tree.query(shapes, predicate="intersects")
-        pairs = np.unique(np.stack([places, self._area_of_box[boxes]], axis=1), axis=0)
-        return ((place, area) for place, area in pairs.tolist())
+def _read(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: ElementsFile) -> _Extract:
+    extract = _Extract(file, areas, name, found)
+    for step in (
+        extract.check_coverage,
+        extract.read_nodes,
+        extract.read_ways,
+        extract.read_relations,
+        extract.read_geometries,
+    ):
+        with damage_as(MapDataError, name, f"The extract '{name}' is damaged"):
+            step()
+    return extract
 
 
 class _Extract:
     """The passes over an extract, in their order."""
 
-    def __init__(self, file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: _ElementsFile) -> None:
-        self._osmium = _reading_modules()[0]
+    def __init__(self, file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: ElementsFile) -> None:
+        self._osmium = reading_modules()[0]
         self._blobs = BlobReader(file, name)
         self._boxes = areas
-        self._areas = _Areas(areas)
+        self._areas = Areas(areas)
         self._name = name
         self._found = found
         self._pass = 0
+        self._last = ("", 0)
         self._pool = self._osmium.io.ThreadPool()
         self._locations = self._osmium.index.create_map("sparse_mem_array")
         self._adds_locations = self._osmium.NodeLocationsForWays(self._locations)
@@ -150,7 +108,10 @@ class _Extract:
         """Refuse areas of which the extract, by what it says of itself, has nothing."""
         reader = self._reader(self._blobs.header, self._osmium.osm.NOTHING)
         box = reader.header().box()
+        has_history = reader.header().has_multiple_object_versions
         reader.close()
+        if has_history:
+            raise self._not_current()
         if not box.valid():
             return
         low, high = box.bottom_left, box.top_right
@@ -170,6 +131,7 @@ class _Extract:
         for nodes in self._batches(self._osmium.osm.NODE, self._adds_locations, self._has_tags):
             kept = []
             for node in nodes:
+                self._check_current(node)
                 place = _degrees(node.location)
                 if not node.deleted and place is not None and self._areas.may_hold(*place):
                     kept.append((node.id, place, dict(node.tags)))
@@ -190,10 +152,13 @@ class _Extract:
         for ways in self._batches(self._osmium.osm.WAY, self._adds_locations):
             numbers, shapes = [], []
             for way in ways:
+                self._check_current(way)
                 if way.deleted or not len(way.nodes):
                     continue
                 shape = self._shape(way)
                 if shape is None:
+                    if any(node.ref < 0 for node in way.nodes):
+                        raise self._not_current()
                     n_incomplete += 1
                 else:
                     numbers.append(way.id)
@@ -213,6 +178,7 @@ class _Extract:
         """Keep the tagged relations that have members in the areas, as yet without the geometry of ways."""
         for relations in self._batches(self._osmium.osm.RELATION, self._has_tags):
             for relation in relations:
+                self._check_current(relation)
                 if relation.deleted:
                     continue
                 members = [self._member(member) for member in relation.members]
@@ -306,6 +272,16 @@ class _Extract:
         relation["bounds"] = _bounds(corners)
         return n_points
 
+    def _check_current(self, element: Any) -> None:
+        """Notice an element that is there twice; in files of history versions follow each other."""
+        key = (element.type_str(), element.id)
+        if key == self._last:
+            raise self._not_current()
+        self._last = key
+
+    def _not_current(self) -> NotCurrentError:
+        return NotCurrentError(f"The extract '{self._name}' has an element twice: sort it, by 'osmium sort'.")
+
     def _get(self, element_type: str, number: int) -> Element:
         element = self._found.get(element_type, number)
         if element is None:
@@ -322,9 +298,10 @@ class _Extract:
         if member.type == "n":
             try:
                 place = _degrees(self._locations.get(member.ref))
-            except (KeyError, TypeError):
-                # There is none, or its id is negative.
+            except KeyError:
                 place = None
+            except TypeError:
+                raise self._not_current() from None
             if place is not None:
                 found |= {"lat": place[1], "lon": place[0]}
         return found
@@ -373,13 +350,3 @@ def _bounds(points: Iterable[tuple[float, float]]) -> dict[str, float]:
         "maxlat": max(latitudes),
         "maxlon": max(longitudes),
     }
-
-
-def _reading_modules() -> tuple[ModuleType, ModuleType]:
-    """osmium and shapely.
-
-    Raises:
-        MissingExtraError: one of them is not installed.
-    """
-    purpose = "Reading an .osm.pbf extract"
-    return import_extra("osmium", purpose, "geo"), import_extra("shapely", purpose, "geo")
