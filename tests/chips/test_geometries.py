@@ -281,3 +281,46 @@ def test_nothing_has_no_geometries():
     found = geometries_of([], 33)
     assert found.points.shape == (0, 2)
     assert len(found.shapes) == 0
+
+
+# Roles that make no sense: the area is what an odd number of rings is around
+
+OUTLINE, HOLE, ISLAND = square(0, 0, 10), square(2, 2, 6), square(4, 4, 2)
+EXPECTED = 100 - 36 + 4
+WRONG_ROLES = {
+    "all outer": (("outer", OUTLINE), ("outer", HOLE), ("outer", ISLAND)),
+    "all inner": (("inner", OUTLINE), ("inner", HOLE), ("inner", ISLAND)),
+    "none": (("", OUTLINE), ("", HOLE), ("", ISLAND)),
+    "exchanged": (("inner", OUTLINE), ("outer", HOLE), ("inner", ISLAND)),
+    "an island called inner": (("outer", OUTLINE), ("inner", HOLE), ("inner", ISLAND)),
+    "in capitals": (("Outer", OUTLINE), ("INNER", HOLE), ("outer ", ISLAND)),
+    "misspelt": (("outter", OUTLINE), ("inside", HOLE), ("outer", ISLAND)),
+    "a piece of the outline called inner": (
+        ("outer", OUTLINE[:3]),
+        ("inner", OUTLINE[2:]),
+        ("inner", HOLE),
+        ("outer", ISLAND),
+    ),
+    "a ring there twice": (("outer", OUTLINE), ("inner", OUTLINE), ("inner", HOLE), ("outer", ISLAND)),
+    "right": (("outer", OUTLINE), ("inner", HOLE), ("outer", ISLAND)),
+}
+
+
+@pytest.mark.parametrize("roles", WRONG_ROLES)
+def test_where_roles_are_wrong_rings_count_by_even_and_odd(maker, roles):
+    polygons, lines = area_of(maker, *WRONG_ROLES[roles])
+    assert not lines
+    whole = shapely.union_all(polygons)
+    assert whole.area == pytest.approx(EXPECTED, abs=0.05)
+    assert [shapely.intersects(whole, shapely.Point(x, x)) for x in (1, 3, 5)] == [True, False, True]
+
+
+def test_two_outer_rings_beside_each_other_with_a_lake_called_outer(maker):
+    polygons, _ = area_of(maker, ("outer", square(0, 0, 10)), ("outer", square(20, 0, 10)), ("outer", square(22, 2, 2)))
+    assert sum(part.area for part in polygons) == pytest.approx(196, abs=0.05)
+
+
+def test_roles_are_believed_where_a_way_is_missing(maker):
+    polygons, lines = area_of(maker, ("outer", []), ("inner", square(2, 2, 6)))
+    assert not polygons
+    assert [line.length for line in lines] == pytest.approx([24], abs=0.05)

@@ -66,7 +66,7 @@ def geometries_of(elements: Sequence[Element], zone: int) -> Geometries:
     """
     chains, degrees = _chains(elements)
     coordinates, is_far = _in_metres(degrees, chains, zone, len(elements))
-    collected = _Collected(coordinates)
+    collected = _Collected(coordinates, {owner for owner, element in enumerate(elements) if _is_whole(element)})
     for chain, is_clean in zip(chains, _clean(coordinates, chains), strict=True):
         collected.take(chain, is_clean)
     collected.finish()
@@ -106,6 +106,16 @@ def _is_closed(way: Element, geometry: Any) -> bool:
     return isinstance(geometry, list) and bool(geometry) and geometry[0] is not None and geometry[0] == geometry[-1]
 
 
+def _is_whole(element: Element) -> bool:
+    """Whether an element is the relation of an area of which every way is known with all its points."""
+    members = element.get("members")
+    if element["type"] != "relation" or element["tags"].get("type") not in AREA_RELATIONS:
+        return False
+    listed = members if isinstance(members, list) else []
+    ways = [one for one in listed if isinstance(one, dict) and one.get("type") == "way"]
+    return all(isinstance(way.get("geometry"), list) and way["geometry"] and all(way["geometry"]) for way in ways)
+
+
 def _members(relation: Element) -> Iterator[tuple[str, Any]]:
     members = relation.get("members")
     is_whole = relation["tags"].get("type") in AREA_RELATIONS
@@ -113,13 +123,21 @@ def _members(relation: Element) -> Iterator[tuple[str, Any]]:
         if not isinstance(member, dict):
             continue
         if member.get("type") == "way":
-            role = member.get("role")
-            kind = ("outer" if role in _OUTER else "inner" if role in _INNER else None) if is_whole else "line"
+            kind = _kind_of_way(member.get("role"), relation["tags"].get("type")) if is_whole else "line"
             if kind:
                 yield kind, member.get("geometry")
         # The nodes of a boundary are its capital and where to write its name.
         elif member.get("type") == "node" and not is_whole:
             yield "point", [member]
+
+
+def _kind_of_way(role: Any, relation_type: Any) -> str | None:
+    """Outer or inner; None: no part of the outline."""
+    name = role.strip().lower() if isinstance(role, str) else ""
+    if name in _INNER:
+        return "inner"
+    # Boundaries have ways of other meanings; a multipolygon's are all of its outline, whatever they are called.
+    return "outer" if name in _OUTER or relation_type == "multipolygon" else None
 
 
 def _pairs(listed: Any) -> list[tuple[Any, Any]]:
@@ -189,8 +207,9 @@ def _clean(coordinates: NDArray[np.float64], chains: list[_Chain]) -> list[bool]
 class _Collected:
     """Parts of elements as they are found; those of one relation's area are put together once all are there."""
 
-    def __init__(self, coordinates: NDArray[np.float64]) -> None:
+    def __init__(self, coordinates: NDArray[np.float64], whole: set[int]) -> None:
         self.coordinates = coordinates
+        self._whole = whole
         self.points: list[tuple[int, NDArray[np.float64]]] = []
         self.lines: list[tuple[int, NDArray[np.float64]]] = []
         self.rings: list[tuple[int, NDArray[np.float64]]] = []
@@ -225,7 +244,7 @@ class _Collected:
     def finish(self) -> None:
         """Put the area together that has been begun."""
         if self._area_owner >= 0:
-            shapes = areas_and_lines(self._area["outer"], self._area["inner"])
+            shapes = areas_and_lines(self._area["outer"], self._area["inner"], self._area_owner in self._whole)
             self.shapes += [(self._area_owner, shape) for shape in shapes]
         self._area = {"outer": [], "inner": []}
         self._area_owner = -1

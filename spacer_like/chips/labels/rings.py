@@ -6,6 +6,7 @@ What multipolygons of OpenStreetMap are made of: https://wiki.openstreetmap.org/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,21 @@ _POLYGON, _LINE = 3, 1
 _UNTANGLED = 256
 _MOST_MEETINGS = 64
 """Points that an outline may have in any disorder; pieces that each of more may meet on average, by their boxes."""
+_MOST_ODD = 256
+"""Rings whose overlaps are counted: each takes as long as all before it together."""
 
 
-def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArray[np.float64]]) -> list[Any]:
+def areas_and_lines(
+    outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArray[np.float64]], is_whole: bool = False
+) -> list[Any]:
     """The polygons that outer and inner ways enclose; ways that belong to no ring are lines.
 
     An inner ring is a hole of the smallest outer ring around it; an outer one in a hole is an island. Inner rings
-    without an outer one around them are lines: of the area only their outline is known.
+    without an outer one around them are lines: of the area only their outline is known. Where the ways are all there
+    and what they are called makes no sense, the area is what an odd number of rings is around.
 
     Args:
+        is_whole: whether no way of the area is missing.
         outer, inner: float64 [n, 2] each, points of a way in their order, n at least 2, no two neighbours equal.
 
     Returns:
@@ -33,6 +40,10 @@ def areas_and_lines(outer: Sequence[NDArray[np.float64]], inner: Sequence[NDArra
     shells, lines = _rings(outer)
     holes, more_lines = _rings(inner)
     lines += more_lines
+    if is_whole and (lines or not _make_sense(shells, holes)):
+        rings, others = _rings([*outer, *inner])
+        if not others and 0 < len(rings) <= _MOST_ODD:
+            return list(valid_parts(np.array([_odd(rings)], object))[0])
     if not len(shells):
         return _line_strings([*lines, *shapely.boundary(holes)])
     around = _smallest_around(shells, holes)
@@ -85,6 +96,23 @@ def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], li
     areas = np.empty(len(found), object)
     areas[:] = found
     return areas, lines
+
+
+def _make_sense(shells: NDArray[np.object_], holes: NDArray[np.object_]) -> bool:
+    """Whether an even number of other rings is around each outer one, and an odd number around each inner one."""
+    rings = np.concatenate([shells, holes])
+    sizes = shapely.area(rings)
+    place, around = shapely.STRtree(rings).query(shapely.point_on_surface(rings), predicate="within")
+    # A smaller ring around a point of it lies in it.
+    counted = (place != around) & (sizes[around] >= sizes[place])
+    depth = np.bincount(place[counted], minlength=len(rings))
+    return bool((depth % 2 == np.repeat([0, 1], [len(shells), len(holes)])).all())
+
+
+def _odd(rings: NDArray[np.object_]) -> Any:
+    """What an odd number of rings is around; a ring that is there twice counts once."""
+    distinct = list({shapely.normalize(ring).wkb: ring for ring in rings}.values())
+    return reduce(shapely.symmetric_difference, distinct)
 
 
 def _is_tangled(shape: Any) -> bool:
