@@ -24,6 +24,8 @@ _PATH = re.compile(
     re.DOTALL,
 )
 
+_OF_CELL = re.compile(rf"[0-3]{{{TILE_ZOOM}}}/")
+
 
 @dataclass(frozen=True, order=True)
 class TilePath:
@@ -74,14 +76,19 @@ def find_tiles(ard_loc: DataLocation, zones: Iterable[int] | None = None, kind: 
     """The tiles of a tree with their locations, by zone, quadkey, date and acquisition.
 
     Args:
-        ard_loc: the root of the tree; a tree of which there is nothing has no tiles.
+        ard_loc: the root of the tree, or a zone's folder in it; a tree of which there is nothing has no tiles.
         zones: None: all.
 
     Raises:
         InvalidKeyError: the storage cannot list what it holds.
         SpacerError: other errors of the storage.
     """
-    folders = [below(ard_loc, "")] if zones is None else [below(ard_loc, f"{zone:02d}", "") for zone in set(zones)]
+    zones = None if zones is None else set(zones)
+    root = tree_of(ard_loc)
+    if root != ard_loc:
+        own = int(_last_folder(ard_loc))
+        ard_loc, zones = root, {own} if zones is None else {own} & zones
+    folders = [below(ard_loc, "")] if zones is None else [below(ard_loc, f"{zone:02d}", "") for zone in zones]
     return sorted(
         (tile for folder in folders for tile in _tiles_in(folder, ard_loc, kind)),
         key=lambda tile: (tile[0], tile[1].key),
@@ -94,10 +101,30 @@ def tiles_of(ard_loc: DataLocation, cell: Cell, acquisition: str | None = None, 
     Args:
         acquisition: None: all.
     """
+    ard_loc = tree_of(ard_loc)
     found = _tiles_in(below(cell_folder(ard_loc, cell.zone, cell.quadkey), ""), ard_loc, kind)
     tiles = [tile for tile in found if acquisition is None or tile[0].acquisition == acquisition]
     # Tiles of one date in the order of their acquisitions.
     return sorted(sorted(tiles), key=lambda tile: tile[0].date, reverse=True)
+
+
+def tree_of(ard_loc: DataLocation) -> DataLocation:
+    """The root of a tree, of which a zone's own folder may be given: one called like a zone that holds cells.
+
+    Raises:
+        SpacerError: the storage cannot list what it holds.
+    """
+    name = _last_folder(ard_loc)
+    if ard_loc.storage_type == "url" or not re.fullmatch(r"\d\d", name) or not 1 <= int(name) <= N_ZONES:
+        return ard_loc
+    folder = below(ard_loc, "").key
+    if not any(_OF_CELL.match(loc.key.removeprefix(folder)) for loc in list_keys(below(ard_loc, ""))):
+        return ard_loc
+    return DataLocation(ard_loc.storage_type, folder[: -len(name) - 1], ard_loc.bucket_name)
+
+
+def _last_folder(loc: DataLocation) -> str:
+    return loc.key.removesuffix("/").rpartition("/")[2]
 
 
 def cell_folder(ard_loc: DataLocation, zone: int, quadkey: str) -> DataLocation:

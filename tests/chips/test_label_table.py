@@ -140,3 +140,17 @@ def test_many_chips_make_one_csv():
     rows = list(csv.DictReader(io.StringIO(table_bytes(table.sparse(), parquet=False).decode())))
     assert len(rows) == 70_000
     assert rows[-1] == {"Feature": "chip 69999", "a, b": "1", 'c "d"': "0"}
+
+
+@FORMATS
+@pytest.mark.parametrize("folder", ["chips/33/", "/data/chips/33/", "s3://bucket/chips/33/", "chips\\33\\"])
+def test_a_chip_is_named_without_the_folders_that_stand_before_it(folder, parquet):
+    joined = LabelTable([folder + name for name in NAMES], TABLE.labels, TABLE.borne)
+    assert read_label_table(table_bytes(joined.sparse(), parquet=parquet), "t", parquet).names == NAMES
+
+
+@FORMATS
+def test_a_chip_with_and_without_its_folder_is_there_twice(parquet):
+    twice = LabelTable([NAMES[0], f"chips/33/{NAMES[0]}"], TABLE.labels, TABLE.borne[:2])
+    with pytest.raises(TableError, match=f"has the chip {NAMES[0]} twice"):
+        read_label_table(table_bytes(twice.sparse(), parquet=parquet), "t", parquet)

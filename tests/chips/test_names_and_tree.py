@@ -192,3 +192,19 @@ class TestBelow:
     def test_who_climbs_out_of_a_folder_is_stopped_by_the_storage(self):
         with pytest.raises(InvalidKeyError):
             write_bytes(below(DataLocation("memory", "ard"), "../x"), b"")
+
+
+@pytest.mark.parametrize("folder", ["ard", "ard/33", "ard/33/", "33", "s3"])
+def test_a_tree_is_found_by_its_root_and_by_a_zone_s_own_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = {"33": "", "s3": "33/"}.get(folder, "ard/")
+    name = "33/031111212322/2015-05-28/1050410012C31100-visual.tif"
+    for path in (name, "33/node_tags.json", "34/031111212322/2015-05-28/1050410012C31100-visual.tif"):
+        write_bytes(DataLocation("filesystem", f"{root}{path}"), b"")
+    given = {"s3": "33"}.get(folder, folder)
+    found = [str(path) for path, _ in find_tiles(DataLocation("filesystem", given))]
+    assert name in found
+    assert len(found) == (2 if folder in ("ard", "s3") else 1)
+    assert find_tiles(DataLocation("filesystem", given), [1]) == []
+    (tile,) = tiles_of(DataLocation("filesystem", given), Cell(33, "031111212322"))
+    assert str(tile[0]) == name

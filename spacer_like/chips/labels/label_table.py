@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.labels.label_rules import MOST_LABELS, RESERVED, SEPARATOR
-from spacer_like.exceptions import DataLimitError, TableError, damage_as
+from spacer_like.exceptions import DataLimitError, TableError, TileError, damage_as
 from spacer_like.tables.cells import unguarded
 from spacer_like.tables.files import csv_names, read_csv
 
@@ -151,9 +152,22 @@ def _names(column: pa.ChunkedArray, name: str) -> list[str]:
         if (pc.max(pc.binary_length(texts)).as_py() or 0) > 4 * _LONGEST_NAME:
             raise DataLimitError(f"The table '{name}' has a name of more than {_LONGEST_NAME} characters.")
         names += chunk.to_pylist()
+    names = [text and _without_folders(text) for text in names]
     if not all(names):
         raise TableError(f"The table '{name}' has a row without the name of a chip.")
     if len(set(names)) < len(names):
         repeated = Counter(names).most_common(1)[0][0]
         raise TableError(f"The table '{name}' has the chip {repeated} twice.")
     return names
+
+
+def _without_folders(text: str) -> str:
+    """The name of a chip that folders stand before, such as chips/35/; other names stay."""
+    name = text.replace("\\", "/").rpartition("/")[2]
+    if name == text:
+        return text
+    try:
+        ChipName.parse(name)
+    except TileError:
+        return text
+    return name

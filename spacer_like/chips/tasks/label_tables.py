@@ -24,7 +24,7 @@ from spacer_like.chips.messages import (
     PlotLabelsReturnMsg,
 )
 from spacer_like.chips.nodata import NodataIndex
-from spacer_like.chips.tree import below, cell_folder
+from spacer_like.chips.tree import below, cell_folder, tree_of
 from spacer_like.exceptions import (
     CollectionError,
     DataLimitError,
@@ -76,7 +76,7 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     names = _names(msg)
     with growing_table(RECORD_SCHEMA, msg.records_locs) as append:
         found = _Found(_nothing_borne(len(names), len(rules.labels)), np.zeros(len(names), bool))
-        for chips, cell, elements in _with_maps(names, msg.ard_loc):
+        for chips, cell, elements in _with_maps(names, tree_of(msg.ard_loc)):
             if elements is None:
                 found.cells_without_map.append(cell.name)
             elif isinstance(elements, MapDataError):

@@ -26,7 +26,7 @@ from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.chips.labels.overpass import OverpassServer
 from spacer_like.chips.messages import FailedCell, FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
 from spacer_like.chips.messages.labels import OVERPASS
-from spacer_like.chips.tree import below, cell_folder
+from spacer_like.chips.tree import below, cell_folder, tree_of
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MapDataError, SpacerError, SpacerInputError
 from spacer_like.overwriting import task
@@ -51,12 +51,13 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
         TileError: a cell is where its zone's projection has no meaning.
     """
     start = time.perf_counter()
+    ard_loc = tree_of(msg.ard_loc)
     quadkeys = list(dict.fromkeys(msg.quadkeys))
-    skipped = [] if msg.overwrite else _stored(msg.ard_loc, msg.zone, quadkeys)
+    skipped = [] if msg.overwrite else _stored(ard_loc, msg.zone, quadkeys)
     failed: list[FailedCell] = []
     if msg.keys is not None:
         for quadkey in skipped:
-            folder = cell_folder(msg.ard_loc, msg.zone, quadkey)
+            folder = cell_folder(ard_loc, msg.zone, quadkey)
             try:
                 _store_filtered(folder, _read_elements(folder), msg.keys)
             except MapDataError as error:
@@ -65,7 +66,7 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
     missing = [quadkey for quadkey in quadkeys if quadkey not in there]
     fetched: list[FetchedCell] = []
     for elements, attempts in _elements(msg, missing, failed):
-        _store(cell_folder(msg.ard_loc, msg.zone, elements.quadkey), elements, msg.keys)
+        _store(cell_folder(ard_loc, msg.zone, elements.quadkey), elements, msg.keys)
         fetched.append(
             FetchedCell(
                 quadkey=elements.quadkey,
@@ -95,7 +96,7 @@ def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OV
     Raises:
         MapDataError: the tree has no cell of the zone; others as `fetch_labels`.
     """
-    ard_loc = path if isinstance(path, DataLocation) else DataLocation.from_uri(path)
+    ard_loc = tree_of(path if isinstance(path, DataLocation) else DataLocation.from_uri(path))
     zone_folder = below(ard_loc, f"{zone:02d}", "")
     keys = (loc.key.removeprefix(zone_folder.key) for loc in list_keys(zone_folder))
     quadkeys = sorted({found[1] for key in keys if (found := _CELL_FOLDER.match(key))})
