@@ -236,7 +236,8 @@ class OpenTile:
 
     def _versions(self) -> list[tuple[int, int] | None]:
         """What changes when the tile does, or the mask beside it."""
-        return [_version(self.loc), _version(DataLocation(self.loc.storage_type, f"{self.loc.key}.msk"))]
+        loc = self.loc
+        return [_version(loc), _version(DataLocation(loc.storage_type, f"{loc.key}.msk", loc.bucket_name))]
 
 
 def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
