@@ -26,7 +26,7 @@ def files(folder):
         ((*CLASSIFY, "photos/1.jpg", "--annotate", "pictures", "--out", "pictures/0.jpg.csv"), None),
         (("classify", "photos/0.jpg", "x/0.jpg", *CLASSIFY[2:], "--annotate", "pictures"), "are named '0.jpg'"),
         (("classify", "features/photos/0.jpg.features", "--model", "reef.pkl", "--out", "m.json"), None),
-        (("classify", "0.json.features", "--model", "0.json", "--out", "0.json"), "--out would overwrite classifier"),
+        (("classify", "0.json.features", "--model", "0.json", "--out", "0.json"), "--out would overwrite --model"),
         (("train", *TRAINING, "--model", "labels.csv"), "--model would overwrite the table of labels"),
         (("train", *TRAINING, "--model", "new.pkl", "--previous", "new.pkl"), "--model would overwrite --previous"),
         (("train", *TRAINING, "--model", "link.pkl", "--previous", "reef.pkl"), "--model would overwrite --previous"),
