@@ -339,6 +339,7 @@ if TYPE_CHECKING:
     TRAINING_MEMORY_BYTES: int
     FEATURE_FILE_FORMAT: str
     ALLOWED_CLASS_PREFIXES: tuple[str, ...]
+    ALLOWED_CLASSIFIER_CLASSES: tuple[str, ...]
     EXIT_CODES: bool | None
     ECHO_TRAINING_LABELS: bool
     LOG_DESTINATION: str | None

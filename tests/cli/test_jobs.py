@@ -129,7 +129,7 @@ def test_schema(command):
     assert command("schema", "JobReturnMsg", "--json").json["title"] == "JobReturnMsg"
     said = command("schema", "dance")
     assert said.code == 64
-    assert "choose one of extract_features" in said.err
+    assert "Choose one of extract_features" in said.err
 
 
 def test_extractors_of_ones_own_are_run(reef, command):
