@@ -313,6 +313,17 @@ def classifier(name: str) -> Reader:
     )
 
 
+def random_forest() -> bytes:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import RandomForestClassifier
+
+    from spacer_like.learning.sklearn_estimators import to_pickle
+
+    features = np.random.default_rng(0).random((40, 3))
+    forest = RandomForestClassifier(3, max_depth=3, random_state=0)
+    return to_pickle(CalibratedClassifierCV(forest, cv=2).fit(features, (features[:, 0] > 0.5).astype(int)))
+
+
 def classifier_tensors() -> bytes:
     from spacer_like.learning.model_files import classifier_from_bytes
     from spacer_like.learning.tensor_file import to_safetensors
@@ -436,6 +447,13 @@ def taken_up(data: bytes, name: str) -> Any:
 
 MODEL_ROWS = [
     *(classifier(name) for name in ("mlp3_1.9.1.pkl", "lr2_1.5.2.pkl", "lr3_0.17.1_text.pkl", "mlp2_1.1.3.pkl")),
+    Reader(
+        "a calibrated random forest of scikit-learn",
+        ("learning.sklearn_estimators:from_tree",),
+        random_forest,
+        stored(used_classifier),
+        share=0.5,
+    ),
     Reader(
         "a classifier as safetensors",
         (
@@ -963,7 +981,11 @@ CHIP_ROWS = [
     ),
     Reader(
         "a tile that is shown",
-        ("tile_server.open_tile:OpenTile.__init__", "tile_server.open_tile:OpenTile.read"),
+        (
+            "tile_server.open_tile:OpenTile.__init__",
+            "tile_server.open_tile:OpenTile.read",
+            "chips.cutting.tile_picture:TilePicture.read",
+        ),
         lambda: tile(mask=half_masked),
         stored(shown),
         share=0.3,
