@@ -9,12 +9,12 @@ import json
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.storage import write_bytes
+from spacer_like.storage.unfinished_files import temporary_folder
 
 HERE = Path(__file__).parent
 EMOJI, LABELS, MAP = HERE / "noto.zip", HERE / "labels.csv", HERE / "helsinki.osm.pbf"
@@ -73,8 +73,7 @@ def _tiles(folder: Path) -> dict[str, bytes]:
     last = {"labels.json": (json.dumps(labels(), indent=1) + "\n").encode()}
     if (folder / "labels.json").exists():
         return last
-    with TemporaryDirectory() as temporary:
-        work = Path(temporary)
+    with temporary_folder() as work:
         MovedMap(MAP, work / MAP.name).write_tiles(work / "ard")
         found = {str(path.relative_to(work)): path.read_bytes() for path in sorted(work.rglob("*")) if path.is_file()}
     return found | last

@@ -6,15 +6,14 @@ shifted to where no id of OpenStreetMap is, and back where elements are given ou
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.osm_blobs import BlobReader
 from spacer_like.exceptions import MapDataError
+from spacer_like.storage.unfinished_files import temporary_folder
 
 _SHIFT = 2**62
 _TYPES = ("node", "way", "relation")
@@ -54,8 +53,8 @@ def current(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
     """
     import osmium
 
-    with tempfile.TemporaryDirectory(prefix="spacer-") as folder:
-        path = Path(folder) / "current.osm.pbf"
+    with temporary_folder() as folder:
+        path = folder / "current.osm.pbf"
         writer = osmium.SimpleWriter(str(path))
         try:
             for element in _last_versions(BlobReader(file, name)):
