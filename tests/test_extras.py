@@ -47,7 +47,7 @@ NEEDED = {
     "an extract": (
         "osmium",
         "geo",
-        "from spacer_like.chips.labels.osm_extract import _reading_modules; _reading_modules()",
+        "from spacer_like.chips.labels.found_elements import reading_modules; reading_modules()",
     ),
     "labels of chips": ("shapely", "geo", "from spacer_like import tasks; tasks.build_label_table.__wrapped__(None)"),
     "a tile": (

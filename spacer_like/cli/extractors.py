@@ -55,11 +55,16 @@ def prepared_extractor(kind: str, weights: str | None, definition: str | None) -
         SpacerError: as `extractor_described`; a file that is not there, or not of this network; a missing extra.
     """
     from spacer_like.extractors import FeatureExtractor
-    from spacer_like.storage import exists
+    from spacer_like.storage import storage_factory
 
     extractor = FeatureExtractor.deserialize(extractor_described(kind, weights, definition))
     for loc in extractor.data_locations.values():
-        if loc.storage_type == "filesystem" and not exists(loc):
-            raise DataNotFoundError(f"There is no file '{loc.display_name}', which the extractor {kind} needs.")
+        if loc.storage_type == "filesystem":
+            try:
+                storage_factory("filesystem").size(loc.key)
+            except DataNotFoundError:
+                raise DataNotFoundError(
+                    f"There is no file '{loc.display_name}', which the extractor {kind} needs."
+                ) from None
     extractor.prepare()
     return extractor
