@@ -49,10 +49,10 @@ def test_no_answer_is_held_once_it_is_written(trained, command, monkeypatch, out
     def take(self, number, result, own=Classified.take):
         own(self, number, result)
         gc.collect()
-        alive.append(sum(isinstance(one, ClassifyReturnMsg) for one in gc.get_objects()))
+        alive.append(sum(type(one) is ClassifyReturnMsg for one in gc.get_objects()))
 
     gc.collect()
-    before = sum(isinstance(one, ClassifyReturnMsg) for one in gc.get_objects())
+    before = sum(type(one) is ClassifyReturnMsg for one in gc.get_objects())
     monkeypatch.setattr(Classified, "take", take)
     assert command("classify", *FILES, *MODEL, "--out", out, "--json").code == 0
     assert [count - before for count in alive] == [1] * 6
