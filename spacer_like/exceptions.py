@@ -259,7 +259,8 @@ _PermanentURLDownloadError.__qualname__ = _TransientURLDownloadError.__qualname_
 
 def visible(text: str, keep: str = "") -> str:
     """A text with what terminals obey shown and not done, in one line; the characters of `keep` stay as they are."""
-    return text.translate({code: shown for code, shown in _VISIBLE.items() if chr(code) not in keep})
+    # Thousands of characters: copied only where it must be.
+    return text.translate({**_VISIBLE, **{ord(kept): kept for kept in keep}} if keep else _VISIBLE)
 
 
 def class_of(error: BaseException) -> str:
