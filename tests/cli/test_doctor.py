@@ -5,13 +5,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from spacer_like import config
+from spacer_like.cli.diagnosis import _round_trip, _s3
+from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import AccessDeniedError
 from spacer_like.extractors import EfficientNetLite0Extractor
 from spacer_like.extractors.networks import network_cache
 
@@ -61,6 +66,58 @@ def test_no_secret_is_told(clean, command, monkeypatch):
         assert value not in said.out + said.err + shown.out + shown.err
         assert value[-6:] not in said.out
     assert by_name(said)["AWS_SECRET_ACCESS_KEY"]["text"] == "(set) (environment)"
+
+
+def test_a_machine_without_credentials_is_told_how_to_set_them(clean):
+    (finding,) = _s3(None)
+    assert finding.state == "missing"
+    assert finding.text.startswith("no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+
+
+def test_a_profile_that_there_is_not_is_told(clean):
+    with config.override(aws_profile_name="absent"):
+        (finding,) = _s3(None)
+    assert finding.state == "missing"
+    assert "absent" in finding.text
+
+
+def test_a_bucket_that_refuses_the_credentials_is_told(clean):
+    refusal = b"<Error><Code>InvalidAccessKeyId</Code><Message>no such key</Message></Error>"
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(refusal)))
+            self.end_headers()
+            self.wfile.write(refusal)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        keys = {"aws_access_key_id": "AKIDREFUSED12345678", "aws_secret_access_key": "refused-secret"}
+        with config.override(aws_endpoint_url=f"http://127.0.0.1:{server.server_port}", aws_region="us-east-1", **keys):
+            identity, bucket = _s3("corals")
+        server.shutdown()
+    assert identity.state == "ok"
+    assert (bucket.name, bucket.state) == ("s3://corals", "failed")
+    assert "corals" in bucket.text
+    assert "refused-secret" not in bucket.text
+
+
+def _refused(loc):
+    raise AccessDeniedError("no")
+
+
+@pytest.mark.parametrize(("read", "text"), [(lambda loc: b"other", "not what was written"), (_refused, "no")])
+def test_a_storage_that_does_not_give_back_what_was_written_is_told_and_left_clean(monkeypatch, tmp_path, read, text):
+    monkeypatch.setattr("spacer_like.storage.read_bytes", read)
+    finding = _round_trip("files", DataLocation("filesystem", str(tmp_path / "probe")), "here")
+    assert finding.state == "failed"
+    assert text in finding.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_malformed_setting_is_told(clean, command, monkeypatch):

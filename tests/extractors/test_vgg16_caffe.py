@@ -15,6 +15,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import HashMismatchError, WeightsError
 from spacer_like.extractors import VGG16CaffeExtractor
 from spacer_like.extractors.onnx_conversion import relative_difference
+from spacer_like.extractors.prototxt import parse
 from spacer_like.extractors.vgg16_definition import read_definition
 from spacer_like.images.crop import Patches
 from spacer_like.storage import write_bytes
@@ -153,3 +154,31 @@ class TestDefinitions:
             read_definition("layer {" * 100_000, SIZE)
         with pytest.raises(WeightsError):
             read_definition("layer {" * 100_000 + "}" * 100_000, SIZE)
+
+
+class TestTextsOfProtocolBuffers:
+    def test_of_a_field_that_is_repeated_the_last_value_counts(self):
+        message = parse("pad: 0 pad: 1 include { phase: TEST } include { phase: TRAIN }")
+        assert message.texts("pad") == ["0", "1"]
+        assert message.text("pad") == "1"
+        assert message.message("include").text("phase") == "TRAIN"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{ pad: 1 }",
+            "layer { pad: }",
+            "layer { pad }",
+            "layer { pad: : }",
+            "pad: ;",
+            ": pad",
+            "layer { } }",
+            "layer {",
+            "pad:",
+            "pad",
+            "layer {" * 50 + "}" * 50,
+        ],
+    )
+    def test_out_of_order_are_refused_with_the_line(self, text):
+        with pytest.raises(WeightsError, match=r"is no network definition of Caffe: line 2 cannot be read\.$"):
+            parse(f"# Caffe\n{text}")

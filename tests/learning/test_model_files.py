@@ -29,7 +29,9 @@ from spacer_like.learning.model_files import (
     load_classifier,
     store_classifier,
 )
+from spacer_like.learning.pickle_reader import read_pickle
 from spacer_like.learning.sklearn_objects import from_pickle_bytes, to_pickle_bytes, tree_of
+from spacer_like.learning.sklearn_tree import ALLOWED, FROZEN, classifier_of
 from spacer_like.learning.tensor_file import to_safetensors
 from spacer_like.train_classifier import MiniBatchTrainer
 
@@ -358,6 +360,34 @@ def test_a_tree_that_is_not_whole_is_refused() -> None:
                 from_pickle_bytes(sklearn_objects.write_pickle(tree))
             state[name] = kept
     assert from_pickle_bytes(sklearn_objects.write_pickle(tree)).kind == "MLP"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda outer, inner, network: inner.update(method="isotonic"), "calibrated by the method 'sigmoid'"),
+        (lambda outer, inner, network: network.update(classes_=np.array([2, 5, 8])), "speak of different classes"),
+        (lambda outer, inner, network: network.update(activation="softplus"), "layers are missing or malformed"),
+        (lambda outer, inner, network: network.update(coefs_={}), "layers are missing or malformed"),
+        (lambda outer, inner, network: network.update(intercepts_={}), "layers are missing or malformed"),
+        (lambda outer, inner, network: inner["calibrators"][0].state.update(a_="1"), "something else than numbers"),
+        (lambda outer, inner, network: inner["calibrators"].append(None), "calibration is missing or no sigmoid"),
+        (
+            lambda outer, inner, network: outer["calibrated_classifiers_"].extend(outer["calibrated_classifiers_"]),
+            "trained and calibrated once",
+        ),
+        (lambda outer, inner, network: outer["calibrated_classifiers_"].clear(), "trained and calibrated once"),
+    ],
+)
+def test_a_tree_of_another_kind_is_refused_in_a_sentence(
+    change: Callable[[dict[str, Any], dict[str, Any], dict[str, Any]], None], sentence: str
+) -> None:
+    tree = tree_of(made())
+    inner = tree.state["calibrated_classifiers_"][0].state
+    frozen = inner["estimator"]
+    change(tree.state, inner, (frozen.state["estimator"] if frozen.name == FROZEN else frozen).state)
+    with pytest.raises(ModelFileError, match=sentence):
+        classifier_of(read_pickle(sklearn_objects.write_pickle(tree), ALLOWED))
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,17 @@ def test_a_sum_of_more_images_than_can_be_counted_is_refused():
     half, other = (Histogram(Header(1, "nearest", "drop"), {name: 2**31}, key, count) for name in "ab")
     with pytest.raises(HistogramError, match="at most 4294967295"):
         half + other
+    fitting = Histogram(half.header, {"b": 2**31 - 1}, key, count - np.uint32(1))
+    assert (half + fitting).counts.tolist() == [2**32 - 1]
+
+
+def test_images_are_counted_up_to_the_largest_count_and_refused_beyond():
+    builder = HistogramBuilder(Header(1, "nearest", "drop"))
+    image = random_stack(0, n=1, size=1)
+    builder.n_images = 2**32 - 2
+    builder.add(image)
+    with pytest.raises(HistogramError, match=r"A histogram counts at most 4294967295 images\."):
+        builder.add(image)
 
 
 def test_a_count_beyond_the_dense_layout_is_refused():

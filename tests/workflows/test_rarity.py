@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def test_the_agreement_with_the_metadata_is_reported(finished):
         assert set(one.correlations) == {"local_raw", *(f"global_{method}" for method in SMALL.methods)}
         assert one.correlations["global_ratio"]["n"] == 11
         assert -1 <= one.correlations["global_ratio"]["spearman_score"] <= 1
+
+
+def test_the_rankings_of_each_two_methods_are_compared(finished):
+    _, output, report = finished
+    pairs = {frozenset((one["first"], one["second"])) for one in report.comparisons}
+    assert pairs >= {frozenset(pair) for pair in combinations(SMALL.methods, 2)}
+    rows = (output / "scores" / "comparison.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(report.comparisons) == 1 + len(pairs)
 
 
 def test_what_is_done_and_unchanged_is_not_done_again(finished):
