@@ -13,7 +13,7 @@ import pytest
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import RowColumnMissingError
+from spacer_like.exceptions import InvalidKeyError, RowColumnMissingError
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyReturnMsg, JobMsg, JobReturnMsg
 
 FILES = [f"features/photos/{number}.jpg.features" for number in range(6)]
@@ -193,3 +193,32 @@ def test_a_container_answers_with_a_message_that_can_be_read(trained, monkeypatc
     assert answer.ok is False
     assert "could not be read back" in answer.error_message
     assert len(answer.original_job.tasks) == 6
+
+
+def test_a_score_that_equals_the_threshold_is_decided(tmp_path):
+    from spacer_like.cli.classified import Classified, growing_output
+
+    result = ClassifyReturnMsg(
+        runtime=0.0,
+        scores=[(1, 1, [0.25, 0.75]), (2, 2, [0.5, 0.5]), (3, 3, [0.74, 0.26])],
+        classes=["coral", "sand"],
+        valid_rowcol=True,
+    )
+    classified = Classified(["a.jpg"], [{(1, 1): "sand", (3, 3): "sand"}], 0.75)
+    with growing_output(place(tmp_path, "all.csv")) as file:
+        classified.write_csv(file)
+        classified.take(0, result)
+    rows = (tmp_path / "all.csv").read_text().splitlines()
+    assert rows[1:] == ["a.jpg,1,1,sand,0.7500,yes", "a.jpg,2,2,coral,0.5000,no", "a.jpg,3,3,coral,0.7400,no"]
+    cover = classified.cover
+    assert cover.classes == {"sand": [1, 1], "coral": [2, 0]}
+    assert (cover.points, cover.labelled, cover.right) == (3, 2, 1)
+
+
+def test_a_pipe_under_the_name_of_the_growing_file_is_left(tmp_path):
+    from spacer_like.cli.classified import growing_output
+
+    os.mkfifo(tmp_path / "all.csv.part")
+    with pytest.raises(InvalidKeyError, match="is a pipe"), growing_output(place(tmp_path, "all.csv")):
+        pass
+    assert (tmp_path / "all.csv.part").is_fifo()
