@@ -278,6 +278,17 @@ class TestCache:
             load_classifier(other)
         assert load_classifier(LOCATION) is not first
 
+    def test_what_was_asked_for_last_stays(self) -> None:
+        load_classifier.cache_clear()
+        places = [DataLocation("memory", f"other{number}") for number in range(KEPT_CLASSIFIERS + 1)]
+        for number, place in enumerate(places):
+            store_classifier(place, made(extractor_id=str(number)))
+        first, second, *_ = [load_classifier(place) for place in places[:KEPT_CLASSIFIERS]]
+        assert load_classifier(places[0]) is first
+        load_classifier(places[-1])
+        assert load_classifier(places[0]) is first
+        assert load_classifier(places[1]) is not second
+
     def test_it_can_be_cleared(self) -> None:
         store_classifier(LOCATION, made())
         first = load_classifier(LOCATION)

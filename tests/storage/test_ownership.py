@@ -1,12 +1,14 @@
 """Whether somebody else may have made or changed a file: by its owner, its permissions, and the folders above it."""
 
+import grp
 import os
+import pwd
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from spacer_like.storage.ownership import why_not_ours
+from spacer_like.storage.ownership import _is_own_group, why_not_ours
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 STRANGER = 54321
@@ -97,3 +99,28 @@ def test_a_link_in_a_folder_that_others_may_write_leads_nowhere_safe(file, tmp_p
     (tmp_path / "shared").chmod(0o777)
     (tmp_path / "shared" / "link").symlink_to(file.parent)
     assert why_not_ours(tmp_path / "shared" / "link" / "file") == f"others may write to {tmp_path / 'shared'}"
+
+
+@pytest.mark.parametrize(
+    ("group", "members", "gid", "is_own"),
+    [
+        ("reef", [], 1000, True),
+        ("reef", ["reef"], 1000, True),
+        ("reef", ["reef", "guest"], 1000, False),
+        ("staff", [], 1000, False),
+        ("reef", [], 1001, False),
+        ("reef", [], 0, False),
+    ],
+)
+def test_only_a_group_of_this_user_alone_is_nobody_else(monkeypatch, group, members, gid, is_own):
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd(("reef", "x", 1000, min(gid, 1000), "", "", "")))
+    monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group((group, "x", number, members)))
+    assert _is_own_group(gid) is is_own
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "is_ours"), [(0o775, True), (0o757, False), (0o1777, True)])
+def test_a_folder_further_up_may_be_written_by_roots_group_and_by_no_others(file, mode, is_ours):
+    file.parent.parent.chmod(mode)
+    os.chown(file.parent.parent, 0, 0)
+    assert why_not_ours(file) == (None if is_ours else f"others may write to {file.parent.parent}")

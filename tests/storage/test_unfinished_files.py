@@ -137,3 +137,23 @@ def test_what_lies_in_a_temporary_folder_is_not_listed(tmp_path):
 
 def test_old_means_a_day():
     assert OLD_SECONDS == 24 * 60 * 60
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
+def test_an_old_temporary_folder_of_another_user_is_left(tmp_path):
+    folder = tmp_path / ".spacer-abcd1234.unfinished"
+    folder.mkdir()
+    aged(folder, 25)
+    os.chown(folder, 54321, 54321)
+    assert remove_old(tmp_path) == []
+    os.chown(folder, 0, 0)
+    assert remove_old(tmp_path) == [str(folder)]
+
+
+def test_who_writes_into_a_folder_removes_nothing_in_the_folders_below_it(tmp_path):
+    (tmp_path / "below").mkdir()
+    left = make(tmp_path / "below" / NAME, 25)
+    remove_old_once(tmp_path)
+    assert left.exists()
+    remove_old_once(left.parent)
+    assert not left.exists()

@@ -23,7 +23,7 @@ from spacer_like.rarity.score_table import token_rows
 from spacer_like.rarity.table_files import encoded, read_table
 from spacer_like.rarity.tokens import token_id
 from spacer_like.storage import clear_memory_storage, write_bytes
-from spacer_like.tables.cells import _SPACE, csv_bytes, csv_rows, guarded, stripped, unguarded
+from spacer_like.tables.cells import _SPACE, csv_bytes, csv_rows, decoded_table, guarded, stripped, unguarded
 from spacer_like.tables.files import csv_names, read_csv, table_bytes
 from spacer_like.workflows.rarity_collections import read_list
 
@@ -232,3 +232,25 @@ def test_rows_are_those_that_the_csv_module_finds_in_a_file(text):
             yield lines.line_num, cells
 
     assert rows(lambda: csv_rows(text, read=str)) == rows(of_file)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("sep=;\na;b\n", ("\na;b\n", ";")),
+        ("SEP=\t\r\na\tb", ("\na\tb", "\t")),
+        ("sep=;", ("\n", ";")),
+        # A heading that merely begins so.
+        ("sep=x,b\n1,2\n", ("sep=x,b\n1,2\n", ",")),
+        ("sep=;b\n1;2\n", ("sep=;b\n1;2\n", ";")),
+        ("sep=\n1,2\n", ("sep=\n1,2\n", ",")),
+        # By both the rows have equally many cells: what comes first parts them.
+        ("a;b,c\n1;2,3\n", ("a;b,c\n1;2,3\n", ";")),
+        ("a,b;c\n1,2;3\n", ("a,b;c\n1,2;3\n", ",")),
+        # By the comma alone they have not.
+        ("a;b\n1,5;2\n", ("a;b\n1,5;2\n", ";")),
+        ("a\n1;2\n", ("a\n1;2\n", ",")),
+    ],
+)
+def test_the_delimiter_is_the_one_that_is_named_or_that_parts_all_rows_alike(text, found):
+    assert decoded_table(text.encode()) == found
