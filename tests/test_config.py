@@ -122,9 +122,11 @@ def test_names_that_are_no_settings_are_found_with_those_that_were_meant(monkeyp
     monkeypatch.setenv("SPACER_MAX_IMAGE_PIXLES", "5")
     monkeypatch.setenv("SPACER_use_onnx", "False")
     monkeypatch.setenv("SPACER_DEVICE", "cpu")
+    monkeypatch.setenv("spacer_DEVICE", "cpu")
     assert [sentence.replace(str(config.SECRETS_PATH), "secrets.json") for sentence in config.unknown_settings()] == [
         "There is no environment variable 'SPACER_MAX_IMAGE_PIXLES': did you mean SPACER_MAX_IMAGE_PIXELS?",
         "There is no environment variable 'SPACER_use_onnx': did you mean SPACER_USE_ONNX?",
+        "There is no environment variable 'spacer_DEVICE': did you mean SPACER_DEVICE?",
         "There is no setting in secrets.json 'AWS_REGOIN': did you mean AWS_REGION?",
         "There is no setting in secrets.json 'COLOUR': it has no effect.",
     ]

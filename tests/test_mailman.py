@@ -16,6 +16,7 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
 from spacer_like.mailman import ExitCode, env_job, process_job
 from spacer_like.messages import TASKS, ClassifyFeaturesMsg, ClassifyReturnMsg, ExtractFeaturesMsg, JobMsg, JobReturnMsg
+from spacer_like.overwriting import Place
 from spacer_like.progress import listening
 from spacer_like.reading_ahead import ReadingTask
 
@@ -479,6 +480,38 @@ def test_the_module_is_pyspacers_container_command(tmp_path):
 
     assert subprocess.run([*command, "env_job"], env=environment, stderr=subprocess.DEVNULL).returncode == 0
     assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode == 2
+
+
+def test_of_several_failures_the_first_ones_traceback_is_the_jobs(answer_with):
+    def task(msg):
+        raise ImageError(f"{msg.job_token} is no image.")
+
+    answer_with(task)
+    answer = process_job(job_of("1", "2", "3"))
+    assert answer.error_message.splitlines()[-1].endswith("ImageError: 1 is no image.")
+    assert [outcome.error_message for outcome in answer.outcomes] == [f"{token} is no image." for token in "123"]
+
+
+@pytest.mark.parametrize(("fails", "code"), [(None, 64), (ImageError("no"), 64), (StorageUnavailableError("busy"), 75)])
+def test_a_return_message_that_is_too_large_hides_no_failure_that_is_worth_a_retry(
+    answer_with, monkeypatch, fails, code
+):
+    job, result = DataLocation("memory", "large job"), DataLocation("memory", "large result")
+    job_of(*"12345", "bad").store(job)
+    answer_with(failing(fails, ("bad",)) if fails else lambda msg: ANSWER)
+    monkeypatch.setenv("JOB_MSG_LOC", job.json_text)
+    monkeypatch.setenv("RES_MSG_LOC", result.json_text)
+    with config.override(max_message_bytes=len(json.dumps(job_of(*"12345", "bad").serialize())) + 600):
+        assert env_job() == code
+        assert "could not be read back" in JobReturnMsg.load(result).error_message
+
+
+def test_a_return_message_is_stored_once():
+    job, result = DataLocation("memory", "job"), DataLocation("memory", "stored once")
+    container = mailman._Container(job, result, [Place("RES_MSG_LOC", result, is_output=True)])
+    for number in ("1", "2"):
+        container._store(mailman._return_message(job_of(number), number))
+    assert JobReturnMsg.load(result).error_message == "1"
 
 
 def test_memory_is_the_only_foreign_error_besides_the_networks_that_is_worth_a_retry():

@@ -1,5 +1,7 @@
 """No task overwrites what it reads: whatever family, field, storage and spelling."""
 
+import os
+import re
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from spacer_like import overwriting
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import AccessDeniedError, InvalidKeyError, MessageError
 from spacer_like.mailman import process_job
 from spacer_like.message_base import location_fields
 from spacer_like.messages import (
@@ -22,7 +24,7 @@ from spacer_like.messages import (
     ScoreCollectionMsg,
     TrainClassifierMsg,
 )
-from spacer_like.overwriting import check_message, check_tasks, places_of, same_place
+from spacer_like.overwriting import check_message, check_outputs, check_tasks, places, places_of, same_place
 
 ONLY_READ = {"check_collection", "locate_chip"}
 
@@ -277,3 +279,29 @@ def test_scores_of_one_method_do_not_overwrite_those_of_another():
                 collection_id="a", images_loc=memory("i/"), histogram_loc=memory("h.parquet"), scores_locs=scores
             )
         )
+
+
+class TestOutputsThatCannotBeWritten:
+    @staticmethod
+    def check(key):
+        check_outputs(places({"--out": local(key)}, {}))
+
+    @pytest.mark.parametrize("granted", [0, os.R_OK, os.W_OK, os.X_OK, os.R_OK | os.X_OK, os.R_OK | os.W_OK])
+    def test_lie_in_a_folder_that_this_user_may_not_both_write_and_enter(self, tmp_path, monkeypatch, granted):
+        monkeypatch.setattr(os, "access", lambda path, mode: mode & granted == mode)
+        sentence = f"--out '{tmp_path}/new/a.csv' cannot be written: the permissions of '{tmp_path}' forbid it."
+        with pytest.raises(AccessDeniedError, match=re.escape(sentence)):
+            self.check(tmp_path / "new" / "a.csv")
+        monkeypatch.setattr(os, "access", lambda path, mode: mode & (os.W_OK | os.X_OK) == mode)
+        self.check(tmp_path / "new" / "a.csv")
+
+    def test_are_folders_or_lead_through_files(self, tmp_path):
+        with pytest.raises(InvalidKeyError, match="is a folder: name a file in it"):
+            self.check(tmp_path)
+        (tmp_path / "file").write_bytes(b"")
+        for key in ("file/a.csv", "file/new/a.csv"):
+            with pytest.raises(InvalidKeyError, match="leads through a file as if that were a folder"):
+                self.check(tmp_path / key)
+
+    def test_are_looked_for_among_outputs_alone(self, tmp_path):
+        check_outputs(places({"--json": None}, {"--points": local(tmp_path)}))

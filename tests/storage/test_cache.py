@@ -40,6 +40,15 @@ def test_wrong_bytes_are_not_kept(weights, tmp_path):
     assert not cached_path(weights, tmp_path).exists()
 
 
+def test_an_older_copy_is_not_kept_where_the_bytes_have_become_wrong(weights, server, answers, tmp_path):
+    path, _ = cached_file(weights, HASH, tmp_path)
+    path.write_bytes(b"damaged")
+    server.answers["/weights.pt"] = answers.ok(b"another version")
+    with pytest.raises(HashMismatchError):
+        cached_file(weights, HASH, tmp_path)
+    assert not path.exists()
+
+
 def test_a_damaged_copy_is_fetched_again(weights, server, tmp_path):
     path, _ = cached_file(weights, HASH, tmp_path)
     for damage in (b"", DATA[:-1] + b"!", DATA[:100]):
