@@ -15,9 +15,9 @@ import pytest
 from spacer_like import config
 from spacer_like.cli import main
 from spacer_like.data_classes import DataLocation
-from spacer_like.exceptions import CollectionError, MessageError
+from spacer_like.exceptions import CollectionError, MessageError, StorageUnavailableError
 from spacer_like.rarity.tasks.table_storage import read_scores
-from spacer_like.workflows.rarity import RarityOptions, score_collections
+from spacer_like.workflows.rarity import RarityOptions, _Run, check_collections, score_collections
 from spacer_like.workflows.rarity_pictures import _Table
 
 SMALL = RarityOptions(size=16, processes=1, methods=("ratio",))
@@ -193,6 +193,27 @@ def test_metadata_of_other_images_fail_their_collection(rarity, collections):
     assert err == f"apes: None of its 4 images has a row in the metadata '{file}', such as token 0.\n"
     assert states(report) == {"apes": "failed", "punks": "scored"}
     assert "Scored 4 images of 1 collection." in out
+
+
+def test_what_metadata_say_later_counts_in_the_next_run(rarity, collections):
+    add_metadata(collections, "0,1,1,u\n1,2,2,u\n")
+    assert rarity("--no-pictures")[3]["collections"][0]["left_out"] == ["2", "3"]
+    add_metadata(collections, "0,1,1,u\n2,2,2,u\n3,3,3,u\n")
+    assert rarity("--no-pictures")[3]["collections"][0]["left_out"] == ["1"]
+    shutil.rmtree(collections / "apes" / "metadata")
+    assert rarity("--no-pictures")[3]["collections"][0]["left_out"] == []
+
+
+def test_a_collection_that_fails_for_now_makes_the_report_one_to_try_again(collections, tmp_path, monkeypatch):
+    monkeypatch.setattr(_Run, "_check_step", _unavailable)
+    report = score_collections(collections, tmp_path / "output", SMALL)
+    assert {one.state for one in report.collections} == {"failed"}
+    assert report.transient
+    assert check_collections(collections, tmp_path / "checked", SMALL).transient
+
+
+def _unavailable(run, name):
+    raise StorageUnavailableError("busy")
 
 
 def test_lists_between_semicolons_are_read(rarity, tmp_path):
