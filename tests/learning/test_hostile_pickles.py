@@ -224,6 +224,15 @@ class TestDamage:
             classifier_from_bytes(CLASSIFIER[:length])
 
 
+def test_keyword_arguments_are_refused_and_none_are_read() -> None:
+    def data(keywords: bytes) -> bytes:
+        return b"\x80\x04cnumpy\nndarray\n)" + keywords + b"\x92."
+
+    assert read_pickle(data(b"}"), {"numpy.ndarray"}).name == "numpy.ndarray"
+    with pytest.raises(ModelFileError, match=r"damaged.*keyword arguments are not understood"):
+        read_pickle(data(b"}(X\x01\x00\x00\x00aK\x01u"), {"numpy.ndarray"})
+
+
 def test_the_allow_list_names_no_function_that_python_could_misuse() -> None:
     """Every allowed name is text that is compared; the list is still kept to what classifiers' pickles mention."""
     mentioned = set()
