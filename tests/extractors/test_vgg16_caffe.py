@@ -169,6 +169,7 @@ class TestTextsOfProtocolBuffers:
             "{ pad: 1 }",
             "layer { pad: }",
             "layer { pad }",
+            "layer { pad } : 1",
             "layer { pad: : }",
             "pad: ;",
             ": pad",
