@@ -291,6 +291,60 @@ class TestHostileExtracts:
         with pytest.raises(MapDataError, match=r"is damaged: .*decode byte"):
             elements(damaged, [BOX])
 
+    @pytest.mark.parametrize(
+        ("prefix", "length"), [(b"\0\0\0\0", 0), (b"\0\1\0\1", 2**16 + 1), (b"\xff" * 4, 2**32 - 1), (b"\0\0\1", 1)]
+    )
+    def test_with_a_header_that_is_too_long_are_refused_before_it_is_read(self, prefix, length):
+        data = BlobReader(BytesIO(EXTRACT), "x").header + prefix
+        with pytest.raises(MapDataError, match=f"a blob's header cannot be {length} bytes long"):
+            elements(data + (b"x" * 2**17 if len(prefix) == 4 else b""), HELSINKI)
+
+    def test_with_a_header_as_long_as_the_format_allows_are_read(self):
+        kept = BlobReader(BytesIO(EXTRACT), "x").header
+        blob = self.blob(b"Other", (1, b"x"))
+        header, body = blob[4:-3], blob[-3:]
+        # A field of a number that is not known fills it up.
+        header += b"\x7a" + self.varint(2**16 - len(header) - 4) + bytes(2**16 - len(header) - 4)
+        assert len(header) == 2**16
+        data = kept + len(header).to_bytes(4, "big") + header + body + EXTRACT[len(kept) :]
+        assert elements(data, HELSINKI) == elements(EXTRACT, HELSINKI)
+
+    @pytest.mark.parametrize("length", [0, 2**25 + 1, 2**40])
+    def test_of_a_blob_that_is_empty_or_too_long_are_refused_before_it_is_read(self, length):
+        header = b"\n\7OSMData\x18" + self.varint(length)
+        data = BlobReader(BytesIO(EXTRACT), "x").header + len(header).to_bytes(4, "big") + header
+        with pytest.raises(MapDataError, match=f"a blob cannot be {length} bytes long"):
+            elements(data, HELSINKI)
+
+    @pytest.mark.parametrize("size", [0, 2**25 + 1])
+    def test_of_a_blob_of_an_impossible_size_are_refused(self, size):
+        blob = self.blob(b"OSMData", (2, size), (3, zlib.compress(b"x")))
+        with pytest.raises(MapDataError, match=f"a blob cannot be {size} bytes long when it is unpacked"):
+            elements(BlobReader(BytesIO(EXTRACT), "x").header + blob, HELSINKI)
+
+    @pytest.mark.parametrize(
+        ("body", "why"),
+        [
+            (b"\n\5abc", "a blob is malformed"),
+            (b"\x09abc", "a blob is malformed"),
+            (b"\x0dabc", "a blob is malformed"),
+            (b"\x0babc", "a blob is malformed"),
+            (b"\x10" + b"\xff" * 10 + b"\1", "a blob is malformed"),
+            (b"\x10\x80", "a blob is malformed"),
+            (b"\x10\5", "a blob is compressed in a way that nobody knows"),
+            (b"\x10\5\x1a\0", "."),
+        ],
+    )
+    def test_of_malformed_blobs_say_so(self, body, why):
+        header = b"\n\7OSMData\x18" + self.varint(len(body))
+        data = BlobReader(BytesIO(EXTRACT), "x").header + len(header).to_bytes(4, "big") + header + body
+        with pytest.raises(MapDataError, match=f"is no .osm.pbf file, or a damaged one: .*{why}"):
+            elements(data, HELSINKI)
+
+    def test_that_begin_with_data_are_no_extracts(self):
+        with pytest.raises(MapDataError, match="it does not begin as one"):
+            elements(self.blob(b"OSMData", (1, b"x")), HELSINKI)
+
     def body_of(self, blob):
         return blob[4 + int.from_bytes(blob[:4], "big") :]
 
@@ -318,6 +372,17 @@ class TestHostileExtracts:
         monkeypatch.setattr(osm_extract, "MOST_LOCATION_BYTES", 16 * 1000)
         with pytest.raises(DataLimitError, match="more than 1000 nodes: cut out what lies around the cells"):
             elements(EXTRACT, HELSINKI)
+
+    @pytest.mark.parametrize("most", [99, 100])
+    def test_the_points_of_ways_and_those_of_relations_count_together(self, extract, monkeypatch, most):
+        monkeypatch.setattr(osm_extract, "MOST_POINTS", most)
+        nodes = [(number, (0.5, number / 1000), {}) for number in range(1, 51)]
+        data = extract(nodes, [(1, list(range(1, 51)), {"a": "b"})], [(1, [("w", 1, "")], {"a": "b"})])
+        if most == 100:
+            assert len(elements(data, [BOX])[0]) == 2
+        else:
+            with pytest.raises(DataLimitError, match="more than 99 points"):
+                elements(data, [BOX])
 
     def test_of_too_many_points_are_left(self, extract, monkeypatch):
         monkeypatch.setattr(osm_extract, "MOST_POINTS", 1000)

@@ -26,6 +26,7 @@ from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice, put_together
 from spacer_like.tile_server.open_tiles import OpenTiles
 from spacer_like.tile_server.projections import from_zone
+from spacer_like.tile_server.renderer import Renderer
 from spacer_like.tile_server.sampling import sample
 from spacer_like.tile_server.tree_index import TreeIndex, cell_numbers
 from spacer_like.tile_server.unchanged import unchanged_block
@@ -357,6 +358,30 @@ def test_the_root_of_a_zone_shows_both_hemispheres(index, tiles):
     for cell, row in ((WEST_CELL, north), (SOUTHERN_CELL, south)):
         column = int((cell.bounds[0] + 2500 + 9_740_000) / 40_000)
         assert alpha[int(row), column] > 0, rows
+
+
+@pytest.mark.parametrize(
+    ("wanted", "transparent", "format"),
+    [
+        ("png", "webp", "PNG"),
+        ("webp", "png", "WEBP"),
+        ("jpg", "png", "JPEG"),
+        (None, "png", "PNG"),
+        (None, "webp", "WEBP"),
+    ],
+)
+def test_squares_come_in_the_format_that_is_asked_for(wanted, transparent, format, index):
+    renderer = Renderer(lambda: index, 1)
+    try:
+        shown = renderer.submit(Footprint.of_cell(Cell(33, "")), NEWEST, wanted, transparent).result(30)
+        nothing = renderer.submit(Footprint.of_cell(Cell(34, "")), NEWEST, wanted, transparent).result(30)
+    finally:
+        renderer.close()
+    assert (shown.way, shown.media_type, shown.is_sure) == ("coverage", f"image/{format.lower()}", True)
+    assert nothing.media_type == shown.media_type
+    with Image.open(io.BytesIO(shown.data)) as picture:
+        assert (picture.format, picture.size) == (format, (512, 512))
+        assert len(picture.convert("RGB").getcolors(2**18)) > 1
 
 
 def blocks_of(path):

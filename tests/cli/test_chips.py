@@ -133,6 +133,17 @@ def test_what_looks_like_a_chip_is_found(tree, chips, command):
     assert (tree / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_extractor_that_is_named_is_the_one_that_is_used(tree, command):
+    other = CELL[:-1] + "3"
+    make_tile(tree / "ard" / TILE.replace(CELL, other), other, column=0, row=0, width=512, height=512)
+    assert command("chips", "cut", "ard").code == 0
+    rows = [f"{chip.name},1" for chip in (tree / "chips" / "33").glob("*.jpg")]
+    (tree / "t.csv").write_text("\n".join(["Feature,road", *rows]))
+    for arguments in (("train", "t.csv", "chips", "--model", "m.safetensors"), ("encode", "chips", "--out", "e.bin")):
+        said = command("chips", *arguments, "--extractor", "spacer_like.extractors.DummyExtractor")
+        assert (said.code, "DummyExtractor does not look at images" in said.err) == (64, True), said.err
+
+
 def test_a_map_becomes_a_table_and_a_table_pictures(tree, chips, command):
     west, south, east, north = ChipName.parse(chips[0]).cell.bounds
     from pyproj import Transformer
