@@ -149,7 +149,22 @@ def test_a_number_of_values_that_no_file_has_takes_no_memory():
         ([(256, 2, 1, 65), (257, 4, 1, 512)], "holds no numbers"),
         ([(254, 4, 1, 1), (256, 4, 1, 5)], "has no picture"),
         ([*GREY, (322, 4, 1, 17), (323, 4, 1, 16)], "its blocks are 17"),
+        ([*GREY, (322, 4, 1, 16), (323, 4, 1, 0)], "its blocks are 16 x 0"),
+        ([*GREY, (322, 4, 1, 2**14 + 16), (323, 4, 1, 16)], "its blocks are 16400 x 16"),
         ([*GREY, (322, 4, 1, 512), (323, 4, 1, 512)], "it knows 0 places"),
+        (
+            [*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 4, 1, 8)],
+            "of its 1 blocks it knows 1 places and 0 lengths",
+        ),
+        (
+            [*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (325, 4, 1, 8)],
+            "of its 1 blocks it knows 0 places and 1 lengths",
+        ),
+        (
+            [*GREY, (322, 4, 1, 256), (323, 4, 1, 512), (324, 4, 1, 8), (325, 4, 1, 8)],
+            "of its 2 blocks it knows 1 places and 1 lengths",
+        ),
+        ([*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 4, 1, 8), (325, 4, 1, 4000)], "reach to byte 4008"),
         (
             [*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 4, 1, 8), (325, 4, 1, 2**31)],
             "announces 2147483648 bytes",

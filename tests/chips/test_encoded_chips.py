@@ -5,6 +5,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from spacer_like.chips.cutting import decoded_blocks
 from spacer_like.chips.grid import Cell
 from spacer_like.data_classes import DataLocation
 from spacer_like.storage import clear_memory_storage, write_bytes
@@ -45,6 +46,25 @@ def test_chips_are_the_right_ones_wherever_the_tile_lies(tmp_path, way, column, 
     found = cut(path, way=way, quality=95)
     assert found.answer.way == way
     check_against_gdal(path, found, tolerance=4)
+
+
+@pytest.mark.parametrize("zoom", [17, 18])
+def test_each_block_is_decoded_once_and_kept_no_longer_than_its_chips_take(tmp_path, monkeypatch, zoom):
+    """Chips that lie across blocks share them with those to the east and to the south."""
+    decoded, kept = [], set()
+
+    class Noted(decoded_blocks._Picture):
+        def _pixels(self, block):
+            decoded.append(bytes(block))
+            kept.add(len(self._decoded))
+            return super()._pixels(block)
+
+    monkeypatch.setattr(decoded_blocks, "_Picture", Noted)
+    path = make_tile(tmp_path / "t.tif", column=-500, row=-300, width=1536, height=3072)
+    assert cut(path, way="blocks", zoom=zoom).made
+    assert 12 <= len(decoded) == len(set(decoded)) <= 18
+    # Two rows of three blocks.
+    assert max(kept) < 6
 
 
 @pytest.mark.parametrize("zoom", [14, 18])
