@@ -263,7 +263,9 @@ class TestOpenTile:
 
     @pytest.mark.parametrize(("column", "row"), [(31, 40), (40, 31), (31, 31)])
     def test_that_begins_just_beyond_an_enlarged_picture_has_nothing_in_it(self, column, row, tmp_path):
-        path = make_tile(tmp_path / "a.tif", SHARP_CELL.quadkey, column=512.5, row=512.5, width=512, height=512)
+        path = make_tile(
+            tmp_path / "a.tif", SHARP_CELL.quadkey, column=512 + 1 / 32, row=512 + 1 / 32, width=512, height=512
+        )
         tile = OpenTile(DataLocation("filesystem", str(path)), SHARP_CELL)
         pixels, has_data = self.read(tile, self.cell(22, column, row))
         assert not has_data.any()
