@@ -178,8 +178,10 @@ class OpenTile:
         """Pixels of the size that is wanted, or of up to half of it, and places between them."""
         transform = self.dataset.transform
         shift = SOUTHERN_OFFSET if self.epsg != epsg_of_zone(part.zone) else 0.0
-        columns = (part.eastings - transform.c) / transform.a
-        rows = (part.northings + shift - transform.f) / transform.e
+        # Eastings may be one row and northings one column.
+        columns, rows = np.broadcast_arrays(
+            (part.eastings - transform.c) / transform.a, (part.northings + shift - transform.f) / transform.e
+        )
         inside = (columns >= 0) & (columns < self.dataset.width) & (rows >= 0) & (rows < self.dataset.height)
         # Powers of 2 are those of the overviews.
         step = 2 ** max(math.floor(math.log2(part.pixel / transform.a)), 0)

@@ -230,6 +230,7 @@ class TestOpenTile:
             {"column": -0.25},
             {"row": -256},
             {"pixel": 2 * PIXEL, "width": 512, "height": 512},
+            {"crs": "EPSG:32733", "row": -10_000_000 / PIXEL},
         ],
         ids=lambda options: " ".join(f"{name} {value}" for name, value in options.items()),
     )

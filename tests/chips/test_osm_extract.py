@@ -384,6 +384,13 @@ class TestHostileExtracts:
             with pytest.raises(DataLimitError, match="more than 99 points"):
                 elements(data, [BOX])
 
+    def test_the_points_of_ways_alone_are_bounded(self, extract, monkeypatch):
+        monkeypatch.setattr(osm_extract, "MOST_POINTS", 99)
+        nodes = [(number, (0.5, number / 1000), {}) for number in range(1, 51)]
+        ways = [(way, list(range(1, 51)), {"a": "b"}) for way in (1, 2)]
+        with pytest.raises(DataLimitError, match="more than 99 points"):
+            elements(extract(nodes, ways, []), [BOX])
+
     def test_of_too_many_points_are_left(self, extract, monkeypatch):
         monkeypatch.setattr(osm_extract, "MOST_POINTS", 1000)
         nodes = [(number, (0.5, number / 1000), {}) for number in range(1, 101)]

@@ -240,17 +240,21 @@ class _Extract:
         for number in ids["way"]:
             way = self._get("way", number)
             n_points += len(way["geometry"])
+            self._check_points(n_points)
             elements.append(way)
         known: dict[int, Element | None] = {}
         for number in ids["relation"]:
             relation = self._get("relation", number)
             n_points += self._add_geometry(relation, known)
-            if n_points > MOST_POINTS:
-                raise DataLimitError(
-                    f"The geometries of a cell in the extract '{self._name}' have more than {MOST_POINTS} points."
-                )
+            self._check_points(n_points)
             elements.append(relation)
         return elements
+
+    def _check_points(self, n_points: int) -> None:
+        if n_points > MOST_POINTS:
+            raise DataLimitError(
+                f"The geometries of a cell in the extract '{self._name}' have more than {MOST_POINTS} points."
+            )
 
     def _add_geometry(self, relation: Element, known: dict[int, Element | None]) -> int:
         """Give a relation's members their geometry, as far as the extract has it; the points that they have in all."""
