@@ -441,7 +441,8 @@ def test_hundreds_of_half_requests_do_not_keep_the_map_from_others(root):
             files.enter_context(socket.create_connection(address, 10)).sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
         start = time.monotonic()
         assert has_red(client.get(f"/tiles/{INSIDE}"))
-        assert time.monotonic() - start < 2
+        # Before the ten seconds are over after which a half request is ended.
+        assert time.monotonic() - start < 8
 
 
 def test_the_command_ends_by_sigterm_as_every_command_does(root):

@@ -93,7 +93,8 @@ def test_hundreds_of_half_requests_keep_nobody_out(data):
             server.connect(files, data)
         start = time.monotonic()
         assert server.get().text == "here"
-        assert time.monotonic() - start < 2
+        # Before the ten seconds are over after which a half request is ended.
+        assert time.monotonic() - start < 8
 
 
 def test_half_requests_from_many_addresses_keep_nobody_out():

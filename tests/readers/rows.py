@@ -807,8 +807,8 @@ def nodata(data: bytes, name: str) -> Any:
     return NodataIndex.from_json(data, name)
 
 
-def extract() -> bytes:
-    """A part of the real one: the first blobs of nodes, ways and relations."""
+def extract(sign: int = 1) -> bytes:
+    """Nodes, a way and a relation, with the ids of what is uploaded or, of the sign -1, of what is not yet."""
     import osmium
 
     mutable = osmium.osm.mutable
@@ -816,9 +816,11 @@ def extract() -> bytes:
         path = Path(folder) / "made.osm.pbf"
         writer = osmium.SimpleWriter(str(path))
         for number, place in enumerate(((0.25, 0.25), (0.5, 0.5), (0.75, 0.25)), 1):
-            writer.add_node(mutable.Node(id=number, location=place, tags={"water": "pond"}))
-        writer.add_way(mutable.Way(id=9, nodes=[1, 2, 3, 1], tags={"building": "hut"}))
-        writer.add_relation(mutable.Relation(id=7, members=[("w", 9, "outer"), ("n", 1, "")], tags={"type": "site"}))
+            writer.add_node(mutable.Node(id=sign * number, location=place, tags={"water": "pond"}))
+        corners = [sign * number for number in (1, 2, 3, 1)]
+        writer.add_way(mutable.Way(id=sign * 9, nodes=corners, tags={"building": "hut"}))
+        members = [("w", sign * 9, "outer"), ("n", sign, "")]
+        writer.add_relation(mutable.Relation(id=sign * 7, members=members, tags={"type": "site"}))
         writer.close()
         return path.read_bytes()
 
@@ -955,6 +957,13 @@ CHIP_ROWS = [
         extract,
         elements_in_extract,
         share=0.3,
+    ),
+    Reader(
+        "an extract of what is not uploaded yet",
+        ("chips.labels.osm_current:current",),
+        lambda: extract(-1),
+        elements_in_extract,
+        share=0.15,
     ),
     Reader(
         "a tile's layout",

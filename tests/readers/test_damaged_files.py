@@ -118,7 +118,7 @@ class TestASentence:
             raise MemoryError
 
         monkeypatch.setattr("spacer_like.cli.options.required", fails)
-        assert main(["train", "labels.csv"]) == ExitCode.TRANSIENT_FAILURE
+        assert main(["train", "labels.csv", "--features", "f", "--model", "m.pkl"]) == ExitCode.TRANSIENT_FAILURE
         assert "Unexpected MemoryError: Out of memory. Run with --debug" in capsys.readouterr().err
 
     def test_has_no_letters_that_terminals_obey(self):

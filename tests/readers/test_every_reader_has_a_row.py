@@ -26,6 +26,7 @@ NOT_READERS = {
     "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",
     "tile_server.remote_file": "bytes as they are",
     "chips.range_reading": "bytes as they are",
+    "chips.labels.found_elements:ElementsFile.__init__": "a temporary file of its own",
     "chips.cutting.gdal_files": "bytes as they are, for GDAL",
     "images.archive:PositionedReader": "bytes as they are",
     "images.archive:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
