@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacer_like.exceptions import ConfigError, damage_as
+from spacer_like.location import STORAGE_TYPES as STORAGE_TYPES
 from spacer_like.shown_url import shown_url
 
 logger = getLogger(__name__)
@@ -38,7 +39,6 @@ LOCAL_FIXTURE_DIR = str(APP_DIR / "tests" / "fixtures")
 TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
 CLASSIFIER_TYPES = ["LR", "MLP"]
 TRAINER_NAMES = ["minibatch"]
-STORAGE_TYPES = ["s3", "filesystem", "memory", "url"]
 
 Source = Literal["environment", "secrets.json", "django", "default"]
 MIB = 2**20

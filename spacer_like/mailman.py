@@ -22,7 +22,6 @@ if __name__ == "__main__":
     interruption.listen()
 
 from spacer_like import config
-from spacer_like.data_classes import DataLocation
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import (
     ConfigError,
@@ -36,6 +35,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.extras import explained_imports
 from spacer_like.interruption import Interrupted
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
 from spacer_like.overwriting import Place, check_places, check_tasks, check_unused

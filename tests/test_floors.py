@@ -25,44 +25,44 @@ FLOORS = {
     "spacer_like.interruption": 0,
     "spacer_like.config": 0,
     "spacer_like.cores": 0,
-    "spacer_like.data_classes": 0,
-    "spacer_like.message_base": 0,
-    "spacer_like.overwriting": 0,
+    "spacer_like.location": 0,
     "spacer_like.reading_ahead": 0,
     "spacer_like.reused_memory": 0,
     "spacer_like.npy_header": 0,
-    "spacer_like.points.messages": 0,
-    "spacer_like.rarity.messages": 0,
-    "spacer_like.chips.messages": 0,
     "spacer_like.storage": 1,
-    "spacer_like.aws": 2,
-    "spacer_like.images": 2,
-    "spacer_like.drawing": 2,
-    "spacer_like.tables": 2,
-    "spacer_like.extractors": 3,
-    "spacer_like.learning": 3,
-    "spacer_like.points": 4,
-    "spacer_like.rarity": 4,
-    "spacer_like.chips": 4,
-    "spacer_like.messages": 5,
-    "spacer_like.tasks": 5,
-    "spacer_like.mailman": 5,
-    "spacer_like.task_utils": 5,
-    "spacer_like.train_classifier": 5,
-    "spacer_like.train_utils": 5,
-    "spacer_like.examples": 5,
-    "spacer_like.engines": 6,
-    "spacer_like.reports": 6,
-    "spacer_like.tile_server": 6,
-    "spacer_like.workflows": 7,
-    "spacer_like.cli": 8,
-    "spacer_like.__main__": 9,
+    "spacer_like.data_classes": 2,
+    "spacer_like.message_base": 2,
+    "spacer_like.overwriting": 2,
+    "spacer_like.points.messages": 2,
+    "spacer_like.rarity.messages": 2,
+    "spacer_like.chips.messages": 2,
+    "spacer_like.aws": 3,
+    "spacer_like.images": 3,
+    "spacer_like.drawing": 3,
+    "spacer_like.tables": 3,
+    "spacer_like.extractors": 4,
+    "spacer_like.learning": 4,
+    "spacer_like.points": 5,
+    "spacer_like.rarity": 5,
+    "spacer_like.chips": 5,
+    "spacer_like.messages": 6,
+    "spacer_like.tasks": 6,
+    "spacer_like.mailman": 6,
+    "spacer_like.task_utils": 6,
+    "spacer_like.train_classifier": 6,
+    "spacer_like.train_utils": 6,
+    "spacer_like.examples": 6,
+    "spacer_like.engines": 7,
+    "spacer_like.reports": 7,
+    "spacer_like.tile_server": 7,
+    "spacer_like.workflows": 8,
+    "spacer_like.cli": 9,
+    "spacer_like.__main__": 10,
 }
-ONE_ROOM = {0, 5}
+ONE_ROOM = {0, 2, 6}
 
 # (importing module or package, room looked up to) -> reason. Each such import stands inside a function.
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("spacer_like.data_classes", "spacer_like.storage"): "values load and store themselves, as PySpacer's do",
     ("spacer_like.data_classes", "spacer_like.learning"): "labels hand out their batches, as PySpacer's do",
 }
 
@@ -149,5 +149,5 @@ def test_families_know_nothing_of_each_other():
 def test_an_import_from_above_would_be_noticed():
     assert fault("spacer_like.storage", "spacer_like.images.decode", inside=True)
     assert fault("spacer_like.extractors.base", "spacer_like.learning.metrics", inside=True)
-    assert fault("spacer_like.data_classes.base", "spacer_like.storage", inside=False)
+    assert fault("spacer_like.storage.base", "spacer_like.data_classes", inside=False)
     assert fault("spacer_like.extractors.base", "spacer_like.points.messages", inside=False) is None

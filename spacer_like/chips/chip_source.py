@@ -1,6 +1,6 @@
 """Chips, wherever they are: image files in a folder, or blocks that are still in their tiles.
 
->>> from spacer_like.data_classes import DataLocation
+>>> from spacer_like.location import DataLocation
 >>> with open_chips(DataLocation("memory", "chips/33")) as chips:  # doctest: +SKIP
 ...     for names, pixels in chips.pixels(chips.names, 224):
 ...         look_at(pixels)
@@ -24,10 +24,10 @@ from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, ImageError, SpacerError, TableError, TileError
 from spacer_like.images.decoding import Decoder, batch_length
 from spacer_like.images.square import square_into
+from spacer_like.location import DataLocation
 from spacer_like.overwriting import Place, check_also_read, places_of
 from spacer_like.progress import report
 from spacer_like.storage import list_keys, storage_factory

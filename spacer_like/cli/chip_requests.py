@@ -9,8 +9,8 @@ import typer
 
 from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

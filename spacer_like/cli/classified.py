@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError, SpacerInputError
+from spacer_like.location import DataLocation
 from spacer_like.storage import temporary_file, write_file, writing_for
 from spacer_like.storage.ordinary_files import check_replaceable
 from spacer_like.tables.cells import csv_lines

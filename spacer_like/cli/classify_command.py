@@ -14,8 +14,8 @@ from spacer_like import interruption
 from spacer_like.cli import options
 from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from spacer_like.cli.classified import GrowingFile

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from spacer_like import __version__, config
 from spacer_like.cli.installed_packages import CORE, EXTRAS, Package, installed
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import BrokenPackageError, MissingExtraError, SpacerError, sentence_of
+from spacer_like.location import DataLocation
 from spacer_like.shown_url import shown_url
 from spacer_like.storage.unfinished_files import remove_old, temporary_folder
 

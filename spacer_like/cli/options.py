@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spacer_like.cli.locations import STANDARD_INPUT, location, read_text_source
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from spacer_like.cli.point_files import PointTable

@@ -5,8 +5,8 @@ from typing import Any
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.features import ImageFeatures, PointFeatures
 from spacer_like.data_classes.labels import Annotation, ImageLabels, LabelId, TrainingTaskLabels
-from spacer_like.data_classes.location import DataLocation
 from spacer_like.data_classes.results import ValResults
+from spacer_like.location import DataLocation
 
 # A vector and its label, and the batches of PySpacer's callers.
 FeatureLabelPair = tuple[Any, LabelId]

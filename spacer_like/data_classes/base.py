@@ -7,14 +7,14 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import Self
 
+from spacer_like import config
 from spacer_like.exceptions import DataLimitError, MessageError, damage_as
-
-if TYPE_CHECKING:
-    from spacer_like.data_classes.location import DataLocation
+from spacer_like.location import DataLocation
+from spacer_like.storage import storage_factory, write_bytes
 
 
 class _Collector:
@@ -84,8 +84,6 @@ class DataClass:
 
     def store(self, loc: DataLocation) -> None:
         """Write the JSON to a location, whole or not at all; errors as `to_json`, and those of the storage."""
-        from spacer_like.storage import write_bytes
-
         write_bytes(loc, self.to_json(loc.display_name))
 
     def to_json(self, name: str = "The message") -> bytes:
@@ -125,9 +123,6 @@ def plain(value: Any) -> Any:
 
 def load_json(loc: DataLocation) -> Any:
     """The JSON at a location; errors as `DataClass.load`. What is too large is not read."""
-    # Storage stands a floor above; only who loads or stores needs it.
-    from spacer_like.storage import storage_factory
-
     storage = storage_factory(loc.storage_type, loc.bucket_name)
     _check_size(storage.size(loc.key), loc.display_name)
     return parse_json(storage.read(loc.key), loc.display_name)
@@ -151,8 +146,6 @@ def parse_json(data: bytes, name: str = "The message") -> Any:
 
 
 def _check_size(size: int, name: str) -> None:
-    from spacer_like import config
-
     limit = config.settings().max_message_bytes
     if size > limit:
         raise DataLimitError(f"{name} has {size} bytes, more than the {limit} that a message may have.")

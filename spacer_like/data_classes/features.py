@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from spacer_like.data_classes import feature_file
 from spacer_like.data_classes.base import DataClass
 from spacer_like.data_classes.labels import Annotation, LabelId
-from spacer_like.data_classes.location import DataLocation
 from spacer_like.exceptions import (
     FeatureFileError,
     RowColumnMismatchError,
@@ -18,6 +17,8 @@ from spacer_like.exceptions import (
     damage_as,
     reason_of,
 )
+from spacer_like.location import DataLocation
+from spacer_like.storage import storage_factory, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -276,8 +277,6 @@ class ImageFeatures(DataClass):
     @classmethod
     def load(cls, loc: DataLocation, filesystem_cache: str | Path | None = None) -> ImageFeatures:
         """Read the feature file at a location; a remote one through the folder `filesystem_cache`, if given."""
-        from spacer_like.storage import storage_factory
-
         storage = storage_factory(loc.storage_type, loc.bucket_name)
         if filesystem_cache is not None and loc.is_remote:
             return cls.from_bytes(storage.load(loc.key, filesystem_cache).getvalue(), loc.display_name)  # type: ignore[call-arg]
@@ -285,8 +284,6 @@ class ImageFeatures(DataClass):
 
     def store(self, loc: DataLocation) -> None:
         """Write the feature file to a location, whole or not at all."""
-        from spacer_like.storage import write_bytes
-
         write_bytes(loc, self.to_bytes())
 
     def __eq__(self, other: object) -> bool:

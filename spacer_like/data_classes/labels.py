@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from spacer_like.data_classes.base import DataClass, plain
-from spacer_like.data_classes.location import DataLocation
 from spacer_like.exceptions import MessageError, MissingFieldError
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -8,9 +8,9 @@ from os import PathLike, fspath
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.extras import import_extra
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

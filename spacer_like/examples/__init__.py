@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.location import DataLocation
 from spacer_like.storage import write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
 

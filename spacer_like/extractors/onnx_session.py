@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from spacer_like.config import settings
 from spacer_like.cores import thread_count
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
 from spacer_like.extractors.networks import BatchesUnderWay
 from spacer_like.extras import import_accelerator, import_extra, import_if_installed
+from spacer_like.location import DataLocation
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.cache import file_hash
 from spacer_like.storage.ownership import make_folder, why_not_ours

@@ -9,10 +9,10 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.network_extractor import NetworkExtractor
 from spacer_like.extras import import_extra
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

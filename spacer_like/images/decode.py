@@ -22,7 +22,7 @@ from spacer_like.images.tolerant import make_tolerant
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 _STRIP_ROWS = 128
 

@@ -1,6 +1,6 @@
 """The images of a collection, wherever they live: a folder, a prefix, an archive, a stack, or a single file.
 
->>> from spacer_like.data_classes import DataLocation
+>>> from spacer_like.location import DataLocation
 >>> with open_collection(DataLocation("memory", "punks/"), preparation) as collection:  # doctest: +SKIP
 ...     for tokens, pixels in collection.batches():
 ...         count(pixels)
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from typing_extensions import Self
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     AccessDeniedError,
     CollectionError,
@@ -29,6 +28,7 @@ from spacer_like.exceptions import (
 from spacer_like.images.archive import ImageArchive
 from spacer_like.images.decoding import BATCHES, Decoder, batch_length, squares_in
 from spacer_like.images.square import square_into
+from spacer_like.location import DataLocation
 from spacer_like.progress import report
 from spacer_like.rarity.messages import Unreadable
 from spacer_like.rarity.messages.fields import ids_beside

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.drawing.figures import Destination, as_location
 from spacer_like.drawing.labels import plain_text, shorten
 from spacer_like.drawing.palette import BLUE, GREEN, INK, VERMILLION
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.location import DataLocation
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, percent, read_evaluation
 from spacer_like.reports.svg_charts import Axis, Line, key, line_chart, share_axis
 

@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from spacer_like import config
-from spacer_like.data_classes import DataLocation
+from spacer_like import config, location
 from spacer_like.exceptions import InvalidKeyError, SpacerError, StorageUnavailableError
+from spacer_like.location import DataLocation
 from spacer_like.storage.base import RemoteStorage, Storage
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.filesystem import FilesystemStorage
@@ -78,7 +78,7 @@ def storage_factory(storage_type: str, bucket_name: str | None = None) -> Storag
     if storage_type in _registered:
         return _registered[storage_type](bucket_name)
     raise InvalidKeyError(
-        f"The storage type '{storage_type}' is unknown: it must be one of {', '.join(config.STORAGE_TYPES)}."
+        f"The storage type '{storage_type}' is unknown: it must be one of {', '.join(location.STORAGE_TYPES)}."
     )
 
 
@@ -91,11 +91,11 @@ def register_storage(storage_type: str, make: Callable[[str | None], Storage]) -
     Raises:
         InvalidKeyError: a type of that name is built in.
     """
-    if storage_type in config.STORAGE_TYPES and storage_type not in _registered:
+    if storage_type in location.STORAGE_TYPES and storage_type not in _registered:
         raise InvalidKeyError(f"The storage type '{storage_type}' is built in, and cannot be replaced.")
     _registered[storage_type] = make
-    if storage_type not in config.STORAGE_TYPES:
-        config.STORAGE_TYPES.append(storage_type)
+    if storage_type not in location.STORAGE_TYPES:
+        location.STORAGE_TYPES.append(storage_type)
 
 
 def clear_memory_storage() -> None:

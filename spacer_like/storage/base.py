@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from spacer_like import config
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import InvalidKeyError, SpacerError
+from spacer_like.location import DataLocation
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.unfinished_files import temporary_folder

@@ -19,8 +19,8 @@ from functools import cache
 from logging import getLogger
 from pathlib import Path
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import HashMismatchError
+from spacer_like.location import DataLocation
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.ownership import make_folder, why_not_ours

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +72,7 @@ class FilesystemStorage(Storage):
         To wait for the disk after each would take a hundred times as long. Permissions of files that are replaced are
         not kept, and a link is replaced itself.
         """
-        token = secrets.token_hex(4)
+        token = os.urandom(4).hex()
         made: set[str] = set()
         for number, (key, parts) in enumerate(files):
             check_key(key)

@@ -14,8 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, SpacerError, StorageUnavailableError
+from spacer_like.location import DataLocation
 from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import RemoteStorage, check_key, check_range
 from spacer_like.storage.ordinary_files import open_ordinary

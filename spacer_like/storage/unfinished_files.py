@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import tempfile
 import time
@@ -36,7 +35,7 @@ _looked_through: set[str] = set()
 def unfinished_path(path: Path) -> Path:
     """A new name beside a path, for what shall get that path once it is whole."""
     remove_old_once(path.parent)
-    return path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    return path.with_name(f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from typing import BinaryIO, NoReturn
 from urllib.parse import urljoin
 
 from spacer_like import config
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     DataLimitError,
     InvalidKeyError,
@@ -28,6 +27,7 @@ from spacer_like.exceptions import (
     URLDownloadError,
     reason_of,
 )
+from spacer_like.location import DataLocation
 from spacer_like.shown_url import shown_url
 from spacer_like.storage.base import RemoteStorage, check_range
 from spacer_like.storage.http_connection import (

@@ -23,7 +23,7 @@ from spacer_like.tables.cells import APOSTROPHE, GUARDED_PATTERN, NUMBER_PATTERN
 if TYPE_CHECKING:
     from pyarrow.csv import ConvertOptions
 
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 _ROWS_AT_A_TIME = 2**16
 _ROWS_OF_GROUP = 2**17

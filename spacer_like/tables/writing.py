@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 _ROWS_AT_A_TIME = 2**17
 

@@ -13,7 +13,7 @@ from spacer_like.tile_server.tree_index import TreeIndex
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 logger = logging.getLogger(__name__)
 

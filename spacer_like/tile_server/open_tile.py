@@ -24,8 +24,8 @@ from spacer_like.chips.cutting.mask import check_mask_file, mask_beside
 from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.chips.cutting.tile_picture import tile_picture
 from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TileError
+from spacer_like.location import DataLocation
 from spacer_like.storage import RemoteStorage, storage_factory
 from spacer_like.tile_server.footprint import ZONE_SIZE
 from spacer_like.tile_server.remote_file import RemoteFile

@@ -14,7 +14,7 @@ from spacer_like.tile_server.open_tile import OpenTile
 
 if TYPE_CHECKING:
     from spacer_like.chips.grid import Cell
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from spacer_like.tile_server.connections import Application, Bounds, OpenConnect
 from spacer_like.tile_server.live_tree import LiveTree
 
 if TYPE_CHECKING:
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
     from spacer_like.tile_server.serving import ServerOptions
 
 _SECONDS_TO_FINISH = 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
     from spacer_like.tile_server.live_tree import LiveTree
 
 

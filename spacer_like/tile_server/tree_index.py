@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.tree import Tile
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 CELL_SIDE = side_of_zoom(TILE_ZOOM)
 APRON = APRON_PIXELS * PIXEL

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import CollectionError, MessageError, SpacerError
+from spacer_like.location import DataLocation
 from spacer_like.mailman import is_transient
 from spacer_like.messages import (
     AnalyzeScoresMsg,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spacer_like.config import settings
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     ArchiveError,
     CollectionError,
@@ -19,6 +18,7 @@ from spacer_like.exceptions import (
     damage_as,
 )
 from spacer_like.images.archive import ImageArchive
+from spacer_like.location import DataLocation
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.ordinary_files import open_ordinary, ordinary_files, other_files
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped

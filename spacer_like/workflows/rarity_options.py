@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
+from spacer_like.location import DataLocation
 from spacer_like.rarity.messages import Method, Resample
 
 LOCAL_METHODS: tuple[Method, ...] = ("raw",)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MissingExtraError, SpacerError, TransientError
+from spacer_like.location import DataLocation
 from spacer_like.progress import report as tell
 from spacer_like.rarity.buckets import Buckets
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError
+from spacer_like.location import DataLocation
 from spacer_like.mailman import is_transient
 
 State = Literal["scored", "good", "empty", "pre-reveal", "failed", "not scored"]

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes, failed
 from spacer_like.exceptions import SpacerError, StorageUnavailableError, TransientError
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, TaskOutcome
 from spacer_like.progress import report

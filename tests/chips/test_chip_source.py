@@ -433,10 +433,10 @@ class TestOnS3:
 
 @contextmanager
 def _registered(storage_type, storage, monkeypatch):
-    from spacer_like import config
+    from spacer_like import location
     from spacer_like import storage as storages
 
-    monkeypatch.setattr(config, "STORAGE_TYPES", [*config.STORAGE_TYPES])
+    monkeypatch.setattr(location, "STORAGE_TYPES", [*location.STORAGE_TYPES])
     monkeypatch.setattr(storages, "_registered", dict(storages._registered))
     register_storage(storage_type, lambda bucket_name: storage)
     yield

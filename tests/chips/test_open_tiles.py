@@ -11,7 +11,7 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
-from spacer_like import config, storage
+from spacer_like import location, storage
 from spacer_like.chips.grid import PIXEL, Cell
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import StorageUnavailableError, TileError
@@ -327,7 +327,7 @@ class TestRemoteFile:
     @pytest.fixture
     def counted(self, monkeypatch):
         counted = Counted()
-        monkeypatch.setattr(config, "STORAGE_TYPES", [*config.STORAGE_TYPES])
+        monkeypatch.setattr(location, "STORAGE_TYPES", [*location.STORAGE_TYPES])
         monkeypatch.setattr(storage, "_registered", {})
         storage.register_storage("counted", lambda bucket: counted)
         return counted

@@ -338,9 +338,9 @@ class Elsewhere(RemoteStorage):
 @pytest.fixture
 def elsewhere(monkeypatch):
     there = Elsewhere()
-    from spacer_like import config
+    from spacer_like import location
 
-    monkeypatch.setattr(config, "STORAGE_TYPES", [*config.STORAGE_TYPES])
+    monkeypatch.setattr(location, "STORAGE_TYPES", [*location.STORAGE_TYPES])
     monkeypatch.setattr(storage, "_registered", {})
     storage.register_storage("elsewhere", lambda bucket: there)
     return there

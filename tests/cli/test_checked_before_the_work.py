@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spacer_like import config
+from spacer_like import location
 from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import FeatureExtractor
 from spacer_like.learning.classifier import Classifier
@@ -133,7 +133,7 @@ def test_where_a_storage_tells_no_version_the_classifier_is_compared_each_time(t
     class Own(MemoryStorage):
         version = Storage.version
 
-    monkeypatch.setattr(config, "STORAGE_TYPES", list(config.STORAGE_TYPES))
+    monkeypatch.setattr(location, "STORAGE_TYPES", list(location.STORAGE_TYPES))
     own = Own()
     register_storage("own", lambda bucket: own)
     place = DataLocation("own", "reef.pkl")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from spacer_like import config, storage
+from spacer_like import location, storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, StorageUnavailableError
 from spacer_like.storage.concurrency import outcomes
@@ -49,7 +49,7 @@ def test_locations_are_written_read_listed_and_deleted():
 
 
 def test_a_storage_of_ones_own(monkeypatch):
-    monkeypatch.setattr(config, "STORAGE_TYPES", list(config.STORAGE_TYPES))
+    monkeypatch.setattr(location, "STORAGE_TYPES", list(location.STORAGE_TYPES))
     monkeypatch.setattr(storage, "_registered", {})
     made = {}
 
@@ -57,10 +57,10 @@ def test_a_storage_of_ones_own(monkeypatch):
         pass
 
     storage.register_storage("shelf", lambda bucket_name: made.setdefault(bucket_name, Shelf()))
-    location = DataLocation("shelf", "book", "left")
-    storage.write_bytes(location, b"1")
+    loc = DataLocation("shelf", "book", "left")
+    storage.write_bytes(loc, b"1")
     assert made["left"].blobs == {"book": b"1"}
-    assert storage.read_bytes(location) == b"1"
+    assert storage.read_bytes(loc) == b"1"
     with pytest.raises(InvalidKeyError, match="'memory' is built in"):
         storage.register_storage("memory", lambda bucket_name: Shelf())
 

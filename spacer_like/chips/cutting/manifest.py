@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.cutting.passthrough import CHIP_START_BYTES
 from spacer_like.chips.grid import TILE_ZOOM, Cell
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TableError, damage_as
+from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     import pyarrow as pa

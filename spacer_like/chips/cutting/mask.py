@@ -12,8 +12,8 @@ import numpy as np
 from spacer_like.chips.cutting.block_reading import Band, Parts, blocks_of
 from spacer_like.chips.cutting.cog import NOT_COMPRESSED, Blocks, Cog, read_cog
 from spacer_like.chips.cutting.placement import Placement
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerError, TileError, TransientError
+from spacer_like.location import DataLocation
 from spacer_like.storage import storage_factory
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from spacer_like import config
 from spacer_like.chips.geography import Box
 from spacer_like.chips.labels.map_elements import MOST_BYTES, read_json
 from spacer_like.chips.messages.labels import MOST_SECONDS, MOST_SERVER_BYTES
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     DataLimitError,
     MapDataError,
@@ -32,6 +31,7 @@ from spacer_like.exceptions import (
     TransientError,
     URLDownloadError,
 )
+from spacer_like.location import DataLocation
 from spacer_like.storage.url import PASSING_STATUSES, Answer, DownloadLimits, answer_of
 
 logger = logging.getLogger(__name__)

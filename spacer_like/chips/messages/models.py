@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from spacer_like.chips.messages.fields import ChipsLocation, Seed, Share, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
     Location,

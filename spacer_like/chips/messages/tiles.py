@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr
 from typing_extensions import Self
 
 from spacer_like.chips.messages.fields import ChipName, ChipsLocation, TreeLocation, Way, Zone, Zoom
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
     ByKeyword,

@@ -19,9 +19,9 @@ from spacer_like.chips.nodata import NodataIndex, class_of_pixels
 from spacer_like.chips.tree import Tile, tiles_of
 from spacer_like.config import settings
 from spacer_like.cores import thread_count
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerError, SpacerInputError, TableError, TileError
 from spacer_like.images.square import decoded
+from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import storage_factory, write_bytes

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.labels.cell_labels import CellLabels
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 _MOST_VALUES = 2**33
 """Chips times labels of a table at most."""

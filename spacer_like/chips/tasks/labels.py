@@ -27,8 +27,8 @@ from spacer_like.chips.labels.overpass import OverpassServer
 from spacer_like.chips.messages import FailedCell, FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
 from spacer_like.chips.messages.labels import OVERPASS
 from spacer_like.chips.tree import below, cell_folder, tree_of
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MapDataError, SpacerError, SpacerInputError
+from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, list_keys, open_file, read_bytes, write_bytes

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
     from spacer_like.chips.chip_source import ChipSource
     from spacer_like.chips.models.multilabel_training import Trained
-    from spacer_like.data_classes import DataLocation
     from spacer_like.extractors.resnet_network import ResNet
+    from spacer_like.location import DataLocation
 
 
 @task

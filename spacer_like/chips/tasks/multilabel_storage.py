@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.chip_source import ChipSource
-    from spacer_like.data_classes import DataLocation
     from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.extractors.torch_network import TorchNetwork
+    from spacer_like.location import DataLocation
 
 logger = logging.getLogger(__name__)
 

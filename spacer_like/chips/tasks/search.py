@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from spacer_like.chips.chip_name import ChipName
     from spacer_like.chips.grid import Cell
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
 
 _MOST_IMAGE_BYTES = 2**27
 

@@ -27,8 +27,8 @@ from spacer_like.chips.messages.tiles import (
     FailedTile,
 )
 from spacer_like.chips.tree import TilePath, below, find_tiles
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError, reason_of
+from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, open_file, read_bytes, storage_factory, write_bytes

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictInt
 from typing_extensions import Self
 
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, Share, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadable, Unreadables

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Folder, Location
 
 IDS_NAME = "ids.npz"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
 
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import ByKeyword, Message, ReturnMessage
 from spacer_like.rarity.messages.fields import ids_beside
 

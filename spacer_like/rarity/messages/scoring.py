@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictInt
 from typing_extensions import Self
 
-from spacer_like.data_classes import DataLocation
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, Location, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Share, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables

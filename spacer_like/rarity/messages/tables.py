@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictFloat, StrictInt, field_validator
 from typing_extensions import Self
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import MessageError
+from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation
 from spacer_like.rarity.messages.fields import Share
 from spacer_like.rarity.messages.scoring import Method

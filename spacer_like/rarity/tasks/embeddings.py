@@ -35,8 +35,8 @@ from spacer_like.storage import delete, read_bytes, write_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.data_classes import DataLocation
     from spacer_like.extractors.base import FeatureExtractor
+    from spacer_like.location import DataLocation
 
 
 @task

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import HistogramError, SpacerError, damage_as
+from spacer_like.location import DataLocation
 from spacer_like.npy_header import LONGEST, read_npy_header
 from spacer_like.rarity.bins import BINS
 from spacer_like.rarity.count_table import LARGEST_DESCRIPTION, CountTable, npy_head

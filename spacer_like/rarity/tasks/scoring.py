@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
     from spacer_like.rarity.collection import Collection
     from spacer_like.rarity.metadata import Metadata
 

@@ -10,7 +10,7 @@ from spacer_like.storage import read_bytes
 from spacer_like.tables.files import is_parquet
 
 if TYPE_CHECKING:
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
     from spacer_like.rarity.score_table import ScoreTable
 
 

@@ -31,7 +31,7 @@ from spacer_like.storage.concurrency import outcomes
 from spacer_like.tables.writing import check_endings, write_tables
 
 if TYPE_CHECKING:
-    from spacer_like.data_classes import DataLocation
+    from spacer_like.location import DataLocation
     from spacer_like.rarity.score_table import ScoreTable
 
 logger = getLogger(__name__)

@@ -11,9 +11,11 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-from spacer_like import config
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.shown_url import is_like_url, path_of_url, shown_url
+
+STORAGE_TYPES = ["s3", "filesystem", "memory", "url"]
+"""The types that a location may name: those built in, and those that `storage.register_storage` added."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,10 +39,9 @@ class DataLocation:
         if not isinstance(self.key, str):
             # A path is what Python users have at hand.
             object.__setattr__(self, "key", _path_text(self.key))
-        if self.storage_type not in config.STORAGE_TYPES:
+        if self.storage_type not in STORAGE_TYPES:
             raise MessageError(
-                f"The storage type '{self.storage_type}' is unknown: it must be one of "
-                f"{', '.join(config.STORAGE_TYPES)}."
+                f"The storage type '{self.storage_type}' is unknown: it must be one of {', '.join(STORAGE_TYPES)}."
             )
         if self.storage_type == "s3" and not self.bucket_name:
             raise MessageError(f"The s3 location '{self.key}' needs a bucket_name.")
