@@ -62,7 +62,7 @@ NEEDED = {
             "geo",
             "from spacer_like.tile_server.serving import serve; serve(None, None, None)",
         )
-        for name in ("rasterio", "pyproj", "morecantile", "fastapi", "titiler", "uvicorn")
+        for name in ("rasterio", "pyproj", "morecantile", "fastapi", "uvicorn")
     },
 }
 # The same, where the library does without the package.

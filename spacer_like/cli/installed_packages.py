@@ -19,12 +19,16 @@ from spacer_like.storage.unfinished_files import temporary_folder
 
 CORE = (
     "pydantic",
+    "pydantic-core",
     "numpy",
+    "scipy",
     "pillow",
     "boto3",
+    "botocore",
     "obstore",
     "pyarrow",
     "scikit-learn",
+    "threadpoolctl",
     "safetensors",
     "typer",
     "rich",
@@ -35,27 +39,17 @@ EXTRAS = {
     "onnx": ("onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
     "rarity": ("llvmlite", "numba", "simplejpeg"),
-    "geo": (
-        "fastapi",
-        "morecantile",
-        "osmium",
-        "pyproj",
-        "rasterio",
-        "shapely",
-        "simplejpeg",
-        "titiler-core",
-        "uvicorn",
-    ),
+    "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
 }
 # What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.
 _MODULES: dict[str, tuple[str, ...]] = {
     "faiss-cpu": ("faiss",),
-    "matplotlib": ("matplotlib.ft2font", "matplotlib.backends._backend_agg"),
+    "matplotlib": ("matplotlib.ft2font", "matplotlib.backends.backend_agg"),
     "pillow": ("PIL.Image",),
     "pyarrow": ("pyarrow.parquet",),
+    "scipy": ("scipy.stats",),
     "scikit-learn": ("sklearn.linear_model", "sklearn.neural_network"),
-    "titiler-core": ("titiler.core.models.mapbox", "titiler.core.resources.enums"),
     "uvicorn": ("uvicorn.config",),
 }
 _SECONDS = 120

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import morecantile
 import pyproj
-from titiler.core.models.mapbox import TileJSON
 
 from spacer_like.chips.grid import N_ZONES, NORTH_EDGE, ROOT_SIDE, WEST_EDGE, epsg_of_zone
 from spacer_like.exceptions import DataNotFoundError
@@ -31,16 +30,17 @@ def tile_json(index: TreeIndex, template: str, scheme: str = "xyz") -> dict[str,
     west, south, east, north = index.box
     # The middle of all may be where there is nothing.
     longitudes, latitudes = next(iter(index.zones.values())).middles
-    described = TileJSON(
-        name="spacer_like",
-        scheme=scheme,  # type: ignore[arg-type]
-        tiles=[template],
-        minzoom=0,
-        maxzoom=_WEB_NATIVE_ZOOM + 1,
-        bounds=[west, south, east, north],
-        center=(float(longitudes[0]), float(latitudes[0]), 13),
-    )
-    return described.model_dump(exclude_none=True)
+    return {
+        "tilejson": "3.0.0",
+        "name": "spacer_like",
+        "version": "1.0.0",
+        "scheme": scheme,
+        "tiles": [template],
+        "minzoom": 0,
+        "maxzoom": _WEB_NATIVE_ZOOM + 1,
+        "bounds": [west, south, east, north],
+        "center": [float(longitudes[0]), float(latitudes[0]), 13],
+    }
 
 
 def tree_json(index: TreeIndex) -> dict[str, Any]:

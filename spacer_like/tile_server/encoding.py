@@ -7,7 +7,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from titiler.core.resources.enums import ImageType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,11 +14,7 @@ if TYPE_CHECKING:
 
 Format = Literal["jpg", "png", "webp"]
 
-MEDIA_TYPES: dict[Format, str] = {
-    "jpg": ImageType.jpeg.mediatype,
-    "png": ImageType.png.mediatype,
-    "webp": ImageType.webp.mediatype,
-}
+MEDIA_TYPES: dict[Format, str] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 _BACKGROUND = 238
 """What JPEG shows where there is no data: a light grey."""
 _QUALITY = 85

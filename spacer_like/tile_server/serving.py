@@ -48,7 +48,7 @@ def serve(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, L
         SpacerInputError: the port cannot be had; other errors as `LiveTree`.
         KeyboardInterrupt: that was the interrupt.
     """
-    for name in ("rasterio", "pyproj", "morecantile", "fastapi", "titiler.core", "uvicorn"):
+    for name in ("rasterio", "pyproj", "morecantile", "fastapi", "uvicorn"):
         import_extra(name, "A server of tiles", "geo")
     from spacer_like.tile_server.running import run
 
