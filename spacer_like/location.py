@@ -22,6 +22,11 @@ STORAGE_TYPES = ["s3", "filesystem", "memory", "url"]
 class DataLocation:
     """A key in a storage: an S3 object, a file, an entry of the process's memory, or a URL.
 
+    Fields:
+        storage_type: ``filesystem``, ``s3``, ``memory``, ``url`` (http and https, read-only) or a registered one.
+        key: the path of a file, the key of an S3 object, the name of an entry of the memory, or the whole URL.
+        bucket_name: the S3 bucket; None for all other storage types.
+
     Raises:
         MessageError: the storage type is unknown, or an S3 location names no bucket.
 

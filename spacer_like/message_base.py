@@ -6,7 +6,9 @@ survives a new writer.
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, get_args
 
 from pydantic import (
@@ -17,10 +19,12 @@ from pydantic import (
     Field,
     PlainSerializer,
     PrivateAttr,
+    StrictInt,
+    StrictStr,
     ValidationError,
     WithJsonSchema,
 )
-from typing_extensions import Self, TypeVar, dataclass_transform
+from typing_extensions import Doc, Self, TypeVar, dataclass_transform
 
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.data_classes.base import plain
@@ -29,6 +33,8 @@ from spacer_like.registry import Described
 
 _LONGEST_PART = 100
 _MOST_UNKNOWN_FIELDS = 100
+_FIELDS = "\nFields:\n"
+_ENTRY = re.compile(r"^    (\w+(?:, \w+)*):((?:.*\n?(?:     .*(?:\n|$))*))", re.MULTILINE)
 
 
 Result = TypeVar("Result", default=Any)
@@ -36,6 +42,7 @@ Value = TypeVar("Value")
 Given = TypeVar("Given")
 
 if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
     from pydantic._internal._model_construction import ModelMetaclass
 
     from spacer_like.extractors import FeatureExtractor
@@ -117,6 +124,10 @@ class BaseMessage(BaseModel, DataClass, metaclass=ByPosition):
     def __eq__(self, other: object) -> bool:
         return BaseModel.__eq__(self, other)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _described_schema(cls, field_texts(cls), handler(core_schema), handler)
+
 
 class Message(BaseMessage):
     """A request; `task` names the function that answers it."""
@@ -158,6 +169,66 @@ def _path(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part)[:_LONGEST_PART] for part in location) or "the message"
 
 
+def _parts(kind: type) -> tuple[str, str]:
+    """A class's docstring without its "Fields:" section, and that section's lines."""
+    before, _, rest = cleandoc(kind.__doc__ or "").partition(_FIELDS)
+    # The first line that is not indented ends the section.
+    section, *after = re.split(r"^(?=\S)", rest, maxsplit=1, flags=re.MULTILINE)
+    return "\n\n".join(part.strip() for part in (before, *after)), section
+
+
+def documented_fields(kind: type) -> dict[str, str]:
+    """The text of each entry in the "Fields:" section of a class's own docstring, by the field's name.
+
+    >>> documented_fields(Folder)["takes"]
+    'a pattern of the names of files that its reader takes for its own; None: it is only written.'
+    """
+    return {
+        name: " ".join(text.split()) for names, text in _ENTRY.findall(_parts(kind)[1]) for name in names.split(", ")
+    }
+
+
+@cache
+def field_texts(message: type[BaseMessage]) -> dict[str, str]:
+    """What each field of a message is, by the field's name, for schemas, help pages and forms.
+
+    The text is that of the docstring's "Fields:" section, of the class itself or of the one that it inherits from; of a
+    field that none describes the text of its type (`Doc`).
+    """
+    found = {
+        name: mark.documentation
+        for name, field in message.model_fields.items()
+        for mark in [*field.metadata, *_marks(field.annotation)][::-1]
+        if isinstance(mark, Doc)
+    }
+    for parent in reversed(message.__mro__):
+        found |= documented_fields(parent) if issubclass(parent, BaseMessage) else {}
+    return {name: found[name] for name in message.model_fields if name in found}
+
+
+def class_text(kind: type) -> str:
+    """A class's docstring without its "Fields:" section."""
+    return _parts(kind)[0]
+
+
+def _described_schema(
+    kind: type, texts: dict[str, str], schema: dict[str, Any], handler: GetJsonSchemaHandler
+) -> dict[str, Any]:
+    whole = handler.resolve_ref_schema(schema)
+    whole["description"] = class_text(kind)
+    for name, text in texts.items():
+        whole["properties"][name]["description"] = text
+    return schema
+
+
+class _DescribedLocation:
+    """Marks the field type of a location: its parts have texts in the schema as those of messages have."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return _described_schema(DataLocation, documented_fields(DataLocation), handler(core_schema), handler)
+
+
 def described(kind: str) -> Any:
     """The field type of an object that travels as its class's path and arguments.
 
@@ -172,7 +243,8 @@ def described(kind: str) -> Any:
             raise MessageError(f"the {kind} must be described by its class_path, and is of type {type(value).__name__}")
         return instance
 
-    schema = {"type": "object", "properties": {"class_path": {"type": "string"}}, "required": ["class_path"]}
+    path = {"type": "string", "description": f"the dotted path of the {kind}'s class; its arguments stand beside it"}
+    schema = {"type": "object", "properties": {"class_path": path}, "required": ["class_path"]}
     return Annotated[Any, BeforeValidator(read), PlainSerializer(Described.serialize), WithJsonSchema(schema)]
 
 
@@ -203,9 +275,14 @@ class Folder(NamedTuple):
 
 _WRITABLE = AfterValidator(_check_writable)
 
-Location = Annotated[DataLocation, BeforeValidator(_read_location), PlainSerializer(DataLocation.serialize)]
+Location = Annotated[
+    DataLocation, BeforeValidator(_read_location), PlainSerializer(DataLocation.serialize), _DescribedLocation
+]
 WritableLocation = Annotated[Location, _WRITABLE]
 WritableFolder = Annotated[WritableLocation, Folder()]
+JobToken = Annotated[StrictStr, Doc("the caller's own reference, any text; the task does not use it")]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**32), Doc("seed of all that is random: the same seed, the same result")]
+Runtime = Annotated[float, Doc("seconds that the task took")]
 
 
 @cache

@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from spacer_like.data_classes import Annotation, DataClass, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.exceptions import MessageError
-from spacer_like.message_base import Answered, BaseMessage, Message, Result, ReturnMessage
+from spacer_like.message_base import Answered, BaseMessage, Message, Result, ReturnMessage, field_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +139,11 @@ def _serialize_all(messages: list[BaseMessage] | None) -> list[dict[str, Any]] |
 class JobMsg(Message, Generic[Result]):
     """A job: one or more requests to the same task.
 
+    Fields:
+        task_name: the task that answers the requests.
+        tasks: the requests, all of them messages of that task.
+        schema_version: version of the messages' layout.
+
     >>> JobMsg.example().task_name
     'classify_image'
     """
@@ -190,14 +195,14 @@ class JobMsg(Message, Generic[Result]):
 
 
 class TaskOutcome(ReturnMessage):
-    """How one task of a job that did not wholly succeed has ended.
+    """How one task of a job ended, in a job that did not wholly succeed.
 
     Fields:
-        status: ``done``, ``failed``, or ``not_run`` where the job was ended before its turn.
-        result: the return message, if done.
-        error_class: the error's dotted name, if failed.
-        error_message: its sentence.
-        transient: whether doing the task again may succeed.
+        status: ``done``, ``failed``, or ``not_run`` where the job ended before its turn.
+        result: the return message; None: the task is not done.
+        error_class: dotted name of the error's class; None: the task did not fail.
+        error_message: the error in one sentence; None: the task did not fail.
+        transient: whether another attempt may succeed; None: the task did not fail.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"result", "error_class", "error_message", "transient"})
@@ -219,14 +224,14 @@ else:
 
 
 class JobReturnMsg(ReturnMessage, Generic[Result]):
-    """What became of a job.
+    """The results of a job.
 
     Fields:
         original_job: the job; the JSON as it was found where it could not be read as one.
         ok: whether every task succeeded.
-        results: one return message a task if ok, else None.
-        error_message: the traceback of the first failure, else None.
-        outcomes: how each task ended, where a job of several tasks was not ok.
+        results: the return message of each task, in the order of the requests; None: a task did not succeed.
+        error_message: traceback of the first failure; None: every task succeeded.
+        outcomes: how each task ended, where a job of several tasks did not succeed; None: it did, or had one task.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"outcomes"})
@@ -305,6 +310,7 @@ def json_schema() -> dict[str, Any]:
     for task in TASKS.values():
         messages += [message for message in (task.message, task.return_message) if message not in messages]
     _, definitions = models_json_schema([(message, "validation") for message in messages])
+    texts = field_texts(JobMsg)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"spacer_like job message, version {SCHEMA_VERSION}",
@@ -313,9 +319,14 @@ def json_schema() -> dict[str, Any]:
             {
                 "type": "object",
                 "properties": {
-                    "task_name": {"const": name},
-                    "tasks": {"type": "array", "items": {"$ref": f"#/$defs/{task.message.__name__}"}},
+                    "task_name": {"const": name, "description": texts["task_name"]},
+                    "tasks": {
+                        "type": "array",
+                        "items": {"$ref": f"#/$defs/{task.message.__name__}"},
+                        "description": texts["tasks"],
+                    },
                     "schema_version": {
+                        "description": texts["schema_version"],
                         "type": "integer",
                         "minimum": 1,
                         "maximum": SCHEMA_VERSION,

@@ -23,9 +23,11 @@ from spacer_like.exceptions import MessageError, RowColumnMissingError
 from spacer_like.message_base import (
     Answered,
     ExtractorField,
+    JobToken,
     Location,
     Message,
     ReturnMessage,
+    Runtime,
     TrainerField,
     WritableLocation,
 )
@@ -60,16 +62,15 @@ class ExtractFeaturesMsg(Message, Answered["ExtractFeaturesReturnMsg"]):
     """Extract the features of points of an image and store them.
 
     Fields:
-        job_token: the caller's own reference; not looked at.
-        extractor: what turns crops into feature vectors.
-        rowcols: the points, (row, column) in stored pixels; at least one.
+        extractor: the extractor that turns crops around points into feature vectors.
+        rowcols: the points, [row, column] in pixels of the image as stored, from 0 at the top left; at least one.
         image_loc: the image.
         feature_loc: where the feature file goes.
     """
 
     task: ClassVar[str] = "extract_features"
 
-    job_token: StrictStr
+    job_token: JobToken
     extractor: ExtractorField
     rowcols: Annotated[list[RowCol], Field(min_length=1, max_length=MOST_POINTS)]
     image_loc: Location
@@ -87,10 +88,14 @@ class ExtractFeaturesMsg(Message, Answered["ExtractFeaturesReturnMsg"]):
 
 
 class ExtractFeaturesReturnMsg(ReturnMessage):
-    """Whether the weights were downloaded for this task, and its seconds."""
+    """How the features were extracted.
+
+    Fields:
+        extractor_loaded_remotely: whether the extractor's weights were downloaded for this task.
+    """
 
     extractor_loaded_remotely: bool
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -101,15 +106,17 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
     """Train a classifier, evaluate it, and store both.
 
     Fields:
-        trainer: a trainer, its class's path, or ``minibatch``.
-        nbr_epochs: passes over the training set.
-        clf_type: ``MLP``, a multi-layer perceptron, or ``LR``, logistic regression.
-        labels: annotations to learn from, to calibrate on and to evaluate.
-        previous_model_locs: classifiers to evaluate on the same points.
-        model_loc, valresult_loc: where the classifier and its results, point by point, go.
-        feature_cache_dir: ``auto``: remote feature files are copied to a temporary folder for the time of the training;
-            ``disabled``: never; else the absolute path of a folder.
-        report_loc: where the evaluation report (figures by class, calibration, thresholds) goes; None: nowhere.
+        trainer: the trainer: an object described by its class's path and arguments, the class's path alone, or
+            ``minibatch``.
+        nbr_epochs: number of passes over the training set.
+        clf_type: type of the classifier: ``MLP``, a multi-layer perceptron, or ``LR``, logistic regression.
+        labels: annotated points to train on (train), to calibrate on (ref) and to evaluate on (val).
+        previous_model_locs: earlier classifiers to evaluate on the same points.
+        model_loc: where the classifier goes.
+        valresult_loc: where the evaluation's results go, point by point.
+        feature_cache_dir: where remote feature files are kept for the time of the training: ``auto``: in a temporary
+            folder; ``disabled``: nowhere, they are read again for each epoch; else the absolute path of a folder.
+        report_loc: where the evaluation report goes (metrics by class, calibration, thresholds), JSON; None: nowhere.
 
     PySpacer up to 0.13 said ``trainer_name``; up to 0.12 labels named features by text, and ``features_loc`` said where
     those live. Both are read, from arguments and from JSON.
@@ -122,7 +129,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
     task: ClassVar[str] = "train_classifier"
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc"})
 
-    job_token: StrictStr
+    job_token: JobToken
     trainer: TrainerField
     nbr_epochs: Annotated[StrictInt, Field(ge=1, le=MOST_EPOCHS)]
     clf_type: Literal["MLP", "LR"]
@@ -204,7 +211,15 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
 
 
 class LeftOutClass(ReturnMessage):
-    """A class that was labelled and that the classifier does not know, with its points by set, and the reason."""
+    """A class of the labels that the classifier does not know.
+
+    Fields:
+        label: the class's label.
+        train: number of its points in the training set.
+        ref: number of its points in the reference set.
+        val: number of its points in the evaluation set.
+        reason: why it was left out.
+    """
 
     label: StrictInt | StrictStr
     train: int
@@ -218,14 +233,14 @@ class LeftOutClass(ReturnMessage):
 
 
 class TrainClassifierReturnMsg(ReturnMessage):
-    """Accuracies between 0 and 1, and seconds.
+    """Accuracies of the new and of previous classifiers, between 0 and 1.
 
     Fields:
-        acc: of the new classifier on the evaluation set.
-        pc_accs: of the previous classifiers on the same set, in the order of the request.
-        ref_accs: of the uncalibrated classifier on the reference set, after each epoch.
-        runtime: seconds; loading the previous classifiers is not counted.
-        left_out: classes of the labels that the classifier does not know; None: there are none.
+        acc: accuracy of the new classifier on the evaluation set.
+        pc_accs: accuracies of the previous classifiers on the same set, in the order of the request.
+        ref_accs: accuracies of the uncalibrated classifier on the reference set, after each epoch.
+        runtime: seconds that the task took, without loading the previous classifiers.
+        left_out: classes of the labels that the classifier does not know, with the reasons; None: there are none.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"left_out"})
@@ -233,7 +248,7 @@ class TrainClassifierReturnMsg(ReturnMessage):
     acc: float
     pc_accs: list[float]
     ref_accs: list[float]
-    runtime: float
+    runtime: Runtime
     left_out: list[LeftOutClass] | None = None
 
     @classmethod
@@ -245,13 +260,15 @@ class ClassifyFeaturesMsg(Message, Answered["ClassifyReturnMsg"]):
     """Classify the points of a stored feature file.
 
     Fields:
-        scores_loc: where the scores go, as the JSON of the whole return message; None: back in the return message.
+        feature_loc: the feature file.
+        classifier_loc: the classifier.
+        scores_loc: where the scores go, as the JSON of the whole return message; None: into the return message.
     """
 
     task: ClassVar[str] = "classify_features"
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
-    job_token: StrictStr
+    job_token: JobToken
     feature_loc: Location
     classifier_loc: Location
     scores_loc: WritableLocation | None = None
@@ -269,13 +286,17 @@ class ClassifyImageMsg(Message, Answered["ClassifyReturnMsg"]):
     """Extract and classify points of an image; the features are not stored.
 
     Fields:
-        scores_loc: where the scores go, as the JSON of the whole return message; None: back in the return message.
+        extractor: the extractor that the classifier was trained with.
+        rowcols: the points, [row, column] in pixels of the image as stored, from 0 at the top left.
+        image_loc: the image.
+        classifier_loc: the classifier.
+        scores_loc: where the scores go, as the JSON of the whole return message; None: into the return message.
     """
 
     task: ClassVar[str] = "classify_image"
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
-    job_token: StrictStr
+    job_token: JobToken
     extractor: ExtractorField
     rowcols: Annotated[list[RowCol], Field(max_length=MOST_POINTS)]
     image_loc: Location
@@ -297,19 +318,18 @@ class ClassifyReturnMsg(ReturnMessage):
     """Probabilities of each class at each point.
 
     Fields:
-        runtime: seconds.
-        scores: (row, column, [probability of each class]) in the order of the points; row and column are None for
-            legacy features. Empty where the request has a scores_loc.
+        scores: [row, column, [probability of each class]] for each point, in the order of the points; row and column
+            are None for legacy features. Empty if the request has a scores_loc.
         classes: the labels, in the order of the probabilities.
         valid_rowcol: whether rows and columns are known.
         scores_loc: where the scores are, as ``ClassifyReturnMsg.load(scores_loc).scores``; None: in this message.
 
-    ``message[(row, col)]`` gives the probabilities of a point, of a position given twice the last ones.
+    ``message[(row, col)]`` gives the probabilities of a point; of a position that occurs twice, the last ones.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"scores_loc"})
 
-    runtime: float
+    runtime: Runtime
     scores: list[tuple[StrictInt | None, StrictInt | None, list[StrictFloat | StrictInt]]]
     classes: list[StrictInt | StrictStr]
     valid_rowcol: bool

@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
+from typing_extensions import Doc
 
 from spacer_like.message_base import Folder, Location
 
-ChipsLocation = Annotated[Location, Folder(r"(?i).*\.jpe?g|Z\d.*\.parquet")]
-TreeLocation = Annotated[Location, Folder(r"(?i).*\.tiff?|.*osm_data.*\.json|(node|way|relation)_tags\.json")]
+ChipsLocation = Annotated[
+    Location,
+    Folder(r"(?i).*\.jpe?g|Z\d.*\.parquet"),
+    Doc(
+        "the chips: a folder of them, a manifest (``.parquet``) of chips that were written or are still in their tile, "
+        "or a folder of such manifests"
+    ),
+]
+TreeLocation = Annotated[
+    Location,
+    Folder(r"(?i).*\.tiff?|.*osm_data.*\.json|(node|way|relation)_tags\.json"),
+    Doc("the root of the tree of tiles ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif``"),
+]
 Zone = Annotated[StrictInt, Field(ge=1, le=60)]
 Zoom = Annotated[StrictInt, Field(ge=12, le=22)]
 Cell = Annotated[StrictStr, Field(pattern=r"^[0-3]{12}$")]
 ChipName = Annotated[StrictStr, Field(min_length=1, max_length=300)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=200)]
-Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 Share = Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1)]
 Way = Literal["passthrough", "blocks", "strips"]
 NoDataClass = Literal["all_data", "partial_data", "no_data"]

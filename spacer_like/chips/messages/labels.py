@@ -15,6 +15,7 @@ from spacer_like.message_base import (
     Location,
     Message,
     ReturnMessage,
+    Runtime,
     WritableFolder,
     WritableLocation,
 )
@@ -26,19 +27,23 @@ OVERPASS = "https://overpass-api.de/api/interpreter"
 
 
 class FetchLabelsMsg(Message, Answered["FetchLabelsReturnMsg"]):
-    """Fetch the tagged elements of OpenStreetMap in cells of zoom 12.
+    """Fetch the tagged elements of OpenStreetMap in grid squares of zoom 12.
 
-    Each cell's go to ``<zone>/<quadkey>/osm_data.json`` under `ard_loc`, with ``node_tags.json``, ``way_tags.json`` and
-    ``relation_tags.json`` beside it. A cell whose file is there is not fetched again.
+    Each square's go to ``<zone>/<quadkey>/osm_data.json`` below `ard_loc`, with ``node_tags.json``, ``way_tags.json``
+    and ``relation_tags.json`` beside it. A square whose file is there is not fetched again.
 
     Fields:
-        quadkeys: the cells.
-        endpoint: of an Overpass server, which is asked for one cell after the other.
-        extract_loc: an ``.osm.pbf`` extract that is read instead of asking a server; None: ask.
-        keys: elements that have any of these keys are also written to ``primary_osm_data_filtered.json``.
-        attempts: how often a cell is asked for at most, where the server is busy or breaks off.
-        timeout: seconds that the server may take for a query; max_bytes: memory that it may use.
-        overwrite: fetch what is there, too.
+        zone: UTM zone of the grid squares, 1 to 60.
+        quadkeys: quadkeys of the grid squares, 12 digits from 0 to 3 each.
+        ard_loc: the root of the tree of tiles, into which the files go.
+        endpoint: URL of an Overpass server, which is asked for one grid square after the other.
+        extract_loc: an ``.osm.pbf`` extract to read instead of asking a server; None: ask the server.
+        keys: elements that have any of these keys are also written to ``primary_osm_data_filtered.json``; None: no such
+            file.
+        attempts: how often a grid square is asked for at most, where the server is busy or the connection ends early.
+        timeout: seconds that the server may take for a query.
+        max_bytes: bytes of memory that the server may use for a query.
+        overwrite: whether grid squares that are there are fetched again.
     """
 
     task: ClassVar[str] = "fetch_labels"
@@ -60,7 +65,15 @@ class FetchLabelsMsg(Message, Answered["FetchLabelsReturnMsg"]):
 
 
 class FetchedCell(ReturnMessage):
-    """What was fetched for a cell; `attempts` is 0 where nothing was asked of a server."""
+    """Number of elements that were fetched for a grid square.
+
+    Fields:
+        quadkey: quadkey of the grid square.
+        nodes: number of nodes.
+        ways: number of ways.
+        relations: number of relations.
+        attempts: how often a server was asked; 0: an extract was read.
+    """
 
     quadkey: str
     nodes: int
@@ -70,19 +83,30 @@ class FetchedCell(ReturnMessage):
 
 
 class FailedCell(ReturnMessage):
-    """A cell whose map could not be had, with the reason."""
+    """A grid square whose map could not be used.
+
+    Fields:
+        cell: the grid square, ``Z<zone>-<quadkey>``.
+        reason: why its map could not be used.
+    """
 
     cell: str
     reason: str
 
 
 class FetchLabelsReturnMsg(ReturnMessage, metaclass=ByKeyword):
-    """The cells that were fetched, those that were there before, and those that cannot be had."""
+    """The grid squares that were fetched, those that were there before, and those that failed.
+
+    Fields:
+        fetched: what was fetched, for each grid square.
+        skipped: quadkeys of the grid squares that were there before.
+        failed: grid squares that could not be fetched, with the reasons.
+    """
 
     fetched: list[FetchedCell]
     skipped: list[str]
     failed: list[FailedCell] = Field(default_factory=list)
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -91,17 +115,19 @@ class FetchLabelsReturnMsg(ReturnMessage, metaclass=ByKeyword):
 
 
 class BuildLabelTableMsg(Message, Answered["BuildLabelTableReturnMsg"]):
-    """Join the elements of maps with chips: which chip shows what.
+    """Join the elements of maps with chips: a table of labels for each chip.
 
     Fields:
-        index_loc: which chips there are, and which are full of data, as `index_nodata` writes it.
-        ard_loc: the tree with the ``osm_data.json`` of each cell.
-        labels_loc: JSON ``{label: {key: [values]}}``; a value matches exactly, ``*`` every one.
-        sparse_locs: the table that models learn from: Feature, and a column of 0 and 1 for each label, a row a chip.
-        dense_locs: the same as Feature, Labels: ``a|b|c``.
-        records_locs: a row for each chip cell, element and tag that makes a label: TileQuadkey, ElementType,
-            ElementId, PrimaryKey, KeyValue, Zone.
-        partial_data: whether chips with some data are in it, or only those full of it.
+        index_loc: the lists of chips by class that `index_nodata` writes.
+        ard_loc: the root of the tree of tiles, with the ``osm_data.json`` of each grid square.
+        labels_loc: the labels, JSON ``{label: {key: [values]}}``; a value matches exactly, ``*`` matches every value.
+        sparse_locs: where the table that models learn from goes, CSV or Parquet: Feature (the chip's name), and a
+            column of 0 and 1 for each label.
+        dense_locs: where the same goes with all labels of a chip in one column: Feature, Labels (``a|b|c``); CSV or
+            Parquet.
+        records_locs: where a row for each chip's square, element and tag that makes a label goes, CSV or Parquet:
+            TileQuadkey, ElementType, ElementId, PrimaryKey, KeyValue, Zone.
+        partial_data: whether chips with some data are included; false: only those full of data.
     """
 
     task: ClassVar[str] = "build_label_table"
@@ -125,13 +151,16 @@ class BuildLabelTableMsg(Message, Answered["BuildLabelTableReturnMsg"]):
 
 
 class BuildLabelTableReturnMsg(ReturnMessage, metaclass=ByKeyword):
-    """What the table holds.
+    """Counts of the table's rows and labels.
 
     Fields:
-        n_chips: its rows; n_without_label: rows with no 1 in them; counts: rows with a 1, by label.
-        cells_without_map: cells ``Z<zone>-<quadkey>`` of which there is no ``osm_data.json``: their chips are left out.
-        damaged_maps: cells whose ``osm_data.json`` is damaged: their chips are left out too.
-        n_elements: elements that bear a label; n_without_geometry: those of them that have no usable geometry.
+        n_chips: number of rows, one for each chip.
+        n_without_label: number of rows that have no label.
+        counts: number of chips that have each label, by label.
+        cells_without_map: grid squares ``Z<zone>-<quadkey>`` without ``osm_data.json``, whose chips are left out.
+        damaged_maps: grid squares whose ``osm_data.json`` is damaged, with the reasons; their chips are left out.
+        n_elements: number of elements that match a label.
+        n_without_geometry: number of those elements without usable geometry, which label no chip.
     """
 
     n_chips: int
@@ -141,7 +170,7 @@ class BuildLabelTableReturnMsg(ReturnMessage, metaclass=ByKeyword):
     damaged_maps: list[FailedCell] = Field(default_factory=list)
     n_elements: int
     n_without_geometry: int
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -157,13 +186,16 @@ class BuildLabelTableReturnMsg(ReturnMessage, metaclass=ByKeyword):
 
 
 class PlotLabelsMsg(Message, Answered["PlotLabelsReturnMsg"]):
-    """Draw a label table; the name's ending tells the format.
+    """Draw a label table; the extension of a picture's name says its format.
 
     Fields:
-        table_loc: a sparse table of `build_label_table`.
-        distribution_loc: how many chips bear each label, and how many labels a chip bears.
-        correlation_loc: which labels go together.
-        map_loc: the chips on a map, by how many labels they bear, or by whether they bear `label`.
+        table_loc: a table of 0 and 1 of `build_label_table`.
+        distribution_loc: where a picture goes of how many chips have each label, and how many labels a chip has; None:
+            not drawn.
+        correlation_loc: where a picture of the correlation of labels goes; None: not drawn.
+        map_loc: where a map of the chips goes, coloured by their number of labels or by whether they have `label`;
+            None: not drawn.
+        label: the label that the map shows; None: the map shows the number of labels.
     """
 
     task: ClassVar[str] = "plot_labels"
@@ -183,9 +215,16 @@ class PlotLabelsMsg(Message, Answered["PlotLabelsReturnMsg"]):
 
 
 class PlotLabelsReturnMsg(ReturnMessage):
+    """Size of the table that was drawn.
+
+    Fields:
+        n_chips: number of chips in the table.
+        n_labels: number of labels in the table.
+    """
+
     n_chips: int
     n_labels: int
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

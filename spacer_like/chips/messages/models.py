@@ -1,8 +1,4 @@
-"""Messages about models of many labels.
-
-``chips_loc`` is one of these: a folder of chips; a manifest (``.parquet``) of chips that were written, or that are
-still in their tile; a folder of such manifests.
-"""
+"""Messages about models of many labels, vectors of chips and the search among them."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from typing_extensions import Self
 
-from spacer_like.chips.messages.fields import ChipsLocation, Seed, Share, TreeLocation, example_extractor
+from spacer_like.chips.messages.fields import ChipsLocation, Share, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
@@ -20,6 +16,8 @@ from spacer_like.message_base import (
     Message,
     OptionalExtractorField,
     ReturnMessage,
+    Runtime,
+    Seed,
     WritableFolder,
     WritableLocation,
 )
@@ -28,30 +26,38 @@ HEAD_LAYERS = (1024, 512)
 
 
 class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
-    """Train a model that says which labels a chip bears.
+    """Train a model that predicts the labels of a chip.
 
-    Chips of one cell of zoom 12 are never in both sets: neighbours look alike, and one would be told by the other.
+    Chips of one grid square of zoom 12 are all in the training set or all in the validation set: neighbours look alike,
+    and a chip beside one that was learned from would be too easy.
 
     Fields:
-        table_loc: a sparse table of `build_label_table`.
-        chips_loc: the chips.
-        model_loc: the model, safetensors.
-        extractor: a frozen extractor that makes features of chips, on which the head is trained; None: `network`.
-        network: ``resnet50`` or ``small``, a small one of the same kind, trained as a whole.
-        weights_loc: a state dict that the network begins with; None: random weights.
-        unfreeze_epochs: epochs at which one more stage of a network that began with weights learns too; before the
-            first only the head does. Ignored without weights, where everything learns from the start.
-        size: width and height in pixels that chips have for the network.
-        layers: units of the head's hidden layers; dropouts: the shares of units left out after the first ones; None: .5
-            after the last, .2 after the others.
-        learning_rate: of AdamW, which falls along a cosine to a hundredth.
-        validation_share: the share of chips, about, that only validate; their cells are drawn by `seed`.
-        threshold: the probability above which a label is given; ``per_label``: for each label the one that is best for
-            its F1 on the validation set, which makes its figures there too good; `threshold_figures` says what the
-            fixed one gives.
-        snapshots_loc: a folder for a snapshot every `snapshot_epochs`, from which a training that was broken off goes
-            on; None: none.
-        metrics_loc: JSON with the figures of every epoch; plot_loc: a picture of them.
+        table_loc: a table of 0 and 1 of `build_label_table`.
+        model_loc: where the model goes, safetensors.
+        extractor: a frozen extractor, on whose features of the chips a head is trained; None: `network` is trained as a
+            whole.
+        network: the network to train where there is no extractor: ``resnet50``, or ``small``, a small one of the same
+            kind.
+        weights_loc: a state dict that the network starts from; None: random weights.
+        unfreeze_epochs: epochs at which one more stage of a network that started from weights is trained too; before
+            the first only the head is. Ignored without weights, where everything is trained from the start.
+        size: width and height in pixels of the chips that the network sees.
+        layers: units of the head's hidden layers, one number a layer.
+        dropouts: dropout rates of the hidden layers, 0 to 1; None: 0.5 after the last layer, 0.2 after the others.
+        nbr_epochs: number of passes over the training set.
+        batch_size: number of chips in a training step.
+        learning_rate: initial learning rate of AdamW; it falls along a cosine to a hundredth.
+        validation_share: share of the chips, about, in the validation set, 0 to 1; whole grid squares are drawn by
+            `seed`.
+        threshold: probability above which a label is given, 0 to 1; ``per_label``: for each label the one with the best
+            F1 on the validation set, which makes its metrics there too good (`threshold_figures` has those of the
+            default).
+        seed: seed of the split, the initial weights and the order of chips.
+        snapshots_loc: a folder for snapshots; a training that was interrupted is resumed from the newest. None: no
+            snapshots.
+        snapshot_epochs: number of epochs from one snapshot to the next.
+        metrics_loc: where the metrics of every epoch go, JSON; None: nowhere.
+        plot_loc: where a picture of the metrics of every epoch goes; None: not drawn.
     """
 
     task: ClassVar[str] = "train_multilabel"
@@ -90,12 +96,17 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
 
 
 class MultilabelFigures(ReturnMessage):
-    """How good answers are.
+    """Metrics of predicted labels, 0 to 1.
 
     Fields:
-        sample_f1: the mean over chips of each one's F1; a chip with no label, to which none is given, counts as 0.
-        sample_f2: the same of F2, which weighs recall higher; micro_f1, macro_f1: over all answers, over labels.
-        precision, recall, f1, support: by label; support is the number of chips that bear it.
+        sample_f1: mean over chips of the F1 of each; a chip without labels counts as 0, even where none is predicted.
+        sample_f2: mean over chips of the F2 of each, which weighs recall higher.
+        micro_f1: F1 over all predictions.
+        macro_f1: mean of the F1 of each label.
+        precision: precision by label.
+        recall: recall by label.
+        f1: F1 by label.
+        support: number of chips that have each label, by label.
     """
 
     sample_f1: float
@@ -123,18 +134,25 @@ class MultilabelFigures(ReturnMessage):
 
 
 class TrainMultilabelReturnMsg(ReturnMessage):
-    """How good the model is on cells that it has not learnt from.
+    """Metrics of the model on grid squares that it was not trained on.
 
     Fields:
-        n_train, n_validation: chips; n_train_cells, n_validation_cells: cells of zoom 12.
-        thresholds: the probability above which each label is given.
-        figures: on the validation set; train_figures: on the other.
-        threshold_figures: on the validation set with the fixed threshold .35, or the one that was asked for.
-        majority_sample_f1: of always giving those labels that most training chips bear, on the validation set.
-        epochs: that were run in all; resumed_from: the epoch after which a snapshot was taken up, or 0.
-        missing: chips of the table of which there is no image.
-        unlearned: labels that no chip of the training set bears, and that the model cannot know, with the number of
-            validation chips that bear them; None: there are none.
+        n_train: number of chips in the training set.
+        n_validation: number of chips in the validation set.
+        n_train_cells: number of grid squares of zoom 12 in the training set.
+        n_validation_cells: number of grid squares of zoom 12 in the validation set.
+        labels: the labels that the model predicts.
+        thresholds: probability above which each label is given, by label.
+        figures: metrics on the validation set.
+        train_figures: metrics on the training set.
+        threshold_figures: metrics on the validation set with one threshold for all labels: the one asked for, or 0.35.
+        majority_sample_f1: sample F1 on the validation set of always giving the labels that most training chips have.
+        epochs: number of epochs in all, those before a resumption included.
+        resumed_from: epoch of the snapshot that the training was resumed from; 0: it started anew.
+        missing: chips of the table without an image.
+        unreadable: chips that could not be read, with the reasons.
+        unlearned: labels that no training chip has, which the model cannot predict, with the number of validation chips
+            that have them; None: there are none.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned"})
@@ -153,7 +171,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
     resumed_from: int
     missing: list[str]
     unreadable: list[UnreadableChip]
-    runtime: float
+    runtime: Runtime
     unlearned: dict[str, int] | None = None
 
     @classmethod
@@ -178,12 +196,13 @@ class TrainMultilabelReturnMsg(ReturnMessage):
 
 
 class LabelChipsMsg(Message, Answered["LabelChipsReturnMsg"]):
-    """Let a trained model say which labels chips bear.
+    """Predict the labels of chips with a trained model.
 
     Fields:
-        extractor: the one that the model was trained with; None for a model with a network of its own.
-        table_locs: a row a chip: Feature, and a column a label with its probability.
-        given_locs: the same with 0 and 1, by the model's thresholds.
+        model_loc: a model of `train_multilabel`.
+        table_locs: where the probabilities go, CSV or Parquet: Feature (the chip's name), and a column for each label.
+        given_locs: where the same table goes with 0 and 1 in place of probabilities, by the model's thresholds.
+        extractor: the extractor that the model was trained with; None: the model has a network of its own.
     """
 
     task: ClassVar[str] = "label_chips"
@@ -204,12 +223,18 @@ class LabelChipsMsg(Message, Answered["LabelChipsReturnMsg"]):
 
 
 class LabelChipsReturnMsg(ReturnMessage):
-    """How many chips were given each label."""
+    """Number of chips with each label.
+
+    Fields:
+        n_chips: number of chips that were labelled.
+        counts: number of chips that were given each label, by label.
+        unreadable: chips that could not be read, with the reasons.
+    """
 
     n_chips: int
     counts: dict[str, int]
     unreadable: list[UnreadableChip]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -217,12 +242,14 @@ class LabelChipsReturnMsg(ReturnMessage):
 
 
 class EncodeChipsMsg(Message, Answered["EncodeChipsReturnMsg"]):
-    """Make a vector of length one of every chip: those of chips that look alike are near each other.
+    """Encode every chip as a vector of length one; vectors of chips that look alike are near each other.
 
     Fields:
-        extractor: whose features the vectors are; with `model_loc` the extractor that the model was trained with.
-        model_loc: the vectors are what the model's last hidden layer makes of the chips.
-        embeddings_loc: float16 vectors and the chips' names, safetensors.
+        embeddings_loc: where the vectors (float16) and the chips' names go, safetensors.
+        extractor: the extractor whose features the vectors are; with `model_loc`, the one that the model was trained
+            with; None: the model has a network of its own.
+        model_loc: a model of `train_multilabel`, whose last hidden layer gives the vectors; None: the extractor's
+            features are the vectors.
     """
 
     task: ClassVar[str] = "encode_chips"
@@ -242,13 +269,20 @@ class EncodeChipsMsg(Message, Answered["EncodeChipsReturnMsg"]):
 
 
 class EncodeChipsReturnMsg(ReturnMessage):
-    """`encoder_id` says what made the vectors: only those of the same are comparable."""
+    """Size of the file of vectors.
+
+    Fields:
+        n_chips: number of chips that were encoded.
+        dimension: numbers in a vector.
+        encoder_id: identifies what made the vectors; only vectors of the same encoder can be compared.
+        unreadable: chips that could not be read, with the reasons.
+    """
 
     n_chips: int
     dimension: int
     encoder_id: str
     unreadable: list[UnreadableChip]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -256,12 +290,15 @@ class EncodeChipsReturnMsg(ReturnMessage):
 
 
 class BuildIndexMsg(Message, Answered["BuildIndexReturnMsg"]):
-    """Make one index of the vectors of any number of files.
+    """Build one index of the vectors of any number of files.
 
     Fields:
-        kind: ``exact``: every vector is compared; ``ivf``: only those in the `n_probe` lists nearest to the query, of
-            `n_lists` into which k-means sorts all; needs the extra ``search``.
-        n_lists: None: about four times the root of the number of vectors.
+        embeddings_locs: files of `encode_chips`, all of the same encoder.
+        index_loc: where the index goes, safetensors.
+        kind: ``exact``: every vector is compared with the query; ``ivf``: only those in the `n_probe` lists nearest to
+            it, of `n_lists` into which k-means sorts all; for millions of vectors, and needs the extra ``search``.
+        n_lists: number of lists of an ``ivf`` index; None: about four times the square root of the number of vectors.
+        seed: seed of k-means, for an ``ivf`` index.
     """
 
     task: ClassVar[str] = "build_index"
@@ -281,11 +318,20 @@ class BuildIndexMsg(Message, Answered["BuildIndexReturnMsg"]):
 
 
 class BuildIndexReturnMsg(ReturnMessage):
+    """Size of the index.
+
+    Fields:
+        n_chips: number of vectors in the index.
+        dimension: numbers in a vector.
+        kind: ``exact`` or ``ivf``, as in the request.
+        n_lists: number of lists of an ``ivf`` index; None: the index is exact.
+    """
+
     n_chips: int
     dimension: int
     kind: Literal["exact", "ivf"]
     n_lists: int | None
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -293,18 +339,26 @@ class BuildIndexReturnMsg(ReturnMessage):
 
 
 class FindSimilarMsg(Message, Answered["FindSimilarReturnMsg"]):
-    """Find the chips that look most like one.
+    """Find the chips that look most like a chip of the index, or like an image.
 
     Fields:
-        index_loc: of `build_index`.
-        chip: the name of a chip of the index, or None where `image_loc` is given.
-        image_loc: an image that is encoded first; with the extractor, and the model, that the index was made with.
-        k: how many are wanted.
-        n_probe: lists that an ``ivf`` index looks into.
-        other_places: leave out chips that show the same place as the query at another time.
-        ard_loc: the tree of tiles, where the tile of each chip is looked up; None: its path in a tree is told.
-        chips_loc: where pictures of the chips are; contact_sheet_loc: a picture of them, the query first.
-        results_locs: the answer as a table, CSV or Parquet.
+        index_loc: an index of `build_index`.
+        chip: name of a chip of the index to look for; None: `image_loc` is given.
+        image_loc: an image to look for, encoded by the extractor or model that the index was made with; None: `chip` is
+            given.
+        extractor: the extractor that the index was made with, for `image_loc`; None: none was used, or a chip is looked
+            for.
+        model_loc: the model that the index was made with, for `image_loc`; None: none was used, or a chip is looked
+            for.
+        k: how many chips are wanted.
+        n_probe: number of lists that are searched in an ``ivf`` index.
+        other_places: whether chips that show the same location as the query, at another time, are left out.
+        ard_loc: the root of the tree in which the tile of each chip is looked up; None: `tile` is a path within such a
+            tree.
+        chips_loc: where the pictures of the chips are, for `contact_sheet_loc`: a folder of chips or a manifest; None:
+            no contact sheet.
+        contact_sheet_loc: where a picture of the chips goes, the query first; None: not drawn.
+        results_locs: where the result goes as a table, CSV or Parquet.
     """
 
     task: ClassVar[str] = "find_similar"
@@ -333,9 +387,12 @@ class SimilarChip(ReturnMessage):
     """A chip that was found.
 
     Fields:
-        distance: Euclidean, of vectors of length one: 0 the same, 2 opposite.
-        tile: the URI of its tile, or without `ard_loc` its path ``<zone>/<quadkey>/*/<acquisition>-visual.tif``.
-        longitude, latitude: of its centre in degrees of WGS84; None for a name that says no place.
+        chip: the chip's name.
+        distance: Euclidean distance of the vectors, whose length is one: 0 equal, 2 opposite.
+        tile: URI of the chip's tile; without `ard_loc` its path ``<zone>/<quadkey>/*/<acquisition>-visual.tif``; None:
+            no tile is known.
+        longitude: longitude of the chip's centre in degrees of WGS84; None: the chip's name gives no coordinates.
+        latitude: latitude of the chip's centre in degrees of WGS84; None: the chip's name gives no coordinates.
     """
 
     chip: str
@@ -346,10 +403,14 @@ class SimilarChip(ReturnMessage):
 
 
 class FindSimilarReturnMsg(ReturnMessage):
-    """The nearest first."""
+    """The chips that were found.
+
+    Fields:
+        similar: the chips, the nearest first.
+    """
 
     similar: list[SimilarChip]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

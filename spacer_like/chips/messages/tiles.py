@@ -15,6 +15,7 @@ from spacer_like.message_base import (
     Location,
     Message,
     ReturnMessage,
+    Runtime,
     WritableFolder,
     WritableLocation,
 )
@@ -24,13 +25,15 @@ class ChippingMsg(Message, metaclass=ByKeyword):
     """How tiles become chips: the fields that all requests for chips share.
 
     Fields:
-        zoom: of the chips; at 17 a chip is 512 pixels wide, at z 2^(26 - z).
-        size: width and height that chips are resized to, in pixels; None: as they are.
-        quality: of the JPEG, 1 to 100; None: as it is where blocks pass through, else 75.
-        way: ``passthrough``: JPEG blocks of the tile become chips as they are, undecoded; ``blocks``: blocks are
-            decoded without GDAL and encoded anew; ``strips``: GDAL reads rows of chips. ``auto`` takes the first of
-            these that the tile and the other fields allow. One that they do not allow is an error.
-        wanted: chips that are made: ``all_data`` only, with ``partial_data``, or ``no_data`` too.
+        zoom: zoom level of the chips; at zoom z a chip is 2^(26 - z) pixels wide: 512 at 17.
+        size: width and height in pixels that chips are resized to; None: they keep the width of their zoom.
+        quality: JPEG quality of the chips, 1 to 100; None: that of the tile where its blocks are copied, else 75.
+        way: how chips are made. ``passthrough``: the tile's JPEG blocks become chips as they are, undecoded;
+            ``blocks``: blocks are decoded without GDAL and encoded anew; ``strips``: GDAL reads rows of chips;
+            ``auto``: the first of these that the tile and the other fields allow. Another one than they allow is an
+            error.
+        wanted: which chips are made. ``all_data``: only those full of data; ``partial_data``: also those with some
+            data; ``no_data``: all.
     """
 
     zoom: Zoom = 17
@@ -41,14 +44,18 @@ class ChippingMsg(Message, metaclass=ByKeyword):
 
 
 class ChipTileMsg(ChippingMsg, Answered["ChipTileReturnMsg"]):
-    """Cut one tile into chips ``Z<zone>-<quadkey>_<acquisition>.jpg``, and write down which.
+    """Cut one tile into chips ``Z<zone>-<quadkey>_<acquisition>.jpg``, and list them in a manifest.
 
     Fields:
-        tile_loc: a GeoTIFF; ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif`` names what the next three do.
-        manifest_loc: the manifest, Parquet: a row a chip of the cell, those without data included.
-        chips_loc: the folder of the chips, which go into its folder ``<zone>``. None: no chip is written, and the
-            manifest says where in the tile each one's bytes are; only with ``passthrough``.
-        zone, quadkey, acquisition: of the tile; None: as its path says.
+        tile_loc: the tile, a GeoTIFF; a path ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif`` also gives `zone`,
+            `quadkey` and `acquisition`.
+        manifest_loc: where the manifest goes, Parquet: a row for each chip of the grid square, those without data
+            included.
+        chips_loc: the folder that the chips go into, each below a folder named by the zone. None: no chip is written,
+            and the manifest says where in the tile the bytes of each one are; only with ``passthrough``.
+        zone: UTM zone of the tile, 1 to 60; None: as the tile's path says.
+        quadkey: quadkey of the tile's grid square, 1 to 12 digits from 0 to 3; None: as the tile's path says.
+        acquisition: id of the acquisition that the tile shows; None: as the tile's path says.
     """
 
     task: ClassVar[str] = "chip_tile"
@@ -70,12 +77,19 @@ class ChipTileMsg(ChippingMsg, Answered["ChipTileReturnMsg"]):
 
 
 class ChipTileReturnMsg(ReturnMessage):
-    """What became of a tile.
+    """Counts of a tile's chips, and how they were made.
 
     Fields:
-        way: how its chips were made, and `reason` why not in a faster way.
-        n_chips: chips made; n_all_data, n_partial_data, n_no_data: chips of the cell by class, made or not.
-        n_bytes: of all chips made.
+        zone: UTM zone of the tile.
+        quadkey: quadkey of the tile's grid square.
+        acquisition: id of the acquisition that the tile shows.
+        way: how the chips were made: ``passthrough``, ``blocks`` or ``strips``.
+        reason: why they were not made in a faster way; None: they were made in the fastest.
+        n_chips: number of chips made.
+        n_all_data: number of chips of the grid square that are full of data, made or not.
+        n_partial_data: number of chips of the grid square with some data, made or not.
+        n_no_data: number of chips of the grid square without data, made or not.
+        n_bytes: bytes of all chips made.
     """
 
     zone: int
@@ -88,7 +102,7 @@ class ChipTileReturnMsg(ReturnMessage):
     n_partial_data: int
     n_no_data: int
     n_bytes: int
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -113,12 +127,12 @@ class ChipsFolderMsg(ChippingMsg, Answered["ChipsFolderReturnMsg"]):
     A tile whose manifest is there, of the same request and the same tile, is not cut again.
 
     Fields:
-        ard_loc: the root of the tree, on a filesystem or S3; or a single tile, which may be behind a URL and whose
-            path says what a tree's paths do.
-        chips_loc: the folder of chips; the manifests go into ``<zone>/manifests``.
-        zones: the zones to cut; None: all.
-        write_chips: False: only the manifests, as in `ChipTileMsg` without chips_loc.
-        kind: which files of the tree: ``visual`` or ``pan``.
+        ard_loc: the root of the tree, on a filesystem or S3; or a single tile, which may be behind a URL and whose path
+            has the parts of a tree's paths.
+        chips_loc: the folder that the chips go into; the manifests go into its folders ``<zone>/manifests``.
+        zones: the UTM zones to cut, 1 to 60; None: all.
+        write_chips: whether chips are written; false: only manifests, from which later steps read chips in their tiles.
+        kind: which files of the tree are tiles: ``visual`` (``*-visual.tif``) or ``pan`` (``*-pan.tif``).
     """
 
     task: ClassVar[str] = "chips_folder"
@@ -135,7 +149,13 @@ class ChipsFolderMsg(ChippingMsg, Answered["ChipsFolderReturnMsg"]):
 
 
 class FailedTile(ReturnMessage):
-    """A tile that could not be cut, with the reason; `transient` if doing it again may succeed."""
+    """A tile that could not be cut.
+
+    Fields:
+        tile: the tile's path or URI.
+        reason: why it could not be cut.
+        transient: whether another attempt may succeed.
+    """
 
     tile: str
     reason: str
@@ -143,13 +163,20 @@ class FailedTile(ReturnMessage):
 
 
 class ChipsFolderReturnMsg(ReturnMessage):
-    """What became of a tree of tiles; `n_skipped` tiles had been cut before."""
+    """Counts of tiles and chips of a tree.
+
+    Fields:
+        n_tiles: number of tiles found.
+        n_skipped: number of tiles that had been cut before.
+        n_chips: number of chips made in this run.
+        failed: the tiles that could not be cut, with the reasons.
+    """
 
     n_tiles: int
     n_skipped: int
     n_chips: int
     failed: list[FailedTile]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -161,10 +188,10 @@ class IndexNodataMsg(Message, Answered["IndexNodataReturnMsg"]):
     """Sort chips into those full of data, those with some, and those without.
 
     Fields:
-        chips_loc: a manifest (``.parquet``), or a folder: of manifests, which are exact, or of chips, whose pixels are
-            looked at.
-        index_loc: JSON with the lists ``all_data``, ``partial_data`` and ``no_data`` of chip names.
-        threshold: without a manifest a pixel is no-data when no band of it is above this.
+        chips_loc: a manifest (``.parquet``); a folder of manifests, which are exact; or a folder of chips, whose pixels
+            are examined.
+        index_loc: where the three lists of chip names go: JSON with ``all_data``, ``partial_data`` and ``no_data``.
+        threshold: without manifests, a pixel is no-data if none of its bands is above this value, 0 to 254.
     """
 
     task: ClassVar[str] = "index_nodata"
@@ -182,21 +209,34 @@ class IndexNodataMsg(Message, Answered["IndexNodataReturnMsg"]):
 
 
 class UnreadableChip(ReturnMessage):
-    """A chip that is no image, by its name, with the reason."""
+    """A chip that is no image.
+
+    Fields:
+        name: the chip's name.
+        reason: why it could not be read.
+    """
 
     name: str
     reason: str
 
 
 class IndexNodataReturnMsg(ReturnMessage):
-    """How many chips are of which class; `exact` if masks said so, and not the colours of pixels."""
+    """Number of chips of each class.
+
+    Fields:
+        n_all_data: number of chips full of data.
+        n_partial_data: number of chips with some data.
+        n_no_data: number of chips without data.
+        exact: whether the classes come from the tiles' masks; false: from the colours of pixels.
+        unreadable: chips that could not be read, with the reasons.
+    """
 
     n_all_data: int
     n_partial_data: int
     n_no_data: int
     exact: StrictBool
     unreadable: list[UnreadableChip]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -204,11 +244,10 @@ class IndexNodataReturnMsg(ReturnMessage):
 
 
 class LocateChipMsg(Message, Answered["LocateChipReturnMsg"]):
-    """Where a chip comes from: its tile, and the window in it.
+    """Find the tile that a chip was cut from, and the chip's window in it.
 
     Fields:
-        chip: its name, ``Z<zone>-<quadkey>_<acquisition>.jpg``, with or without folders and ending.
-        ard_loc: the root of the tree of tiles.
+        chip: the chip's name, ``Z<zone>-<quadkey>_<acquisition>.jpg``, with or without folders and extension.
     """
 
     task: ClassVar[str] = "locate_chip"
@@ -225,13 +264,23 @@ class LocateChipMsg(Message, Answered["LocateChipReturnMsg"]):
 
 
 class LocateChipReturnMsg(ReturnMessage):
-    """Where a chip comes from.
+    """A chip's tile, window and coordinates.
 
     Fields:
-        tile: the URI of its tile, of the newest date; other_tiles: those of other dates.
-        column, row, width, height: its window in the tile in pixels; a part may lie outside.
-        bounds: west, south, east, north in metres of `epsg`.
-        longitude, latitude: of its centre, in degrees of WGS84.
+        tile: URI of the chip's tile; of several dates the newest.
+        other_tiles: URIs of the same tile on other dates.
+        zone: UTM zone of the chip.
+        quadkey: quadkey of the chip.
+        acquisition: id of the acquisition that the chip shows.
+        zoom: zoom level of the chip.
+        column: first column of the chip's window in the tile, in pixels; a part of the window may lie outside the tile.
+        row: first row of the chip's window in the tile, in pixels.
+        width: width of the window in pixels.
+        height: height of the window in pixels.
+        bounds: west, south, east, north of the chip, in metres of the projection `epsg`.
+        epsg: EPSG code of the chip's projection, UTM.
+        longitude: longitude of the chip's centre, in degrees of WGS84.
+        latitude: latitude of the chip's centre, in degrees of WGS84.
     """
 
     tile: str
@@ -248,7 +297,7 @@ class LocateChipReturnMsg(ReturnMessage):
     epsg: int
     longitude: float
     latitude: float
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

@@ -4,10 +4,9 @@
 their token id, with or without an extension; a zip archive of such files (``.zip``); or a stack that
 `convert_collection` has made (``.npz``), whose ids lie beside it in ``ids.npz``. Tables are CSV or Parquet, as the
 location's ending says.
-
-In every answer `runtime` is the seconds that the task took, and `unreadable` the collection's files that are no images.
 """
 
+from spacer_like.message_base import Seed
 from spacer_like.rarity.messages.collections import (
     CheckCollectionMsg,
     CheckCollectionReturnMsg,
@@ -22,7 +21,7 @@ from spacer_like.rarity.messages.embeddings import (
     TrainRarityClassifierMsg,
     TrainRarityClassifierReturnMsg,
 )
-from spacer_like.rarity.messages.fields import CollectionId, Seed, Share
+from spacer_like.rarity.messages.fields import CollectionId, Share
 from spacer_like.rarity.messages.histograms import (
     ComputeHistogramMsg,
     ComputeHistogramReturnMsg,

@@ -8,17 +8,20 @@ from pydantic import Field, StrictBool, StrictInt
 from typing_extensions import Self
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, Share, ids_beside
+from spacer_like.message_base import Answered, ReturnMessage, Runtime, Seed, WritableLocation
+from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, Share, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadable, Unreadables
 
 
 class CheckCollectionMsg(PreparationMsg, Answered["CheckCollectionReturnMsg"]):
-    """Look whether a collection is empty, or one placeholder for all its tokens (pre-reveal).
+    """Check whether a collection is empty, or one placeholder for all its tokens (pre-reveal).
 
     Fields:
-        mode: ``exact``: every image is compared; ``sample``: `sample_size` images drawn with replacement by `seed`.
-        threshold: the share that the most frequent image must reach for the collection to count as pre-reveal.
+        mode: ``exact``: every image is compared; ``sample``: `sample_size` images, drawn with replacement.
+        sample_size: number of images drawn in mode ``sample``.
+        seed: seed of the images drawn in mode ``sample``.
+        threshold: share of the images that the most frequent one must reach for the collection to count as pre-reveal,
+            above 0 to 1; 1: all images are equal.
     """
 
     task: ClassVar[str] = "check_collection"
@@ -39,16 +42,16 @@ class CheckCollectionReturnMsg(ReturnMessage):
     """What a collection consists of.
 
     Fields:
-        n_images: images that can be decoded; in mode ``sample`` those drawn.
-        n_distinct: different images among them, by their pixels after preparation.
-        largest_share: the share of the most frequent one; 0 for an empty collection.
-        placeholder_token: a token that shows the most frequent image, if it shows twice or more.
-        empty: whether there is no image; `reason` says why.
-        pre_reveal: two images or more, and `largest_share` reaches the threshold.
-        unreadable: files that are no images.
+        n_images: number of images that can be decoded; in mode ``sample`` of those drawn.
+        n_distinct: number of different images among them, by their pixels after preparation.
+        largest_share: share of the most frequent image, 0 to 1; 0 for an empty collection.
+        placeholder_token: a token that has the most frequent image; None: no image occurs twice.
+        empty: whether there is no image.
+        pre_reveal: whether there are two images or more, and `largest_share` reaches the threshold.
+        reason: why there is no image; None: there are images.
     """
 
-    collection_id: str
+    collection_id: AnsweredId
     n_images: int
     n_distinct: int
     largest_share: float
@@ -57,7 +60,7 @@ class CheckCollectionReturnMsg(ReturnMessage):
     pre_reveal: StrictBool
     reason: str | None
     unreadable: Unreadables
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -76,11 +79,11 @@ class CheckCollectionReturnMsg(ReturnMessage):
 
 
 class ConvertCollectionMsg(PreparationMsg, Answered["ConvertCollectionReturnMsg"]):
-    """Decode a collection once for all: pixels and ids as NumPy files, in the order of the token ids.
+    """Decode a collection once for all later steps: pixels and ids as NumPy files, in the order of the token ids.
 
     Fields:
-        stack_loc: ``.npz`` with arr_0 uint8 [n, size, size, 3].
-        ids_loc: ``.npz`` with arr_0 text [n]; None: ``ids.npz`` beside the stack.
+        stack_loc: where the pixels go, ``.npz`` with arr_0 uint8 [n, size, size, 3].
+        ids_loc: where the token ids go, ``.npz`` with arr_0 text [n]; None: ``ids.npz`` beside the stack.
     """
 
     task: ClassVar[str] = "convert_collection"
@@ -105,10 +108,16 @@ class ConvertCollectionMsg(PreparationMsg, Answered["ConvertCollectionReturnMsg"
 
 
 class ConvertCollectionReturnMsg(ReturnMessage):
-    collection_id: str
+    """Number of images that were decoded.
+
+    Fields:
+        n_images: number of images in the stack.
+    """
+
+    collection_id: AnsweredId
     n_images: int
     unreadable: Unreadables
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

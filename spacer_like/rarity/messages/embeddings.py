@@ -14,9 +14,11 @@ from spacer_like.message_base import (
     Location,
     OptionalExtractorField,
     ReturnMessage,
+    Runtime,
+    Seed,
     WritableLocation,
 )
-from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Seed, ids_beside
+from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, LeftOut, ids_beside
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 from spacer_like.rarity.messages.scoring import Correlations
 
@@ -26,16 +28,20 @@ HEAD_LAYERS = (1024, 512, 256, 128)
 
 
 class TrainRarityClassifierMsg(PreparationMsg, Answered["TrainRarityClassifierReturnMsg"]):
-    """Train a small dense network on a frozen extractor's features to tell the deciles of the metadata's rarityScore.
+    """Train a small dense network on a frozen extractor's features to predict the decile of the metadata's rarityScore.
 
     Fields:
-        extractor: turns images into features.
-        model_loc: the network, safetensors.
-        layers: units of its hidden layers.
-        nbr_epochs: passes over the training set at most.
-        held_out_share: the share of tokens that only evaluate.
-        labels_loc: the deciles, ``.npz`` with arr_0 int [n]; embeddings_loc: ``.npz`` with arr_0 float32 [n, m], what
-            the last hidden layer makes of every image; None: nowhere.
+        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url.
+        extractor: the extractor that turns images into features.
+        model_loc: where the network goes, safetensors.
+        layers: units of the network's hidden layers, one number a layer.
+        nbr_epochs: maximum number of passes over the training set.
+        held_out_share: share of the tokens that are kept out of training to evaluate, between 0 and 1.
+        seed: seed of the split, the initial weights and the order of images.
+        labels_loc: where the deciles go, ``.npz`` with arr_0 int [n], -1 for a token without rarityScore; None:
+            nowhere.
+        embeddings_loc: where the outputs of the last hidden layer for every image go, ``.npz`` with arr_0 float32 [n,
+            m], with the ids in ``ids.npz`` beside it; None: nowhere.
     """
 
     task: ClassVar[str] = "train_rarity_classifier"
@@ -69,21 +75,28 @@ class TrainRarityClassifierMsg(PreparationMsg, Answered["TrainRarityClassifierRe
 
 
 class TrainRarityClassifierReturnMsg(ReturnMessage):
-    """How well the deciles are told, on tokens that were not learnt from.
+    """How well the deciles are predicted on tokens that were kept out of training.
 
     Fields:
-        n_train, n_held_out: tokens; n_classes: deciles that differ.
-        accuracy: on the held-out tokens; train_accuracy: on the others.
-        majority_accuracy: of always saying the most frequent decile, on the held-out tokens.
-        mean_absolute_error: deciles that the answer is off, on the held-out tokens.
-        spearman: of the expected decile and rarityScore there; None where either is constant.
-        n_without_rarity: images without a rarityScore, which nothing is learnt from; n_without_image: tokens of the
-            metadata that have a rarityScore and no image.
+        n_train: number of tokens in the training set.
+        n_held_out: number of tokens kept out of training.
+        n_classes: number of deciles that differ.
+        accuracy: accuracy on the tokens kept out, 0 to 1.
+        train_accuracy: accuracy on the training set, 0 to 1.
+        majority_accuracy: accuracy on the tokens kept out of always predicting the most frequent decile, 0 to 1.
+        mean_absolute_error: mean difference of the predicted and the true decile on the tokens kept out, in deciles.
+        spearman: Spearman correlation of the expected decile and rarityScore on the tokens kept out; None: either is
+            constant.
+        epochs: number of passes over the training set.
+        n_without_rarity: number of images without a rarityScore, which are not trained on; None: unknown, in a return
+            message of an older version.
+        n_without_image: number of tokens of the metadata that have a rarityScore and no image; None: unknown, in a
+            return message of an older version.
     """
 
     omitted_when_none: ClassVar[frozenset[str]] = frozenset({"n_without_rarity", "n_without_image"})
 
-    collection_id: str
+    collection_id: AnsweredId
     n_train: int
     n_held_out: int
     n_classes: int
@@ -94,7 +107,7 @@ class TrainRarityClassifierReturnMsg(ReturnMessage):
     spearman: float | None
     epochs: int
     unreadable: Unreadables
-    runtime: float
+    runtime: Runtime
     n_without_rarity: int | None = None
     n_without_image: int | None = None
 
@@ -120,12 +133,20 @@ class EmbeddingScoreMsg(PreparationMsg, Answered["EmbeddingScoreReturnMsg"]):
     """Score images by an embedding: of a trained rarity network, of an extractor, or given as an array.
 
     Fields:
-        images_loc: the images; None where `embeddings_loc` is given.
-        extractor, model_loc: the embedding is the extractor's, or with a model that of its last hidden layer.
-        embeddings_loc: ``.npz`` with arr_0 float [n, m]; its ids beside it in ``ids.npz``.
-        method: ``mean_activation``: the mean over the numbers, scaled to 0 to 10 as the original; ``kmeans_log`` and
-            ``kmeans_surprisal``: by the share of images in the same of `n_cells` k-means cells.
-        scores_locs, metadata_loc: as in `ScoreCollectionMsg`.
+        scores_locs: where the score tables go, CSV or Parquet, by extension.
+        images_loc: the images, as a folder, zip archive or stack; None: `embeddings_loc` is given.
+        extractor: the extractor whose features are the embedding, or that the model was trained with; None:
+            `embeddings_loc` is given.
+        model_loc: a network of `train_rarity_classifier`, whose last hidden layer gives the embedding; None: the
+            extractor's features are the embedding.
+        embeddings_loc: the embedding, ``.npz`` with arr_0 float [n, m], with the ids in ``ids.npz`` beside it; None: it
+            is made of `images_loc`.
+        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; the table has a
+            row for each of its rows, and none for other images. None: a row for every image.
+        method: the score. ``mean_activation``: mean of the embedding's numbers, scaled over the collection to 0 to 10;
+            ``kmeans_log``, ``kmeans_surprisal``: from the share of images in the same k-means cluster.
+        n_cells: number of k-means clusters.
+        seed: seed of k-means.
     """
 
     task: ClassVar[str] = "embedding_score"
@@ -156,16 +177,23 @@ class EmbeddingScoreMsg(PreparationMsg, Answered["EmbeddingScoreReturnMsg"]):
 
 
 class EmbeddingScoreReturnMsg(ReturnMessage):
-    """As `ScoreCollectionReturnMsg`, of one method."""
+    """Number of images that were scored.
 
-    collection_id: str
+    Fields:
+        n_images: number of images with an embedding.
+        n_tokens: number of rows in the table.
+        n_not_scored: number of rows without a score.
+        correlations: correlations with the metadata's rarity; None: there is no metadata.
+    """
+
+    collection_id: AnsweredId
     n_images: int
     n_tokens: int
     n_not_scored: int
     correlations: Correlations | None
     unreadable: Unreadables
-    runtime: float
-    left_out: list[str] = Field(default_factory=list)
+    runtime: Runtime
+    left_out: LeftOut = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:

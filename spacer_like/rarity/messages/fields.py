@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
+from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Folder, Location
@@ -12,10 +13,18 @@ from spacer_like.message_base import Folder, Location
 IDS_NAME = "ids.npz"
 """The file with the ids of a stack or of embeddings, in the same folder."""
 
-CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200), Doc("the collection's id")]
+AnsweredId = Annotated[str, Doc("the collection's id, as in the request")]
 Share = Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)]
-ImagesLocation = Annotated[Location, Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)")]
-Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
+ImagesLocation = Annotated[
+    Location,
+    Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)"),
+    Doc(
+        "the images: a folder (or prefix) of files named by token id, a zip archive of such files (``.zip``), or a "
+        "stack of `convert_collection` (``.npz``)"
+    ),
+]
+LeftOut = Annotated[list[str], Doc("tokens with an image that have no row in the metadata, and therefore no score")]
 
 
 def ids_beside(loc: DataLocation) -> DataLocation:

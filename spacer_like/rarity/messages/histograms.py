@@ -8,8 +8,8 @@ from pydantic import Field
 from typing_extensions import Self
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, table_description
+from spacer_like.message_base import Answered, Location, Message, ReturnMessage, Runtime, WritableLocation
+from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, table_description
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 
@@ -17,8 +17,9 @@ class ComputeHistogramMsg(PreparationMsg, Answered["ComputeHistogramReturnMsg"])
     """Count, for every position of the square, how many images have which colour there.
 
     Fields:
-        histogram_loc: the mergeable sparse histogram, Parquet.
-        dense_loc: the original's dense layout as well, ``.npz`` with arr_0 int32 [size * size, 10, 10, 10]; None: no.
+        histogram_loc: where the histogram goes, sparse and mergeable, Parquet.
+        dense_loc: where the histogram also goes in the dense layout of PixelScore, ``.npz`` with arr_0 int32 [size *
+            size, 10, 10, 10]; None: nowhere.
     """
 
     task: ClassVar[str] = "compute_histogram"
@@ -38,13 +39,18 @@ class ComputeHistogramMsg(PreparationMsg, Answered["ComputeHistogramReturnMsg"])
 
 
 class ComputeHistogramReturnMsg(ReturnMessage):
-    """`n_cells` is the number of (position, colour) pairs that occur."""
+    """Size of the histogram.
 
-    collection_id: str
+    Fields:
+        n_images: number of images counted.
+        n_cells: number of (position, colour) pairs that occur.
+    """
+
+    collection_id: AnsweredId
     n_images: int
     n_cells: int
     unreadable: Unreadables
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -52,13 +58,16 @@ class ComputeHistogramReturnMsg(ReturnMessage):
 
 
 class MergeHistogramsMsg(Message, Answered["MergeHistogramsReturnMsg"]):
-    """Add the histograms of any number of collections, and take some away again.
+    """Add the histograms of any number of collections, and subtract others.
 
     Fields:
-        histogram_locs: histograms to add, each of one collection or merged before.
-        subtract_locs: histograms to take away; what they count must be in the sum.
-        on_duplicate: what to do with a histogram that holds a collection counted already: ``refuse`` or ``skip`` it.
-        merged_loc: the sum, Parquet; table_loc: the sum as a table to score with, ``.npy``, which processes share.
+        histogram_locs: histograms to add, each of one collection or already merged.
+        merged_loc: where the sum goes, Parquet; None: nowhere.
+        subtract_locs: histograms to subtract; what they count must be part of the sum.
+        on_duplicate: what happens to a histogram with a collection that is counted already: ``refuse``: an error;
+            ``skip``: it is left out.
+        table_loc: where the sum goes as a table to score with, ``.npy``, which processes share in memory; None:
+            nowhere.
     """
 
     task: ClassVar[str] = "merge_histograms"
@@ -83,14 +92,22 @@ class MergeHistogramsMsg(Message, Answered["MergeHistogramsReturnMsg"]):
 
 
 class MergeHistogramsReturnMsg(ReturnMessage):
-    """What was merged; `smallest_count` is the least count that is not zero, `skipped` the collections left out."""
+    """Size of the sum.
+
+    Fields:
+        n_images: number of images counted.
+        n_collections: number of collections counted.
+        n_cells: number of (position, colour) pairs that occur.
+        smallest_count: the smallest count above zero; 0: nothing is counted.
+        skipped: ids of the collections that were left out as counted already.
+    """
 
     n_images: int
     n_collections: int
     n_cells: int
     smallest_count: int
     skipped: list[str]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
+from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import ByKeyword, Message, ReturnMessage
@@ -32,9 +33,9 @@ class PreparationMsg(Message, metaclass=ByKeyword):
 
     Fields:
         size: width and height of the squares in pixels.
-        resample: the filter that resizes.
-        background: ``drop``: transparency is ignored, the colour beneath it counts; or a colour ``#rrggbb`` that shows
-            through it.
+        resample: the filter that resizes the images: ``bicubic``, ``nearest``, ``box`` or ``lanczos``.
+        background: ``drop``: transparency is ignored, and the hidden colour beneath it counts; or a colour ``#rrggbb``
+            that shows through transparent pixels.
     """
 
     size: Annotated[StrictInt, Field(ge=1, le=512)] = 224
@@ -49,10 +50,15 @@ class PreparationMsg(Message, metaclass=ByKeyword):
 
 
 class Unreadable(ReturnMessage):
-    """A file of a collection that is no image, by its name, with the reason."""
+    """A file that is no image.
+
+    Fields:
+        name: the file's name.
+        reason: why it could not be read.
+    """
 
     name: str
     reason: str
 
 
-Unreadables = list[Unreadable]
+Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons")]

@@ -8,8 +8,15 @@ from pydantic import Field, StrictInt
 from typing_extensions import Self
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, Location, ReturnMessage, WritableLocation
-from spacer_like.rarity.messages.fields import CollectionId, ImagesLocation, Share, table_description
+from spacer_like.message_base import Answered, Location, ReturnMessage, Runtime, WritableLocation
+from spacer_like.rarity.messages.fields import (
+    AnsweredId,
+    CollectionId,
+    ImagesLocation,
+    LeftOut,
+    Share,
+    table_description,
+)
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 Method = Literal["raw", "ratio", "log", "surprisal", "top_surprisal"]
@@ -19,13 +26,11 @@ class ScoringMsg(PreparationMsg):
     """What all scorings share.
 
     Fields:
-        collection_id: the collection's id, which the score table bears as collectionAddress.
-        images_loc: the images to score.
-        histogram_loc: what to score against, of the collection itself (local) or of many (global): a histogram
-            (``.parquet``) or a table (``.npy``).
-        top_share: the share of an image's positions whose mean ``top_surprisal`` is.
-        unseen_count: the count that a colour never seen at its position has, for ``ratio``, ``surprisal`` and
-            ``top_surprisal``.
+        histogram_loc: the histogram to score against, of the collection itself (local) or of many (global): a histogram
+            (``.parquet``) or a table of `merge_histograms` (``.npy``).
+        top_share: share of an image's positions whose mean surprisal is ``top_surprisal``, above 0 to 1.
+        unseen_count: count assumed for a colour that was never seen at its position, above 0 to 1; for ``ratio``,
+            ``surprisal`` and ``top_surprisal``.
     """
 
     collection_id: CollectionId
@@ -42,10 +47,10 @@ class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
     """Score every image of a collection.
 
     Fields:
-        scores_locs: for each method, where its score tables go (CSV and Parquet, by ending).
-        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url. Every row of it
-            is in the table, and images without a row are not. None: every image is a row.
-        not_scored_loc: CSV of the tokens without a score; None: none is written.
+        scores_locs: where the score tables go, by method; CSV or Parquet, by extension.
+        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; the table has a
+            row for each of its rows, and none for other images. None: a row for every image.
+        not_scored_loc: where the tokens without a score go, CSV; None: nowhere.
     """
 
     task: ClassVar[str] = "score_collection"
@@ -65,12 +70,14 @@ class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
 
 
 class Correlations(ReturnMessage):
-    """How a score agrees with the metadata's rarity; None where fewer than two pairs differ.
+    """Correlations of a score with the metadata's rarity, -1 to 1; None where fewer than two pairs differ.
 
     Fields:
-        n: tokens with both.
-        pearson_score, spearman_score: of rarityScore and pixelScore.
-        pearson_rank, spearman_rank: of rarityRank and pixelScoreRank.
+        n: number of tokens that have both.
+        pearson_score: Pearson correlation of rarityScore and pixelScore.
+        spearman_score: Spearman correlation of rarityScore and pixelScore.
+        pearson_rank: Pearson correlation of rarityRank and pixelScoreRank.
+        spearman_rank: Spearman correlation of rarityRank and pixelScoreRank.
     """
 
     n: int
@@ -85,22 +92,23 @@ class Correlations(ReturnMessage):
 
 
 class ScoreCollectionReturnMsg(ReturnMessage):
-    """How many were scored.
+    """Number of images that were scored.
 
     Fields:
-        n_images: images that can be decoded; n_tokens: rows of the table; n_not_scored: rows without a score.
-        left_out: tokens with an image that have no row in the metadata, and therefore none in the table.
-        correlations: for each method, with the metadata's rarity; empty without metadata.
+        n_images: number of images that can be decoded.
+        n_tokens: number of rows in the table.
+        n_not_scored: number of rows without a score.
+        correlations: correlations with the metadata's rarity, by method; empty without metadata.
     """
 
-    collection_id: str
+    collection_id: AnsweredId
     n_images: int
     n_tokens: int
     n_not_scored: int
     correlations: dict[str, Correlations]
     unreadable: Unreadables
-    runtime: float
-    left_out: list[str] = Field(default_factory=list)
+    runtime: Runtime
+    left_out: LeftOut = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:
@@ -116,14 +124,17 @@ class ScoreCollectionReturnMsg(ReturnMessage):
 
 
 class ScoreUnseenMsg(ScoringMsg, Answered["ScoreUnseenReturnMsg"]):
-    """Score images that the histogram has not counted, and sort them into the buckets of `bucketize_scores`.
+    """Score images that the histogram does not count, and sort them into the buckets of `bucketize_scores`.
 
     Fields:
-        images_loc: as everywhere, or a single image file.
-        method: the score that the buckets are of.
-        edges_loc: the buckets' edges, ``.npz``.
-        scores_loc: the table, with the columns bin_pixelScore and readable_bin_pixelScore.
-        max_returned: how many of the scores the answer carries.
+        images_loc: the images as for other tasks, or a single image file.
+        edges_loc: edges of the buckets, ``.npz``, from `bucketize_scores`.
+        scores_loc: where the score table goes, with the columns bin_pixelScore and readable_bin_pixelScore; None:
+            nowhere.
+        method: the score that the buckets are made of.
+        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; only its tokens
+            are scored. None: all images.
+        max_returned: maximum number of scores in the return message.
     """
 
     task: ClassVar[str] = "score_unseen"
@@ -145,7 +156,14 @@ class ScoreUnseenMsg(ScoringMsg, Answered["ScoreUnseenReturnMsg"]):
 
 
 class UnseenScore(ReturnMessage):
-    """A token's score, its bucket, 1 to 10 from common to rarest, and the bucket in words."""
+    """A token's score and its bucket.
+
+    Fields:
+        token_id: the token's id.
+        score: the token's score.
+        bin: number of its bucket, 1 the most common to 10 the rarest.
+        readable_bin: its bucket in words, such as ``top 1% rarest``.
+    """
 
     token_id: str
     score: float
@@ -158,14 +176,19 @@ class UnseenScore(ReturnMessage):
 
 
 class ScoreUnseenReturnMsg(ReturnMessage):
-    """The scores; `left_out` are the tokens with an image that have no row in the metadata, and therefore no score."""
+    """Scores of images that the histogram does not count.
 
-    collection_id: str
+    Fields:
+        n_images: number of images that can be decoded.
+        scores: the scores, `max_returned` at most.
+    """
+
+    collection_id: AnsweredId
     n_images: int
     scores: list[UnseenScore]
     unreadable: Unreadables
-    runtime: float
-    left_out: list[str] = Field(default_factory=list)
+    runtime: Runtime
+    left_out: LeftOut = Field(default_factory=list)
 
     @classmethod
     def example(cls) -> Self:
@@ -173,13 +196,15 @@ class ScoreUnseenReturnMsg(ReturnMessage):
 
 
 class ExplainImageMsg(PreparationMsg, Answered["ExplainImageReturnMsg"]):
-    """Why an image ranks where it does: where its rare pixels are, and which colours they have.
+    """Explain why an image scores as it does: where its rare pixels are, and which colours they have.
 
     Fields:
         image_loc: the image.
-        histogram_loc: what it is scored against, as in `ScoringMsg`.
-        overlay_loc: the image with its rare places lit up, PNG.
-        n_cells: how many of the positions that contribute most the answer names.
+        histogram_loc: the histogram to score against: a histogram (``.parquet``) or a table of `merge_histograms`
+            (``.npy``).
+        overlay_loc: where a picture of the image goes with its rare positions highlighted, PNG; None: not drawn.
+        n_cells: number of positions to return, those that contribute most.
+        unseen_count: count assumed for a colour that was never seen at its position, above 0 to 1.
     """
 
     task: ClassVar[str] = "explain_image"
@@ -203,14 +228,15 @@ class ExplainImageMsg(PreparationMsg, Answered["ExplainImageReturnMsg"]):
 
 
 class RareCell(ReturnMessage):
-    """A position of the square and its colour there.
+    """A position of the square, and the image's colour there.
 
     Fields:
-        row, col: the position in the square.
-        colour: the middle of the colour's cell, ``#rrggbb``.
-        count: how many images have it there.
-        surprisal: -log2 of the share they are, in bits.
-        share: this position's part of the sum over the image.
+        row: row of the position, from 0 at the top.
+        col: column of the position, from 0 at the left.
+        colour: the middle of the bin that the colour lies in, ``#rrggbb``.
+        count: number of images in the histogram that have this colour there.
+        surprisal: -log2 of the share that these are of all images, in bits.
+        share: part of the sum of surprisals over the image that this position has, 0 to 1.
     """
 
     row: int
@@ -226,7 +252,14 @@ class RareCell(ReturnMessage):
 
 
 class RareColour(ReturnMessage):
-    """A colour of an image over all its positions: how many it covers, its mean surprisal, its part of the sum."""
+    """A colour of an image over all its positions.
+
+    Fields:
+        colour: the middle of the colour's bin, ``#rrggbb``.
+        n_positions: number of positions that have the colour.
+        mean_surprisal: mean surprisal over these positions, in bits.
+        share: part of the sum of surprisals over the image that these positions have, 0 to 1.
+    """
 
     colour: str
     n_positions: int
@@ -239,12 +272,18 @@ class RareColour(ReturnMessage):
 
 
 class ExplainImageReturnMsg(ReturnMessage):
-    """The image's scores by method, of 10 or bits as there, and what contributes most to its mean surprisal."""
+    """An image's scores, and what contributes most to its surprisal.
+
+    Fields:
+        scores: the image's scores by method: ``ratio`` of 10, surprisals in bits.
+        cells: the positions that contribute most, the rarest first.
+        colours: the colours that contribute most, the rarest first.
+    """
 
     scores: dict[str, float]
     cells: list[RareCell]
     colours: list[RareColour]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:

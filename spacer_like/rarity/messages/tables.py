@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, Location, Message, ReturnMessage, WritableLocation
+from spacer_like.message_base import Answered, Location, Message, ReturnMessage, Runtime, WritableLocation
 from spacer_like.rarity.messages.fields import Share
 from spacer_like.rarity.messages.scoring import Method
 
@@ -18,12 +18,14 @@ QUANTILE_PROBABILITIES = (0.0, 0.35, 0.60, 0.75, 0.85, 0.90, 0.93, 0.95, 0.97, 0
 
 
 class MergeScoresMsg(Message, Answered["MergeScoresReturnMsg"]):
-    """Bring the score tables of many collections into one ranking, the rarest first.
+    """Merge the score tables of many collections into one ranking, the rarest first.
 
     Fields:
-        scores_locs: the tables; one that is missing is reported and left out.
-        merged_locs: where the merged table goes, with the column pixelRank (1 is the rarest); CSV or Parquet.
-        top_loc: its first `top_rows` rows; None: nowhere.
+        scores_locs: the score tables; a missing one is left out and reported.
+        merged_locs: where the merged table goes, with the column pixelRank (1 is the rarest); CSV or Parquet, by
+            extension.
+        top_loc: where its first `top_rows` rows go; None: nowhere.
+        top_rows: number of rows in `top_loc`.
     """
 
     task: ClassVar[str] = "merge_scores"
@@ -44,12 +46,18 @@ class MergeScoresMsg(Message, Answered["MergeScoresReturnMsg"]):
 
 
 class MergeScoresReturnMsg(ReturnMessage):
-    """Rows, collections, and the tables that were missing, by their locations' names."""
+    """Size of the merged table.
+
+    Fields:
+        n_rows: number of rows.
+        n_collections: number of collections.
+        missing: names of the tables that were missing.
+    """
 
     n_rows: int
     n_collections: int
     missing: list[str]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -57,7 +65,12 @@ class MergeScoresReturnMsg(ReturnMessage):
 
 
 class AnalyzeScoresMsg(Message, Answered["AnalyzeScoresReturnMsg"]):
-    """Describe the scores of a table: how many, how spread, and the mean of each collection."""
+    """Describe the scores of a table: how many, how they spread, and the mean of each collection.
+
+    Fields:
+        scores_loc: a table with the column pixelScore, CSV or Parquet.
+        analysis_loc: where the analysis goes, JSON; None: only into the return message.
+    """
 
     task: ClassVar[str] = "analyze_scores"
 
@@ -70,19 +83,31 @@ class AnalyzeScoresMsg(Message, Answered["AnalyzeScoresReturnMsg"]):
 
 
 class CollectionMean(ReturnMessage):
+    """Mean score of a collection.
+
+    Fields:
+        collection_id: id of the collection.
+        n: number of scores.
+        mean: mean score.
+    """
+
     collection_id: str
     n: int
     mean: float
 
 
 class AnalyzeScoresReturnMsg(ReturnMessage):
-    """Figures of a column of scores; those that need one score are None where there is none.
+    """Statistics of a column of scores.
 
     Fields:
-        count: scores; nulls: rows without one.
-        std: with n - 1 in the denominator.
-        quantiles: score by probability, as text with two digits.
-        collections: mean of each collection, the highest first.
+        count: number of scores.
+        nulls: number of rows without a score.
+        min: smallest score; None: there is no score.
+        max: largest score; None: there is no score.
+        mean: mean score; None: there is no score.
+        std: standard deviation, with n - 1 in the denominator; None: there are fewer than two scores.
+        quantiles: score by probability, which is a text with two digits such as ``0.50``.
+        collections: mean score of each collection, the highest first.
     """
 
     count: int
@@ -93,7 +118,7 @@ class AnalyzeScoresReturnMsg(ReturnMessage):
     std: float | None
     quantiles: dict[str, float]
     collections: list[CollectionMean]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -111,14 +136,15 @@ class AnalyzeScoresReturnMsg(ReturnMessage):
 
 
 class BucketizeScoresMsg(Message, Answered["BucketizeScoresReturnMsg"]):
-    """Sort scores into buckets by quantiles, 10 the rarest.
+    """Sort scores into buckets by quantiles, the last bucket the rarest.
 
     Fields:
-        scores_loc: a table with pixelScore.
-        bucketized_loc: the table with the columns bin_pixelScore and readable_bin_pixelScore.
-        edges_loc: the edges, ``.npz`` with arr_0 float64 [number of edges].
-        probabilities: of the edges, from 0 to 1.
-        method: which score the table is of; the edges keep it, and `score_unseen` refuses another.
+        scores_loc: a table with the column pixelScore, CSV or Parquet.
+        bucketized_loc: where the table goes with the columns bin_pixelScore and readable_bin_pixelScore; None: nowhere.
+        edges_loc: where the edges of the buckets go, ``.npz`` with arr_0 float64 [number of edges].
+        probabilities: probabilities of the quantiles that are the edges, rising from 0 to 1.
+        method: which score the table holds; it is stored with the edges, and `score_unseen` refuses another. None: not
+            stored.
     """
 
     task: ClassVar[str] = "bucketize_scores"
@@ -151,12 +177,18 @@ class BucketizeScoresMsg(Message, Answered["BucketizeScoresReturnMsg"]):
 
 
 class BucketizeScoresReturnMsg(ReturnMessage):
-    """The edges, how many scores lie in each bucket (by its number), and how many edges coincided with another."""
+    """Buckets and their sizes.
+
+    Fields:
+        edges: edges of the buckets, rising.
+        counts: number of scores in each bucket, by the bucket's number as text.
+        merged_edges: number of edges that coincided with another and were merged.
+    """
 
     edges: list[float]
     counts: dict[str, int]
     merged_edges: int
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
@@ -164,12 +196,12 @@ class BucketizeScoresReturnMsg(ReturnMessage):
 
 
 class CompareRankingsMsg(Message, Answered["CompareRankingsReturnMsg"]):
-    """Compare the rankings of the same tokens by several tables of scores, or with the metadata's rarity.
+    """Compare rankings of the same tokens by several score tables, and with the metadata's rarity.
 
     Fields:
-        scores_locs: a table for each name that the answer uses.
-        top_share: the share of tokens whose overlap at the top is counted.
-        comparison_loc: the comparison as CSV or Parquet; None: nowhere.
+        scores_locs: the score tables, by the names that the comparison uses.
+        top_share: share of the tokens, above 0 to 1, whose overlap at the top is computed.
+        comparison_loc: where the comparison goes, CSV or Parquet; None: only into the return message.
     """
 
     task: ClassVar[str] = "compare_rankings"
@@ -184,13 +216,16 @@ class CompareRankingsMsg(Message, Answered["CompareRankingsReturnMsg"]):
 
 
 class RankingComparison(ReturnMessage):
-    """Two rankings over the tokens that both score.
+    """Agreement of two rankings, over the tokens that both score.
 
     Fields:
-        first, second: their names; ``rarityScore`` is the metadata's.
-        n: tokens with both.
-        pearson: of the scores; spearman, kendall: of the ranks (Kendall's tau-b).
-        top_overlap: the share of the top of one that is in the top of the other.
+        first: name of the first ranking.
+        second: name of the second ranking; ``rarityScore`` is the metadata's.
+        n: number of tokens with both scores.
+        pearson: Pearson correlation of the scores, -1 to 1; None: either is constant.
+        spearman: Spearman correlation, of the ranks, -1 to 1; None: either is constant.
+        kendall: Kendall's tau-b of the ranks, -1 to 1; None: either is constant.
+        top_overlap: share of the top of one ranking that is in the top of the other, 0 to 1; None: there is no token.
     """
 
     first: str
@@ -207,8 +242,14 @@ class RankingComparison(ReturnMessage):
 
 
 class CompareRankingsReturnMsg(ReturnMessage):
+    """Comparisons of rankings.
+
+    Fields:
+        comparisons: a comparison for each pair of rankings.
+    """
+
     comparisons: list[RankingComparison]
-    runtime: float
+    runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
