@@ -1,7 +1,6 @@
 """The house stands on its floors: a room imports from floors below it, never from above, and never from a neighbour.
 
-Imports inside functions count as well. The few that look upwards are listed with their reason, and must stand inside a
-function.
+Imports inside functions count as well.
 """
 
 import ast
@@ -61,11 +60,6 @@ FLOORS = {
 }
 ONE_ROOM = {0, 2, 6}
 
-# (importing module or package, room looked up to) -> reason. Each such import stands inside a function.
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("spacer_like.data_classes", "spacer_like.learning"): "labels hand out their batches, as PySpacer's do",
-}
-
 
 def room_of(module: str) -> str:
     """The room that holds a module: the longest name in FLOORS that it begins with."""
@@ -87,54 +81,37 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def imports_of(module: str) -> Iterator[tuple[str, bool, int]]:
-    """(imported module of this package, whether inside a function, line); imports for type checkers are left out."""
+def imports_of(module: str, for_checkers: bool = False) -> Iterator[tuple[str, int]]:
+    """(imported module of this package, line), with or without those that only type checkers follow."""
 
-    def visit(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool, int]]:
+    def visit(node: ast.AST) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            if not for_checkers and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
                 continue
             if isinstance(child, ast.Import):
-                yield from ((alias.name, inside, child.lineno) for alias in child.names)
+                yield from ((alias.name, child.lineno) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 assert not child.level, f"{module}:{child.lineno} imports relatively"
                 for alias in child.names:
                     submodule = f"{child.module}.{alias.name}"
-                    yield (submodule if submodule in MODULES else str(child.module)), inside, child.lineno
-            yield from visit(child, inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+                    yield (submodule if submodule in MODULES else str(child.module)), child.lineno
+            yield from visit(child)
 
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    return (found for found in visit(tree, False) if found[0].split(".")[0] == "spacer_like")
+    return (found for found in visit(tree) if found[0].split(".")[0] == "spacer_like")
 
 
-def fault(module: str, imported: str, inside: bool) -> str | None:
+def fault(module: str, imported: str) -> str | None:
     room, other = room_of(module), room_of(imported)
     if room == other or FLOORS[other] < FLOORS[room] or FLOORS[room] == FLOORS[other] in ONE_ROOM:
-        return None
-    reason = next((EXCEPTIONS[key] for key in EXCEPTIONS if room_of(key[0]) == room and key[1] == other), None)
-    if reason and inside:
         return None
     return f"imports {imported} of floor {FLOORS[other]} from floor {FLOORS[room]}"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_below(module):
-    faults = [
-        f"line {line}: {text}"
-        for imported, inside, line in imports_of(module)
-        if (text := fault(module, imported, inside))
-    ]
+    faults = [f"line {line}: {text}" for imported, line in imports_of(module) if (text := fault(module, imported))]
     assert faults == []
-
-
-def test_no_exception_is_listed_in_vain():
-    used = {
-        (room_of(module), room_of(imported))
-        for module in MODULES
-        for imported, inside, _ in imports_of(module)
-        if inside
-    }
-    assert {(room_of(low), high) for low, high in EXCEPTIONS} <= used
 
 
 def test_families_know_nothing_of_each_other():
@@ -147,7 +124,7 @@ def test_families_know_nothing_of_each_other():
 
 
 def test_an_import_from_above_would_be_noticed():
-    assert fault("spacer_like.storage", "spacer_like.images.decode", inside=True)
-    assert fault("spacer_like.extractors.base", "spacer_like.learning.metrics", inside=True)
-    assert fault("spacer_like.storage.base", "spacer_like.data_classes", inside=False)
-    assert fault("spacer_like.extractors.base", "spacer_like.points.messages", inside=False) is None
+    assert fault("spacer_like.storage", "spacer_like.images.decode")
+    assert fault("spacer_like.extractors.base", "spacer_like.learning.metrics")
+    assert fault("spacer_like.storage.base", "spacer_like.data_classes")
+    assert fault("spacer_like.extractors.base", "spacer_like.points.messages") is None

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from spacer_like.data_classes.base import DataClass
+from spacer_like.data_classes.base import Annotation, DataClass, LabelId
 from spacer_like.data_classes.features import ImageFeatures, PointFeatures
-from spacer_like.data_classes.labels import Annotation, ImageLabels, LabelId, TrainingTaskLabels
+from spacer_like.data_classes.labels import ImageLabels, TrainingTaskLabels
 from spacer_like.data_classes.results import ValResults
 from spacer_like.location import DataLocation
 

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from typing_extensions import Self
 
@@ -15,6 +15,14 @@ from spacer_like import config
 from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.storage import storage_factory, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LabelId: TypeAlias = int | str
+Annotation: TypeAlias = tuple[int, int, LabelId]
+"""Row, column and label of a point."""
+FeatureLabelBatch: TypeAlias = "tuple[tuple[np.ndarray[Any, Any], ...], tuple[LabelId, ...]]"
 
 
 class _Collector:

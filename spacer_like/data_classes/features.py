@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.data_classes import feature_file
-from spacer_like.data_classes.base import DataClass
-from spacer_like.data_classes.labels import Annotation, LabelId
+from spacer_like.data_classes.base import Annotation, DataClass, LabelId
 from spacer_like.exceptions import (
     FeatureFileError,
     RowColumnMismatchError,

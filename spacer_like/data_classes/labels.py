@@ -12,20 +12,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
-from spacer_like.data_classes.base import DataClass, plain
+from spacer_like.data_classes.base import Annotation, DataClass, FeatureLabelBatch, LabelId, plain
+from spacer_like.data_classes.feature_reading import load_data_in_batches
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    import numpy as np
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
-
-LabelId: TypeAlias = int | str
-Annotation: TypeAlias = tuple[int, int, LabelId]
-FeatureLabelBatch: TypeAlias = "tuple[tuple[np.ndarray[Any, Any], ...], tuple[LabelId, ...]]"
 
 
 class ImageLabels(DataClass):
@@ -111,9 +107,6 @@ class ImageLabels(DataClass):
         self, batch_size: int | None = 1000, random_seed: int | None = None
     ) -> Iterator[FeatureLabelBatch]:
         """Pairs (feature vectors, labels) of at most `batch_size` points; images in the order that the seed gives."""
-        # Reading features is learning's business; the method is here because PySpacer's callers look for it here.
-        from spacer_like.learning.batches import load_data_in_batches
-
         return load_data_in_batches(self, batch_size, random_seed)
 
     def load_all_data(self, random_seed: int | None = None) -> FeatureLabelBatch:

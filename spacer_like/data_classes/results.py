@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from spacer_like.data_classes.base import DataClass
-from spacer_like.data_classes.labels import LabelId
+from spacer_like.data_classes.base import DataClass, LabelId
 from spacer_like.exceptions import MessageError
 
 

@@ -218,7 +218,8 @@ class FeatureExtractor(Described):
 
     def load_data_into_filesystem(self, key: str) -> tuple[str, bool]:
         """The path of a file with the contents of `key`, checked, and whether they were fetched; errors as above."""
-        from spacer_like.storage.cache import cached_file, file_hash
+        from spacer_like.storage import cached_file
+        from spacer_like.storage.cache import file_hash
 
         location = self.data_locations[key]
         folder = "" if location.storage_type == "filesystem" else self._cache_folder()

@@ -12,85 +12,13 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
-from spacer_like.data_classes.labels import FeatureLabelBatch
+from spacer_like.data_classes.feature_reading import READ_POINTS, FeatureReader, grouped, shuffled_images
 from spacer_like.exceptions import FeatureFileError, TrainingLabelsError
-from spacer_like.learning.feature_reading import FeatureReader
 
-READ_POINTS = 10_000
-"""Points read at a time where features are not kept in memory; at least a batch, and fewer where memory is scarce."""
 _FLOAT32_BYTES = 4
 # Where features do not fit, half of the memory keeps some; the other half holds up to four groups: one read ahead, one
 # being worked on, and copies of both in the making.
 _GROUPS_IN_MEMORY = 8
-
-
-def shuffled_images(labels: ImageLabels, random: RandomState | None) -> list[DataLocation]:
-    """The labels' images, in the order that the stream gives; None leaves them as they are."""
-    locations = list(labels.keys())
-    if random is not None:
-        random.shuffle(locations)  # type: ignore[arg-type, unused-ignore]
-    return locations
-
-
-def load_data_in_batches(
-    labels: ImageLabels, batch_size: int | None = 1000, random_seed: int | None = None
-) -> Iterator[FeatureLabelBatch]:
-    """Pairs (vectors, labels) of at most `batch_size` points, read as they are needed.
-
-    Args:
-        labels: what to read.
-        batch_size: None puts everything into one batch.
-        random_seed: shuffles the images, not the points of an image; None leaves them in their order.
-
-    Yields:
-        A tuple of float64 [dimension] vectors and a tuple of labels, of equal length.
-
-    Raises:
-        RowColumnMissingError, RowColumnMismatchError, FeatureFileError: the sentence begins with the file's key.
-    """
-    random = None if random_seed is None else RandomState(random_seed)
-    pending: list[NDArray[np.float64]] = []
-    names: list[LabelId] = []
-    for vectors, labels_read in read_in_groups(FeatureReader(labels), batch_size or READ_POINTS, random):
-        pending.extend(vectors.astype(np.float64))
-        names.extend(labels_read)
-        while batch_size and len(pending) > batch_size:
-            yield tuple(pending[:batch_size]), tuple(names[:batch_size])
-            del pending[:batch_size], names[:batch_size]
-    if pending:
-        yield tuple(pending), tuple(names)
-
-
-def read_in_groups(
-    reader: FeatureReader, points: int = READ_POINTS, random: RandomState | None = None
-) -> Iterator[tuple[NDArray[Any], list[LabelId]]]:
-    """One pass over a reader's labels: vectors [n, dimension] and n labels, of images that have about `points`."""
-    labels = reader.labels
-    for group in _groups(labels, shuffled_images(labels, random), points):
-        read = dict(reader.read(group))
-        if len({vectors.shape[1] for vectors in read.values()}) > 1:
-            raise FeatureFileError(
-                f"{group[0].key}: The feature vectors of this file and of those after it differ in length: "
-                "they are of different extractors."
-            )
-        yield (
-            np.concatenate([read[location] for location in group]),
-            [label for location in group for _, _, label in labels[location]],
-        )
-
-
-def _groups(labels: ImageLabels, locations: Sequence[DataLocation], points: int) -> Iterator[list[DataLocation]]:
-    """Consecutive images that together have about `points` annotations."""
-    group: list[DataLocation] = []
-    count = 0
-    for location in locations:
-        group.append(location)
-        count += len(labels[location])
-        if count >= points:
-            yield group
-            group, count = [], 0
-    if group:
-        yield group
 
 
 @dataclass(frozen=True)
@@ -216,7 +144,7 @@ class LabelledFeatures:
         vectors: list[NDArray[np.float32]] = []
         targets: list[NDArray[np.intp]] = []
         count = 0
-        for group, read in self._read_ahead(list(_groups(self.labels, order, max(self._group_points, batch_size)))):
+        for group, read in self._read_ahead(list(grouped(self.labels, order, max(self._group_points, batch_size)))):
             for location in group:
                 vectors.append(self._held[self._rows_of(location)] if location in self._first_row else read[location])
                 targets.append(self._targets[location])

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from spacer_like.data_classes import ImageLabels, LabelId, ValResults
+from spacer_like.data_classes.feature_reading import FeatureReader, read_in_groups
 from spacer_like.exceptions import ExtractorMismatchError, TrainingLabelsError
-from spacer_like.learning.batches import read_in_groups
-from spacer_like.learning.feature_reading import FeatureReader
 
 Answers = tuple[list[LabelId], list[float]]
 

@@ -15,18 +15,33 @@ from numpy.typing import NDArray
 import spacer_like
 from spacer_like import config
 from spacer_like.data_classes import ImageLabels, LabelId
+from spacer_like.data_classes.feature_reading import READ_POINTS
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
-from spacer_like.learning.batches import READ_POINTS, Batch, LabelledFeatures
+from spacer_like.learning.batches import Batch, LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
 from spacer_like.learning.classifier import Classifier, Kind, Layer
 from spacer_like.learning.evaluation import agreement
 from spacer_like.learning.learned_points import learned_points
 from spacer_like.learning.perceptron import Perceptron
 from spacer_like.learning.stochastic_gradient import StochasticGradient
-from spacer_like.learning.trainer import MiniBatchTrainer
 from spacer_like.progress import report
 
 logger = getLogger(__name__)
+
+
+class Recipe(Protocol):
+    """How a classifier is trained: what `MiniBatchTrainer` says of its arguments."""
+
+    sgd_loss: str
+    sgd_average: bool | int
+    sgd_random_state: int
+
+    @property
+    def batch_size(self) -> int:
+        """Points handed to the classifier at a time."""
+
+    def network(self, label_count: int) -> tuple[tuple[int, ...], float]:
+        """Hidden layers and learning rate for a training set of this size."""
 
 
 class Learner(Protocol):
@@ -45,7 +60,7 @@ class Learner(Protocol):
 
 
 def train(
-    trainer: MiniBatchTrainer, train_labels: ImageLabels, ref_labels: ImageLabels, nbr_epochs: int, clf_type: str
+    trainer: Recipe, train_labels: ImageLabels, ref_labels: ImageLabels, nbr_epochs: int, clf_type: str
 ) -> tuple[Classifier, list[float]]:
     """Train on one set, calibrate on the other.
 
@@ -112,7 +127,7 @@ def sorted_classes(labels: ImageLabels) -> NDArray[Any]:
 
 
 def _learn(
-    trainer: MiniBatchTrainer, kind: Kind, data: LabelledFeatures, ref: LabelledFeatures, nbr_epochs: int, classes: int
+    trainer: Recipe, kind: Kind, data: LabelledFeatures, ref: LabelledFeatures, nbr_epochs: int, classes: int
 ) -> tuple[Learner, list[float]]:
     learner: Learner | None = None
     ref_accs = []
@@ -132,9 +147,7 @@ def _learn(
     return learner, ref_accs
 
 
-def _new_learner(
-    trainer: MiniBatchTrainer, kind: Kind, data: LabelledFeatures, classes: int, random: RandomState
-) -> Learner:
+def _new_learner(trainer: Recipe, kind: Kind, data: LabelledFeatures, classes: int, random: RandomState) -> Learner:
     if kind == "MLP":
         hidden, rate = trainer.network(data.labels.label_count)
         return _PerceptronLearner((data.dimension, *hidden), classes, rate, random)
@@ -194,7 +207,7 @@ class _GradientLearner:
 class _SklearnLearner:
     """Losses other than the logistic one, and late averaging: scikit-learn's own descent."""
 
-    def __init__(self, trainer: MiniBatchTrainer, classes: int) -> None:
+    def __init__(self, trainer: Recipe, classes: int) -> None:
         from sklearn.linear_model import SGDClassifier
 
         self.parameters: dict[str, Any] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,19 +12,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from spacer_like import config, location
 from spacer_like.exceptions import InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.location import DataLocation
-from spacer_like.storage.base import RemoteStorage, Storage
+from spacer_like.storage.base import Storage
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
-    from spacer_like.images.decode import load_image as load_image
-    from spacer_like.images.decode import store_image as store_image
-    from spacer_like.learning.model_files import ClassifierUnpickler as ClassifierUnpickler
-    from spacer_like.learning.model_files import load_classifier as load_classifier
-    from spacer_like.learning.model_files import store_classifier as store_classifier
+    from spacer_like.storage.remote import RemoteStorage
     from spacer_like.storage.s3 import S3Storage
     from spacer_like.storage.url import URLStorage
+
+    # Of floors above, see `_ELSEWHERE`.
+    load_image: Callable[..., Any]
+    store_image: Callable[..., None]
+    load_classifier: Callable[..., Any]
+    store_classifier: Callable[..., None]
+    ClassifierUnpickler: type[Any]
 
 # PySpacer's spelling.
 FileSystemStorage = FilesystemStorage
@@ -36,6 +40,7 @@ __all__ = [
     "S3Storage",
     "Storage",
     "URLStorage",
+    "cached_file",
     "clear_memory_storage",
     "delete",
     "exists",
@@ -154,6 +159,24 @@ def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
         raise StorageUnavailableError(f"The file '{loc.display_name}' cannot be written: {error.strerror}.") from None
 
 
+def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) -> tuple[Path, bool]:
+    """A file with the bytes of a location, and whether it was fetched from afar just now.
+
+    A location of the filesystem is its own copy. Without a hash, a copy is used however old it is.
+
+    Args:
+        sha256: the hash that the bytes must have, in hexadecimal; None checks nothing.
+        cache_dir: the folder that keeps copies of locations elsewhere.
+
+    Raises:
+        HashMismatchError: the bytes at the location have another hash; no copy of them is kept.
+        DataNotFoundError, AccessDeniedError, StorageUnavailableError, URLDownloadError: they cannot be read.
+    """
+    from spacer_like.storage.cache import cached_copy
+
+    return cached_copy(loc, partial(read_bytes, loc), sha256, cache_dir)
+
+
 def exists(loc: DataLocation) -> bool:
     """Whether anything is stored at a location."""
     return _storage_of(loc).exists(loc.key)
@@ -200,6 +223,7 @@ def _storage_of(loc: DataLocation) -> Storage:
 
 
 _ELSEWHERE = {
+    "RemoteStorage": "spacer_like.storage.remote",
     "S3Storage": "spacer_like.storage.s3",
     "URLStorage": "spacer_like.storage.url",
     # PySpacer has these here; they belong to floors above.

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from spacer_like import config
 from spacer_like.exceptions import InvalidKeyError, SpacerError
-from spacer_like.location import DataLocation
 from spacer_like.storage.concurrency import outcomes
 from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.unfinished_files import temporary_folder
@@ -141,34 +140,6 @@ class Storage(ABC):
     def store(self, key: str, stream: BytesIO) -> None:
         """Keep the whole contents of a stream under a key, wherever the stream stands."""
         self.write(key, stream.getvalue() if isinstance(stream, BytesIO) else stream.read())
-
-
-class RemoteStorage(Storage):
-    """A storage across the network, copies of which may be kept in a folder."""
-
-    @abstractmethod
-    def location(self, key: str) -> DataLocation:
-        """The location of a key."""
-
-    def load(self, key: str, filesystem_cache: str | Path | None = None) -> BytesIO:
-        """The bytes under a key, as a stream that stands at its start.
-
-        Args:
-            filesystem_cache: a folder where a copy is kept; the next load reads that one, even where the original has
-                changed since.
-        """
-        if not filesystem_cache:
-            return BytesIO(self.read(key))
-        from spacer_like.storage.cache import cached_file
-
-        path, _ = cached_file(self.location(key), None, filesystem_cache)
-        with open_ordinary(path) as file:
-            return BytesIO(file.read())
-
-    def open(self, key: str) -> BinaryIO:
-        from spacer_like.storage.ranged_file import RangedFile
-
-        return cast("BinaryIO", RangedFile(self, key))
 
 
 def check_key(key: str) -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from logging import getLogger
@@ -40,12 +40,13 @@ def cached_path(loc: DataLocation, cache_dir: str | Path) -> Path:
     return Path(cache_dir) / f"{digest[:32]}-{readable or 'file'}"
 
 
-def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) -> tuple[Path, bool]:
-    """A file with the bytes of a location, and whether it was fetched from afar just now.
-
-    A location of the filesystem is its own copy. Without a hash, a copy is used however old it is.
+def cached_copy(
+    loc: DataLocation, read: Callable[[], bytes], sha256: str | None, cache_dir: str | Path
+) -> tuple[Path, bool]:
+    """A file with the bytes of a location, and whether it was fetched from afar just now; see `storage.cached_file`.
 
     Args:
+        read: gives the bytes of the location.
         sha256: the hash that the bytes must have, in hexadecimal; None checks nothing.
 
     Raises:
@@ -68,7 +69,7 @@ def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) ->
     with _only_one(path):
         if loc.is_remote and _is_good(path, expected):
             return path, False
-        _fetch(loc, path, expected)
+        _fetch(loc, read, path, expected)
     return path, loc.is_remote
 
 
@@ -125,10 +126,8 @@ def _is_good(path: Path, expected: str | None) -> bool:
     return False
 
 
-def _fetch(loc: DataLocation, path: Path, expected: str | None) -> None:
-    from spacer_like.storage import read_bytes
-
-    data = read_bytes(loc)
+def _fetch(loc: DataLocation, read: Callable[[], bytes], path: Path, expected: str | None) -> None:
+    data = read()
     try:
         _compare(loc, hashlib.sha256(data).hexdigest() if expected else None, expected)
     except HashMismatchError:

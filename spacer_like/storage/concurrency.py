@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
@@ -33,7 +33,7 @@ def outcomes(
 
     waiting = iter(items)
     first = list(islice(waiting, max(concurrency, 1)))
-    with ThreadPoolExecutor(max(len(first), 1), thread_name_prefix="spacer-storage") as workers:
+    with concurrent.futures.ThreadPoolExecutor(max(len(first), 1), thread_name_prefix="spacer-storage") as workers:
         try:
             for item in first:
                 workers.submit(one, item)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from spacer_like.exceptions import StorageUnavailableError
+from spacer_like.location import DataLocation
 from spacer_like.storage.seekable import SeekableFile
-
-if TYPE_CHECKING:
-    from spacer_like.storage.base import RemoteStorage
 
 BLOCK_BYTES = 2**22
 """Large enough that the way to the storage and back costs less than the transfer."""
 _KEPT_BLOCKS = 10
 _BLOCKS_AHEAD = 4
+
+
+class _Remote(Protocol):
+    """What a `RemoteStorage` is needed for."""
+
+    def size(self, key: str) -> int: ...
+
+    def read_range(self, key: str, start: int, length: int) -> bytes: ...
+
+    def location(self, key: str) -> DataLocation: ...
 
 
 class RangedFile(SeekableFile):
@@ -28,7 +36,7 @@ class RangedFile(SeekableFile):
         DataNotFoundError, AccessDeniedError, StorageUnavailableError: as `Storage.size` and `Storage.read_range`.
     """
 
-    def __init__(self, storage: RemoteStorage, key: str, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, storage: _Remote, key: str, block_bytes: int = BLOCK_BYTES) -> None:
         super().__init__()
         self._storage = storage
         self._key = key

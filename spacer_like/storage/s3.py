@@ -17,8 +17,9 @@ from typing import BinaryIO, TypeVar
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.location import DataLocation
 from spacer_like.storage import s3_obstore
-from spacer_like.storage.base import RemoteStorage, check_key, check_range
+from spacer_like.storage.base import check_key, check_range
 from spacer_like.storage.ordinary_files import open_ordinary
+from spacer_like.storage.remote import RemoteStorage
 from spacer_like.storage.s3_account import Account
 from spacer_like.storage.s3_boto import BotoBucket
 from spacer_like.storage.s3_errors import RangeBeyondEndError, UploadLostError

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +40,9 @@ def unfinished_path(path: Path) -> Path:
 @contextmanager
 def temporary_folder(parent: str | Path | None = None) -> Iterator[Path]:
     """A new folder, in the system's folder for temporary files or in another one; in the end it is removed."""
+    # Compression comes with it, which few need.
+    import tempfile
+
     parent = tempfile.gettempdir() if parent is None else parent
     remove_old_once(parent)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, suffix=_SUFFIX, dir=parent) as folder:

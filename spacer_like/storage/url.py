@@ -29,7 +29,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.location import DataLocation
 from spacer_like.shown_url import shown_url
-from spacer_like.storage.base import RemoteStorage, check_range
+from spacer_like.storage.base import check_range
 from spacer_like.storage.http_connection import (
     CheckedConnection,
     Deadline,
@@ -37,6 +37,7 @@ from spacer_like.storage.http_connection import (
     request_headers,
     request_target,
 )
+from spacer_like.storage.remote import RemoteStorage
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 10

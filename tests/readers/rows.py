@@ -141,9 +141,9 @@ DATA_ROWS = [
         (
             "data_classes.labels:ImageLabels.load_all_data",
             "data_classes.labels:ImageLabels.load_data_in_batches",
-            "learning.batches:load_data_in_batches",
-            "learning.batches:read_in_groups",
-            "learning.feature_reading:FeatureReader.read",
+            "data_classes.feature_reading:load_data_in_batches",
+            "data_classes.feature_reading:read_in_groups",
+            "data_classes.feature_reading:FeatureReader.read",
         ),
         lambda: features().to_bytes(),
         stored(for_training),

@@ -12,7 +12,8 @@ from spacer_like import storage
 from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, HashMismatchError, URLDownloadError
-from spacer_like.storage.cache import cached_file, cached_path
+from spacer_like.storage import cached_file
+from spacer_like.storage.cache import cached_path
 
 DATA = b"weights" * 1000
 HASH = hashlib.sha256(DATA).hexdigest()
@@ -124,7 +125,7 @@ def test_what_lies_in_memory_is_copied_anew(tmp_path):
 FILLER = """
 import sys
 from spacer_like.data_classes import DataLocation
-from spacer_like.storage.cache import cached_file
+from spacer_like.storage import cached_file
 path, loaded = cached_file(DataLocation("url", sys.argv[1]), sys.argv[2], sys.argv[3])
 assert path.read_bytes() == b"weights" * 1000
 print(loaded)

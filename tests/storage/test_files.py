@@ -14,9 +14,10 @@ from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, ReadOnlyStorageError, StorageUnavailableError
 from spacer_like.storage import s3_boto, s3_obstore
-from spacer_like.storage.base import RemoteStorage, Storage
+from spacer_like.storage.base import Storage
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.ranged_file import RangedFile
+from spacer_like.storage.remote import RemoteStorage
 
 
 class Far(RemoteStorage):

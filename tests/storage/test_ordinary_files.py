@@ -13,7 +13,7 @@ import pytest
 from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataLimitError, InvalidKeyError
-from spacer_like.storage.cache import cached_file
+from spacer_like.storage import cached_file
 from spacer_like.storage.ordinary_files import open_ordinary, ordinary_files
 
 files = storage.storage_factory("filesystem")
