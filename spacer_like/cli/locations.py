@@ -45,7 +45,7 @@ def inside(folder: DataLocation, name: str) -> DataLocation:
 
 
 def name_inside(name: str) -> str:
-    """What belongs to an image, below a folder: the image's path without what leads elsewhere, or its file name.
+    r"""What belongs to an image, below a folder: the image's path without what leads elsewhere, or its file name.
 
     >>> name_inside("site1/001.jpg"), name_inside("../site1/./001.jpg"), name_inside("s3://photos/001.jpg")
     ('site1/001.jpg', 'site1/001.jpg', '001.jpg')

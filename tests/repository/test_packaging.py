@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from spacer_like import config
+from spacer_like import __version__, config
 from spacer_like.cli import installed_packages
 from spacer_like.exceptions import MissingExtraError
 
@@ -186,3 +186,7 @@ def test_the_example_of_a_secrets_file_names_real_settings_and_holds_no_secret()
     example = json.loads((ROOT / "secrets.example.json").read_text())
     assert set(example) <= set(config.CONFIGURABLE_VARS)
     assert not any(value for name, value in example.items() if "KEY" in name or "TOKEN" in name)
+
+
+def test_the_citation_names_the_version_that_it_is_of():
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
