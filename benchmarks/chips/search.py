@@ -28,7 +28,7 @@ Search = Callable[[NDArray[np.float32]], Places]
 
 
 def exact(vectors: NDArray[np.float16]) -> Search:
-    from spacer_like.chips.search.similarity import ExactSearch
+    from spacer_like.embeddings.search import ExactSearch
 
     index = ExactSearch(vectors)
     index.prepare()
@@ -84,7 +84,7 @@ def faiss_ivf(vectors: NDArray[np.float16]) -> Search:
 
 
 def _lists(vectors: NDArray[np.float16]):
-    from spacer_like.chips.search.ivf import ListSearch, sorted_into_lists
+    from spacer_like.embeddings.lists import ListSearch, sorted_into_lists
 
     found = sorted_into_lists(lambda places: vectors[places].astype(np.float32), len(vectors), LISTS, seed=0)
     return ListSearch(found, vectors[found.members])

@@ -2,8 +2,6 @@
 
 import csv
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,10 +11,9 @@ from PIL import Image
 from spacer_like.chips.messages import BuildIndexMsg, EncodeChipsMsg, FindSimilarMsg
 from spacer_like.chips.models.multilabel_file import write_model
 from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
-from spacer_like.chips.search.embeddings_file import read_embeddings
-from spacer_like.chips.search.index_file import read_index
 from spacer_like.chips.tasks.search import build_index, encode_chips, find_similar
-from spacer_like.data_classes import DataLocation
+from spacer_like.embeddings.embeddings_file import read_embeddings
+from spacer_like.embeddings.index import read_index
 from spacer_like.exceptions import (
     CollectionError,
     DataNotFoundError,
@@ -28,11 +25,11 @@ from spacer_like.exceptions import (
     TableError,
 )
 from spacer_like.extractors.base import FeatureExtractor
+from spacer_like.location import DataLocation
 from spacer_like.registry import register
 from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
 
-sys.path.insert(0, str(Path(__file__).parent))
-from search_vectors import embeddings_file
+from ..embeddings.search_vectors import embeddings_file
 
 CELL = "031111212322"
 EARLY, LATE = "1050410012C31100", "b7a4b0f6-8e4c-4a7e-9d0a-2f1c3e5a7b90-inv"

@@ -20,7 +20,9 @@ from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, V
 from spacer_like.storage import delete, write_bytes
 
 TESTS = Path(__file__).parents[1]
-CHIPS, RARITY, LEARNING = (TESTS / family / "golden" for family in ("chips", "rarity", "learning"))
+CHIPS, RARITY, LEARNING, EMBEDDINGS = (
+    TESTS / room / "golden" for room in ("chips", "rarity", "learning", "embeddings")
+)
 
 
 @dataclass(frozen=True)
@@ -737,13 +739,13 @@ def chips_at(path: Path) -> Any:
 
 
 def embeddings(data: bytes, name: str) -> Any:
-    from spacer_like.chips.search.embeddings_file import read_embeddings
+    from spacer_like.embeddings.embeddings_file import read_embeddings
 
     return [str(chip) for chip in read_embeddings(io.BytesIO(data), name).names]
 
 
 def index(data: bytes, name: str) -> Any:
-    from spacer_like.chips.search.index_file import read_index
+    from spacer_like.embeddings.index import read_index
 
     found = read_index(io.BytesIO(data), name)
     found.search(found.vector(0)[None], 2)
@@ -909,17 +911,17 @@ CHIP_ROWS = [
     Reader(
         "embeddings",
         (
-            "chips.search.embeddings_file:read_embeddings",
-            "chips.search.mapped_tensors:read_tensors",
+            "embeddings.embeddings_file:read_embeddings",
+            "embeddings.mapped_tensors:read_tensors",
         ),
-        golden(CHIPS, "embeddings-v1.safetensors"),
+        golden(EMBEDDINGS, "embeddings-v1.safetensors"),
         embeddings,
     ),
     *(
         Reader(
             f"an index, {kind}",
-            ("chips.search.index_file:read_index",),
-            golden(CHIPS, f"index-{kind}-v1.safetensors"),
+            ("embeddings.index:read_index",),
+            golden(EMBEDDINGS, f"index-{kind}-v1.safetensors"),
             index,
         )
         for kind in ("exact", "ivf")

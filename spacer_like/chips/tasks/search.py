@@ -16,12 +16,7 @@ from spacer_like.chips.messages import (
     FindSimilarReturnMsg,
     SimilarChip,
 )
-from spacer_like.chips.search.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.chips.search.encoder import Encoder, open_encoder
-from spacer_like.chips.search.index_file import ChipIndex, read_index, write_index
-from spacer_like.chips.search.ivf import sorted_into_lists, usual_list_count
-from spacer_like.chips.search.merged_embeddings import MergedEmbeddings
-from spacer_like.chips.search.similar_places import (
+from spacer_like.chips.similar_places import (
     Found,
     centres_of,
     parsed_name,
@@ -29,13 +24,17 @@ from spacer_like.chips.search.similar_places import (
     places_of_same_ground,
     similar_chips,
 )
-from spacer_like.chips.search.similar_table import similar_table
+from spacer_like.chips.similar_table import similar_table
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
+from spacer_like.embeddings.embeddings_file import read_embeddings, write_embeddings
+from spacer_like.embeddings.encoder import Encoder, check_same_encoder, extractor_encoder
+from spacer_like.embeddings.index import VectorIndex, read_index, write_index
+from spacer_like.embeddings.lists import sorted_into_lists, usual_list_count
+from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.exceptions import (
     CollectionError,
     DataLimitError,
-    ExtractorMismatchError,
     FeatureFileError,
     MessageError,
     SpacerError,
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
 
     from spacer_like.chips.chip_name import ChipName
     from spacer_like.chips.grid import Cell
+    from spacer_like.chips.models.multilabel_model import MultilabelModel
+    from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.location import DataLocation
 
 _MOST_IMAGE_BYTES = 2**27
@@ -70,7 +71,7 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
     encoder = _encoder(msg)
     with open_chips(msg.chips_loc) as chips, temporary_file(msg.embeddings_loc) as path:
         chips.check_kept(msg)
-        batches = ((names, encoder.encode(pixels)) for names, pixels in chips.pixels(chips.names, encoder.size))
+        batches = encoder.encode_batches(chips.pixels(chips.names, encoder.size))
         with path.open("wb") as file:
             count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches)
         if not count:
@@ -152,13 +153,34 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
 
 
 def _encoder(msg: EncodeChipsMsg | FindSimilarMsg) -> Encoder:
-    model, name = None, "The model"
-    if msg.model_loc is not None:
-        from spacer_like.chips.models.multilabel_file import read_model
+    if msg.model_loc is None:
+        return chip_encoder(msg.extractor, None)
+    from spacer_like.chips.models.multilabel_file import read_model
 
-        name = msg.model_loc.display_name
-        model = read_model(read_bytes(msg.model_loc), name)
-    return open_encoder(msg.extractor, model, name)
+    name = msg.model_loc.display_name
+    return chip_encoder(msg.extractor, read_model(read_bytes(msg.model_loc), name), name)
+
+
+def chip_encoder(
+    extractor: FeatureExtractor | None, model: MultilabelModel | None, model_name: str = "The model"
+) -> Encoder:
+    """The encoder that an extractor, a model, or a model with the extractor that it was trained with make.
+
+    Args:
+        model_name: what errors call the model.
+
+    Raises:
+        MessageError: there is neither.
+        ExtractorMismatchError: the model was trained with another extractor, or takes none.
+    """
+    if model is not None:
+        model.check_extractor(extractor, model_name)
+        return Encoder(
+            model.encoder_id, model.dimension, model.size, lambda pixels: model.encode(pixels, extractor)
+        )  # fmt: skip
+    if extractor is None:
+        raise MessageError("Chips are encoded by an extractor, by a model, or by both: name one.")
+    return extractor_encoder(extractor)
 
 
 def _reason_for_nothing(name: str, unreadable: Sequence[object]) -> str:
@@ -187,7 +209,7 @@ def _check(msg: FindSimilarMsg) -> None:
         check_endings(msg.results_locs)
 
 
-def _query(msg: FindSimilarMsg, index: ChipIndex) -> tuple[str, NDArray[np.float32], list[range]]:
+def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.float32], list[range]]:
     """What is looked for: its name, its vector, and the places of chips that are no answer."""
     if msg.chip is not None:
         place = place_of_chip(index, msg.chip)
@@ -205,13 +227,9 @@ def _query(msg: FindSimilarMsg, index: ChipIndex) -> tuple[str, NDArray[np.float
     return name, vector, left_out
 
 
-def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: ChipIndex) -> NDArray[np.float32]:
+def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: VectorIndex) -> NDArray[np.float32]:
     encoder = _encoder(msg)
-    if encoder.encoder_id != index.encoder_id:
-        raise ExtractorMismatchError(
-            f"The index '{index.name}' was made with the encoder {index.encoder_id[:16]}, and the message names "
-            f"{encoder.encoder_id[:16]}: name that one, or make an index with this one."
-        )
+    check_same_encoder(index.encoder_id, encoder.encoder_id, f"The index '{index.name}'")
     pixels = _pixels_of_image(image_loc, encoder.size)
     vector: NDArray[np.float32] = encoder.encode(pixels[None])[0]
     if len(vector) != index.dimension:
@@ -269,7 +287,7 @@ def _tiles(chips: Sequence[ChipName | None], ard_loc: DataLocation | None) -> li
 
 
 def _draw(msg: FindSimilarMsg, name: str, similar: Sequence[SimilarChip]) -> None:
-    from spacer_like.chips.search.similar_sheet import PICTURE_SIZE, SHOWN, similar_sheet
+    from spacer_like.chips.similar_sheet import PICTURE_SIZE, SHOWN, similar_sheet
 
     if msg.chips_loc is None or msg.contact_sheet_loc is None:
         return

@@ -2,22 +2,20 @@
 
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from spacer_like.chips.search.half_precision import as_single
-from spacer_like.chips.search.index_file import read_index, write_index
-from spacer_like.chips.search.ivf import Lists, sorted_into_lists
-from spacer_like.chips.search.mapped_tensors import HEAD_BYTES
-from spacer_like.chips.search.merged_embeddings import MergedEmbeddings
+from spacer_like.embeddings.half_precision import as_single
+from spacer_like.embeddings.index import read_index, write_index
+from spacer_like.embeddings.lists import Lists, sorted_into_lists
+from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
+from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from search_vectors import chip_names, clustered, embeddings, naive_nearest
+from .search_vectors import chip_names, clustered, embeddings, naive_nearest
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = chip_names(300)
@@ -79,7 +77,7 @@ def test_a_chip_that_is_there_twice_is_named(sources, where):
     parts = [
         embeddings(NAMES[first : first + 4], VECTORS[:4], source=s) for first, s in zip((0, 3), sources, strict=True)
     ]
-    with pytest.raises(FeatureFileError, match=f"The chip '{NAMES[3]}' is {where}"):
+    with pytest.raises(FeatureFileError, match=f"The image '{NAMES[3]}' is {where}"):
         MergedEmbeddings(parts)
 
 
@@ -113,7 +111,7 @@ def test_a_vector_of_nothing_is_at_distance_one_of_all_others():
 def test_a_name_that_is_no_text_is_an_error():
     part = embeddings(["ab", "cd"], VECTORS[:2])
     part.names.text = np.frombuffer(b"ab\xffd", np.uint8)
-    with pytest.raises(FeatureFileError, match="name of a chip is no text"):
+    with pytest.raises(FeatureFileError, match="name of an image is no text"):
         MergedEmbeddings([part])
 
 
@@ -204,7 +202,7 @@ def test_a_file_that_is_no_index_is_refused(data, reason):
 
 def test_a_chip_that_no_list_has_is_damage():
     index = read_index(io.BytesIO(changed(members=np.array([0, 1, 3, 3], np.uint32))), "the index")
-    with pytest.raises(FeatureFileError, match="'the index' is damaged: no list has the chip"):
+    with pytest.raises(FeatureFileError, match="'the index' is damaged: no list has the image"):
         index.vector(2)
 
 

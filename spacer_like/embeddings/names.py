@@ -1,4 +1,4 @@
-"""Names of chips by the million: one text of bytes in place of a Python object each."""
+"""Names of images by the million: one text of bytes in place of a Python object each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NameList(Sequence[str]):
         lengths = np.diff(ends, prepend=np.int64(0))
         fits = (ends[-1] if len(ends) else 0) == len(text)
         if not fits or (len(ends) and not 1 <= lengths.min() <= lengths.max() <= MOST_NAME_BYTES):
-            raise FeatureFileError(f"'{source}' is damaged: the names of its chips are not where it says.")
+            raise FeatureFileError(f"'{source}' is damaged: the names of its images are not where it says.")
         self.text = text
         self.ends = ends
         self.source = source
@@ -57,7 +57,7 @@ class NameList(Sequence[str]):
         try:
             return self._bytes(place % len(self)).decode()
         except UnicodeDecodeError:
-            raise FeatureFileError(f"'{self.source}' is damaged: the name of a chip is no text.") from None
+            raise FeatureFileError(f"'{self.source}' is damaged: the name of an image is no text.") from None
 
     def __iter__(self) -> Iterator[str]:
         return (self[place] for place in range(len(self)))

@@ -1,4 +1,4 @@
-"""Vectors of chips as safetensors: float16 and the names, with the id of what made them."""
+"""Vectors of images as safetensors: float16 and the names, with the id of what made them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.search.mapped_tensors import Layout, TensorWriter, read_tensors
-from spacer_like.chips.search.name_list import NameList
+from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
+from spacer_like.embeddings.names import NameList
 from spacer_like.exceptions import FeatureFileError
 
 FORMAT = "spacer_like.chip_embeddings"
@@ -21,12 +21,12 @@ _LAYOUTS = {"vectors": Layout(np.float16, 2), **NAME_LAYOUTS}
 
 
 class Embeddings(NamedTuple):
-    """Vectors of chips.
+    """Vectors of images.
 
     Fields:
         source: what errors call the file that they are from.
         encoder_id: of what made them.
-        names: the chips', in any order.
+        names: the images', in any order.
         vectors: float16 [n, d], of length one, or of nothing but zeros; not read before they are looked at.
     """
 
@@ -74,7 +74,7 @@ def read_embeddings(file: BinaryIO, name: str) -> Embeddings:
         name: what errors call it.
 
     Raises:
-        FeatureFileError: a damaged file, or one that holds no vectors of chips.
+        FeatureFileError: a damaged file, or one that holds no embeddings.
     """
     header, arrays = read_tensors(file, name, FORMAT, FORMAT_VERSION, _LAYOUTS)
     encoder_id, names, vectors = described_vectors(header, arrays, name)

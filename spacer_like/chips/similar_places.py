@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.geography import centres
 from spacer_like.chips.grid import TILE_ZOOM
-from spacer_like.chips.search.index_file import ChipIndex
-from spacer_like.chips.search.name_list import NameList
+from spacer_like.embeddings.index import VectorIndex
+from spacer_like.embeddings.names import NameList
 from spacer_like.exceptions import DataNotFoundError, TileError
 
 _NEAR_NAMES = 3
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     distance: float
 
 
-def place_of_chip(index: ChipIndex, chip: str) -> int:
+def place_of_chip(index: VectorIndex, chip: str) -> int:
     """Where a chip is in an index, by its name with or without folders before it and its ending.
 
     Raises:
@@ -61,7 +61,7 @@ def places_of_same_ground(names: NameList, chip: ChipName) -> list[range]:
 
 
 def similar_chips(
-    index: ChipIndex, query: NDArray[np.float32], k: int, n_probe: int, left_out: Sequence[range] = ()
+    index: VectorIndex, query: NDArray[np.float32], k: int, n_probe: int, left_out: Sequence[range] = ()
 ) -> list[Found]:
     """The `k` chips nearest to a query [d], the nearest first, equal ones by their names.
 

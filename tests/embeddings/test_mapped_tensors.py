@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from spacer_like.chips.search.mapped_tensors import HEAD_BYTES, LARGEST_HEAD, Layout, TensorWriter, read_tensors
+from spacer_like.embeddings.mapped_tensors import HEAD_BYTES, LARGEST_HEAD, Layout, TensorWriter, read_tensors
 from spacer_like.exceptions import FeatureFileError
 
 LAYOUTS = {"vectors": Layout(np.float16, 2), "sizes": Layout(np.int64, 1)}

@@ -1,18 +1,16 @@
 """Lists of vectors: looking into all of them is exact, and into a few nearly so."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spacer_like.chips.search.half_precision import as_single
-from spacer_like.chips.search.ivf import Lists, ListSearch, sorted_into_lists, usual_list_count
-from spacer_like.chips.search.similarity import ExactSearch
+from spacer_like.embeddings.half_precision import as_single
+from spacer_like.embeddings.lists import Lists, ListSearch, sorted_into_lists, usual_list_count
+from spacer_like.embeddings.search import ExactSearch
 from spacer_like.exceptions import FeatureFileError, MissingExtraError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from search_vectors import clustered
+from .search_vectors import clustered
 
 N = 3000
 VECTORS = clustered(N, n_clusters=60)

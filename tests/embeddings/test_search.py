@@ -1,21 +1,17 @@
 """Exact search is that of double precision, whatever the order in which it is computed."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spacer_like.chips.search import similarity
-from spacer_like.chips.search.half_precision import LARGEST_HALF, as_single, singles_in_blocks
-from spacer_like.chips.search.similarity import ExactSearch
+from spacer_like.embeddings import search as searching
+from spacer_like.embeddings.half_precision import LARGEST_HALF, as_single, singles_in_blocks
+from spacer_like.embeddings.search import ExactSearch
 from spacer_like.exceptions import FeatureFileError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from search_vectors import clustered, naive_nearest
+from .search_vectors import clustered, naive_nearest
 
 EVERY_HALF = np.arange(2**16, dtype=np.uint16).view(np.float16)
 
@@ -34,10 +30,10 @@ some_queries = st.integers(1, 5).flatmap(
 def test_the_nearest_are_those_of_comparing_one_by_one(vectors, queries, k, prepared):
     with pytest.MonkeyPatch.context() as patch:
         # So few rows and queries at a time that a handful takes several rounds.
-        patch.setattr(similarity, "_BLOCK_BYTES", 4 * 3 * 5)
-        patch.setattr(similarity, "_MOST_PRODUCTS", 10)
-        patch.setattr(similarity, "_EXACT_BYTES", 8 * 3 * 4)
-        patch.setattr(similarity, "_QUERIES_AT_ONCE", 2)
+        patch.setattr(searching, "_BLOCK_BYTES", 4 * 3 * 5)
+        patch.setattr(searching, "_MOST_PRODUCTS", 10)
+        patch.setattr(searching, "_EXACT_BYTES", 8 * 3 * 4)
+        patch.setattr(searching, "_QUERIES_AT_ONCE", 2)
         search = ExactSearch(vectors)
         if prepared:
             search.prepare()

@@ -1,4 +1,4 @@
-"""An index of chips as safetensors: vectors, names, and lists of vectors where it has them.
+"""An index of images as safetensors: vectors, names, and lists of vectors where it has them.
 
 The file is mapped: however large it is, a query reads what it looks at.
 """
@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.search.embeddings_file import NAME_LAYOUTS, described_vectors
-from spacer_like.chips.search.half_precision import as_single
-from spacer_like.chips.search.ivf import Lists, ListSearch
-from spacer_like.chips.search.mapped_tensors import Layout, TensorWriter, read_tensors
-from spacer_like.chips.search.merged_embeddings import MergedEmbeddings
-from spacer_like.chips.search.name_list import NameList
-from spacer_like.chips.search.similarity import ExactSearch, Nearest
+from spacer_like.embeddings.embeddings_file import NAME_LAYOUTS, described_vectors
+from spacer_like.embeddings.half_precision import as_single
+from spacer_like.embeddings.lists import Lists, ListSearch
+from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
+from spacer_like.embeddings.merged import MergedEmbeddings
+from spacer_like.embeddings.names import NameList
+from spacer_like.embeddings.search import ExactSearch, Nearest
 from spacer_like.exceptions import FeatureFileError
 from spacer_like.progress import report
 
@@ -33,13 +33,13 @@ _ROWS_AT_ONCE = 2**14
 _MOST_VECTORS = 2**32
 
 
-class ChipIndex:
-    """Vectors of chips, to look for the nearest among them.
+class VectorIndex:
+    """Vectors of images, to look for the nearest among them.
 
     Attributes:
         name: what errors call it.
         encoder_id: of what made the vectors.
-        names: of the chips, sorted; a place is a number among them.
+        names: of the images, sorted; a place is a number among them.
         kind: ``exact`` or ``ivf``.
     """
 
@@ -84,18 +84,18 @@ class ChipIndex:
         return self._lists.as_faiss()
 
     def vector(self, place: int) -> NDArray[np.float32]:
-        """The vector of a chip, float32 [d]."""
+        """The vector of an image, float32 [d]."""
         row = place
         if self._lists is not None:
             rows = np.flatnonzero(self._lists.lists.members == place)
             if not len(rows):
-                raise FeatureFileError(f"'{self.name}' is damaged: no list has the chip '{self.names[place]}'.")
+                raise FeatureFileError(f"'{self.name}' is damaged: no list has the image '{self.names[place]}'.")
             row = int(rows[0])
         vector: NDArray[np.float32] = as_single(self._vectors[row : row + 1])[0]
         return vector
 
     def search(self, queries: NDArray[np.floating[Any]], k: int, n_probe: int = 16) -> Nearest:
-        """The `k` chips nearest to each of the queries [m, d]: see `ExactSearch.search` and `ListSearch.search`."""
+        """The `k` images nearest to each of the queries [m, d]: see `ExactSearch.search` and `ListSearch.search`."""
         if self._lists is None:
             return self._exact.search(queries, k)
         return self._lists.search(queries, k, n_probe)
@@ -133,7 +133,7 @@ def write_index(file: BinaryIO, merged: MergedEmbeddings, lists: Lists | None = 
     )
 
 
-def read_index(file: BinaryIO, name: str) -> ChipIndex:
+def read_index(file: BinaryIO, name: str) -> VectorIndex:
     """The index in a file, which may be closed afterwards.
 
     Args:
@@ -151,11 +151,11 @@ def read_index(file: BinaryIO, name: str) -> ChipIndex:
     if not len(names):
         raise FeatureFileError(f"'{name}' is damaged: it has no vector.")
     lists = Lists(*(arrays[tensor] for tensor in ("centroids", "list_ends", "members"))) if given else None
-    return ChipIndex(name, encoder_id, names, vectors, lists)
+    return VectorIndex(name, encoder_id, names, vectors, lists)
 
 
 def _blocks(merged: MergedEmbeddings, members: NDArray[np.integer]) -> Iterator[NDArray[np.float16]]:
     for begin in range(0, len(members), _ROWS_AT_ONCE):
         block = merged.vectors(members[begin : begin + _ROWS_AT_ONCE])
         yield block
-        report("chips indexed", begin + len(block), len(members))
+        report("vectors indexed", begin + len(block), len(members))

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.search.half_precision import singles_in_blocks
-from spacer_like.chips.search.similarity import ExactSearch, Nearest, Vectors
+from spacer_like.embeddings.half_precision import singles_in_blocks
+from spacer_like.embeddings.search import ExactSearch, Nearest, Vectors
 from spacer_like.exceptions import FeatureFileError, damage_as
 from spacer_like.extras import import_extra
 from spacer_like.progress import report
@@ -74,7 +74,7 @@ def sorted_into_lists(rows: Rows, n: int, n_lists: int, seed: int) -> Lists:
     for begin in range(0, n, _ROWS_AT_ONCE):
         end = min(begin + _ROWS_AT_ONCE, n)
         given[begin:end] = index.search(rows(np.arange(begin, end)), 1)[1][:, 0]
-        report("chips sorted into lists", end, n)
+        report("vectors sorted into lists", end, n)
     members = np.argsort(given, kind="stable").astype(np.uint32)
     return Lists(centroids, np.cumsum(np.bincount(given, minlength=n_lists)), members)
 

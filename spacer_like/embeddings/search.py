@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.search.half_precision import as_single, singles_in_blocks
+from spacer_like.embeddings.half_precision import as_single, singles_in_blocks
 from spacer_like.exceptions import FeatureFileError
 
 Vectors = NDArray[np.float16] | NDArray[np.float32]

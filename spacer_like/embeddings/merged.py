@@ -1,4 +1,4 @@
-"""The vectors of several files as if they were of one, in the order of the chips' names."""
+"""The vectors of several files as if they were of one, in the order of their names."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.search.embeddings_file import Embeddings
-from spacer_like.chips.search.half_precision import as_single
-from spacer_like.chips.search.name_list import NameList
+from spacer_like.embeddings.embeddings_file import Embeddings
+from spacer_like.embeddings.half_precision import as_single
+from spacer_like.embeddings.names import NameList
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
 _LARGEST_DEVIATION = 0.01
@@ -20,12 +20,12 @@ class MergedEmbeddings:
 
     Attributes:
         encoder_id: of what made all of them.
-        names: of all chips, sorted.
+        names: of all images, sorted.
         dimension: how many numbers a vector has.
 
     Raises:
         ExtractorMismatchError: different encoders have made the vectors.
-        FeatureFileError: no vector at all, a chip twice, or a name that is no text.
+        FeatureFileError: no vector at all, an image twice, or a name that is no text.
     """
 
     def __init__(self, parts: Sequence[Embeddings]) -> None:
@@ -44,7 +44,7 @@ class MergedEmbeddings:
             try:
                 part.names.to_arrow().cast(pa.large_string())
             except pa.ArrowInvalid:
-                raise FeatureFileError(f"'{part.source}' is damaged: the name of a chip is no text.") from None
+                raise FeatureFileError(f"'{part.source}' is damaged: the name of an image is no text.") from None
         names = pa.concat_arrays([part.names.to_arrow() for part in parts])
         order = pc.sort_indices(names)
         names = names.take(order)
@@ -58,7 +58,7 @@ class MergedEmbeddings:
         return len(self._order)
 
     def vectors(self, places: NDArray[np.integer]) -> NDArray[np.float16]:
-        """The vectors float16 [b, d] of the chips at some places among `names`.
+        """The vectors float16 [b, d] of the images at some places among `names`.
 
         Raises:
             FeatureFileError: one is not of length one.
@@ -75,7 +75,7 @@ class MergedEmbeddings:
         if wrong.any():
             place = int(np.flatnonzero(wrong)[0])
             raise FeatureFileError(
-                f"'{self._parts[of[place]].source}' is damaged: the vector of the chip "
+                f"'{self._parts[of[place]].source}' is damaged: the vector of the image "
                 f"'{self.names[int(places[place])]}' is not of length one."
             )
         return found
@@ -90,11 +90,11 @@ class MergedEmbeddings:
             raise ExtractorMismatchError(
                 f"The vectors of '{first.source}' were made by the encoder {self.encoder_id[:16]}, of {self.dimension} "
                 f"numbers, and those of '{part.source}' by {part.encoder_id[:16]}, of {part.vectors.shape[1]}: they "
-                "are not comparable, encode the chips of one of them again."
+                "are not comparable, encode the images of one of them again."
             )
 
     def _refuse_repeated(self, place: int) -> None:
         rows = self._order[place : place + 2]
         first, second = (self._parts[number].source for number in np.searchsorted(self._begins, rows, "right") - 1)
         where = f"twice in '{first}'" if first == second else f"in '{first}' and in '{second}'"
-        raise FeatureFileError(f"The chip '{self.names[place]}' is {where}: name each file once, and each chip.")
+        raise FeatureFileError(f"The image '{self.names[place]}' is {where}: name each file once, and each image.")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.chips.search.name_list import NameList
+from spacer_like.embeddings.names import NameList
 from spacer_like.exceptions import FeatureFileError
 
 short_texts = st.text(st.sampled_from("ab_0Ωé\U0001f600"), min_size=1, max_size=4)
@@ -74,5 +74,5 @@ def test_a_name_that_is_too_long_is_refused():
 def test_a_name_that_is_no_text_is_noticed_when_it_is_asked_for():
     names = NameList(np.frombuffer(b"ab\xff", np.uint8), np.array([1, 3]), "the file")
     assert names[0] == "a"
-    with pytest.raises(FeatureFileError, match="the name of a chip is no text"):
+    with pytest.raises(FeatureFileError, match="the name of an image is no text"):
         names[1]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from spacer_like.chips.search.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.chips.search.mapped_tensors import HEAD_BYTES
+from spacer_like.embeddings.embeddings_file import read_embeddings, write_embeddings
+from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
 from spacer_like.exceptions import FeatureFileError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from search_vectors import chip_names, clustered, embeddings_file
+from .search_vectors import chip_names, clustered, embeddings_file
 
 GOLDEN = Path(__file__).parent / "golden" / "embeddings-v1.safetensors"
 NAMES = chip_names(5)
@@ -175,7 +173,7 @@ def test_a_head_that_is_none_is_refused(data):
         ({"vectors": golden_vectors()[0]}, "array vectors is of another type or shape"),
         ({"vectors": golden_vectors()[:4]}, "it has 5 names"),
         ({"vectors": np.empty((5, 0), np.float16)}, "it has 5 names"),
-        ({"name_ends": np.array([5, 4, 3, 2, 1])}, "names of its chips are not where it says"),
+        ({"name_ends": np.array([5, 4, 3, 2, 1])}, "names of its images are not where it says"),
     ],
 )
 def test_a_file_that_is_no_file_of_vectors_is_refused(changes, reason):

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from spacer_like.chips.search.embeddings_file import Embeddings, read_embeddings, write_embeddings
+from spacer_like.embeddings.embeddings_file import Embeddings, read_embeddings, write_embeddings
 
 
 def clustered(n: int, dimension: int = 16, n_clusters: int = 20, seed: int = 0, spread: float = 0.3) -> np.ndarray:

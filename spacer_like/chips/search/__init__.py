@@ -1,1 +1,0 @@
-"""Chips that look alike: vectors, indexes and the search in them."""

@@ -1,0 +1,1 @@
+"""Vectors of many images: what makes them, files of them, names, search and duplicates."""
