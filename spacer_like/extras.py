@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
+import spacer_like
 from spacer_like.exceptions import BrokenPackageError, MissingExtraError, reason_of
 
 logger = logging.getLogger(__name__)
@@ -93,3 +95,12 @@ def broken_package(error: BaseException, package: str | None = None) -> BrokenPa
     if isinstance(error, ImportError) and error.name and not (package and isinstance(error, ModuleNotFoundError)):
         package = error.name.partition(".")[0]
     return BrokenPackageError(package or "", reason_of(error))
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """The versions of this package and of others, by their names: what a model's file records.
+
+    >>> list(package_versions("numpy"))
+    ['spacer_like', 'numpy']
+    """
+    return {"spacer_like": spacer_like.__version__, **{name: version(name) for name in names}}

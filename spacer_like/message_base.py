@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     PrivateAttr,
+    StrictFloat,
     StrictInt,
     StrictStr,
     ValidationError,
@@ -282,7 +283,23 @@ WritableLocation = Annotated[Location, _WRITABLE]
 WritableFolder = Annotated[WritableLocation, Folder()]
 JobToken = Annotated[StrictStr, Doc("the caller's own reference, any text; the task does not use it")]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32), Doc("seed of all that is random: the same seed, the same result")]
+Share = Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)]
+"""A part of a whole, which may be all of it."""
+PartialShare = Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1)]
+"""A part of a whole that leaves something for the other part."""
 Runtime = Annotated[float, Doc("seconds that the task took")]
+
+
+class Unreadable(ReturnMessage):
+    """A file that is no image.
+
+    Fields:
+        name: the file's name.
+        reason: why it could not be read.
+    """
+
+    name: str
+    reason: str
 
 
 @cache

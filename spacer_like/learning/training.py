@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from logging import getLogger
 from typing import Any, Protocol
 
@@ -12,11 +11,11 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-import spacer_like
 from spacer_like import config
 from spacer_like.data_classes import ImageLabels, LabelId
 from spacer_like.data_classes.feature_reading import READ_POINTS
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
+from spacer_like.extras import package_versions
 from spacer_like.learning.batches import Batch, LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
 from spacer_like.learning.classifier import Classifier, Kind, Layer
@@ -100,11 +99,7 @@ def train(
             parameters=learner.parameters,
             extractor_id=_common_extractor(data.extractor_ids | ref.extractor_ids),
             metrics=learned_points([train_labels, ref_labels]),
-            versions={
-                "spacer_like": spacer_like.__version__,
-                "numpy": np.__version__,
-                "scikit-learn": version("scikit-learn"),
-            },
+            versions=package_versions("numpy", "scikit-learn"),
         )
         return _calibrate(uncalibrated, ref), ref_accs
 

@@ -101,27 +101,6 @@ class DenseHead:
                 )
 
 
-@dataclass(frozen=True)
-class Split:
-    """Tokens that are learnt from, and those that only evaluate: int64 places."""
-
-    train: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-
-
-def split_places(places: NDArray[np.int64], held_out_share: float, seed: int) -> Split:
-    """A random part of `places` held out, at least one of them and not all; both in their order.
-
-    Raises:
-        TrainingLabelsError: there are fewer than two.
-    """
-    if len(places) < 2:
-        raise TrainingLabelsError(f"There must be at least two images with a rarityScore, and there are {len(places)}.")
-    held_out = min(max(round(held_out_share * len(places)), 1), len(places) - 1)
-    order = RandomState(seed).permutation(len(places))
-    return Split(np.sort(places[order[held_out:]]), np.sort(places[order[:held_out]]))
-
-
 def train_layers(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],

@@ -9,10 +9,10 @@ from spacer_like.chips.models.multilabel_figures import sample_f_score
 from spacer_like.chips.models.multilabel_model import MultilabelModel
 from spacer_like.chips.models.multilabel_network import let_learn, state_arrays
 from spacer_like.chips.models.multilabel_training import Trained, train
-from spacer_like.chips.models.split import Split
 from spacer_like.config import override
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.extractors.resnet_network import STAGES, random_resnet
+from spacer_like.learning.split import Split
 
 COURSE = Course((16, 8), (0.2, 0.5), 6, 8, 1e-2, 0)
 LABELS = ("bright", "striped", "never")

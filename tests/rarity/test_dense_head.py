@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, TrainingLabelsError
-from spacer_like.rarity.dense_head import DenseHead, split_places, train_layers
+from spacer_like.rarity.dense_head import DenseHead, train_layers
 from spacer_like.rarity.head_file import from_safetensors, to_safetensors
 
 PREPARATION = {"size": 224, "resample": "bicubic", "background": "drop"}
@@ -73,22 +73,6 @@ def test_two_classes_are_enough_and_one_is_not():
 def test_very_few_samples_are_all_learnt_from_for_as_many_passes_as_are_allowed():
     features, labels = samples(6)
     assert train_layers(features, labels, 5, [4], 9, 0)[1] == 9
-
-
-@pytest.mark.parametrize(("count", "share", "held_out"), [(100, 0.2, 20), (2, 0.2, 1), (5, 0.99, 4), (3, 0.001, 1)])
-def test_the_split_holds_out_a_share_of_them_but_never_none_or_all(count, share, held_out):
-    places = np.arange(10, 10 + count)
-    split = split_places(places, share, 7)
-    assert len(split.held_out) == held_out
-    assert sorted([*split.train, *split.held_out]) == places.tolist()
-    again, other = split_places(places, share, 7), split_places(places, share, 8)
-    assert again.held_out.tolist() == split.held_out.tolist()
-    assert count < 100 or other.held_out.tolist() != split.held_out.tolist()
-
-
-def test_one_token_cannot_be_split():
-    with pytest.raises(TrainingLabelsError, match="at least two images"):
-        split_places(np.array([3]), 0.2, 0)
 
 
 def test_it_comes_back_from_its_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr
 from typing_extensions import Doc
 
 from spacer_like.message_base import Folder, Location
@@ -27,7 +27,6 @@ Zoom = Annotated[StrictInt, Field(ge=12, le=22)]
 Cell = Annotated[StrictStr, Field(pattern=r"^[0-3]{12}$")]
 ChipName = Annotated[StrictStr, Field(min_length=1, max_length=300)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=200)]
-Share = Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1)]
 Way = Literal["passthrough", "blocks", "strips"]
 NoDataClass = Literal["all_data", "partial_data", "no_data"]
 

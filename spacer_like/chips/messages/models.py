@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from typing_extensions import Self
 
-from spacer_like.chips.messages.fields import ChipsLocation, Share, TreeLocation, example_extractor
+from spacer_like.chips.messages.fields import ChipsLocation, TreeLocation, example_extractor
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
@@ -15,6 +15,7 @@ from spacer_like.message_base import (
     Location,
     Message,
     OptionalExtractorField,
+    PartialShare,
     ReturnMessage,
     Runtime,
     Seed,
@@ -77,8 +78,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     nbr_epochs: Annotated[StrictInt, Field(ge=1, le=10_000)] = 15
     batch_size: Annotated[StrictInt, Field(ge=2, le=4096)] = 32
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3
-    validation_share: Share = 0.2
-    threshold: Share | Literal["per_label"] = 0.35
+    validation_share: PartialShare = 0.2
+    threshold: PartialShare | Literal["per_label"] = 0.35
     seed: Seed = 0
     snapshots_loc: WritableFolder | None = None
     snapshot_epochs: Annotated[StrictInt, Field(ge=1, le=1000)] = 1

@@ -16,6 +16,7 @@ from spacer_like.message_base import (
     Message,
     ReturnMessage,
     Runtime,
+    Unreadable,
     WritableFolder,
     WritableLocation,
 )
@@ -208,16 +209,13 @@ class IndexNodataMsg(Message, Answered["IndexNodataReturnMsg"]):
         )
 
 
-class UnreadableChip(ReturnMessage):
+class UnreadableChip(Unreadable):
     """A chip that is no image.
 
     Fields:
         name: the chip's name.
         reason: why it could not be read.
     """
-
-    name: str
-    reason: str
 
 
 class IndexNodataReturnMsg(ReturnMessage):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from spacer_like.chips.models.split import Split
+from spacer_like.learning.split import Split
 
 LOWEST_RATE = 0.01
 """What is left of the learning rate in the end."""

@@ -6,13 +6,11 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like import __version__
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.labels.label_table import FEATURE, LabelTable, read_label_table
@@ -33,7 +31,6 @@ from spacer_like.chips.models.multilabel_figures import (
 )
 from spacer_like.chips.models.multilabel_file import read_model, write_model
 from spacer_like.chips.models.multilabel_model import MultilabelModel, network_features
-from spacer_like.chips.models.split import Split, check_cells, split_by_cell
 from spacer_like.chips.models.training_report import training_report
 from spacer_like.chips.tasks.multilabel_storage import FolderSnapshots, Gathered, gathered_chips
 from spacer_like.exceptions import (
@@ -43,7 +40,8 @@ from spacer_like.exceptions import (
     WeightsError,
 )
 from spacer_like.extractors.image_features import check_size
-from spacer_like.extras import import_extra
+from spacer_like.extras import import_extra, package_versions
+from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
@@ -88,12 +86,12 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         )
         borne = _borne(table, gathered.names)
         cells = [_cell_of(name) for name in gathered.names]
-        split = split_by_cell(cells, borne, msg.validation_share, msg.seed)
+        split = split_by_group(cells, borne, msg.validation_share, msg.seed)
         trained = _trained(msg, course, Examples(borne, split, gathered.features, gathered.pixels), network)
         model = _model(msg, table.labels, trained, network)
         evaluation = _evaluation(msg, model, gathered, borne, split)
         unreadable = chips.unreadable
-    model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=_versions())
+    model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=package_versions("numpy", "torch"))
     _write(msg, model, trained, evaluation)
     return TrainMultilabelReturnMsg(
         n_train=len(split.train),
@@ -264,8 +262,16 @@ def _chips_of_table(table: LabelTable, chips: ChipSource) -> tuple[list[str], li
     if not wanted:
         first = f", such as '{missing[0]}'" if missing else ""
         raise CollectionError(f"None of the table's {len(missing)} chips{first}, is in '{chips.name}'.")
-    check_cells([_cell_of(name) for name in wanted])
+    _check_cells(sorted({_cell_of(name) for name in wanted}))
     return wanted, missing
+
+
+def _check_cells(cells: Sequence[str]) -> None:
+    if len(cells) < 2:
+        raise TrainingLabelsError(
+            "Chips of at least two cells of zoom 12 are needed, one to learn from and one to validate with, and all "
+            f"lie in {cells[0]}: add chips of another tile."
+        )
 
 
 def _cell_of(name: str) -> str:
@@ -358,10 +364,6 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
         training_picture(trained.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
     # The model last: who finds it finds the rest too.
     write_bytes(msg.model_loc, data)
-
-
-def _versions() -> dict[str, str]:
-    return {"spacer_like": __version__, "numpy": np.__version__, "torch": version("torch")}
 
 
 def _schema(model: MultilabelModel, kind: str) -> pa.Schema:

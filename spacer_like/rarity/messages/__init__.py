@@ -6,7 +6,7 @@ their token id, with or without an extension; a zip archive of such files (``.zi
 location's ending says.
 """
 
-from spacer_like.message_base import Seed
+from spacer_like.message_base import Seed, Share, Unreadable
 from spacer_like.rarity.messages.collections import (
     CheckCollectionMsg,
     CheckCollectionReturnMsg,
@@ -21,14 +21,14 @@ from spacer_like.rarity.messages.embeddings import (
     TrainRarityClassifierMsg,
     TrainRarityClassifierReturnMsg,
 )
-from spacer_like.rarity.messages.fields import CollectionId, Share
+from spacer_like.rarity.messages.fields import CollectionId
 from spacer_like.rarity.messages.histograms import (
     ComputeHistogramMsg,
     ComputeHistogramReturnMsg,
     MergeHistogramsMsg,
     MergeHistogramsReturnMsg,
 )
-from spacer_like.rarity.messages.preparation import PreparationMsg, Resample, Unreadable, Unreadables
+from spacer_like.rarity.messages.preparation import PreparationMsg, Resample, Unreadables
 from spacer_like.rarity.messages.scoring import (
     Correlations,
     ExplainImageMsg,

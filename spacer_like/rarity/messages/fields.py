@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictStr
 from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
@@ -15,7 +15,6 @@ IDS_NAME = "ids.npz"
 
 CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200), Doc("the collection's id")]
 AnsweredId = Annotated[str, Doc("the collection's id, as in the request")]
-Share = Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)]
 ImagesLocation = Annotated[
     Location,
     Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)"),

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StrictInt, StrictStr
 from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import ByKeyword, Message, ReturnMessage
+from spacer_like.message_base import ByKeyword, Message, Unreadable
 from spacer_like.rarity.messages.fields import ids_beside
 
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
@@ -47,18 +47,6 @@ class PreparationMsg(Message, metaclass=ByKeyword):
         if images is None or not images.filename.lower().endswith(".npz"):
             return {}
         return {"the ids of images_loc": ids_beside(images)}
-
-
-class Unreadable(ReturnMessage):
-    """A file that is no image.
-
-    Fields:
-        name: the file's name.
-        reason: why it could not be read.
-    """
-
-    name: str
-    reason: str
 
 
 Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons")]

@@ -8,13 +8,12 @@ from pydantic import Field, StrictInt
 from typing_extensions import Self
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, Location, ReturnMessage, Runtime, WritableLocation
+from spacer_like.message_base import Answered, Location, ReturnMessage, Runtime, Share, WritableLocation
 from spacer_like.rarity.messages.fields import (
     AnsweredId,
     CollectionId,
     ImagesLocation,
     LeftOut,
-    Share,
     table_description,
 )
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables

@@ -10,8 +10,7 @@ from typing_extensions import Self
 
 from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, Location, Message, ReturnMessage, Runtime, WritableLocation
-from spacer_like.rarity.messages.fields import Share
+from spacer_like.message_base import Answered, Location, Message, ReturnMessage, Runtime, Share, WritableLocation
 from spacer_like.rarity.messages.scoring import Method
 
 QUANTILE_PROBABILITIES = (0.0, 0.35, 0.60, 0.75, 0.85, 0.90, 0.93, 0.95, 0.97, 0.99, 1.0)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like import __version__
 from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.extractors.image_features import check_size, image_features
+from spacer_like.extras import package_versions
+from spacer_like.learning.split import Split, split_by_ratio
 from spacer_like.overwriting import task
 from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.deciles import deciles_of
-from spacer_like.rarity.dense_head import DenseHead, Split, split_places, train_layers
+from spacer_like.rarity.dense_head import DenseHead, train_layers
 from spacer_like.rarity.embedding import checked_embeddings, embedding_scores
 from spacer_like.rarity.head_file import from_safetensors, to_safetensors
 from spacer_like.rarity.messages import (
@@ -62,14 +63,14 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
     rarity = np.array([rarity_of.get(token, np.nan) for token in tokens], np.float64)
     deciles = deciles_of(rarity)
     labels = deciles.labels(rarity)
-    split = split_places(np.flatnonzero(labels >= 0), msg.held_out_share, msg.seed)
+    split = split_by_ratio(np.flatnonzero(labels >= 0), msg.held_out_share, msg.seed)
     layers, epochs = train_layers(
         features[split.train], labels[split.train], deciles.n_classes, msg.layers, msg.nbr_epochs, msg.seed
     )
     head = DenseHead(layers, deciles.edges, msg.extractor.extractor_id, _preparation(msg))
     embeddings = head.embeddings(features)
     metrics = _evaluation(head.probabilities(embeddings), labels, rarity, split)
-    head = DenseHead(layers, head.edges, head.extractor_id, head.preparation, metrics, _versions())
+    head = DenseHead(layers, head.edges, head.extractor_id, head.preparation, metrics, package_versions("numpy"))
     if msg.labels_loc is not None:
         write_bytes(msg.labels_loc, to_npz(labels))
     if msg.embeddings_loc is not None:
@@ -82,7 +83,7 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
     return TrainRarityClassifierReturnMsg(
         collection_id=msg.collection_id,
         n_train=len(split.train),
-        n_held_out=len(split.held_out),
+        n_held_out=len(split.validation),
         n_classes=deciles.n_classes,
         epochs=epochs,
         unreadable=unreadable,
@@ -178,7 +179,7 @@ def _evaluation(
     """
     given = probabilities.argmax(axis=1)
     right = given == labels
-    held_out = split.held_out
+    held_out = split.validation
     expected = probabilities @ np.arange(probabilities.shape[1])
     return {
         "accuracy": float(right[held_out].mean()),
@@ -191,10 +192,6 @@ def _evaluation(
 
 def _preparation(msg: PreparationMsg) -> dict[str, Any]:
     return {"size": msg.size, "resample": msg.resample, "background": msg.background}
-
-
-def _versions() -> dict[str, str]:
-    return {"spacer_like": __version__, "numpy": np.__version__}
 
 
 def _check_name(embeddings_loc: DataLocation) -> None:
