@@ -13,7 +13,7 @@ from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from spacer_like.cli.point_files import PointTable
-    from spacer_like.cli.point_jobs import Sampling
+    from spacer_like.cli.sampling import Sampling
     from spacer_like.cli.terminal import Terminal
 
 JsonMode = Annotated[
@@ -114,7 +114,7 @@ def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
 
 def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
     """How to set points, if it was said."""
-    from spacer_like.cli.point_jobs import Sampling
+    from spacer_like.cli.sampling import Sampling
 
     if grid is not None and random is not None:
         raise UsageError("Choose between --grid and --random.")

@@ -14,7 +14,7 @@ from spacer_like.cli.locations import images_named, inside, is_relative, locatio
 from spacer_like.cli.options import UsageError
 from spacer_like.cli.point_files import Point, PointTable
 from spacer_like.cli.running import Failure, failure_of, nothing_done
-from spacer_like.cli.sampling import grid_points, parse_grid, random_points
+from spacer_like.cli.sampling import Sampling
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 from spacer_like.learning.learned_points import FEATURE_ENDINGS, image_name
@@ -43,31 +43,6 @@ class ImagePoints:
     @property
     def truth(self) -> dict[tuple[int, int], Any]:
         return {(row, col): label for row, col, label in self.points if label is not None}
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to set points in images: a grid, or at random; exactly one of the two."""
-
-    grid: str | None = None
-    random: int | None = None
-    seed: int = 0
-
-    def check(self) -> None:
-        """Refuse, before any image is opened, what fits none."""
-        if self.grid is not None:
-            parse_grid(self.grid)
-
-    def points(self, name: str, image: DataLocation) -> list[Point]:
-        from spacer_like.images.decode import load_image
-
-        width, height = load_image(image).size
-        if self.grid is not None:
-            positions = grid_points(height, width, *parse_grid(self.grid))
-        else:
-            # Each image its own points, whatever other images are asked for beside it.
-            positions = random_points(height, width, self.random or 0, f"{self.seed} {name}")
-        return [(row, col, None) for row, col in positions]
 
 
 def images_with_points(

@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from random import Random
 
+from spacer_like.cli.point_files import Point
+from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import SpacerInputError
 
 RowCols = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to set points in images: a grid, or at random; exactly one of the two."""
+
+    grid: str | None = None
+    random: int | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse, before any image is opened, what fits none."""
+        if self.grid is not None:
+            parse_grid(self.grid)
+
+    def points(self, name: str, image: DataLocation) -> list[Point]:
+        from spacer_like.images.decode import load_image
+
+        width, height = load_image(image).size
+        if self.grid is not None:
+            positions = grid_points(height, width, *parse_grid(self.grid))
+        else:
+            # Each image its own points, whatever other images are asked for beside it.
+            positions = random_points(height, width, self.random or 0, f"{self.seed} {name}")
+        return [(row, col, None) for row, col in positions]
 
 
 def grid_points(height: int, width: int, rows: int, columns: int) -> RowCols:

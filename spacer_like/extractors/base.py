@@ -11,10 +11,11 @@ import reprlib
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from typing_extensions import Self
 
@@ -26,7 +27,6 @@ from spacer_like.exceptions import (
     MessageError,
     RowColumnInvalidError,
 )
-from spacer_like.points.messages import ExtractFeaturesReturnMsg
 from spacer_like.registry import Described
 
 if TYPE_CHECKING:
@@ -35,10 +35,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 RowCol = tuple[int, int]
-Extraction = tuple[ImageFeatures, ExtractFeaturesReturnMsg]
 _ID_LENGTH = 40
 MOST_FEATURE_DIM = 2**16
 """Numbers of a feature vector, many times those of any network that is used."""
+
+
+@dataclass(frozen=True)
+class ExtractionDetails:
+    """How features were extracted: whether the weights were fetched from afar for it, and seconds of work."""
+
+    extractor_loaded_remotely: bool
+    runtime: float
+
+
+class Extraction(NamedTuple):
+    """The features of an image's points, and how they were extracted."""
+
+    features: ImageFeatures
+    details: ExtractionDetails
 
 
 class FeatureExtractor(Described):
@@ -98,9 +112,7 @@ class FeatureExtractor(Described):
         """Fetch and build ahead what the first image would wait for. Returns whether weights were fetched from afar."""
         return False
 
-    def __call__(
-        self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]
-    ) -> tuple[ImageFeatures, ExtractFeaturesReturnMsg]:
+    def __call__(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Extraction:
         """Extract the features around points of one image.
 
         Args:
@@ -145,7 +157,7 @@ class FeatureExtractor(Described):
         features = ImageFeatures.from_arrays(rowcols, np.asarray(vectors), self.known_id())
         # The time between, in which another image was computed, does not count.
         runtime = seconds_before + time.perf_counter() - start
-        return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=loaded_remotely, runtime=runtime)
+        return Extraction(features, ExtractionDetails(loaded_remotely, runtime))
 
     @property
     def extractor_id(self) -> str:
@@ -281,9 +293,7 @@ class DummyExtractor(FeatureExtractor):
     def arguments(self) -> dict[str, Any]:
         return {**super().arguments(), "feature_dim": self.feature_dim}
 
-    def __call__(
-        self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]
-    ) -> tuple[ImageFeatures, ExtractFeaturesReturnMsg]:
+    def __call__(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Extraction:
         import numpy as np
 
         start = time.perf_counter()
@@ -291,4 +301,4 @@ class DummyExtractor(FeatureExtractor):
         vectors = np.random.default_rng(seed).random((len(rowcols), self.feature_dim))
         features = ImageFeatures.from_arrays(rowcols, vectors, self.known_id())
         runtime = time.perf_counter() - start
-        return features, ExtractFeaturesReturnMsg(extractor_loaded_remotely=False, runtime=runtime)
+        return Extraction(features, ExtractionDetails(False, runtime))

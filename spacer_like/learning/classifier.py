@@ -1,58 +1,25 @@
-"""A trained and calibrated classifier as plain arrays."""
+"""A trained and calibrated classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, ModelFileError
 from spacer_like.learning.calibration import calibrated, sigmoid
-
-Floats = NDArray[np.float64]
-Layer = tuple[NDArray[np.floating], NDArray[np.floating]]
-Kind = Literal["MLP", "LR"]
+from spacer_like.learning.sklearn_objects import ClassifierArrays, Floats, as_sklearn
 
 ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
 
 
-@dataclass(frozen=True, eq=False)
-class Classifier:
-    """A multi-layer perceptron or a linear classifier, and a sigmoid for each of its outputs.
+class Classifier(ClassifierArrays):
+    """A trained and calibrated classifier, which answers as scikit-learn's ``CalibratedClassifierCV`` does.
 
-    It answers as scikit-learn's ``CalibratedClassifierCV`` does, and `to_sklearn` makes one.
-
-    Attributes:
-        kind: ``MLP``, whose scores are probabilities, or ``LR``, whose scores are decision values.
-        classes_: [classes] the labels, sorted: int64 or text.
-        layers: (weights [inputs, outputs], offsets [outputs]) of each layer; LR has one. Two classes have one output,
-            which speaks for the second.
-        slopes, offsets: float64 [outputs]; a score s means the probability 1 / (1 + exp(slope * s + offset)).
-        activation: of the hidden layers.
-        parameters: what distinguishes the training from scikit-learn's defaults, by scikit-learn's names.
-        extractor_id: what made the features that it was trained on; None where that is not known.
-        metrics, versions: what is known of its quality and of the packages that made it.
+    `to_sklearn` makes one. Its attributes are those of `ClassifierArrays`.
     """
-
-    kind: Kind
-    classes_: NDArray[Any]
-    layers: tuple[Layer, ...]
-    slopes: Floats
-    offsets: Floats
-    activation: str = "relu"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    extractor_id: str | None = None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def n_features_in_(self) -> int:
-        """Numbers in a feature vector."""
-        return int(self.layers[0][0].shape[0])
 
     def predict_proba(self, features: Any) -> Floats:
         """Calibrated probabilities.
@@ -104,8 +71,6 @@ class Classifier:
 
     def to_sklearn(self) -> Any:
         """The same classifier as a fitted ``sklearn.calibration.CalibratedClassifierCV``."""
-        from spacer_like.learning.sklearn_objects import as_sklearn
-
         return as_sklearn(self)
 
     @cached_property

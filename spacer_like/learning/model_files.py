@@ -11,7 +11,8 @@ from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damag
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.safetensors_header import begins_as_safetensors
 from spacer_like.learning.sklearn_estimators import SklearnClassifier, check_classes
-from spacer_like.learning.sklearn_objects import from_pickle_bytes, from_sklearn, to_pickle_bytes
+from spacer_like.learning.sklearn_objects import to_pickle_bytes
+from spacer_like.learning.sklearn_tree import from_pickle_bytes, from_sklearn
 from spacer_like.learning.tensor_file import from_safetensors, to_safetensors
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Our classifiers as scikit-learn's objects and pickles, and back.
+"""A classifier's arrays, as scikit-learn's objects and pickles.
 
 Importing scikit-learn takes longer than training on ten thousand points. The pickle is therefore composed from names
 and arrays, as long as the installed version is one whose objects are known; for others it is made by pickling real
@@ -7,33 +7,35 @@ objects.
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
 from inspect import signature
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.classifier import Classifier
-from spacer_like.learning.pickle_reader import Made, read_pickle
+from spacer_like.learning.pickle_reader import Made
 from spacer_like.learning.pickle_writer import write_pickle
-from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle
-from spacer_like.learning.sklearn_tree import (
-    ALLOWED,
-    BINARIZER,
-    CALIBRATED,
-    CALIBRATED_CV,
-    FROZEN,
-    LINEAR,
-    OWN_ATTRIBUTE,
-    PERCEPTRON,
-    SIGMOID,
-    classifier_of,
-    is_ours,
-    own_text,
-)
+
+CALIBRATED_CV = "sklearn.calibration.CalibratedClassifierCV"
+CALIBRATED = "sklearn.calibration._CalibratedClassifier"
+SIGMOID = "sklearn.calibration._SigmoidCalibration"
+FROZEN = "sklearn.frozen._frozen.FrozenEstimator"
+PERCEPTRON = "sklearn.neural_network._multilayer_perceptron.MLPClassifier"
+LINEAR = "sklearn.linear_model._stochastic_gradient.SGDClassifier"
+BINARIZER = "sklearn.preprocessing._label.LabelBinarizer"
+OWN_ATTRIBUTE = "spacer_like_"
+"""Of a pickled classifier, what scikit-learn's objects do not hold."""
+
+Floats = NDArray[np.float64]
+Layer = tuple[NDArray[np.floating], NDArray[np.floating]]
+Kind = Literal["MLP", "LR"]
 
 KNOWN_VERSIONS = ("1.5", "1.6", "1.7", "1.8", "1.9")
 """Versions of scikit-learn whose constructors take the arguments below, and no others."""
@@ -89,49 +91,52 @@ _LINEAR_DEFAULTS: dict[str, Any] = {
 }
 
 
-_TRUST = "The setting ALLOWED_CLASSIFIER_CLASSES can name further classes, or their package, that you trust."
+@dataclass(frozen=True, eq=False)
+class ClassifierArrays:
+    """A multi-layer perceptron or a linear classifier, and a sigmoid for each of its outputs.
+
+    Attributes:
+        kind: ``MLP``, whose scores are probabilities, or ``LR``, whose scores are decision values.
+        classes_: [classes] the labels, sorted: int64 or text.
+        layers: (weights [inputs, outputs], offsets [outputs]) of each layer; LR has one. Two classes have one output,
+            which speaks for the second.
+        slopes, offsets: float64 [outputs]; a score s means the probability 1 / (1 + exp(slope * s + offset)).
+        activation: of the hidden layers.
+        parameters: what distinguishes the training from scikit-learn's defaults, by scikit-learn's names.
+        extractor_id: what made the features that it was trained on; None where that is not known.
+        metrics, versions: what is known of its quality and of the packages that made it.
+    """
+
+    kind: Kind
+    classes_: NDArray[Any]
+    layers: tuple[Layer, ...]
+    slopes: Floats
+    offsets: Floats
+    activation: str = "relu"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    extractor_id: str | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Numbers in a feature vector."""
+        return int(self.layers[0][0].shape[0])
 
 
-def to_pickle_bytes(classifier: Classifier) -> bytes:
+def to_pickle_bytes(classifier: ClassifierArrays) -> bytes:
     """A pickle that a plain scikit-learn opens, of a ``CalibratedClassifierCV``. Equal classifiers give equal bytes."""
     if _minor_version() in KNOWN_VERSIONS:
         return write_pickle(tree_of(classifier))
     return pickle.dumps(as_sklearn(classifier), protocol=3)
 
 
-def from_pickle_bytes(data: bytes) -> Classifier | SklearnClassifier:
-    """The classifier in a pickle: plain arrays of the kinds that we train, else an object of scikit-learn's.
-
-    Nothing that the pickle names is imported or called, but for the classes of `sklearn_estimators`.
-
-    Raises:
-        ModelFileError: the pickle names what no classifier needs, or holds another kind of object.
-    """
-    tree = read_pickle(data, Allowed(ALLOWED))
-    is_other = isinstance(tree, Made) and (tree.name in SAFE or is_trusted(tree.name)) and not is_ours(tree)
-    return from_tree(tree) if is_other else classifier_of(tree)
-
-
-def from_sklearn(fitted: Any) -> Classifier | bytes:
-    """A fitted classifier as plain arrays, where it is of a kind that we train, else as the pickle to store.
-
-    Raises:
-        ModelFileError: it is of a kind that could not be read again.
-    """
-    data = to_pickle(fitted)
-    try:
-        back = from_pickle_bytes(data)
-    except ModelFileError as error:
-        raise ModelFileError(f"The {type(fitted).__name__} could not be loaded again. {error} {_TRUST}") from error
-    return back if isinstance(back, Classifier) else data
-
-
-def as_sklearn(classifier: Classifier) -> Any:
+def as_sklearn(classifier: ClassifierArrays) -> Any:
     """A fitted ``CalibratedClassifierCV`` that answers as `classifier` does."""
     return _realise(tree_of(classifier), {})
 
 
-def tree_of(classifier: Classifier) -> Made:
+def tree_of(classifier: ClassifierArrays) -> Made:
     """The classifier as scikit-learn's objects, described and not made."""
     estimator = _perceptron(classifier) if classifier.kind == "MLP" else _linear(classifier)
     # What freezes a classifier is of scikit-learn 1.6.
@@ -161,7 +166,7 @@ def tree_of(classifier: Classifier) -> Made:
     )
 
 
-def _perceptron(classifier: Classifier) -> Made:
+def _perceptron(classifier: ClassifierArrays) -> Made:
     outputs = len(classifier.slopes)
     is_binary = outputs == 1
     binarizer = _object(
@@ -198,7 +203,7 @@ def _perceptron(classifier: Classifier) -> Made:
     return _object(PERCEPTRON, _PERCEPTRON_DEFAULTS | _accepted(classifier, _PERCEPTRON_DEFAULTS) | own | fitted)
 
 
-def _linear(classifier: Classifier) -> Made:
+def _linear(classifier: ClassifierArrays) -> Made:
     weights, offsets = classifier.layers[0]
     fitted = {
         "n_features_in_": classifier.n_features_in_,
@@ -212,7 +217,7 @@ def _linear(classifier: Classifier) -> Made:
     return _object(LINEAR, _LINEAR_DEFAULTS | own | fitted)
 
 
-def _accepted(classifier: Classifier, defaults: dict[str, Any]) -> dict[str, Any]:
+def _accepted(classifier: ClassifierArrays, defaults: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in classifier.parameters.items() if name in defaults}
 
 
@@ -245,3 +250,13 @@ def _realise(node: Any, made: dict[int, Any]) -> Any:
         state = {key: _realise(value, made) for key, value in node.state.items() if key != "_sklearn_version"}
         vars(instance).update({key: value for key, value in defaults.items() if key not in state} | state)
     return made[id(node)]
+
+
+def own_text(classifier: ClassifierArrays) -> str:
+    """What is kept of a classifier beside its arrays, as JSON."""
+    found = {
+        "extractor_id": classifier.extractor_id,
+        "metrics": dict(classifier.metrics),
+        "versions": dict(classifier.versions),
+    }
+    return json.dumps(found, sort_keys=True)

@@ -1,4 +1,4 @@
-"""How scikit-learn's classifiers look when taken apart: from such a tree to our arrays, and from our arrays to a tree.
+"""Classifiers out of scikit-learn's pickles and objects.
 
 Read are the pickles of scikit-learn 0.17 to 1.9: MLPClassifier and SGDClassifier, calibrated by a sigmoid.
 """
@@ -13,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.classifier import ACTIVATIONS, Classifier, Kind, Layer, with_checked_arrays
-from spacer_like.learning.pickle_reader import Made
+from spacer_like.learning.classifier import ACTIVATIONS, Classifier, with_checked_arrays
+from spacer_like.learning.pickle_reader import Made, read_pickle
 from spacer_like.learning.pickled_arrays import NAMES, array_of, scalar_of
-
-CALIBRATED_CV = "sklearn.calibration.CalibratedClassifierCV"
-CALIBRATED = "sklearn.calibration._CalibratedClassifier"
-SIGMOID = "sklearn.calibration._SigmoidCalibration"
-FROZEN = "sklearn.frozen._frozen.FrozenEstimator"
-PERCEPTRON = "sklearn.neural_network._multilayer_perceptron.MLPClassifier"
-LINEAR = "sklearn.linear_model._stochastic_gradient.SGDClassifier"
-BINARIZER = "sklearn.preprocessing._label.LabelBinarizer"
+from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle
+from spacer_like.learning.sklearn_objects import (
+    CALIBRATED,
+    CALIBRATED_CV,
+    FROZEN,
+    LINEAR,
+    OWN_ATTRIBUTE,
+    PERCEPTRON,
+    SIGMOID,
+    Kind,
+    Layer,
+)
 
 _PERCEPTRONS = frozenset({PERCEPTRON, "sklearn.neural_network.multilayer_perceptron.MLPClassifier"})
 _LINEARS = frozenset({LINEAR, "sklearn.linear_model.stochastic_gradient.SGDClassifier"})
@@ -66,7 +70,36 @@ _KEPT_PARAMETERS = (
     "random_state",
 )
 _RENAMED_LOSSES = {"log": "log_loss"}
-OWN_ATTRIBUTE = "spacer_like_"
+
+
+_TRUST = "The setting ALLOWED_CLASSIFIER_CLASSES can name further classes, or their package, that you trust."
+
+
+def from_pickle_bytes(data: bytes) -> Classifier | SklearnClassifier:
+    """The classifier in a pickle: plain arrays of the kinds that we train, else an object of scikit-learn's.
+
+    Nothing that the pickle names is imported or called, but for the classes of `sklearn_estimators`.
+
+    Raises:
+        ModelFileError: the pickle names what no classifier needs, or holds another kind of object.
+    """
+    tree = read_pickle(data, Allowed(ALLOWED))
+    is_other = isinstance(tree, Made) and (tree.name in SAFE or is_trusted(tree.name)) and not is_ours(tree)
+    return from_tree(tree) if is_other else classifier_of(tree)
+
+
+def from_sklearn(fitted: Any) -> Classifier | bytes:
+    """A fitted classifier as plain arrays, where it is of a kind that we train, else as the pickle to store.
+
+    Raises:
+        ModelFileError: it is of a kind that could not be read again.
+    """
+    data = to_pickle(fitted)
+    try:
+        back = from_pickle_bytes(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"The {type(fitted).__name__} could not be loaded again. {error} {_TRUST}") from error
+    return back if isinstance(back, Classifier) else data
 
 
 def classifier_of(tree: Any) -> Classifier:
@@ -181,13 +214,3 @@ def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
         }
     except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def own_text(classifier: Classifier) -> str:
-    """What is kept of a classifier beside its arrays, as JSON."""
-    found = {
-        "extractor_id": classifier.extractor_id,
-        "metrics": dict(classifier.metrics),
-        "versions": dict(classifier.versions),
-    }
-    return json.dumps(found, sort_keys=True)

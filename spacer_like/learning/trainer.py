@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from logging import getLogger
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,13 +16,29 @@ from spacer_like.registry import Described
 if TYPE_CHECKING:
     from spacer_like.data_classes import ImageLabels, TrainingTaskLabels, ValResults
     from spacer_like.learning.classifier import Classifier
-    from spacer_like.points.messages import TrainClassifierReturnMsg
 
 logger = getLogger(__name__)
 
 LARGE_HIDDEN_LAYERS, LARGE_LEARNING_RATE = (200, 100), 1e-4
 MOST_LAYERS, MOST_UNITS, MOST_RATE = 8, 8192, 1000
 SMALL_HIDDEN_LAYERS, SMALL_LEARNING_RATE = (100,), 1e-3
+
+
+@dataclass(frozen=True)
+class TrainingDetails:
+    """How a training went.
+
+    Attributes:
+        acc: the classifier's accuracy on val.
+        pc_accs: those of the previous classifiers, in their order.
+        ref_accs: its accuracy on ref after each epoch, before it was calibrated.
+        runtime: in seconds.
+    """
+
+    acc: float
+    pc_accs: list[float]
+    ref_accs: list[float]
+    runtime: float
 
 
 class ClassifierTrainer(Described):
@@ -39,7 +56,7 @@ class ClassifierTrainer(Described):
         nbr_epochs: int,
         pc_models: Sequence[Any],
         clf_type: str,
-    ) -> tuple[Any, ValResults, TrainClassifierReturnMsg]:
+    ) -> tuple[Any, ValResults, Any]:
         """Train a classifier and evaluate it.
 
         Args:
@@ -49,7 +66,7 @@ class ClassifierTrainer(Described):
             clf_type: ``MLP`` or ``LR``.
 
         Returns:
-            The classifier, calibrated; its answers on val; and accuracies.
+            The classifier, calibrated; its answers on val; and an object with the attributes of `TrainingDetails`.
         """
 
 
@@ -144,14 +161,11 @@ class MiniBatchTrainer(ClassifierTrainer):
         nbr_epochs: int,
         pc_models: Sequence[Any],
         clf_type: str,
-    ) -> tuple[Classifier, ValResults, TrainClassifierReturnMsg]:
-        from dataclasses import replace
-
+    ) -> tuple[Classifier, ValResults, TrainingDetails]:
         from threadpoolctl import threadpool_limits
 
         from spacer_like.learning.evaluation import evaluate_classifiers, validation_results
         from spacer_like.learning.metrics import calc_acc
-        from spacer_like.points.messages import TrainClassifierReturnMsg
 
         start = time.perf_counter()
         # The matrices are small: more threads gain little, lose much where the cores are shared, and would let the
@@ -161,14 +175,14 @@ class MiniBatchTrainer(ClassifierTrainer):
             true, [(estimated, scores), *previous] = evaluate_classifiers([classifier, *pc_models], labels["val"])
         results = validation_results(true, estimated, scores, classifier.classes_.tolist())
         accuracy = calc_acc(true, estimated)
-        answer = TrainClassifierReturnMsg(
+        details = TrainingDetails(
             acc=accuracy,
             pc_accs=[calc_acc(true, previous_estimated) for previous_estimated, _ in previous],
             ref_accs=ref_accs,
             runtime=time.perf_counter() - start,
         )
         metrics = {"accuracy": accuracy, "points": len(true), "ref_accuracy": ref_accs[-1]}
-        return replace(classifier, metrics={**classifier.metrics, **metrics}), results, answer
+        return replace(classifier, metrics={**classifier.metrics, **metrics}), results, details
 
 
 def trainer_factory(trainer: str | ClassifierTrainer) -> ClassifierTrainer:

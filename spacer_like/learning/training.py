@@ -18,10 +18,11 @@ from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, Mes
 from spacer_like.extras import package_versions
 from spacer_like.learning.batches import Batch, LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
-from spacer_like.learning.classifier import Classifier, Kind, Layer
+from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.evaluation import agreement
 from spacer_like.learning.learned_points import learned_points
 from spacer_like.learning.perceptron import Perceptron
+from spacer_like.learning.sklearn_objects import Kind, Layer
 from spacer_like.learning.stochastic_gradient import StochasticGradient
 from spacer_like.progress import report
 

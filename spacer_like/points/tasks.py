@@ -63,10 +63,12 @@ def _prepare(extractor: FeatureExtractor) -> None:
 def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extraction]) -> ExtractFeaturesReturnMsg:
     """Extract the features of the message's points and store them."""
     with config.log_entry_and_exit("actual extraction"):
-        features, return_msg = extraction()
+        features, details = extraction()
     with config.log_entry_and_exit("storing features"):
         features.store(msg.feature_loc)
-    return return_msg
+    return ExtractFeaturesReturnMsg(
+        extractor_loaded_remotely=details.extractor_loaded_remotely, runtime=details.runtime
+    )
 
 
 @task
@@ -93,8 +95,14 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
             check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
-        trained, results, return_msg = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
-    return_msg = return_msg.model_copy(update={"left_out": left_out or None})
+        trained, results, details = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+    return_msg = TrainClassifierReturnMsg(
+        acc=details.acc,
+        pc_accs=details.pc_accs,
+        ref_accs=details.ref_accs,
+        runtime=details.runtime,
+        left_out=left_out or None,
+    )
     # Before anything is stored: a classifier that cannot be loaded again is refused.
     model = classifier_bytes(msg.model_loc, trained)
     with config.log_entry_and_exit("storing classifier and val res"):

@@ -20,7 +20,8 @@ from spacer_like.storage.ordinary_files import open_ordinary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.workflows.rarity import RarityOptions, RarityReport
+    from spacer_like.workflows.rarity_options import RarityOptions
+    from spacer_like.workflows.rarity_report import RarityReport
 
 PICTURES = (
     "commonest_colours",

@@ -390,7 +390,6 @@ def _of_size(elsewhere, size):
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch, root):
-    monkeypatch.delitem(sys.modules, "spacer_like.tile_server.running", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'spacer_like\[geo\]'"):
         serve(DataLocation("filesystem", str(root)), ServerOptions(), print)

@@ -30,8 +30,8 @@ from spacer_like.learning.model_files import (
     store_classifier,
 )
 from spacer_like.learning.pickle_reader import read_pickle
-from spacer_like.learning.sklearn_objects import from_pickle_bytes, to_pickle_bytes, tree_of
-from spacer_like.learning.sklearn_tree import ALLOWED, FROZEN, classifier_of
+from spacer_like.learning.sklearn_objects import FROZEN, to_pickle_bytes, tree_of
+from spacer_like.learning.sklearn_tree import ALLOWED, classifier_of, from_pickle_bytes
 from spacer_like.learning.tensor_file import to_safetensors
 from spacer_like.train_classifier import MiniBatchTrainer
 

@@ -306,7 +306,7 @@ def classifier(name: str) -> Reader:
         f"a classifier, {name}",
         (
             "learning.model_files:classifier_from_bytes",
-            "learning.sklearn_objects:from_pickle_bytes",
+            "learning.sklearn_tree:from_pickle_bytes",
             "learning.pickle_reader:read_pickle",
         ),
         golden(LEARNING, name),

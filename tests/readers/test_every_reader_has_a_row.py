@@ -49,7 +49,7 @@ NOT_READERS = {
     "rarity.count_table:CountTable.from_histogram": "takes what has been read",
     "rarity.histogram:Histogram.from_dense": "takes what has been read",
     "rarity.collection:FileCollection": "calls the readers of images, file after file",
-    "learning.sklearn_objects:from_sklearn": "takes an object of this process",
+    "learning.sklearn_tree:from_sklearn": "takes an object of this process",
     "data_classes.features:ImageFeatures.from_arrays": "takes arrays of this process",
     "reports.evaluation_page": "draws",
     "tile_server.projections": "computes",
