@@ -207,6 +207,11 @@ class _Translation:
             dilations=_pair(module.dilation),
         )
 
+    def adaptive_average(self, module: nn.AdaptiveAvgPool2d, x: Any) -> str:
+        if module.output_size not in (1, (1, 1)):
+            raise UntranslatableError(f"there is no translation of an average to {module.output_size} pixels")
+        return self._add("GlobalAveragePool", self._name(x))
+
     def mean(self, x: Any, dim: Any, keepdim: bool = False) -> str:
         if not isinstance(dim, tuple | list) or sorted(axis % 4 for axis in dim) != [2, 3]:
             raise UntranslatableError(f"there is no translation of a mean over the axes {dim}")
@@ -233,6 +238,7 @@ _MODULES: dict[type[nn.Module], Callable[[_Translation, Any, Any], str | _Border
     nn.BatchNorm2d: _Translation.batch_norm,
     nn.Linear: _Translation.linear,
     nn.MaxPool2d: _Translation.max_pool,
+    nn.AdaptiveAvgPool2d: _Translation.adaptive_average,
     nn.ReLU: lambda made, module, x: made.unary("Relu", x),
     nn.ReLU6: lambda made, module, x: made.relu6(x),
     nn.SiLU: lambda made, module, x: made.silu(x),
@@ -245,6 +251,7 @@ _CALLS: dict[Any, Callable[..., str | _Bordered]] = {
     torch.conv2d: _Translation.convolution_call,
     torch.flatten: _Translation.flatten,
     operator.add: lambda made, x, other: made.binary("Add", x, other),
+    operator.iadd: lambda made, x, other: made.binary("Add", x, other),
     operator.mul: lambda made, x, other: made.binary("Mul", x, other),
     "mean": _Translation.mean,
     "sigmoid": lambda made, x: made.unary("Sigmoid", x),

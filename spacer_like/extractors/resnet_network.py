@@ -1,4 +1,4 @@
-"""ResNets in torch, their weights named as by torchvision."""
+"""ResNets in torch: torchvision's, up to the average over pixels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spacer_like.extractors.resnet_layout import EXPANSION, Layout, layout_of
+from spacer_like.extractors._torchvision import import_torchvision
+from spacer_like.extractors.resnet import Layout, layout_of
 from spacer_like.extractors.torch_weights import fit
+
+_resnet: Any = import_torchvision().models.resnet
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of red, green and blue as numbers from 0 to 1."""
@@ -19,39 +22,39 @@ _CLASSES_OF_THE_NETWORK = "fc."
 BATCH_COUNT = ".num_batches_tracked"
 
 
-class ResNet(nn.Module):
-    """The network `name` up to the average over pixels: float32 [n, 3, height, width] to [n, dimension].
+class ResNet(_resnet.ResNet):  # type: ignore[misc]
+    """The network `name`, without its last layer: float32 [n, 3, height, width] to [n, dimension].
 
-    Its input are colours from 0 to 1, of which it takes ImageNet's mean and deviation itself.
+    Its inputs are colours from 0 to 1, ImageNet's mean subtracted and divided by its deviation.
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__()
         layout = layout_of(name)
-        self.conv1 = nn.Conv2d(3, layout.stem, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(layout.stem)
-        self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        channels = layout.stem
-        for number in range(4):
-            stage = _stage(channels, layout, number)
-            self.add_module(f"layer{number + 1}", stage)
-            channels = layout.widths[number] * EXPANSION
+        super().__init__(_resnet.Bottleneck, list(layout.depths), num_classes=1)
+        self.fc = nn.Identity()
+        if layout.stem != self.conv1.out_channels:
+            self._narrow(layout)
 
     def extract_features(self, inputs: Tensor) -> Tensor:
         """Feature vectors, float32 [n, dimension]."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
-        for number in range(1, 5):
-            x = getattr(self, f"layer{number}")(x)
-        return cast(Tensor, x.mean((2, 3)))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """As `extract_features`."""
-        return self.extract_features(inputs)
+        return cast(Tensor, self(inputs))
 
     def stage(self, name: str) -> list[nn.Module]:
         """The modules of a part of the network, one of `STAGES`."""
         return [self.conv1, self.bn1] if name == "stem" else [self.get_submodule(name)]
+
+    def _narrow(self, layout: Layout) -> None:
+        """Replace all layers by narrower ones of the same kind: torchvision's have at least 64 channels."""
+        self.conv1 = nn.Conv2d(3, layout.stem, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(layout.stem)
+        channels = layout.stem
+        for number, (width, depth) in enumerate(zip(layout.widths, layout.depths, strict=True), 1):
+            outputs, stride = width * _resnet.Bottleneck.expansion, 1 if number == 1 else 2
+            shortcut = nn.Sequential(nn.Conv2d(channels, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            blocks = [_resnet.Bottleneck(channels, width, stride, shortcut)]
+            blocks += [_resnet.Bottleneck(outputs, width) for _ in range(depth - 1)]
+            setattr(self, f"layer{number}", nn.Sequential(*blocks))
+            channels = outputs
 
 
 class Normalised(nn.Module):
@@ -80,61 +83,36 @@ class Normalised(nn.Module):
         return self.extract_features(inputs)
 
 
-class _Bottleneck(nn.Module):
-    """A block: narrow, convolve (with the stride, as torchvision does since its first version), widen."""
+def resnet_of(name: str, state: Mapping[str, Tensor], weights_name: str) -> ResNet:
+    """The network `name` with weights, in evaluation mode and without gradients; the weights of classes are left out.
 
-    def __init__(self, channels: int, width: int, stride: int) -> None:
-        super().__init__()
-        outputs = width * EXPANSION
-        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU()
-        self.has_projection = stride != 1 or channels != outputs
-        if self.has_projection:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(channels, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(inputs)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        x = self.bn3(self.conv3(x))
-        shortcut = self.downsample(inputs) if self.has_projection else inputs
-        return cast(Tensor, self.relu(x + shortcut))
-
-
-def _stage(channels: int, layout: Layout, number: int) -> nn.Sequential:
-    width = layout.widths[number]
-    blocks = [_Bottleneck(channels, width, 2 if number else 1)]
-    blocks += [_Bottleneck(width * EXPANSION, width, 1) for _ in range(layout.depths[number] - 1)]
-    return nn.Sequential(*blocks)
-
-
-def fit_resnet(network: ResNet, state: Mapping[str, Tensor], name: str) -> ResNet:
-    """Put weights into a network, in evaluation mode and without gradients; what they say of classes is left out.
+    Args:
+        weights_name: what errors call the weights.
 
     Raises:
         WeightsError: weights of another network; the sentence names what does not fit.
     """
+    network = _empty(name)
     # Files of torch before 0.4.1, of which torchvision's are, do not count batches.
-    counts = {key: value for key, value in network.state_dict().items() if key.endswith(BATCH_COUNT)}
+    counts = {key: torch.tensor(0) for key in network.state_dict() if key.endswith(BATCH_COUNT)}
     own = {key: value for key, value in state.items() if not key.startswith(_CLASSES_OF_THE_NETWORK)}
-    return cast(ResNet, fit(network, {**counts, **own}, name))
+    return cast(ResNet, fit(network, {**counts, **own}, weights_name))
 
 
 def random_resnet(name: str, generator: torch.Generator) -> ResNet:
     """A network with random weights (K. He et al., "Delving deep into rectifiers", 2015); the process's own random
     numbers are left alone."""
-    with torch.device("meta"):
-        network = ResNet(name)
-    network = network.to_empty(device="cpu")
+    network = _empty(name)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
         elif isinstance(module, nn.BatchNorm2d):
             cast(Any, module).reset_parameters()
     return network
+
+
+def _empty(name: str) -> ResNet:
+    """The network before it has weights, without the time and the random numbers that making them takes."""
+    with torch.device("meta"):
+        network = ResNet(name)
+    return cast(ResNet, network.to_empty(device="cpu"))

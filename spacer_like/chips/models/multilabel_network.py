@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError, WeightsError
 from spacer_like.extractors.device import chosen_device
-from spacer_like.extractors.resnet_network import BATCH_COUNT, STAGES, Normalised, ResNet, fit_resnet
+from spacer_like.extractors.resnet_network import BATCH_COUNT, STAGES, Normalised, ResNet, resnet_of
 from spacer_like.extractors.torch_network import TorchNetwork
 
 PIXEL_SCALE = 255.0
@@ -27,9 +27,7 @@ def inference_network(name: str, state: Mapping[str, NDArray[Any]]) -> TorchNetw
     try:
         # A model's arrays must not change, and torch warns of arrays that cannot.
         tensors = {key: torch.from_numpy(np.array(value)) for key, value in state.items()}
-        with torch.device("meta"):
-            network = ResNet(name)
-        network = fit_resnet(network.to_empty(device="cpu"), tensors, "weights")
+        network = resnet_of(name, tensors, "weights")
     except (WeightsError, TypeError) as error:
         raise ModelFileError(f"The model's weights are not those of the network {name}: {error}") from None
     return running(network)

@@ -230,16 +230,14 @@ def _network(msg: TrainMultilabelMsg) -> ResNet:
     """The network as it begins."""
     import torch
 
-    from spacer_like.extractors.resnet_network import ResNet, fit_resnet, random_resnet
+    from spacer_like.extractors.resnet_network import random_resnet, resnet_of
     from spacer_like.extractors.torch_weights import read_state_dict
 
     if msg.weights_loc is None:
         return random_resnet(msg.network, torch.Generator().manual_seed(msg.seed))
-    with torch.device("meta"):
-        network = ResNet(msg.network).to_empty(device="cpu")
     try:
         state = read_state_dict(BytesIO(read_bytes(msg.weights_loc)), "weights")
-        return fit_resnet(network, state, "weights")
+        return resnet_of(msg.network, state, "weights")
     except WeightsError as error:
         raise WeightsError(f"{msg.weights_loc.display_name}: {error}") from error
 
