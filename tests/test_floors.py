@@ -56,6 +56,7 @@ FLOORS = {
     "spacer_like.reports": 8,
     "spacer_like.tile_server": 8,
     "spacer_like.workflows": 9,
+    "spacer_like.testing": 10,
     "spacer_like.cli": 10,
     "spacer_like.__main__": 11,
 }

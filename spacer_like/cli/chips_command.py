@@ -49,6 +49,7 @@ def cut(
     from spacer_like.cli.chip_rendering import cut_tiles
     from spacer_like.cli.locations import location
     from spacer_like.cli.running import DESCRIPTIONS
+    from spacer_like.engines.processes import Processes
     from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
     from spacer_like.workflows.chips import cut_folder
@@ -66,8 +67,8 @@ def cut(
         write_chips=write,
         kind=kind,
     )
-    with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
-        report = cut_folder(message, processes)
+    with terminal.progress(DESCRIPTIONS) as listener, listening(listener), Processes(processes) as engine:
+        report = cut_folder(message, engine)
     for failed in report.failed:
         terminal.complain(f"{failed.tile}: {failed.reason}")
     terminal.answer({"ok": not report.failed, **report.serialize()})

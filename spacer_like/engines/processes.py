@@ -10,76 +10,65 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
-
-from typing_extensions import Self
 
 import spacer_like
 from spacer_like import config, interruption
 from spacer_like.cores import core_count
 from spacer_like.data_classes.base import paused_collector
-from spacer_like.exceptions import SpacerError, TransientError, class_of, sentence_of
-from spacer_like.mailman import is_transient, run_task
+from spacer_like.engines.base import Before, Ended, Engine, Serial, begun, failed, read_outcome
+from spacer_like.exceptions import TransientError
 from spacer_like.message_base import Message
-from spacer_like.messages import TASKS, JobMsg, TaskOutcome
-from spacer_like.overwriting import check_tasks
+from spacer_like.messages import JobMsg, TaskOutcome
+
+logger = logging.getLogger(__name__)
 
 
-def outcomes(messages: Sequence[Message], processes: int | None = None) -> Iterator[tuple[int, TaskOutcome]]:
-    """The outcome of every request with its number, as `Processes.outcomes`, by processes that end with the last."""
-    with Processes(processes) as engine:
-        yield from engine.outcomes(messages)
-
-
-class Processes:
+class Processes(Engine):
     """Processes of this machine that work on requests; they begin when they are needed, and end with the ``with``.
 
-    A request that fails does not stop the others. A process that dies fails the request that it worked on, as a
-    transient failure, and another one takes its place.
+    A process that dies (a crash in a library, the system's lack of memory) is replaced, and its request is tried again.
 
     Args:
-        count: how many work at once; None: as many as there are processor cores. With 1 this very process does the
-            work, and only then requests may name places in memory.
-        inherited: descriptors that stay open in them, such as of a lock that must outlive this process.
+        count: how many work at once; None: as many as there are processor cores.
+        apart: none of the work is done in this very process. Otherwise that is where it is done with a count of 1, and
+            for a single request; then requests may name places in memory.
+        retries: how often a request is tried again whose process died, before it fails by a transient error.
     """
 
-    def __init__(self, count: int | None = None, inherited: tuple[int, ...] = ()) -> None:
+    def __init__(self, count: int | None = None, *, apart: bool = False, retries: int = 2) -> None:
         self._count = count or core_count()
-        self._inherited = inherited
+        self._apart = apart
+        self.retries = retries
+        self._inherited: tuple[int, ...] = ()
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *exception: object) -> None:
         while self._idle:
             self._idle.pop().leave()
 
-    def outcomes(
-        self, messages: Sequence[Message], before: Callable[[int], None] | None = None
-    ) -> Iterator[tuple[int, TaskOutcome]]:
-        """The outcome of every request with its number, in the order in which they end.
+    def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
+        first = list(islice(messages, self._count))
+        every = chain(first, messages)
+        if len(first) <= 1 and not self._apart:
+            return Serial().work(every, before)
+        return _Crew(self, every, before, len(first)).outcomes()
 
-        Args:
-            messages: requests; they must not depend on each other.
-            before: called with a request's number before the work on it begins, by several threads; a `SpacerError`
-                that it raises fails the request.
-
-        Raises:
-            MessageError: two requests write to one place, or one writes what another reads.
-        """
-        check_tasks(messages)
-        count = min(self._count, len(messages))
-        if count <= 1:
-            for number, message in enumerate(messages):
-                yield number, _begun(before, number) or run_task(message)
-            return
-        yield from _Crew(self, messages, before).outcomes(count)
+    @contextmanager
+    def inheriting(self, *descriptors: int) -> Iterator[None]:
+        # Those that have begun already do not have them.
+        self.__exit__()
+        before, self._inherited = self._inherited, (*self._inherited, *descriptors)
+        try:
+            yield
+        finally:
+            self.__exit__()
+            self._inherited = before
 
     def hire(self) -> _Worker:
         """A process that waits for a request."""
@@ -92,33 +81,22 @@ class Processes:
             self._idle.append(worker)
 
     def _beginning(self) -> bytes:
-        settings = config.settings()
-        threads = settings.torch_threads or max(1, core_count() // self._count)
-        how = {
-            "settings": asdict(settings) | {"torch_threads": threads},
-            "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
-        }
-        return json.dumps(how).encode() + b"\n"
+        return beginning(config.settings().torch_threads or max(1, core_count() // self._count))
 
 
-def failed(error: SpacerError) -> TaskOutcome:
-    """The outcome of a request that fails by an error."""
-    return TaskOutcome(
-        status="failed",
-        error_class=class_of(error),
-        error_message=sentence_of(error),
-        transient=is_transient(error),
-    )
+def beginning(torch_threads: int | None) -> bytes:
+    """The line that tells a child how to work: the settings in force, but for `torch_threads`, and how much to log."""
+    how = {
+        "settings": asdict(config.settings()) | {"torch_threads": torch_threads},
+        "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
+    }
+    return json.dumps(how).encode() + b"\n"
 
 
-def _begun(before: Callable[[int], None] | None, number: int) -> TaskOutcome | None:
-    """The outcome of a request whose beginning fails; None: it has begun."""
-    try:
-        if before is not None:
-            before(number)
-    except SpacerError as error:
-        return failed(error)
-    return None
+def child_environment() -> dict[str, str]:
+    """This process's environment, in which a child finds the package where it was found here."""
+    package = str(Path(spacer_like.__file__).parent.parent)
+    return os.environ | {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def _job(message: Message) -> JobMsg:
@@ -129,40 +107,49 @@ class _Crew:
     """Processes at work on some requests, each with a thread of this process that hands them over."""
 
     def __init__(
-        self, engine: Processes, messages: Sequence[Message], before: Callable[[int], None] | None = None
+        self, engine: Processes, messages: Iterator[tuple[int, Message]], before: Before | None, count: int
     ) -> None:
         self._engine = engine
         self._messages = messages
         self._before = before
-        self._waiting = iter(range(len(messages)))
+        self._threads = [threading.Thread(target=self._work, name=f"worker-{number}") for number in range(count)]
+        # Requests that were taken and whose outcomes the caller has not: no more than these, however slow it is.
+        self._places = threading.Semaphore(2 * count)
+        self._taking = threading.Lock()
         self._lock = threading.Lock()
-        self._ended: queue.SimpleQueue[tuple[int, TaskOutcome] | BaseException] = queue.SimpleQueue()
+        # None: a thread has ended.
+        self._ended: queue.SimpleQueue[Ended | BaseException | None] = queue.SimpleQueue()
         self._at_work: set[_Worker] = set()
         self._stopped = False
 
-    def outcomes(self, count: int) -> Iterator[tuple[int, TaskOutcome]]:
-        threads = [threading.Thread(target=self._work, name=f"worker-{number}") for number in range(count)]
+    def outcomes(self) -> Iterator[Ended]:
         with interruption.at_forced_end(self._kill):
-            yield from self._ended_by(threads)
+            yield from self._ended_by_threads()
 
-    def _ended_by(self, threads: list[threading.Thread]) -> Iterator[tuple[int, TaskOutcome]]:
+    def _ended_by_threads(self) -> Iterator[Ended]:
+        at_work = len(self._threads)
         try:
             # All or none begin: one that has half begun cannot be waited for.
             with interruption.deferred():
-                for thread in threads:
+                for thread in self._threads:
                     thread.start()
-            for _ in self._messages:
+            while at_work:
                 ended = self._ended.get()
                 if isinstance(ended, BaseException):
                     raise ended
-                yield ended
+                if ended is None:
+                    at_work -= 1
+                else:
+                    yield ended
+                    self._places.release()
         finally:
             with self._lock:
                 self._stopped = True
                 # Those that nobody waits for any more; at the end of all work there is none.
                 for worker in self._at_work:
                     worker.stop()
-            for thread in threads:
+            self._places.release(len(self._threads))
+            for thread in self._threads:
                 if thread.ident is not None:
                     thread.join()
 
@@ -172,17 +159,31 @@ class _Crew:
 
     def _work(self) -> None:
         try:
-            while (number := self._next()) is not None:
-                outcome = _begun(self._before, number) or self._outcome(self._messages[number])
-                self._ended.put((number, outcome))
+            while (taken := self._next()) is not None:
+                index, message = taken
+                self._ended.put((index, begun(self._before, index) or self._outcome(message)))
         except BaseException as error:
             self._ended.put(error)
+        self._ended.put(None)
 
-    def _next(self) -> int | None:
-        with self._lock:
-            return None if self._stopped else next(self._waiting, None)
+    def _next(self) -> tuple[int, Message] | None:
+        self._places.acquire()
+        with self._taking:
+            return None if self._stopped else next(self._messages, None)
 
     def _outcome(self, message: Message) -> TaskOutcome:
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._tried(message)
+            except _WorkerDiedError as error:
+                if tries > self._engine.retries or self._stopped:
+                    again = f" It was tried {tries} times." if tries > 1 else ""
+                    return failed(TransientError(f"{error}{again}"))
+                logger.warning("%s It is tried again.", error)
+
+    def _tried(self, message: Message) -> TaskOutcome:
         worker = self._engine.hire()
         with self._lock:
             self._at_work.add(worker)
@@ -190,9 +191,9 @@ class _Crew:
                 worker.stop()
         try:
             outcome = worker.outcome(message)
-        except _WorkerDiedError as error:
+        except _WorkerDiedError:
             worker.leave()
-            return failed(TransientError(str(error)))
+            raise
         except BaseException:
             worker.stop()
             worker.leave()
@@ -210,9 +211,6 @@ class _WorkerDiedError(Exception):
 
 class _Worker:
     def __init__(self, beginning: bytes, inherited: tuple[int, ...]) -> None:
-        # Where the package was found here, it is to be found there.
-        package = str(Path(spacer_like.__file__).parent.parent)
-        path = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
         # The terminal sends Ctrl-C to everybody; a process is not to hear it, from its first moment.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -220,7 +218,7 @@ class _Worker:
                 [sys.executable, "-m", "spacer_like.engines.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": path},
+                env=child_environment(),
                 pass_fds=inherited,
             )
         finally:
@@ -244,7 +242,7 @@ class _Worker:
             how = f"by signal {-code}, as for lack of memory" if code < 0 else f"with exit code {code}"
             raise _WorkerDiedError(f"The process that worked on it was ended {how}.")
         with paused_collector():
-            return _read_outcome(json.loads(answer), message.task)
+            return read_outcome(json.loads(answer), message.task)
 
     def stop(self) -> None:
         """End it in the middle of its work."""
@@ -262,10 +260,3 @@ class _Worker:
             self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-
-
-def _read_outcome(data: dict[str, Any], task: str) -> TaskOutcome:
-    outcome = TaskOutcome.deserialize(data)
-    if outcome.result is None:
-        return outcome
-    return outcome.model_copy(update={"result": TASKS[task].return_message.deserialize(outcome.result)})

@@ -12,7 +12,8 @@ import os
 import select
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from spacer_like import config, interruption
@@ -29,19 +30,26 @@ SECONDS_TO_UNWIND = 0.8
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer every request."""
-    beginning = requests.readline()
-    if not beginning:
+    how = requests.readline()
+    if not how:
         return
-    how = json.loads(beginning)
-    _log(how["log_level"])
     keep_memory(PIECES_OF_MEMORY)
-    with config.override(**_settings(how["settings"])):
+    with working_as(how):
         for line in requests:
             with paused_collector():
                 task = JobMsg.deserialize(json.loads(line)).tasks[0]
             outcome = run_task(task)
             answers.write(json.dumps(outcome.serialize()).encode() + b"\n")
             answers.flush()
+
+
+@contextmanager
+def working_as(how: bytes) -> Iterator[None]:
+    """Work as the first line says: with the asker's settings, and its log."""
+    told = json.loads(how)
+    _log(told["log_level"])
+    with config.override(**_settings(told["settings"])):
+        yield
 
 
 def _settings(values: dict[str, Any]) -> dict[str, Any]:

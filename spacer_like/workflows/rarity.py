@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from spacer_like.engines.base import Engine
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import CollectionError, MessageError, SpacerError
 from spacer_like.location import DataLocation
@@ -55,13 +57,18 @@ LISTS = {"good": "good.csv", "empty": "empty.csv", "pre-reveal": "pre_reveal.csv
 _NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
 
 
-def score_collections(folder: Path, output: Path, options: RarityOptions | None = None) -> RarityReport:
+def score_collections(
+    folder: Path, output: Path, options: RarityOptions | None = None, engine: Engine | None = None
+) -> RarityReport:
     """Score every image of every collection below a folder; what is done and unchanged is not done again.
 
     Below `output`: ``collections/ID/`` with histograms and scores, ``global/`` with the merged histogram, ``scores/``
     with rankings over all collections, ``report.json``, and ``records/``, by which a run that was interrupted goes on.
     Files of an earlier run with other options are removed; those of collections that failed or are not wanted any more
     are kept and named in the report.
+
+    Args:
+        engine: who does the work; None: processes of this machine, as many as the options say.
 
     Raises:
         DataNotFoundError: no such folder, or no collection in it.
@@ -77,8 +84,8 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
             f"Buckets of '{options.bucketized}' need that score: choose one of {', '.join(options.methods) or 'none'}."
         )
     output, collections, missing = _found(folder, output, options)
-    with only_run(output) as lock, Processes(options.processes, (lock,)) as engine:
-        run = _Run(output, options, collections, missing, engine)
+    with _only_run(output, engine or Processes(options.processes)) as at_work:
+        run = _Run(output, options, collections, missing, at_work)
         run.prepare()
         run.count()
         run.score()
@@ -88,7 +95,9 @@ def score_collections(folder: Path, output: Path, options: RarityOptions | None 
     return report
 
 
-def check_collections(folder: Path, output: Path, options: RarityOptions | None = None) -> RarityReport:
+def check_collections(
+    folder: Path, output: Path, options: RarityOptions | None = None, engine: Engine | None = None
+) -> RarityReport:
     """Look only which collections below a folder are good, empty or pre-reveal, and list their ids.
 
     The lists are ``checks/good.csv``, ``empty.csv`` and ``pre_reveal.csv`` below `output`, which whitelists and
@@ -99,14 +108,21 @@ def check_collections(folder: Path, output: Path, options: RarityOptions | None 
     """
     options = replace(options or RarityOptions(), keep_stacks=False)
     output, collections, missing = _found(folder, output, options)
-    with only_run(output) as lock, Processes(options.processes, (lock,)) as engine:
-        run = _Run(output / CHECKS, options, collections, missing, engine)
+    with _only_run(output, engine or Processes(options.processes)) as at_work:
+        run = _Run(output / CHECKS, options, collections, missing, at_work)
         run.prepare()
         report = run.checked()
         for state, name in LISTS.items():
             ids = [(one.collection_id,) for one in report.collections if one.state == state]
             write_bytes(run.place(name), csv_bytes(["collection_id"], ids))
     return report
+
+
+@contextmanager
+def _only_run(output: Path, engine: Engine) -> Iterator[Engine]:
+    """The engine, whose processes keep the lock of the folder while they live."""
+    with only_run(output) as lock, engine.inheriting(lock):
+        yield engine
 
 
 def _found(folder: Path, output: Path, options: RarityOptions) -> tuple[Path, list[CollectionFolder], list[str]]:
@@ -132,7 +148,7 @@ class _Run:
         options: RarityOptions,
         collections: Iterable[CollectionFolder],
         missing: list[str],
-        engine: Processes,
+        engine: Engine,
     ) -> None:
         self._output = output
         self._options = options

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from spacer_like.engines.processes import Processes, failed
+from spacer_like.engines.base import Engine, failed
 from spacer_like.exceptions import SpacerError, StorageUnavailableError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
@@ -98,7 +98,7 @@ class Steps:
         before: called with each step before its files are replaced.
     """
 
-    def __init__(self, folder: Path, engine: Processes, before: Callable[[Step], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, engine: Engine, before: Callable[[Step], None] = lambda _: None) -> None:
         self._folder = folder
         self._records = folder / RECORDS
         self._engine = engine

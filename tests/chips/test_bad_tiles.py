@@ -9,6 +9,7 @@ from spacer_like.chips.messages.tiles import ChipsFolderMsg, ChipTileMsg
 from spacer_like.chips.tasks import tiles
 from spacer_like.chips.tasks.tiles import chip_tile, chips_folder
 from spacer_like.data_classes import DataLocation
+from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import TileError
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.live_tree import LiveTree
@@ -93,7 +94,8 @@ def test_a_tile_in_a_projection_of_nowhere_says_so(kind, tmp_path):
 def test_tiles_are_cut_by_processes_whatever_one_of_them_is(tree):
     root, bad = tree
     geotiff(bad, crs=LOCAL)
-    answer = cut_folder(folder_message(root), processes=2)
+    with Processes(2) as engine:
+        answer = cut_folder(folder_message(root), engine)
     assert answer.n_chips > 0
     (failure,) = answer.failed
     assert failure.tile == str(bad)

@@ -34,12 +34,14 @@ from spacer_like.progress import report
 from spacer_like.storage import delete, exists, open_file, read_bytes, storage_factory, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from spacer_like.chips.cutting.manifest import ManifestHeader
 
 logger = getLogger(__name__)
 
+TileEnd = tuple[int, ChipTileReturnMsg | FailedTile]
+"""The index of a tile's request, and what came of it."""
 MANIFESTS = "manifests"
 """The folder of a zone's manifests, in the folder of its chips."""
 
@@ -116,35 +118,54 @@ def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
         TransientError: a storage did not answer for some tile; the others were cut, and are not cut again.
         SpacerError: the tree cannot be listed.
     """
+    passing: list[TransientError] = []
+
+    def cut(messages: Sequence[ChipTileMsg]) -> Iterator[TileEnd]:
+        for index, tile_msg in enumerate(messages):
+            name = tile_msg.tile_loc.display_name
+            try:
+                yield index, chip_tile(tile_msg)
+            except TransientError as error:
+                logger.warning("The tile '%s' could not be cut for now: %s", name, error)
+                passing.append(error)
+                yield index, FailedTile(tile=name, reason=str(error), transient=True)
+            except SpacerInputError as error:
+                yield index, FailedTile(tile=name, reason=str(error))
+            # Whatever a library makes of one tile, the others are cut.
+            except Exception as error:
+                logger.exception("The tile '%s' cannot be cut.", name)
+                yield index, FailedTile(tile=name, reason=f"The tile '{name}' cannot be cut: {reason_of(error)}.")
+
+    answer = cut_tiles(msg, cut)
+    if passing:
+        raise passing[-1]
+    return answer
+
+
+def cut_tiles(msg: ChipsFolderMsg, cut: Callable[[Sequence[ChipTileMsg]], Iterator[TileEnd]]) -> ChipsFolderReturnMsg:
+    """The answer to a request for a tree, of which `cut` cuts the tiles that are not cut yet, in any order.
+
+    Raises:
+        As `chip_tile_messages`.
+    """
     start = time.perf_counter()
     messages = chip_tile_messages(msg)
-    failed: list[FailedTile] = []
-    passing: TransientError | None = None
-    n_skipped = n_chips = 0
-    for ended, tile_msg in enumerate(messages, 1):
-        name = tile_msg.tile_loc.display_name
-        try:
-            if is_cut(tile_msg):
-                n_skipped += 1
-            else:
-                n_chips += chip_tile(tile_msg).n_chips
-        except TransientError as error:
-            logger.warning("The tile '%s' could not be cut for now: %s", name, error)
-            passing = error
-        except SpacerInputError as error:
-            failed.append(FailedTile(tile=name, reason=str(error)))
-        # Whatever a library makes of one tile, the others are cut.
-        except Exception as error:
-            logger.exception("The tile '%s' cannot be cut.", name)
-            failed.append(FailedTile(tile=name, reason=f"The tile '{name}' cannot be cut: {reason_of(error)}."))
-        report("tiles", ended, len(messages))
-    if passing is not None:
-        raise passing
+    waiting = [message for message in messages if not _is_known_cut(message)]
+    n_skipped = len(messages) - len(waiting)
+    report("tiles", n_skipped, len(messages))
+    failed: dict[int, FailedTile] = {}
+    n_chips = 0
+    for count, (index, end) in enumerate(cut(waiting), 1):
+        if isinstance(end, FailedTile):
+            failed[index] = end
+        else:
+            n_chips += end.n_chips
+        report("tiles", n_skipped + count, len(messages))
     return ChipsFolderReturnMsg(
         n_tiles=len(messages),
         n_skipped=n_skipped,
         n_chips=n_chips,
-        failed=failed,
+        failed=[failed[index] for index in sorted(failed)],
         runtime=time.perf_counter() - start,
     )
 
@@ -186,6 +207,14 @@ def _message_of_tile(msg: ChipsFolderMsg, zone: int, quadkey: str, acquisition: 
         chips_loc=msg.chips_loc if msg.write_chips else None,
         **{field: getattr(msg, field) for field in ChippingMsg.model_fields},
     )
+
+
+def _is_known_cut(msg: ChipTileMsg) -> bool:
+    try:
+        return is_cut(msg)
+    # Cutting it says what is wrong, and of that tile alone.
+    except Exception:
+        return False
 
 
 def is_cut(msg: ChipTileMsg) -> bool:

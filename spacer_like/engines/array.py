@@ -1,0 +1,190 @@
+"""Requests handed over to shards that find their part by a manifest and their index.
+
+A submission is a folder in any storage. Each request and each outcome lies under the request's digest, the outcome is
+written last, and an equal request is done once::
+
+    manifest.json                              which requests, in order, and how many shards
+    requests/DIGEST.json                       a job message of one request
+    results/DIGEST.done.json, .failed.json     its outcome
+    cancelled                                  where it is there, no shard begins another request
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from typing_extensions import Self
+
+from spacer_like.data_classes.base import load_json, parse_json
+from spacer_like.engines.base import Ended, Engine, Progress, Submission, digest_of, read_outcome
+from spacer_like.exceptions import MessageError, damage_as
+from spacer_like.location import DataLocation
+from spacer_like.message_base import Message
+from spacer_like.messages import TASKS, JobMsg, TaskOutcome
+from spacer_like.overwriting import check_tasks
+from spacer_like.storage import delete, exists, list_keys, read_many, storage_factory, write_bytes
+
+_VERSION = 1
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class ArraySubmission(Submission):
+    """A submission whose shards are begun, asked after and ended by a subclass; nothing else differs between clusters.
+
+    Args:
+        folder: where `submit` keeps what it submits, or has kept it.
+    """
+
+    shards = 1
+    """Into how many parts the requests are divided."""
+
+    def __init__(self, folder: DataLocation) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin an array of `shards` children, each of which calls `work_on_shard` with its index.
+
+        Raises:
+            TransientError: one is at work already.
+        """
+
+    @abstractmethod
+    def is_at_work(self) -> bool:
+        """Whether a shard is at work, or will be."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End the shards that are at work, if any is."""
+
+    def submit(self, messages: Sequence[Message]) -> Self:
+        """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
+
+        Raises:
+            MessageError: the folder holds other requests, or they collide, see `Engine.outcomes`.
+            TransientError: something works on them already.
+            SpacerError: the folder cannot be written.
+        """
+        check_tasks(messages)
+        described = [[message.task, digest_of(message)] for message in messages]
+        place = below(self.folder, "manifest.json")
+        if exists(place) and read_manifest(self.folder)["requests"] != described:
+            raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
+        requests = (
+            (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
+            for (task, digest), message in zip(described, messages, strict=True)
+        )
+        storage_factory(place.storage_type, place.bucket_name).write_many(requests)
+        write_bytes(place, json.dumps({"version": _VERSION, "shards": self.shards, "requests": described}).encode())
+        self.begin()
+        return self
+
+    def status(self) -> Progress:
+        # Before the results are counted: what ends meanwhile is not missed by one who waits for the end.
+        at_work = self.is_at_work()
+        requests = read_manifest(self.folder)["requests"]
+        states = _states(self.folder)
+        found = [states.get(digest) for _, digest in requests]
+        cancelled = exists(below(self.folder, "cancelled"))
+        return Progress(len(requests), found.count("done"), found.count("failed"), at_work, cancelled)
+
+    def collect(self) -> Iterator[Ended]:
+        states = _states(self.folder)
+        places: dict[DataLocation, list[tuple[int, str]]] = {}
+        for index, (task, digest) in enumerate(read_manifest(self.folder)["requests"]):
+            if state := states.get(digest):
+                places.setdefault(_result(self.folder, digest, state), []).append((index, task))
+        for place, data in read_many(places):
+            name = place.display_name
+            for index, task in places[place]:
+                with damage_as(MessageError, name, f"{name} holds no outcome"):
+                    outcome = read_outcome(parse_json(data, name), task)
+                yield index, outcome
+
+    def retry_failed(self) -> int:
+        requests = read_manifest(self.folder)["requests"]
+        if not self.is_at_work():
+            # Otherwise `begin` says so.
+            delete(below(self.folder, "cancelled"))
+            for digest, state in _states(self.folder).items():
+                if state == "failed":
+                    delete(_result(self.folder, digest, state))
+        done = sum(state == "done" for state in _states(self.folder).values())
+        self.begin()
+        return len({digest for _, digest in requests}) - done
+
+    def cancel(self) -> None:
+        write_bytes(below(self.folder, "cancelled"), b"")
+        self.end()
+
+
+def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
+    """Work on the requests of one shard that have no outcome yet, and store the outcome of each when it has ended.
+
+    Args:
+        shard: counted from 0: of all requests, each n-th after this one, where there are n shards.
+
+    Raises:
+        SpacerError: the folder holds no submission, or cannot be read or written.
+    """
+    manifest = read_manifest(folder)
+    states = _states(folder)
+    part = manifest["requests"][shard :: manifest["shards"]]
+    waiting = list(dict.fromkeys(digest for _, digest in part if digest not in states))
+
+    def messages() -> Iterator[Message]:
+        for digest in waiting:
+            if exists(below(folder, "cancelled")):
+                return
+            yield JobMsg.load(_request(folder, digest)).tasks[0]
+
+    for index, outcome in engine.outcomes(messages()):
+        write_outcome(folder, waiting[index], outcome)
+
+
+def write_outcome(folder: DataLocation, digest: str, outcome: TaskOutcome) -> None:
+    """Store how a request has ended; a failure does not take the place of a success."""
+    write_bytes(_result(folder, digest, outcome.status), json.dumps(outcome.serialize()).encode())
+
+
+def read_manifest(folder: DataLocation) -> dict[str, Any]:
+    """The manifest of a submission: its `requests` as pairs of a task's name and a digest, and its number of `shards`.
+
+    Raises:
+        MessageError: it is none of this version.
+        DataNotFoundError: there is none.
+    """
+    place = below(folder, "manifest.json")
+    manifest: dict[str, Any] = load_json(place)
+    with damage_as(MessageError, place.display_name, f"{place.display_name} is no manifest of requests"):
+        is_known = manifest["version"] == _VERSION and type(manifest["shards"]) is int and manifest["shards"] > 0
+        if not is_known or not all(task in TASKS and _DIGEST.fullmatch(one) for task, one in manifest["requests"]):
+            raise ValueError("it is of another version, or damaged")
+    return manifest
+
+
+def below(folder: DataLocation, name: str) -> DataLocation:
+    """The location of a name in a folder."""
+    return DataLocation(folder.storage_type, f"{folder.key.rstrip('/')}/{name}", folder.bucket_name)
+
+
+def _request(folder: DataLocation, digest: str) -> DataLocation:
+    return below(folder, f"requests/{digest}.json")
+
+
+def _result(folder: DataLocation, digest: str, state: str) -> DataLocation:
+    return below(folder, f"results/{digest}.{state}.json")
+
+
+def _states(folder: DataLocation) -> dict[str, str]:
+    """``done`` or ``failed`` of each digest that has an outcome; what was done once is done."""
+    states: dict[str, str] = {}
+    for place in list_keys(below(folder, "results/")):
+        digest, state, *_ = [*place.filename.split("."), ""]
+        if state == "done" or (state == "failed" and digest not in states):
+            states[digest] = state
+    return states

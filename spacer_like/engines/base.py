@@ -1,0 +1,153 @@
+"""What every engine is: who works on many requests, and where; and the handle of requests worked on elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from typing_extensions import Self
+
+from spacer_like.exceptions import SpacerError, class_of, sentence_of
+from spacer_like.mailman import is_transient, run_task
+from spacer_like.message_base import Message
+from spacer_like.messages import TASKS, TaskOutcome
+from spacer_like.overwriting import check_tasks
+
+Ended = tuple[int, TaskOutcome]
+"""The index of a request, and how it ended."""
+Before = Callable[[int], None]
+"""Called with a request's index before the work on it begins; a `SpacerError` that it raises fails the request."""
+
+
+class Engine(ABC):
+    """Works on many requests. A subclass brings `work`; what it holds, such as processes, ends with the ``with``.
+
+    A request that fails does not stop the others. An engine whose worker dies tries the request again a bounded number
+    of times, and then fails it by a transient error. It keeps no state of the requests: results lie where the messages
+    say, so that doing all of them again harms nothing.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:  # noqa: B027
+        """End what the engine holds."""
+
+    def outcomes(self, messages: Iterable[Message], before: Before | None = None) -> Iterator[Ended]:
+        """The outcome of every request with its index, in order of completion; closing the iterator ends the work.
+
+        Args:
+            messages: requests that do not depend on each other. Those of a sequence are compared with each other before
+                any begins; other iterables are taken as workers become free, and are not compared.
+            before: see `Before`; several threads may call it.
+
+        Raises:
+            MessageError: two requests of a sequence write to one place, or one writes what another reads.
+        """
+        if isinstance(messages, Sequence):
+            check_tasks(messages)
+        yield from self.work(enumerate(messages), before)
+
+    @abstractmethod
+    def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
+        """As `outcomes`, of requests that were compared; each is taken from the iterator when it is about to begin."""
+
+    @contextmanager
+    def inheriting(self, *descriptors: int) -> Iterator[None]:
+        """Keep descriptors, such as that of a lock, open in the processes that this engine begins meanwhile."""
+        yield
+
+
+class Serial(Engine):
+    """Works in this very process, one request after the other; requests may name places in memory."""
+
+    def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
+        for index, message in messages:
+            yield index, begun(before, index) or run_task(message)
+
+
+class Progress(NamedTuple):
+    """How far a submission is, in numbers of requests.
+
+    Fields:
+        total: all, of which `done` succeeded and `failed` have a failure on record; the others have no result yet.
+        at_work: whether anything works on it.
+        cancelled: whether it was cancelled.
+    """
+
+    total: int
+    done: int
+    failed: int
+    at_work: bool
+    cancelled: bool
+
+    @property
+    def waiting(self) -> int:
+        """How many have no result yet."""
+        return self.total - self.done - self.failed
+
+
+class Submission(ABC):
+    """Requests that are worked on without this process. Its folder is all that need be kept to find it again."""
+
+    @abstractmethod
+    def status(self) -> Progress:
+        """How far it is."""
+
+    @abstractmethod
+    def collect(self) -> Iterator[Ended]:
+        """The index and the outcome of each request that has one so far, in the order of the requests."""
+
+    @abstractmethod
+    def retry_failed(self) -> int:
+        """Begin again with the requests that failed or have no result; how many these are.
+
+        Raises:
+            TransientError: something still works on it.
+        """
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """End the work. Results that are there stay; ending what has ended is no error."""
+
+
+def failed(error: SpacerError) -> TaskOutcome:
+    """The outcome of a request that fails by an error."""
+    return TaskOutcome(
+        status="failed",
+        error_class=class_of(error),
+        error_message=sentence_of(error),
+        transient=is_transient(error),
+    )
+
+
+def begun(before: Before | None, index: int) -> TaskOutcome | None:
+    """The outcome of a request whose beginning fails; None: it has begun."""
+    try:
+        if before is not None:
+            before(index)
+    except SpacerError as error:
+        return failed(error)
+    return None
+
+
+def digest_of(message: Message) -> str:
+    """A SHA-256 (hexadecimal) that equal requests have in common."""
+    described = json.dumps([message.task, message.serialize()], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def read_outcome(data: Any, task: str) -> TaskOutcome:
+    """The outcome that `TaskOutcome.serialize` described, with the return message of its task.
+
+    Raises:
+        MessageError: it does not validate.
+    """
+    outcome = TaskOutcome.deserialize(data)
+    if outcome.result is None:
+        return outcome
+    return outcome.model_copy(update={"result": TASKS[task].return_message.deserialize(outcome.result)})

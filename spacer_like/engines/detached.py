@@ -1,0 +1,117 @@
+"""A submission worked on by processes of this machine that go on when whoever submitted it ends.
+
+``python -m spacer_like.engines.detached FOLDER PROCESSES LOCK`` is such a process; it has others work for it, as
+`Processes` does, and so outlives the death of any of them. It holds the lock of the folder while it lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spacer_like import config, interruption
+from spacer_like.cores import core_count
+from spacer_like.engines.array import ArraySubmission, work_on_shard
+from spacer_like.engines.processes import Processes, beginning, child_environment
+from spacer_like.engines.worker import working_as
+from spacer_like.exceptions import MessageError, TransientError
+from spacer_like.location import DataLocation
+
+LOCK = ".lock"
+"""A file in the folder, locked by the process at work there, whose id it holds."""
+LOG = "log"
+_SECONDS_TO_END = 10.0
+
+
+class Detached(ArraySubmission):
+    """A submission in a folder of this machine.
+
+    Args:
+        folder: a location of the type ``filesystem``.
+        processes: how many requests are worked on at once; None: as many as there are processor cores.
+
+    Raises:
+        MessageError: the folder lies elsewhere.
+    """
+
+    def __init__(self, folder: DataLocation, processes: int | None = None) -> None:
+        if folder.storage_type != "filesystem":
+            raise MessageError(f"The folder '{folder.display_name}' must be one of this machine.")
+        super().__init__(folder)
+        self._path = Path(os.path.abspath(folder.key))
+        self._processes = processes or core_count()
+
+    def begin(self) -> None:
+        with self._locked() as lock:
+            if lock is None:
+                raise TransientError(f"Something is at work on '{self._path}' already: wait, or cancel it.")
+            arguments = [str(self._path), str(self._processes), str(lock)]
+            with (self._path / LOG).open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "spacer_like.engines.detached", *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    env=child_environment(),
+                    pass_fds=(lock,),
+                    start_new_session=True,
+                )
+            os.pwrite(lock, f"{process.pid:20}".encode(), 0)
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as told:
+                told.write(beginning(config.settings().torch_threads))
+        # Nothing else is to be done when it ends, if this process is still there then.
+        threading.Thread(target=process.wait, daemon=True).start()
+
+    def is_at_work(self) -> bool:
+        with self._locked() as lock:
+            return lock is None
+
+    def end(self) -> None:
+        last = time.monotonic() + _SECONDS_TO_END
+        with suppress(ProcessLookupError, ValueError, OSError):
+            if self.is_at_work():
+                os.kill(int((self._path / LOCK).read_text()), signal.SIGTERM)
+        while self.is_at_work():
+            if time.monotonic() > last:
+                raise TransientError(f"What is at work on '{self._path}' has not ended yet: ask again.")
+            time.sleep(0.05)
+
+    @contextmanager
+    def _locked(self) -> Iterator[int | None]:
+        """The descriptor of the lock; None: another process has it."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+            else:
+                yield lock
+        finally:
+            # A child that has it keeps the lock.
+            os.close(lock)
+
+
+def main(folder: str, processes: str, lock: str) -> int:
+    interruption.listen(quiet=True)
+    with suppress(interruption.Interrupted):
+        interruption.ready()
+        # Without it whoever submitted this died before its child was told how to work.
+        if told := sys.stdin.buffer.readline():
+            with working_as(told), Processes(int(processes), apart=True) as engine, engine.inheriting(int(lock)):
+                work_on_shard(DataLocation("filesystem", folder), engine)
+    return interruption.finish(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""An extractor that does what none should, for tests of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spacer_like.extractors.base import DummyExtractor
+from spacer_like.location import DataLocation
+
+_SECONDS_TO_WAIT = 30.0
+
+
+class Unruly(DummyExtractor):
+    """A `DummyExtractor` that misbehaves before it answers.
+
+    Args:
+        does: ``die``: kill its process; ``die twice``: the first two times; ``wait``: write a file named by its
+            process's id in `folder`, and wait until ``go`` is there; ``print``: on standard output; else nothing.
+    """
+
+    def __init__(
+        self,
+        data_locations: Mapping[str, DataLocation] | None = None,
+        does: str = "",
+        folder: str = "",
+        data_hashes: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(data_locations, 2, data_hashes)
+        self.does, self.folder = does, folder
+
+    def arguments(self) -> dict[str, Any]:
+        kept = {name: value for name, value in super().arguments().items() if name != "feature_dim"}
+        return {**kept, "does": self.does, "folder": self.folder}
+
+    def __call__(self, im: Any, rowcols: Any) -> Any:
+        folder = Path(self.folder)
+        if self.does == "die twice" and len(list(folder.glob("died-*"))) == 2:
+            return super().__call__(im, rowcols)
+        if self.does.startswith("die"):
+            (folder / f"died-{os.getpid()}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.does == "print":
+            print("this is no answer")
+            sys.stdout.flush()
+            os.write(1, b"nor is this")
+        if self.does == "wait":
+            (folder / f"waiting-{os.getpid()}").touch()
+            last = time.monotonic() + _SECONDS_TO_WAIT
+            while not (folder / "go").exists() and time.monotonic() < last:
+                time.sleep(0.01)
+        return super().__call__(im, rowcols)
