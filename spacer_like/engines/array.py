@@ -99,11 +99,8 @@ class ArraySubmission(Submission):
             if state := states.get(digest):
                 places.setdefault(_result(self.folder, digest, state), []).append((index, task))
         for place, data in read_many(places):
-            name = place.display_name
             for index, task in places[place]:
-                with damage_as(MessageError, name, f"{name} holds no outcome"):
-                    outcome = read_outcome(parse_json(data, name), task)
-                yield index, outcome
+                yield index, read_result(data, place.display_name, task)
 
     def retry_failed(self) -> int:
         requests = read_manifest(self.folder)["requests"]
@@ -149,6 +146,16 @@ def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
 def write_outcome(folder: DataLocation, digest: str, outcome: TaskOutcome) -> None:
     """Store how a request has ended; a failure does not take the place of a success."""
     write_bytes(_result(folder, digest, outcome.status), json.dumps(outcome.serialize()).encode())
+
+
+def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
+    """The outcome in a file of this name.
+
+    Raises:
+        MessageError: it holds none.
+    """
+    with damage_as(MessageError, name, f"{name} holds no outcome"):
+        return read_outcome(parse_json(data, name), task)
 
 
 def read_manifest(folder: DataLocation) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class EngineContract(_Requests):
     def test_the_settings_in_force_are_those_of_the_work(self, request_for):
         with config.override(max_image_pixels=10), self.make_engine() as engine:
             ended = dict(engine.outcomes([request_for(0), request_for(1)]))
-        assert all("larger than the max allowed of 10" in outcome.error_message for outcome in ended.values())
+        assert all("larger than the max allowed of 10" in str(outcome.error_message) for outcome in ended.values())
 
     def test_a_worker_that_dies_is_replaced_and_its_request_tried_again(self, engine, request_for, tmp_path):
         if not self.apart:

@@ -109,6 +109,30 @@ def job_of(data: bytes, name: str) -> Any:
     return stored(JobMsg.load)(data, name)
 
 
+def submission(data: bytes, name: str) -> Any:
+    from spacer_like.engines.array import read_manifest
+    from spacer_like.storage import write_bytes
+
+    write_bytes(DataLocation("memory", f"{name}/manifest.json"), data)
+    return read_manifest(DataLocation("memory", name))
+
+
+def manifest_of_requests() -> bytes:
+    return json.dumps({"version": 1, "shards": 2, "requests": [["chip_tile", "ab" * 32]] * 3}).encode()
+
+
+def outcome() -> bytes:
+    from spacer_like.messages import ClassifyReturnMsg, TaskOutcome
+
+    return json.dumps(TaskOutcome("done", ClassifyReturnMsg.example()).serialize()).encode()
+
+
+def outcome_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.array import read_result
+
+    return read_result(data, name, "classify_image")
+
+
 def report() -> bytes:
     return (LEARNING / "evaluation_report_1.json").read_bytes()
 
@@ -156,6 +180,8 @@ DATA_ROWS = [
         job,
         job_of,
     ),
+    Reader("requests in a folder", ("engines.array:read_manifest",), manifest_of_requests, submission),
+    Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(
         "results",
         (f"{MESSAGES}DataClass.deserialize",),

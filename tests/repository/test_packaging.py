@@ -66,6 +66,7 @@ PLACES = {
     "rarity": (EXTRAS["rarity"], ["rarity"]),
     "geo": (EXTRAS["geo"], ["geo"]),
     "search": (EXTRAS["search"], ["search"]),
+    "testing": (EXTRAS["testing"], ["dev"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
@@ -128,7 +129,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
 
 
 def test_what_the_code_imports_is_declared():
-    declared = {module_of(requirement) for place in SHIPPED for requirement in PLACES[place][0]}
+    declared = {module_of(requirement) for place in (*SHIPPED, "testing") for requirement in PLACES[place][0]}
     assert imported_packages("spacer_like") - declared - set(OTHERS) == set()
 
 
@@ -172,8 +173,8 @@ def test_the_sentence_about_a_missing_extra_names_the_torch_that_is_required():
 
 
 def test_every_extra_of_the_design_has_a_name():
-    names = {"torch", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "dev", "all"}
-    assert set(EXTRAS) == names
+    names = {"torch", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "all"}
+    assert set(EXTRAS) == names | {"testing", "dev"}
 
 
 def test_the_doctor_looks_for_what_each_extra_brings():
