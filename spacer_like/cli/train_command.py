@@ -56,10 +56,10 @@ def train(
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(features, "features", "the folder or URI prefix of the feature files")
     model_loc = options.required(model, "model", "where the classifier goes")
-    if plot is not None:
+    if plot is not None or page is not None:
         from spacer_like.drawing.figures import check_drawing
 
-        check_drawing(location(plot))
+        check_drawing(*([] if plot is None else [location(plot)]))
     table = options.labelled_table(labels, terminal)
     labelled = labelled_features(table, folder, terminal)
     sets = divided(labelled, split, (reference, validation))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from html import escape
 from io import BytesIO
 from os import PathLike, fspath
 from pathlib import PurePosixPath
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Destination = str | PathLike[str] | DataLocation
+
+# Metadata without the hour: the same numbers give the same file.
+_WITHOUT_HOUR: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+}
 
 FORMATS = ("png", "svg", "pdf", "jpg", "jpeg", "webp")
 _OTHER_FONTS = (
@@ -86,15 +95,31 @@ def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
     ending = check_ending(location)
     from spacer_like.storage import write_bytes
 
-    stream = BytesIO()
-    figure.savefig(stream, format=ending, dpi=dpi, metadata=_reproducible(ending))
-    write_bytes(location, stream.getvalue())
+    write_bytes(location, _drawn(figure, ending, _WITHOUT_HOUR.get(ending), dpi))
     return location
 
 
-def _reproducible(ending: str) -> dict[str, Any] | None:
-    """Metadata without the hour, so that the same numbers give the same file."""
-    return {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}.get(ending)
+def svg_element(figure: Figure, description: str) -> str:
+    """The figure as an ``<svg>`` element for an HTML page: its texts are texts, and it refers to nothing outside.
+
+    Args:
+        description: what a screen reader says in its place.
+    """
+    text = _drawn(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type")), dpi=72).decode()
+    # A style element would rule the whole page; what it says of joins can stand in the first tag.
+    element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text[text.index("<svg ") :], count=1, flags=re.DOTALL)
+    first = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" '
+    return element.replace("<svg ", first, 1).strip()
+
+
+def _drawn(figure: Figure, ending: str, metadata: dict[str, Any] | None, dpi: int) -> bytes:
+    from matplotlib import rc_context
+
+    stream = BytesIO()
+    # Without a salt the names inside an SVG are random.
+    with rc_context({"svg.hashsalt": "spacer_like", "svg.fonttype": "none"}):
+        figure.savefig(stream, format=ending, dpi=dpi, metadata=metadata)
+    return stream.getvalue()
 
 
 def name_style(**style: Any) -> dict[str, Any]:

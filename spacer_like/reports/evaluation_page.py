@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from spacer_like.drawing.figures import Destination, as_location
+from spacer_like.drawing.figures import Destination, as_location, new_figure, svg_element
 from spacer_like.drawing.labels import plain_text, shorten
-from spacer_like.drawing.palette import BLUE, GREEN, INK, VERMILLION
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
+from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, percent, read_evaluation
-from spacer_like.reports.svg_charts import Axis, Line, key, line_chart, share_axis
 
 LARGEST_MATRIX = 150
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -46,6 +45,7 @@ def evaluation_page(
 
     Raises:
         SpacerInputError: the report is no evaluation report, or a picture is neither PNG nor JPEG.
+        MissingExtraError: matplotlib is not installed.
     """
     from spacer_like.storage import write_bytes
 
@@ -68,7 +68,7 @@ def render_page(
         f'<p class="sentence">{escape(evaluation.sentence(threshold))}</p>',
         _previous(evaluation),
         _left_out(evaluation),
-        _charts(evaluation),
+        _charts(evaluation, threshold),
         _class_table(evaluation),
         _mistakes(evaluation),
         _matrix(evaluation),
@@ -102,69 +102,19 @@ def _left_out(evaluation: Evaluation) -> str:
     )
 
 
-def _charts(evaluation: Evaluation) -> str:
-    charts = [_calibration_chart(evaluation), _threshold_chart(evaluation)]
+def _charts(evaluation: Evaluation, threshold: float) -> str:
+    calibration, thresholds = new_figure(5, 4.3), new_figure(5, 4.3)
+    upper, lower = calibration.subplots(2, sharex=True, height_ratios=(5, 2))
+    draw_calibration(upper, lower, evaluation)
+    draw_thresholds(thresholds.subplots(), evaluation, threshold)
+    charts = [(calibration, "Accuracy over confidence"), (thresholds, "Accuracy and coverage over the threshold")]
     if evaluation.epoch_accuracies:
-        charts.append(_epoch_chart(evaluation))
-    return f'<div class="charts">{"".join(charts)}</div>'
-
-
-def _calibration_chart(evaluation: Evaluation) -> str:
-    used = evaluation.bin_count > 0
-    most = max(int(evaluation.bin_count.max(initial=0)), 1)
-    edges = evaluation.bin_edges
-    bars = [(float(edges[i]), float(edges[i + 1]), 0.9 * int(n) / most) for i, n in enumerate(evaluation.bin_count)]
-    found = Line(
-        "accuracy", evaluation.bin_confidence[used].tolist(), evaluation.bin_accuracy[used].tolist(), BLUE, dots=True
-    )
-    lines = [Line("as right as confident", [0, 1], [0, 1], "#9CA3AF", "4 3"), found]
-    chart = line_chart("Accuracy over confidence", share_axis("confidence"), share_axis("accuracy"), lines, bars)
-    error = percent(evaluation.calibration_error(), 1)
-    return _chart(
-        "Is it as right as it is confident?",
-        f"Expected calibration error {error}. Bars: points, at most {most:,} in one.",
-        chart + key(lines),
-    )
-
-
-def _threshold_chart(evaluation: Evaluation) -> str:
-    thresholds, accuracies = evaluation.thresholds.tolist(), evaluation.threshold_accuracy.tolist()
-    lines = [
-        Line("accuracy", thresholds, accuracies, BLUE),
-        Line(
-            "coverage (share decided)",
-            thresholds,
-            evaluation.threshold_coverage.tolist(),
-            VERMILLION,
-            "6 3",
-        ),
-    ]
-    chart = line_chart("Accuracy and coverage", share_axis("confidence threshold"), share_axis("share"), lines)
-    return _chart(
-        "What may the machine decide alone?", "Points below the threshold are left to a person.", chart + key(lines)
-    )
-
-
-def _epoch_chart(evaluation: Evaluation) -> str:
-    shares = np.asarray(evaluation.epoch_accuracies)
-    count = len(shares)
-    step = max(1, round(count / 8))
-    x = Axis("epoch", 0.5, count + 0.5, [(epoch, str(epoch)) for epoch in range(1, count + 1, step)])
-    low = min(90, int(10 * min(shares.min(), evaluation.accuracy)) * 10)
-    high = min(100, int(10 * max(shares.max(), evaluation.accuracy) + 1) * 10)
-    ticks = range(low, high + 1, 5 if high - low <= 30 else 20)
-    y = Axis("accuracy", low / 100, high / 100, [(value / 100, f"{value} %") for value in ticks])
-    lines = [
-        Line("reference points", range(1, count + 1), shares.tolist(), GREEN, dots=True),
-        Line("validation points, at the end", [0.5, count + 0.5], [evaluation.accuracy] * 2, INK, "4 3"),
-    ]
-    return _chart(
-        "How did training go?", "Accuracy after each epoch.", line_chart("Accuracy by epoch", x, y, lines) + key(lines)
-    )
-
-
-def _chart(heading: str, text: str, content: str) -> str:
-    return f'<section><h3>{escape(heading)}</h3><p class="quiet">{escape(text)}</p>{content}</section>'
+        epochs = new_figure(5, 4.3)
+        draw_epochs(epochs.subplots(), evaluation)
+        charts.append((epochs, "Accuracy by epoch"))
+    for figure, _ in charts:
+        figure.subplots_adjust(left=0.14, right=0.95, top=0.84, bottom=0.12)
+    return f'<div class="charts">{"".join(svg_element(figure, text) for figure, text in charts)}</div>'
 
 
 def _class_table(evaluation: Evaluation) -> str:

@@ -121,6 +121,8 @@ def _head(figure: Figure, evaluation: Evaluation, title: str, layout: _Layout) -
     if evaluation.previous_accuracies:
         shares = ", ".join(f"{100 * share:.1f} %" for share in evaluation.previous_accuracies)
         details.append(f"previous models on the same points: {shares}")
+    if evaluation.left_out:
+        details.append(evaluation.warning())
     line("   ·   ".join(details), 0.62, fontsize=11.5, color=GREY)
 
 

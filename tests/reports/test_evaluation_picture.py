@@ -97,8 +97,9 @@ def test_the_name_tells_the_format(report_of, tmp_path, ending, start):
     assert (tmp_path / f"picture.{ending}").read_bytes().startswith(start)
 
 
-def test_the_same_numbers_give_the_same_file(report_of):
-    places = [evaluation_picture(report_of(2), DataLocation("memory", f"{number}.png")) for number in (1, 2)]
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_same_numbers_give_the_same_file(report_of, ending):
+    places = [evaluation_picture(report_of(2), DataLocation("memory", f"{number}.{ending}")) for number in (1, 2)]
     first, second = map(read_bytes, places)
     assert first == second
 
@@ -127,6 +128,13 @@ def test_one_class_without_points_and_no_epochs_is_drawn(report_of, tmp_path):
     words = [one.get_text() for one in texts(evaluation_figure(report))]
     assert "no scores" in words
     assert "How did training go?" not in words
+
+
+def test_classes_that_the_model_does_not_know_are_told(report_of):
+    report = report_of(3)
+    report["left_out"] = [{"label": "rare", "train": 2, "ref": 0, "val": 1, "reason": "too few points"}]
+    drawn = " ".join(one.get_text() for one in texts(evaluation_figure(report)))
+    assert "The model does not know 1 labelled class (3 points left out)." in drawn
 
 
 def test_the_picture_is_not_blank(report_of, tmp_path):
