@@ -32,6 +32,8 @@ from spacer_like.data_classes.base import plain
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.registry import Described
 
+IDS_NAME = "ids.npz"
+"""The file with the ids of a stack of images, or of embeddings, in the same folder."""
 _LONGEST_PART = 100
 _MOST_UNKNOWN_FIELDS = 100
 _FIELDS = "\nFields:\n"
@@ -153,6 +155,18 @@ class ReturnMessage(BaseMessage):
     """The answer to a request."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+def ids_beside(loc: DataLocation) -> DataLocation:
+    """Where the ids of a stack of images, or of embeddings, lie: in its folder."""
+    path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
+    folder = path[: path.rfind("/") + 1]
+    return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
+
+
+def as_text(name: str) -> str:
+    """A file's name as messages can carry it: it may hold bytes that are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def message_error(name: str, error: ValidationError) -> MessageError:
@@ -300,6 +314,11 @@ class Unreadable(ReturnMessage):
 
     name: str
     reason: str
+
+    @classmethod
+    def of(cls, name: str, reason: str) -> Self:
+        """With texts as messages can carry them."""
+        return cls(name=as_text(name), reason=as_text(reason))
 
 
 @cache

@@ -38,7 +38,7 @@ def count(folder: Path) -> int:
     preparation = PreparationMsg()
     with open_collection(DataLocation("filesystem", str(folder)), preparation) as collection:
         builder = HistogramBuilder(header_of(preparation))
-        collection.hand_over(builder.add)
+        collection.decode_in_threads(builder.add)
     if not sum(len(keys) for keys, _ in builder.counted("benchmark").pieces()):
         raise AssertionError("Nothing was counted.")
     return builder.n_images

@@ -24,12 +24,13 @@ from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
-from spacer_like.exceptions import DataNotFoundError, ImageError, SpacerError, TableError, TileError
-from spacer_like.images.decoding import Decoder, batch_length
+from spacer_like.exceptions import DataNotFoundError, SpacerError, TableError, TileError
+from spacer_like.images.files import Files, file_bytes
+from spacer_like.images.sets import FileSet
 from spacer_like.images.square import square_into
 from spacer_like.location import DataLocation
+from spacer_like.message_base import as_text
 from spacer_like.overwriting import Place, check_also_read, places_of
-from spacer_like.progress import report
 from spacer_like.storage import list_keys, storage_factory
 from spacer_like.storage.concurrency import outcomes
 
@@ -115,13 +116,13 @@ class ChipSource:
         self.names, self._places = places.sorted()
         self._folders = places.folders
         self._tiles = places.tiles
-        self._unreadable = {chip.name: chip for chip in unreadable}
+        self._reasons = {chip.name: chip.reason for chip in unreadable}
         self._is_same_tile: dict[int, bool] = {}
 
     @property
     def unreadable(self) -> list[UnreadableChip]:
         """Chips that are no images, as far as `pixels` has looked, and files that do not count; by their names."""
-        return [self._unreadable[name] for name in sorted(self._unreadable)]
+        return [UnreadableChip(name=name, reason=self._reasons[name]) for name in sorted(self._reasons)]
 
     def __contains__(self, name: str) -> bool:
         place = bisect_left(self.names, name)
@@ -160,17 +161,12 @@ class ChipSource:
             DataNotFoundError: there is no chip of one of the names.
             SpacerError: an error that is not the fault of a single chip, such as a storage that does not answer.
         """
-        decoder = Decoder(self._reader(names), _fill, size, self.is_far)
-        ended = 0
-        for batch in decoder.batches(names, batch_size or batch_length(size)):
-            ended += len(batch.places) + len(batch.unreadable)
-            for place, reason in batch.unreadable:
-                self._unreadable[names[place]] = _unreadable(names[place], reason)
-            if batch.places:
-                yield [names[place] for place in batch.places], batch.pixels
-            # It would be held while the next but one is being filled.
-            del batch
-            report(f"chips of {self.name}", ended, len(names))
+        files = Files(self.name, list(names), self._reader(names), self.is_far)
+        chips = FileSet(files, [(name, name) for name in names], _fill, size, [])
+        try:
+            yield from chips.batches(batch_size)
+        finally:
+            self._reasons |= {chip.name: chip.reason for chip in chips.unreadable}
 
     def check_kept(self, msg: Message) -> None:
         """Refuse a request whose outputs would overwrite tiles or chips that manifests name, which may lie anywhere.
@@ -196,7 +192,7 @@ class ChipSource:
 
     def _where(self, name: str) -> Range:
         if name not in self:
-            raise DataNotFoundError(f"There is no chip '{_told(name)}' in '{self.name}'.")
+            raise DataNotFoundError(f"There is no chip '{as_text(name)}' in '{self.name}'.")
         return Range(*self._places[bisect_left(self.names, name)].tolist())
 
     @property
@@ -222,10 +218,7 @@ class ChipSource:
 
     def _read_file(self, name: str, folder: int) -> bytes:
         loc = below(self._folders[folder], name)
-        data = storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, MOST_CHIP_BYTES + 1)
-        if len(data) > MOST_CHIP_BYTES:
-            raise ImageError(f"The file '{_told(name)}' is larger than {MOST_CHIP_BYTES // 2**20} MiB: it is no chip.")
-        return data
+        return file_bytes(loc, name, MOST_CHIP_BYTES)
 
     def _read_range(self, where: Range) -> bytes:
         self._check_version(where.file)
@@ -242,15 +235,15 @@ class ChipSource:
             is_same = self._is_same_tile[number] = found == version
         if not is_same:
             raise TileError(
-                f"The tile '{_told(loc.display_name)}' has changed since its chips were listed: cut it again."
+                f"The tile '{as_text(loc.display_name)}' has changed since its chips were listed: cut it again."
             )
 
     def _chip_of_block(self, name: str, where: Range, block: bytes) -> bytes:
         tile = self._tiles[where.file]
         if len(block) != where.length or not (block.startswith(START_OF_IMAGE) and block.endswith(END_OF_IMAGE)):
             raise TileError(
-                f"The tile '{_told(tile.tile_loc.display_name)}' has no chip '{_told(name)}' where its manifest says: "
-                "cut it again."
+                f"The tile '{as_text(tile.tile_loc.display_name)}' has no chip '{as_text(name)}' where its manifest "
+                "says: cut it again."
             )
         return jpeg_of_block(tile.chip_start, block)
 
@@ -333,7 +326,7 @@ def read_manifests(
             except TableError as error:
                 if len(manifests) == 1:
                     raise
-                unreadable.append(_unreadable(loc.display_name, str(error)))
+                unreadable.append(UnreadableChip.of(loc.display_name, str(error)))
                 continue
             yield loc, manifest
 
@@ -353,15 +346,15 @@ def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> 
     numbers: dict[str, int] = {}
     for loc in files:
         folder, slash, name = loc.key.rpartition("/")
-        if _told(name) != name:
-            unreadable.append(_unreadable(name, "The name of the file is no text in UTF-8: give it another one."))
+        if as_text(name) != name:
+            unreadable.append(UnreadableChip.of(name, "The name of the file is no text in UTF-8: give it another one."))
             continue
         if folder not in numbers:
             numbers[folder] = len(places.folders)
             places.folders.append(DataLocation(loc.storage_type, f"{folder}{slash}", loc.bucket_name))
         if not places.add_file(name, numbers[folder]):
             other = loc.key.removeprefix(root)
-            unreadable.append(_unreadable(other, f"There is another file '{name}' in the folder, which counts."))
+            unreadable.append(UnreadableChip.of(other, f"There is another file '{name}' in the folder, which counts."))
     return unreadable
 
 
@@ -391,12 +384,3 @@ def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> lis
                 raise TableError(f"The manifest '{loc.display_name}' does not say where in the tile chip '{name}' is.")
             places.add_block(name, len(places.tiles) - 1, offset, length)
     return unreadable
-
-
-def _unreadable(name: str, reason: str) -> UnreadableChip:
-    return UnreadableChip(name=_told(name), reason=_told(reason))
-
-
-def _told(text: str) -> str:
-    """A text as messages can carry it: names of files may hold bytes that are no text."""
-    return text.encode("utf-8", "backslashreplace").decode()

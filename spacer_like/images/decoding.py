@@ -1,4 +1,4 @@
-"""Many image files decoded in bounded memory: ahead of whoever looks at them in order, or handed over as they come."""
+"""Many image files decoded in bounded memory: in batches ahead of their use, or given away in the decoding threads."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _BATCH_BYTES = 2**25
 BATCHES = 3
 _MOST_IMAGES = 4096
-# Local files are decoded in runs, for handing over each alone costs more than a twentieth of its decoding.
+# Local files are decoded in runs, for giving each alone to a thread costs more than a twentieth of its decoding.
 _RUN = 32
 _RUNS_OF_A_THREAD = 2
-# Handed over at a time: where images are looked at again so soon, they have not gone far from the core.
+# Given away at a time: where images are looked at again so soon, they have not gone far from the core.
 _FEW, _FEW_BYTES = 16, 5 * 2**19
 # Files are read some at a time, and then decoded: threads that do both in turn wait for each other's Python
 # twice as long.
@@ -36,16 +36,20 @@ _READ_BYTES = 2**22
 _SECONDS_BETWEEN_REPORTS = 0.25
 
 
+Fill = Callable[["NDArray[np.uint8]", bytes, str], None]
+"""Fills uint8 [size, size, 3] with the pixels of an image, which is given by its file's bytes and name."""
+
+
 class Batch(NamedTuple):
     """Images that were decoded.
 
     Fields:
-        places: [n]: which they are among all.
+        indices: [n]: which they are among all.
         pixels: uint8 [n, size, size, 3].
-        unreadable: (place, reason) of those that are no images.
+        unreadable: (index, reason) of those that are no images.
     """
 
-    places: list[int]
+    indices: list[int]
     pixels: NDArray[np.uint8]
     unreadable: list[tuple[int, str]]
 
@@ -61,14 +65,13 @@ class Decoder:
 
     Fields:
         read: gives a file's bytes by its name; called in many threads.
-        fill: called with uint8 [size, size, 3], a file's bytes and its name, to fill the first with the image's pixels;
-            such as `spacer_like.images.square.square_into`.
+        fill: such as `spacer_like.images.square.square_into`.
         size: width and height in pixels that images are made to have.
         is_far: whether reading is waiting, such as for a network: then many are read at once.
     """
 
     read: Callable[[str], bytes]
-    fill: Callable[[NDArray[np.uint8], bytes, str], None]
+    fill: Fill
     size: int
     is_far: bool = False
 
@@ -87,10 +90,10 @@ class Decoder:
 
             def begin() -> None:
                 for first in begins:
-                    places = range(first, min(first + length, len(names)))
-                    pixels = squares_in(memory, len(places), self.size)
-                    run = self._share(len(places), workers, most_in_a_run)
-                    waiting.append(_Filling(self, names, places, run, pixels, slots, pool))
+                    indices = range(first, min(first + length, len(names)))
+                    pixels = squares_in(memory, len(indices), self.size)
+                    run = self._share(len(indices), workers, most_in_a_run)
+                    waiting.append(_Filling(self, names, indices, run, pixels, slots, pool))
                     return
 
             try:
@@ -101,16 +104,16 @@ class Decoder:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def hand_over(
+    def decode_in_threads(
         self, names: Sequence[str], receive: Callable[[NDArray[np.uint8]], None], progress: Callable[[int], None]
     ) -> list[tuple[int, str]]:
-        """Have `receive` called with the pixels of all files, uint8 [n, size, size, 3], a few at a time.
+        """Call `receive` with the pixels of all files, uint8 [n, size, size, 3], a few at a time.
 
         It is called by the threads that decode, in no order, and what it is given lies in the processor's cache still
-        and is overwritten afterwards. `progress` is told now and then how many files are done.
+        and is overwritten afterwards. `progress` is called now and then with how many files are done.
 
         Returns:
-            (place, reason) of those that are no images, in their order.
+            (index, reason) of those that are no images, in their order.
 
         Raises:
             SpacerError: as `batches`; and whatever `receive` raises.
@@ -204,7 +207,7 @@ class _Filling:
         self,
         decoder: Decoder,
         names: Sequence[str],
-        places: range,
+        indices: range,
         run: int,
         pixels: NDArray[np.uint8],
         slots: AbstractContextManager[Any],
@@ -212,19 +215,19 @@ class _Filling:
     ) -> None:
         self._decoder = decoder
         self._names = names
-        self._places = places
+        self._indices = indices
         self._slots = slots
         self._pixels = pixels
         self._runs: list[Future[dict[int, str]]] = [
-            pool.submit(self._fill, places[first : first + run]) for first in range(0, len(places), run)
+            pool.submit(self._fill, indices[first : first + run]) for first in range(0, len(indices), run)
         ]
 
-    def _fill(self, places: range) -> dict[int, str]:
-        """Decode the files of some places; the reasons of those that cannot be."""
-        first = places.start - self._places.start
-        names = [self._names[place] for place in places]
+    def _fill(self, indices: range) -> dict[int, str]:
+        """Decode the files of some indices; the reasons of those that cannot be."""
+        first = indices.start - self._indices.start
+        names = [self._names[index] for index in indices]
         reasons = self._decoder.decode(names, self._pixels[first:], self._slots)
-        return {places[number]: reason for number, reason in reasons.items()}
+        return {indices[number]: reason for number, reason in reasons.items()}
 
     def batch(self) -> Batch:
         reasons: dict[int, str] = {}
@@ -233,6 +236,6 @@ class _Filling:
         for run in self._runs:
             reasons |= run.result()
         if not reasons:
-            return Batch(list(self._places), self._pixels, [])
-        kept = [place for place in self._places if place not in reasons]
-        return Batch(kept, self._pixels[[place - self._places.start for place in kept]], sorted(reasons.items()))
+            return Batch(list(self._indices), self._pixels, [])
+        kept = [index for index in self._indices if index not in reasons]
+        return Batch(kept, self._pixels[[index - self._indices.start for index in kept]], sorted(reasons.items()))

@@ -79,7 +79,7 @@ class ImageComparison:
         )
 
 
-def drawn_places(count: int, sample_size: int, seed: int) -> dict[int, int]:
+def drawn_indices(count: int, sample_size: int, seed: int) -> dict[int, int]:
     """Places of `count` drawn uniformly with replacement, ascending: place -> how many times."""
     if not count:
         return {}

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from spacer_like.exceptions import TableError
-from spacer_like.rarity import tokens
+from spacer_like.rarity.metadata import token_order
 from spacer_like.rarity.score_table import BASE_COLUMNS, ScoreTable, numbers_column
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _in_token_order(table: ScoreTable) -> ScoreTable:
     else:
         texts = ids.to_pylist()
         place = np.empty(len(texts), np.int64)
-        place[sorted(range(len(texts)), key=lambda row: tokens.order(texts[row]))] = np.arange(len(texts))
+        place[sorted(range(len(texts)), key=lambda row: token_order(texts[row]))] = np.arange(len(texts))
         within = np.diff(place) >= 0
         keys = (place, collection)
     steps = np.diff(collection)

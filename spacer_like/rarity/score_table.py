@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spacer_like.exceptions import TableError
-from spacer_like.rarity import tokens as token_texts
+from spacer_like.rarity.metadata import token_order
 from spacer_like.rarity.ranking import descending_ranks
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class TokenRows:
     """The rows that a collection's tables have, whatever the score.
 
     Attributes:
-        token_ids: in the order of the tokens, as `spacer_like.rarity.tokens.order` has it.
+        token_ids: in the order of the tokens, as `spacer_like.rarity.metadata.token_order` has it.
         image: int64 [n], the place of the token's image among those scored; -1: it has none.
         rarity_scores, rarity_ranks: float64 [n] with NaN.
         urls: empty where there is none.
@@ -153,9 +153,9 @@ def token_rows(tokens: Sequence[str], metadata: Metadata | None = None) -> Token
     place = {token: index for index, token in enumerate(tokens)}
     known = range(len(tokens)) if metadata is None else range(len(metadata.token_ids))
     ids = list(tokens) if metadata is None else metadata.token_ids
-    order = sorted(known, key=lambda index: token_texts.order(ids[index]))
+    order = sorted(known, key=lambda index: token_order(ids[index]))
     nothing = np.full(len(order), np.nan)
-    dropped = [] if metadata is None else sorted(place.keys() - set(metadata.token_ids), key=token_texts.order)
+    dropped = [] if metadata is None else sorted(place.keys() - set(metadata.token_ids), key=token_order)
     if dropped:
         logger.warning(
             "%d images are left out, for the metadata lack their tokens: %s.", len(dropped), _listed(dropped)

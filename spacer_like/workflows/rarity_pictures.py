@@ -174,7 +174,7 @@ def _shown_pixels(table: _Table, report: RarityReport, options: RarityOptions) -
             continue
         preparation = PreparationMsg(**options.preparation)
         with open_collection(report.images[collection], preparation) as images:
-            shown = [place for place, token in enumerate(images.tokens) if token in tokens]
-            for batch, pixels in images.batches(places=shown):
+            shown = [index for index, token in enumerate(images.ids) if token in tokens]
+            for batch, pixels in images.batches(indices=shown):
                 found |= {tokens[token]: square.copy() for token, square in zip(batch, pixels, strict=True)}
     return found

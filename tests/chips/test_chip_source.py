@@ -264,7 +264,7 @@ class TestPixels:
     def test_a_file_that_is_too_large_for_a_chip_is_not_read(self, monkeypatch):
         monkeypatch.setattr("spacer_like.chips.chip_source.MOST_CHIP_BYTES", 100)
         store(chip_name(0))
-        with open_chips(CHIPS) as chips, pytest.raises(ImageError, match="it is no chip"):
+        with open_chips(CHIPS) as chips, pytest.raises(ImageError, match="larger than 0 MiB: no image is read of it"):
             chips.read(chip_name(0))
 
 

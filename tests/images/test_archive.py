@@ -12,7 +12,7 @@ import pytest
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ArchiveError, ImageError
-from spacer_like.images import archive as archives
+from spacer_like.images import members, zips
 from spacer_like.images.archive import ImageArchive
 from spacer_like.storage import clear_memory_storage, open_file, write_bytes
 
@@ -143,7 +143,7 @@ def test_an_encrypted_archive_is_told():
 def test_an_archive_that_would_take_a_multiple_of_its_size_is_refused(monkeypatch):
     bomb = zipped(*((str(number), bytes(2**20)) for number in range(8)))
     assert len(opened(bomb).names) == 8
-    monkeypatch.setattr(archives, "FREE_BYTES", 2**22)
+    monkeypatch.setattr(members, "FREE_BYTES", 2**22)
     with pytest.raises(ArchiveError, match=r"unpacked, it would take 8 MiB, more than 100 times its size\.$"):
         opened(bomb)
 
@@ -160,7 +160,7 @@ def test_members_that_overlap_are_refused():
 
 
 def test_too_many_members_are_refused(monkeypatch):
-    monkeypatch.setattr(archives, "MOST_MEMBERS", 99)
+    monkeypatch.setattr(members, "MOST_MEMBERS", 99)
     with pytest.raises(ArchiveError, match=r"it has more than 99 members\.$"):
         opened(zipped(*((str(number), b"") for number in range(100))))
 
@@ -196,7 +196,7 @@ def test_a_member_of_another_length_than_announced_is_damaged(announced, compres
 
 def test_no_more_is_unpacked_than_announced(monkeypatch):
     most = 0
-    real = archives.zlib.decompressobj
+    real = zips.zlib.decompressobj
 
     class Watched:
         def __init__(self, bits):
@@ -208,7 +208,7 @@ def test_no_more_is_unpacked_than_announced(monkeypatch):
             most = max(most, len(found))
             return found
 
-    monkeypatch.setattr(archives.zlib, "decompressobj", Watched)
+    monkeypatch.setattr(zips.zlib, "decompressobj", Watched)
     archive = opened(changed(zipped(("1", bytes(10_000_000))), SIZE, "<L", 100))
     with pytest.raises(ImageError, match="not as long as announced"):
         archive.read("1")
@@ -238,7 +238,7 @@ def test_a_damaged_body_is_told():
 
 
 def test_members_that_cannot_be_images_are_told_by_the_list_alone(monkeypatch):
-    monkeypatch.setattr(archives, "MOST_MEMBER_BYTES", 2**20)
+    monkeypatch.setattr(members, "MOST_MEMBER_BYTES", 2**20)
     data = zipped(("large", bytes(2**20 + 1)), ("n" * 300, b""), ("1", b"one"))
     stream = BytesIO(data)
     with zipfile.ZipFile(stream, "a") as archive:

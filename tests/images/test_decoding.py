@@ -1,4 +1,4 @@
-"""Files that are handed over in the threads that decode them; batches of them are tested with collections."""
+"""Files that are given away in the threads that decode them; batches of them are tested with sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fill(square, data, name):
     square[...] = int(data)
 
 
-def handed_over(names=NAMES, size=4, receive=None, told=None, **options):
+def given(names=NAMES, size=4, receive=None, told=None, **options):
     """(Numbers of the images in each call, what is unreadable)."""
     calls = []
     decoder = Decoder(**{"read": read, "fill": fill, "size": size, **options})
@@ -36,27 +36,27 @@ def handed_over(names=NAMES, size=4, receive=None, told=None, **options):
         assert (pixels == pixels[:, :1, :1, :1]).all()
         calls.append(pixels[:, 0, 0, 0].tolist())
 
-    unreadable = decoder.hand_over(names, receive or note, (told if told is not None else []).append)
+    unreadable = decoder.decode_in_threads(names, receive or note, (told if told is not None else []).append)
     return calls, unreadable
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("is_far", [False, True])
-def test_every_image_is_handed_over_once_and_what_is_broken_is_told(threads, is_far):
+def test_every_image_is_given_once_and_what_is_broken_is_told(threads, is_far):
     told = []
     with config.override(torch_threads=threads, storage_concurrency=8):
-        calls, unreadable = handed_over(is_far=is_far, told=told)
+        calls, unreadable = given(is_far=is_far, told=told)
     assert sorted(number for call in calls for number in call) == [number for number in range(100) if number % 10 != 7]
     assert unreadable == [(place, f"The image '{place}.png' is broken.") for place in range(7, 100, 10)]
     assert told == sorted(told)
     assert told[-1] == 100
 
 
-def test_a_few_are_handed_over_at_a_time():
+def test_a_few_are_given_at_a_time():
     with config.override(torch_threads=1):
-        assert max(map(len, handed_over(names=["0.png"] * 100)[0])) == 16
-        assert max(map(len, handed_over(size=400)[0])) == 5
-        assert max(map(len, handed_over(size=1000, names=NAMES[:4])[0])) == 1
+        assert max(map(len, given(names=["0.png"] * 100)[0])) == 16
+        assert max(map(len, given(size=400)[0])) == 5
+        assert max(map(len, given(size=1000, names=NAMES[:4])[0])) == 1
 
 
 def test_far_files_are_read_at_once():
@@ -67,7 +67,7 @@ def test_far_files_are_read_at_once():
         return read(name)
 
     with config.override(torch_threads=1, storage_concurrency=6):
-        calls, _ = handed_over(names=NAMES[:6], read=read_together, is_far=True)
+        calls, _ = given(names=NAMES[:6], read=read_together, is_far=True)
     assert sorted(calls) == [[number] for number in range(6)]
 
 
@@ -86,14 +86,14 @@ def test_few_bytes_are_read_ahead_of_decoding():
         fill(square, data.rstrip(), name)
 
     with config.override(torch_threads=1):
-        calls, _ = handed_over(names=NAMES[:40], read=read_large, fill=fill_slowly)
+        calls, _ = given(names=NAMES[:40], read=read_large, fill=fill_slowly)
     assert max(map(len, calls)) == 16 - 1
     assert most == 6 * 2**20
 
 
 def test_nothing_is_nothing():
-    assert handed_over(names=[]) == ([], [])
-    assert handed_over(names=["7.png"])[0] == []
+    assert given(names=[]) == ([], [])
+    assert given(names=["7.png"])[0] == []
 
 
 @pytest.mark.parametrize("fault", ["read", "receive"])
@@ -112,7 +112,7 @@ def test_one_error_ends_all(fault):
         return read(name)
 
     with config.override(torch_threads=2), pytest.raises(StorageUnavailableError, match="does not answer"):
-        handed_over(size=400, read=read_slowly, receive=fail_once)
+        given(size=400, read=read_slowly, receive=fail_once)
     assert len(begun) < 80
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
@@ -128,14 +128,14 @@ def test_progress_is_told_while_it_goes_on():
         waiting.set()
 
     decoder = Decoder(read, fill, 4)
-    decoder.hand_over(NAMES[:5], receive, progress)
+    decoder.decode_in_threads(NAMES[:5], receive, progress)
     assert told[0] == 0
     assert told[-1] == 5
 
 
-def test_what_is_handed_over_is_overwritten():
+def test_what_is_given_is_overwritten():
     """So that it stays in the processor's cache."""
     kept = []
     with config.override(torch_threads=1):
-        handed_over(size=1000, names=NAMES[:5], receive=kept.append)
+        given(size=1000, names=NAMES[:5], receive=kept.append)
     assert [np.unique(pixels).tolist() for pixels in kept] == [[4]] * 5

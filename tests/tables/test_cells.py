@@ -18,10 +18,9 @@ from spacer_like.chips.labels.label_table import LabelTable, read_label_table
 from spacer_like.cli.point_files import read_points
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TableError
-from spacer_like.rarity.metadata import read_metadata
+from spacer_like.rarity.metadata import read_metadata, token_id
 from spacer_like.rarity.score_table import token_rows
 from spacer_like.rarity.table_files import encoded, read_table
-from spacer_like.rarity.tokens import token_id
 from spacer_like.storage import clear_memory_storage, write_bytes
 from spacer_like.tables.cells import _SPACE, csv_bytes, csv_rows, decoded_table, guarded, stripped, unguarded
 from spacer_like.tables.files import csv_names, read_csv, table_bytes

@@ -34,14 +34,14 @@ from spacer_like.embeddings.lists import sorted_into_lists, usual_list_count
 from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.exceptions import (
     CollectionError,
-    DataLimitError,
     FeatureFileError,
     MessageError,
     SpacerError,
 )
+from spacer_like.images.files import file_bytes
 from spacer_like.images.square import square_into
 from spacer_like.overwriting import task
-from spacer_like.storage import open_file, read_bytes, storage_factory, temporary_file, write_file
+from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
 from spacer_like.storage.concurrency import outcomes
 
 if TYPE_CHECKING:
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from spacer_like.chips.models.multilabel_model import MultilabelModel
     from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.location import DataLocation
-
-_MOST_IMAGE_BYTES = 2**27
 
 
 @task
@@ -245,12 +243,8 @@ def _pixels_of_image(image_loc: DataLocation, size: int) -> NDArray[np.uint8]:
     import numpy as np
 
     name = image_loc.display_name
-    storage = storage_factory(image_loc.storage_type, image_loc.bucket_name)
-    data = storage.read_range(image_loc.key, 0, _MOST_IMAGE_BYTES + 1)
-    if len(data) > _MOST_IMAGE_BYTES:
-        raise DataLimitError(f"The image '{name}' is larger than {_MOST_IMAGE_BYTES // 2**20} MiB: it is not read.")
     pixels = np.empty((size, size, 3), np.uint8)
-    square_into(pixels, data, name, shrink_on_load=True)
+    square_into(pixels, file_bytes(image_loc, name), name, shrink_on_load=True)
     return pixels
 
 

@@ -8,8 +8,17 @@ from pydantic import Field, StrictBool, StrictInt
 from typing_extensions import Self
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Answered, ReturnMessage, Runtime, Seed, Share, Unreadable, WritableLocation
-from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, ids_beside
+from spacer_like.message_base import (
+    Answered,
+    ReturnMessage,
+    Runtime,
+    Seed,
+    Share,
+    Unreadable,
+    WritableLocation,
+    ids_beside,
+)
+from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 

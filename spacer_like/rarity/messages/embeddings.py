@@ -17,8 +17,9 @@ from spacer_like.message_base import (
     Runtime,
     Seed,
     WritableLocation,
+    ids_beside,
 )
-from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, LeftOut, ids_beside
+from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, LeftOut
 from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 from spacer_like.rarity.messages.scoring import Correlations
 

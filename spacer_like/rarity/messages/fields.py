@@ -10,27 +10,17 @@ from typing_extensions import Doc
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Folder, Location
 
-IDS_NAME = "ids.npz"
-"""The file with the ids of a stack or of embeddings, in the same folder."""
-
 CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200), Doc("the collection's id")]
 AnsweredId = Annotated[str, Doc("the collection's id, as in the request")]
 ImagesLocation = Annotated[
     Location,
     Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)"),
     Doc(
-        "the images: a folder (or prefix) of files named by token id, a zip archive of such files (``.zip``), or a "
-        "stack of `convert_collection` (``.npz``)"
+        "the images: a folder (or prefix) of files named by token id, an archive of such files (``.zip``, "
+        "``.tar``, ``.tar.gz``, ``.tgz``), or a stack of `convert_collection` (``.npz``)"
     ),
 ]
 LeftOut = Annotated[list[str], Doc("tokens with an image that have no row in the metadata, and therefore no score")]
-
-
-def ids_beside(loc: DataLocation) -> DataLocation:
-    """Where the ids of a stack or of embeddings lie: in its folder."""
-    path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
-    folder = path[: path.rfind("/") + 1]
-    return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
 
 
 def table_description(loc: DataLocation) -> DataLocation:

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, Field, StrictInt, StrictStr
 from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import ByKeyword, Message, Unreadable
-from spacer_like.rarity.messages.fields import ids_beside
+from spacer_like.message_base import ByKeyword, Message, Unreadable, ids_beside
 
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
 _BACKGROUND = r"^(drop|#[0-9a-fA-F]{6})$"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 from spacer_like.exceptions import CollectionError
+from spacer_like.images.stacks import StackWriter, ids_file
+from spacer_like.message_base import ids_beside
 from spacer_like.overwriting import task
-from spacer_like.rarity.checks import ImageComparison, drawn_places
+from spacer_like.rarity.checks import ImageComparison, drawn_indices
 from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.messages import (
     CheckCollectionMsg,
@@ -14,8 +16,6 @@ from spacer_like.rarity.messages import (
     ConvertCollectionMsg,
     ConvertCollectionReturnMsg,
 )
-from spacer_like.rarity.messages.fields import ids_beside
-from spacer_like.rarity.stack_file import StackWriter, ids_file
 from spacer_like.storage import delete, temporary_file, write_bytes, write_file
 
 
@@ -29,12 +29,12 @@ def check_collection(msg: CheckCollectionMsg) -> CheckCollectionReturnMsg:
     """
     start = time.perf_counter()
     with open_collection(msg.images_loc, msg) as collection:
-        places, weights = None, None
+        indices, weights = None, None
         if msg.mode == "sample":
-            drawn = drawn_places(len(collection.tokens), msg.sample_size, msg.seed)
-            places, weights = list(drawn), {collection.tokens[place]: times for place, times in drawn.items()}
+            drawn = drawn_indices(len(collection.ids), msg.sample_size, msg.seed)
+            indices, weights = list(drawn), {collection.ids[index]: times for index, times in drawn.items()}
         comparison = ImageComparison(weights)
-        for tokens, pixels in collection.batches(places=places):
+        for tokens, pixels in collection.batches(indices=indices):
             comparison.add(tokens, pixels)
         found = comparison.result()
         return CheckCollectionReturnMsg(
@@ -63,7 +63,7 @@ def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
     ids_loc = ids_beside(msg.stack_loc) if msg.ids_loc is None else msg.ids_loc
     stored: list[str] = []
     with open_collection(msg.images_loc, msg) as collection, temporary_file(msg.stack_loc) as path:
-        with StackWriter(path, len(collection.tokens), msg.size) as writer:
+        with StackWriter(path, len(collection.ids), msg.size) as writer:
             for tokens, pixels in collection.batches():
                 writer.add(pixels)
                 stored += tokens

@@ -11,7 +11,9 @@ import numpy as np
 from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.extractors.image_features import check_size, image_features
 from spacer_like.extras import package_versions
+from spacer_like.images.stacks import ids_file, read_ids
 from spacer_like.learning.split import Split, split_by_ratio
+from spacer_like.message_base import IDS_NAME, ids_beside
 from spacer_like.overwriting import task
 from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.collection import open_collection
@@ -27,10 +29,8 @@ from spacer_like.rarity.messages import (
     TrainRarityClassifierReturnMsg,
     Unreadable,
 )
-from spacer_like.rarity.messages.fields import IDS_NAME, ids_beside
-from spacer_like.rarity.metadata import read_metadata
+from spacer_like.rarity.metadata import read_metadata, token_id
 from spacer_like.rarity.ranking import spearman
-from spacer_like.rarity.stack_file import ids_file, read_ids
 from spacer_like.storage import delete, read_bytes, write_bytes
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _given_embeddings(loc: DataLocation) -> tuple[list[str], NDArray[np.floating
     _check_name(loc)
     embeddings = checked_embeddings(from_npz(read_bytes(loc), loc.display_name), loc.display_name)
     ids_loc = ids_beside(loc)
-    return read_ids(BytesIO(read_bytes(ids_loc)), ids_loc.display_name, len(embeddings)), embeddings
+    return read_ids(BytesIO(read_bytes(ids_loc)), ids_loc.display_name, len(embeddings), token_id, "token"), embeddings
 
 
 def _features(

@@ -34,7 +34,7 @@ def compute_histogram(msg: ComputeHistogramMsg) -> ComputeHistogramReturnMsg:
     start = time.perf_counter()
     builder = HistogramBuilder(header_of(msg))
     with open_collection(msg.images_loc, msg) as collection:
-        collection.hand_over(builder.add)
+        collection.decode_in_threads(builder.add)
         if not builder.n_images:
             reason = collection.reason_for_nothing()
             raise CollectionError(f"The collection '{msg.collection_id}' has no image to count: {reason}")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spacer_like.exceptions import CollectionError, DataLimitError, TableError
+from spacer_like.exceptions import CollectionError, TableError
 from spacer_like.overwriting import task
 from spacer_like.rarity.messages import (
     ExplainImageMsg,
@@ -19,14 +19,14 @@ from spacer_like.rarity.messages import (
     ScoringMsg,
     UnseenScore,
 )
-from spacer_like.storage import read_bytes, storage_factory, write_bytes
+from spacer_like.storage import read_bytes, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spacer_like.images.sets import ImageSet
     from spacer_like.location import DataLocation
-    from spacer_like.rarity.collection import Collection
     from spacer_like.rarity.metadata import Metadata
 
 EXPLAINED_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surprisal")
@@ -84,7 +84,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
         TableError: the edges or the metadata are malformed, or the edges are known to be of another method.
     """
     from spacer_like.rarity.buckets import read_buckets
-    from spacer_like.rarity.collection import open_images
+    from spacer_like.rarity.collection import open_collection
     from spacer_like.rarity.score_table import token_rows
     from spacer_like.tables.writing import check_endings, write_tables
 
@@ -98,7 +98,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
             f"The edges '{msg.edges_loc.display_name}' are of the score '{buckets.method}', and '{msg.method}' is "
             "asked for: name that method, or the edges of this one."
         )
-    with open_images(msg.images_loc, msg) as collection:
+    with open_collection(msg.images_loc, msg, or_one=True) as collection:
         tokens, scores = _scores(msg, collection, [msg.method])
         unreadable = list(collection.unreadable)
     rows = token_rows(tokens, metadata)
@@ -131,6 +131,7 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
     """
     import numpy as np
 
+    from spacer_like.images.files import file_bytes
     from spacer_like.images.square import squared
     from spacer_like.rarity.bins import cells_of
     from spacer_like.rarity.explanation import overlay, rarest_cells, rarest_colours
@@ -138,7 +139,8 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
     from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
 
     start = time.perf_counter()
-    image = squared(_image_bytes(msg.image_loc), msg.image_loc.display_name, msg.size, msg.resample, msg.background)
+    name = msg.image_loc.display_name
+    image = squared(file_bytes(msg.image_loc, name), name, msg.size, msg.resample, msg.background)
     table = read_table(msg.histogram_loc, header_of(msg))
     scorer = Scorer(table, EXPLAINED_METHODS, unseen_count=msg.unseen_count)
     scorer.add(image[None])
@@ -157,7 +159,7 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
 
 
 def _scores(
-    msg: ScoringMsg, collection: Collection, methods: Sequence[Method]
+    msg: ScoringMsg, collection: ImageSet, methods: Sequence[Method]
 ) -> tuple[list[str], dict[Method, NDArray[np.float64]]]:
     """The tokens of the images that can be decoded, and their scores by method.
 
@@ -182,15 +184,6 @@ def _metadata(loc: DataLocation | None) -> Metadata | None:
     from spacer_like.rarity.metadata import read_metadata
 
     return None if loc is None else read_metadata(read_bytes(loc), loc.display_name)
-
-
-def _image_bytes(loc: DataLocation) -> bytes:
-    from spacer_like.rarity.collection import MOST_FILE_BYTES
-
-    data = storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, MOST_FILE_BYTES + 1)
-    if len(data) > MOST_FILE_BYTES:
-        raise DataLimitError(f"The image {loc.display_name} is larger than {MOST_FILE_BYTES // 2**20} MiB.")
-    return data
 
 
 def _not_scored_csv(tokens: list[str]) -> bytes:

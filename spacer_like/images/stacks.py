@@ -1,4 +1,4 @@
-"""The decoded images of a collection as NumPy files: their pixels, and beside them the ids of their tokens.
+"""Stacks of decoded images as NumPy files: their pixels, and beside them the images' ids.
 
 Both are zip archives with a member ``arr_0.npy``, as ``numpy.savez`` makes them. Pixels are written and read in a
 stream. Other programs' files are read as well, deflated ones too, but nothing in them is trusted.
@@ -19,13 +19,14 @@ import numpy as np
 from typing_extensions import Self
 
 from spacer_like.exceptions import CollectionError
-from spacer_like.images.archive import PositionedReader, archive_members, member_offset
+from spacer_like.images.members import PositionedReader
+from spacer_like.images.zips import archive_members, member_offset
 from spacer_like.npy_header import NpyHeader, parse_npy_header
-from spacer_like.rarity.tokens import token_id
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+STACK_ENDING = ".npz"
 MEMBER = "arr_0.npy"
 MOST_ID_BYTES = 2**28
 """The largest array of ids that is read; four bytes a letter."""
@@ -97,11 +98,11 @@ def _npy_header(count: int, size: int) -> bytes:
     return stream.getvalue()
 
 
-def ids_file(tokens: Sequence[str]) -> bytes:
-    """The ids of tokens as an ``.npz`` file with arr_0, text [n]."""
+def ids_file(ids: Sequence[str]) -> bytes:
+    """The ids of images as an ``.npz`` file with arr_0, text [n]."""
     stream = io.BytesIO()
     with ZipFile(stream, "w", ZIP_STORED) as archive, archive.open(ZipInfo(MEMBER), "w") as member:
-        np.lib.format.write_array(member, np.array(tokens, dtype=np.str_), version=(1, 0), allow_pickle=False)
+        np.lib.format.write_array(member, np.array(ids, dtype=np.str_), version=(1, 0), allow_pickle=False)
     return stream.getvalue()
 
 
@@ -128,12 +129,12 @@ class Stack:
         self.shape = shape
 
     def parts(
-        self, places: Sequence[int], length: int, memory: Callable[[int], NDArray[np.uint8]]
+        self, indices: Sequence[int], length: int, memory: Callable[[int], NDArray[np.uint8]]
     ) -> Iterator[NDArray[np.uint8]]:
-        """The images at some places, uint8 [n, size, size, 3], n at most `length`.
+        """The images of some indices, uint8 [n, size, size, 3], n at most `length`.
 
         Args:
-            places: ascending.
+            indices: ascending.
             memory: gives an array for n images.
 
         Raises:
@@ -141,8 +142,8 @@ class Stack:
         """
         data = self._array.data()
         image_bytes = 3 * self.shape[1] ** 2
-        for first in range(0, len(places), length):
-            some = places[first : first + length]
+        for first in range(0, len(indices), length):
+            some = indices[first : first + length]
             squares = memory(len(some))
             for begin, end in _runs(some):
                 data.seek(some[begin] * image_bytes)
@@ -153,11 +154,15 @@ class Stack:
         self._reader.close()
 
 
-def read_ids(file: BinaryIO, name: str, count: int) -> list[str]:
-    """The ids in an ``.npz`` file, as `token_id` spells them.
+def read_ids(
+    file: BinaryIO, name: str, count: int, id_of: Callable[[str], str] = str, noun: str = "image"
+) -> list[str]:
+    """The ids in an ``.npz`` file.
 
     Args:
         count: how many there must be.
+        id_of: gives the id that a text spells.
+        noun: what an id is, in errors.
 
     Raises:
         ArchiveError: no zip archive, or a damaged one.
@@ -178,11 +183,11 @@ def read_ids(file: BinaryIO, name: str, count: int) -> list[str]:
     if ((letters > _LAST_LETTER) | ((letters >= 0xD800) & (letters < 0xE000))).any():
         raise CollectionError(f"The ids '{name}' hold letters that do not exist.")
     texts = np.frombuffer(memory, array.dtype).tolist() if array.n_bytes else [""] * count
-    tokens = [token_id(text) for text in texts]
-    if len(set(tokens)) != len(tokens):
-        twice = next(token for token, number in Counter(tokens).items() if number > 1)
-        raise CollectionError(f"The ids '{name}' hold the token '{twice}' twice.")
-    return tokens
+    ids = [id_of(text) for text in texts]
+    if len(set(ids)) != len(ids):
+        twice = next(one for one, number in Counter(ids).items() if number > 1)
+        raise CollectionError(f"The ids '{name}' hold the {noun} '{twice}' twice.")
+    return ids
 
 
 class _Array:
@@ -254,12 +259,12 @@ class _MemberData:
         if self._inflating:
             self._skip(skipped)
 
-    def seek(self, place: int) -> None:
+    def seek(self, offset: int) -> None:
         """Go to a byte; of a deflated member it lies ahead."""
         if self._inflating is None:
-            self._position = self._begin + self._skipped + place
+            self._position = self._begin + self._skipped + offset
         else:
-            self._skip(self._skipped + place - self._given)
+            self._skip(self._skipped + offset - self._given)
 
     def fill(self, memory: memoryview) -> None:
         """Fill `memory` with the bytes that follow."""
@@ -306,10 +311,10 @@ def damaged(name: str) -> CollectionError:
     return CollectionError(f"'{name}' is damaged: its array ends too early, or cannot be decompressed.")
 
 
-def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """(begin, end) of the parts of `places` in which one follows the other."""
+def _runs(indices: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(begin, end) of the parts of `indices` in which one follows the other."""
     begin = 0
-    for end in range(1, len(places) + 1):
-        if end == len(places) or places[end] != places[end - 1] + 1:
+    for end in range(1, len(indices) + 1):
+        if end == len(indices) or indices[end] != indices[end - 1] + 1:
             yield begin, end
             begin = end

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import ArchiveError, CollectionError
-from spacer_like.rarity import stack_file
-from spacer_like.rarity.stack_file import Stack, StackWriter, ids_file, read_ids
+from spacer_like.images import stacks
+from spacer_like.images.stacks import Stack, StackWriter, ids_file, read_ids
+from spacer_like.rarity.metadata import token_id
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (11, 6, 6, 3), np.uint8)
 
@@ -127,8 +128,10 @@ class TestReading:
         for order in "<>":
             assert read_ids(BytesIO(saved(np.array(["7", "å"], f"{order}U3"))), "ids.npz", 2) == ["7", "å"]
 
-    def test_ids_are_spelt_as_tokens(self):
-        assert read_ids(BytesIO(saved(np.array(["007", "a"]), np.savez_compressed)), "ids.npz", 2) == ["7", "a"]
+    def test_ids_are_spelt_as_the_caller_spells_them(self):
+        data = saved(np.array(["007", "a"]), np.savez_compressed)
+        assert read_ids(BytesIO(data), "ids.npz", 2) == ["007", "a"]
+        assert read_ids(BytesIO(data), "ids.npz", 2, token_id, "token") == ["7", "a"]
 
 
 class TestHostileStacks:
@@ -233,8 +236,10 @@ class TestHostileIds:
     def test_other_arrays_are_told(self, array):
         self.told(array, "must be an array of 2 texts, one for each image, and are")
 
-    def test_a_token_that_is_there_twice_is_told(self):
-        self.told(np.array(["7", "07"]), r"hold the token '7' twice\.")
+    def test_an_id_that_is_there_twice_is_told(self):
+        self.told(np.array(["7", "7"]), r"hold the image '7' twice\.")
+        with pytest.raises(CollectionError, match=r"The ids 'ids\.npz' hold the token '7' twice\."):
+            read_ids(BytesIO(saved(np.array(["7", "07"]))), "ids.npz", 2, token_id, "token")
 
     @pytest.mark.parametrize("letter", [0x110000, 0xFFFFFFFF, 0xD800, 0xDFFF])
     def test_letters_that_do_not_exist_are_told(self, letter):
@@ -242,7 +247,7 @@ class TestHostileIds:
         self.told(data, "hold letters that do not exist")
 
     def test_too_many_bytes_are_not_read(self, monkeypatch):
-        monkeypatch.setattr(stack_file, "MOST_ID_BYTES", 2**20)
+        monkeypatch.setattr(stacks, "MOST_ID_BYTES", 2**20)
         self.told(np.zeros(2, "U200000"), "take more than 1 MiB")
 
     def test_pickled_objects_are_not_read(self):

@@ -1,0 +1,116 @@
+"""Members of archives, whatever the format: what is known of each, the limits that all keep, and reading in threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple
+
+from spacer_like.exceptions import ArchiveError
+
+MOST_MEMBERS = 200_000
+"""The most members of an archive, folders among them."""
+MOST_MEMBER_BYTES = 2**27
+"""The largest member that is read."""
+MOST_RATIO = 100
+"""How many times larger than the archive all members together may be, where they are larger than `FREE_BYTES`."""
+FREE_BYTES = 2**30
+LONGEST_NAME = 255
+
+
+class Member(NamedTuple):
+    """A file or folder of an archive.
+
+    Fields:
+        path: with slashes, as the archive has it; a folder's ends with one.
+        size: bytes, unpacked.
+        read: gives the bytes; errors call the file by the name that is given.
+        problem: why it cannot be read, as the end of a sentence.
+    """
+
+    path: str
+    size: int
+    read: Callable[[str], bytes]
+    problem: str | None = None
+
+    def reason_against(self, name: str) -> str | None:
+        """Why the file, which errors call `name`, is not read, as a sentence; None: it is."""
+        if len(name) > LONGEST_NAME:
+            return f"Its name is longer than {LONGEST_NAME} letters."
+        if self.size > MOST_MEMBER_BYTES:
+            return f"The file '{name}' is larger than {MOST_MEMBER_BYTES // 2**20} MiB: no image is read of it."
+        return self.problem and f"The file '{name}' {self.problem}"
+
+
+class PositionedReader:
+    """Reads from any place of a binary file, in many threads at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END)
+        try:
+            self._descriptor: int | None = file.fileno()
+        except OSError:
+            self._descriptor = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file of this machine, of which any part is read at once."""
+        return self._descriptor is not None
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start` on, fewer where the file ends before; none before its beginning."""
+        length = max(min(length, self.size - start), 0) if start >= 0 else 0
+        if not length:
+            return b""
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, length, start)
+        with self._lock:
+            self.file.seek(start)
+            return self.file.read(length)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def check_path(path: str, name: str) -> None:
+    """Refuse the archive `name` because of a member's path.
+
+    Raises:
+        ArchiveError: the path is absolute, or leads out of the archive.
+    """
+    path = path.replace("\\", "/")
+    if ".." in path.split("/"):
+        raise ArchiveError(f"The archive '{name}' is refused: its member '{path[:200]}' leads out of it.")
+    if path.startswith("/") or path[1:3] == ":/":
+        raise ArchiveError(f"The archive '{name}' is refused: its member '{path[:200]}' has an absolute path.")
+
+
+def most_unpacked(size: int) -> int:
+    """How many bytes an archive of so many may have, unpacked."""
+    return max(FREE_BYTES, MOST_RATIO * size)
+
+
+def too_large(name: str, total: int, at_least: str = "") -> ArchiveError:
+    """The error about an archive that would take so many bytes, unpacked; `at_least`: words before their number."""
+    return ArchiveError(
+        f"The archive '{name}' is refused: unpacked, it would take {at_least}{total // 2**20} MiB, more than "
+        f"{MOST_RATIO} times its size."
+    )
+
+
+def check_count(count: int, name: str) -> None:
+    """Refuse an archive of so many members.
+
+    Raises:
+        ArchiveError: they are more than `MOST_MEMBERS`.
+    """
+    if count > MOST_MEMBERS:
+        raise too_many(name)
+
+
+def too_many(name: str) -> ArchiveError:
+    """The error about an archive of more than `MOST_MEMBERS` members."""
+    return ArchiveError(f"The archive '{name}' is refused: it has more than {MOST_MEMBERS} members.")
