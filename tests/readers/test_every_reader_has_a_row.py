@@ -52,6 +52,7 @@ NOT_READERS = {
     "embeddings.names:NameList.from_arrow": "takes what has been read",
     "rarity.count_table:CountTable.from_histogram": "takes what has been read",
     "rarity.histogram:Histogram.from_dense": "takes what has been read",
+    "images.sets:ImageSet": "calls the readers of images, file after file",
     "images.sets:FileSet": "calls the readers of images, file after file",
     "images.files": "bytes as they are; calls the reader of archives",
     "learning.sklearn_tree:from_sklearn": "takes an object of this process",
