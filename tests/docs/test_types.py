@@ -119,5 +119,8 @@ def test_names_imported_on_first_use_are_offered_by_completion(module, names):
 
 def test_no_module_hides_its_names_from_checkers():
     for path in (ROOT / "spacer_like").rglob("*.py"):
+        # A stub beside a module is what checkers read in its place.
+        if path.with_suffix(".pyi").exists():
+            continue
         for line in path.read_text().splitlines():
             assert not line.startswith("def __getattr__"), path
