@@ -295,13 +295,13 @@ Location = Annotated[
 ]
 WritableLocation = Annotated[Location, _WRITABLE]
 WritableFolder = Annotated[WritableLocation, Folder()]
-JobToken = Annotated[StrictStr, Doc("the caller's own reference, any text; the task does not use it")]
-Seed = Annotated[StrictInt, Field(ge=0, lt=2**32), Doc("seed of all that is random: the same seed, the same result")]
+JobToken = Annotated[StrictStr, Doc("the caller's own reference, any text; the task does not use it.")]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**32), Doc("seed of all that is random: the same seed, the same result.")]
 Share = Annotated[StrictFloat | StrictInt, Field(gt=0, le=1)]
 """A part of a whole, which may be all of it."""
 PartialShare = Annotated[StrictFloat | StrictInt, Field(gt=0, lt=1)]
 """A part of a whole that leaves something for the other part."""
-Runtime = Annotated[float, Doc("seconds that the task took")]
+Runtime = Annotated[float, Doc("seconds that the task took.")]
 
 
 class Unreadable(ReturnMessage):

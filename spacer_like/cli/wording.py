@@ -6,30 +6,27 @@ import re
 from typing import Any
 
 _OLD_NAMES = {"--extractor-name": "--extractor"}
+COMMANDS = {
+    "chips_folder": "spacer-like chips cut",
+    "index_nodata": "spacer-like chips nodata",
+    "build_label_table": "spacer-like chips label-table",
+    "train_multilabel": "spacer-like chips train",
+    "encode_chips": "spacer-like chips encode",
+    "build_index": "spacer-like chips index",
+}
+"""The command that answers a task, for texts of fields that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.
 _ABOUT_MESSAGES = {"run", "validate", "schema", "env-job"}
-# Fields of messages whose option is not called like them, without "_loc" or "_locs" at the end.
+# Fields whose option is not called like them, without "_loc" or "_locs" at the end, of commands that are not made of a
+# message (see `from_message`).
 _OPTIONS = {
     "nbr_epochs": "epochs",
-    "validation_share": "validation",
-    "unfreeze_epochs": "unfreeze",
-    "n_lists": "lists",
-    "n_probe": "probe",
     "clf_type": "classifier",
     "previous_model_locs": "previous",
-    "ard_loc": "tiles",
-    "chips_loc": "out",
     "classifier_loc": "model",
     "feature_loc": "out",
-    "sparse_locs": "out",
-    "index_loc": "out",
-    "embeddings_loc": "out",
-    "embeddings_locs": "embeddings",
-    "results_locs": "out",
-    "table_locs": "out",
-    "contact_sheet_loc": "sheet",
 }
-_FIELD = re.compile(rf"(?<![\w/.-])({'|'.join(_OPTIONS)}|[a-z]+(?:_[a-z]+)*_locs?)(?![\w/])(?:\.\d+)?")
+_FIELD = re.compile(rf"(?<![\w/.-])({'|'.join(_OPTIONS)}|[a-z]+(?:_[a-z]+)+)(?![\w/])(?:\.\d+)?")
 
 _REFUSED = re.compile(r"(?:[^:]*: )?\w+Msg does not validate: ")
 # A field with its path in pydantic's words, before what is wrong with it.
@@ -60,14 +57,21 @@ def in_options(text: str, path: str, command: Any) -> str:
     if path.split()[-1] in _ABOUT_MESSAGES:
         return text
     known = {option for one in command.params for option in (*one.opts, str(one.name).upper())}
+    of_message = getattr(command.callback, "option_of", {})
 
     def option(field: str) -> str:
+        if field in of_message:
+            return str(of_message[field])
         plain = re.sub("_locs?$", "", field)
         words = (plain, _OPTIONS.get(field, plain))
         names = [name for one in words for name in (f"--{one.replace('_', '-')}", one.upper())]
         return next((one for one in names if one in known), f"the {plain.replace('_', ' ')}")
 
+    def renamed_field(match: re.Match[str]) -> str:
+        is_field = match[1] in of_message or match[1] in _OPTIONS or re.search("_locs?$", match[1])
+        return option(match[1]) if is_field else match[0]
+
     refused = _REFUSED.match(text)
     if refused:
         text = _CLAUSE.sub(lambda clause: f"{clause[1]}{option(clause[2])}: ", text[refused.end() :])
-    return _FIELD.sub(lambda match: option(match[1]), text)
+    return _FIELD.sub(renamed_field, text)

@@ -1,6 +1,7 @@
 """Every option and setting that a text of the package names is there."""
 
 import ast
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -33,7 +34,9 @@ OPTIONS = {
 OF_MODULE: dict[str, set[str]] = {}
 for _path, _command in commands():
     if _command.callback is not None:
-        OF_MODULE.setdefault(Path(_command.callback.__code__.co_filename).name, set()).update(OPTIONS[_path])
+        OF_MODULE.setdefault(Path(inspect.unwrap(_command.callback).__code__.co_filename).name, set()).update(
+            OPTIONS[_path]
+        )
 EVERYWHERE = OPTIONS[()]
 ALL = set().union(*OPTIONS.values())
 # pip's, and those of mailman, which is a program of its own.

@@ -111,9 +111,9 @@ def test_a_text_is_that_of_the_nearest_class_and_else_that_of_the_type():
 
 
 def test_a_type_s_text_is_found_within_an_optional_field():
-    assert "zip archive" in field_texts(TASKS["check_collection"].message)["images_loc"]
+    assert "archive of such files" in field_texts(TASKS["check_collection"].message)["images_loc"]
     assert "tree of tiles" in field_texts(TASKS["locate_chip"].message)["ard_loc"]
-    assert field_texts(TASKS["chip_tile"].return_message)["runtime"] == "seconds that the task took"
+    assert field_texts(TASKS["chip_tile"].return_message)["runtime"] == "seconds that the task took."
 
 
 def test_the_parts_of_a_location_have_texts():

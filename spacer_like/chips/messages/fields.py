@@ -14,13 +14,13 @@ ChipsLocation = Annotated[
     Folder(r"(?i).*\.jpe?g|Z\d.*\.parquet"),
     Doc(
         "the chips: a folder of them, a manifest (``.parquet``) of chips that were written or are still in their tile, "
-        "or a folder of such manifests"
+        "or a folder of such manifests."
     ),
 ]
 TreeLocation = Annotated[
     Location,
     Folder(r"(?i).*\.tiff?|.*osm_data.*\.json|(node|way|relation)_tags\.json"),
-    Doc("the root of the tree of tiles ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif``"),
+    Doc("the root of the tree of tiles ``<zone>/<quadkey>/<date>/<acquisition>-visual.tif``."),
 ]
 Zone = Annotated[StrictInt, Field(ge=1, le=60)]
 Zoom = Annotated[StrictInt, Field(ge=12, le=22)]

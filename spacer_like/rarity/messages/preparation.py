@@ -48,4 +48,4 @@ class PreparationMsg(Message, metaclass=ByKeyword):
         return {"the ids of images_loc": ids_beside(images)}
 
 
-Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons")]
+Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons.")]
