@@ -1,5 +1,9 @@
-"""Real servers that any test may ask for: S3 as `moto_server` (semantics) and `rclone serve s3` (signatures, load)."""
+"""What all tests share: hypothesis' profile, a folder for what numba compiles, and real S3 servers.
 
+The servers are `moto_server` (semantics) and `rclone serve s3` (signatures, load).
+"""
+
+import hashlib
 import os
 import socket
 import subprocess
@@ -11,12 +15,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
+import spacer_like
 from spacer_like import config
+
+# A busy machine is no fault of the code: how long an example takes says nothing. What hangs, pytest-timeout ends.
+hypothesis.settings.register_profile(
+    "spacer_like", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("spacer_like")
 
 ACCESS_KEY, SECRET_KEY = "spacer-test-access-key", "spacer-test-secret-key"
 OTHER_ACCESS_KEY, OTHER_SECRET_KEY = "spacer-test-other-key", "spacer-test-other-secret"
+
+
+def folder_of_compiled_code() -> Path:
+    """A folder for what numba compiles of these very sources.
+
+    numba itself compares a function's own file alone, and not those that it calls or takes constants from.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((Path(spacer_like.__file__).parent / "rarity").rglob("*.py")):
+        digest.update(path.read_bytes())
+    folder = Path(__file__).parent.parent / ".pytest_cache" / "numba" / digest.hexdigest()[:16]
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    return folder
+
+
+# Before numba is imported, and for the processes that tests start.
+os.environ["NUMBA_CACHE_DIR"] = str(folder_of_compiled_code())
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ def test_blocks_that_fill_the_memory_are_not_read(tmp_path):
         cut(path.read_bytes())
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(changes=st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), min_size=1, max_size=6))
 def test_whatever_the_directories_say_the_answer_is_chips_or_one_sentence(data, changes):
     damaged = bytearray(data)

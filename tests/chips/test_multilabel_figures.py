@@ -19,7 +19,7 @@ ANSWERS = array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANSWERS)
 def test_they_are_those_of_scikit_learn(answers):
     true, said = answers
@@ -41,7 +41,7 @@ def test_a_chip_without_a_label_counts_as_0_even_if_none_is_given():
     assert sample_f_score(np.array([[True, False], [False, False]]), np.array([[True, False], [False, False]])) == 0.5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 30).flatmap(
         lambda n: st.tuples(

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.chips.grid import Cell
@@ -399,7 +399,7 @@ class TestHostileExtracts:
         with pytest.raises(DataLimitError, match="more than 1000 points"):
             elements(extract(nodes, ways, relations), [BOX])
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40)
     @given(st.integers(0, len(EXTRACT) - 1), st.binary(min_size=1, max_size=8))
     def test_of_changed_bytes_are_read_or_refused(self, place, noise):
         data = EXTRACT[:place] + noise + EXTRACT[place + len(noise) :]

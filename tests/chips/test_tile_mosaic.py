@@ -111,7 +111,7 @@ def test_there_is_no_tile_outside_of_the_world(address):
 
 
 @given(st.integers(9, 20), st.floats(-3.2, 3.2), st.floats(-75, 75), st.sampled_from([1, 33, 60]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pixels_of_a_web_tile_lie_in_the_zone_where_the_projection_says(zoom, offset, latitude, zone):
     longitude = (6 * zone - 183 + offset + 180) % 360 - 180
     tile = WEB.tile(longitude, latitude, zoom)
@@ -485,7 +485,7 @@ def test_pixels_between_pixels_are_those_that_another_program_finds(zoom, root, 
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_samples_lie_between_the_pixels_around_them_that_have_data(seed):
     random = np.random.default_rng(seed)
     pixels = random.integers(0, 256, (6, 7, 3), np.uint8)

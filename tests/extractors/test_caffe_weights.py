@@ -94,7 +94,7 @@ def test_cut_at_every_byte():
             continue
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.integers(0, 200), st.binary(max_size=4))
 def test_any_bytes_are_read_or_refused(junk, place, change):
     whole = caffemodel({"conv1": [WEIGHTS, BIAS]}, "old")

@@ -21,7 +21,7 @@ def padded_crop(image: np.ndarray, row: int, col: int, size: int) -> np.ndarray:
     return padded[top : top + size, left : left + size]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_crops_equal_those_of_a_padded_copy(data):
     height, width = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))

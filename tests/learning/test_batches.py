@@ -68,7 +68,9 @@ class TestLoadDataInBatches:
         batch_size=st.integers(1, 12),
         seed=st.none() | st.integers(0, 9),
     )
-    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+    @hypothesis_settings(
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25
+    )
     def test_batches_divide_the_data(self, sizes: list[int], batch_size: int, seed: int | None) -> None:
         labels = ImageLabels()
         for number, size in enumerate(sizes):

@@ -20,7 +20,7 @@ def chips(draw):
     return draw(st.permutations(range(len(cells)))), cells, borne
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chips(), st.floats(0.01, 0.99), st.integers(0, 2**32 - 1))
 def test_it_never_divides_a_cell_and_leaves_no_chip_out_and_no_side_empty(drawn, share, seed):
     order, cells, borne = drawn
@@ -69,7 +69,7 @@ def test_examples_of_one_group_cannot_be_divided(groups):
         split_by_group(groups, np.zeros((len(groups), 2), bool), 0.2, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 300), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_a_ratio_holds_out_a_share_but_never_none_or_all(count, share, seed):
     indices = np.arange(10, 10 + count)
@@ -85,7 +85,7 @@ def test_one_example_cannot_be_divided():
         split_by_ratio(np.array([3]), 0.2, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.text(max_size=5), min_size=1, max_size=60),
     st.floats(0, 0.5),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -33,7 +33,6 @@ def test_a_colour_s_cell_has_the_digits_of_its_bins(colour, cell):
     assert cells_of(np.array(colour, np.uint8)) == cell
 
 
-@settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(max_dims=3, max_side=5).map(lambda shape: (*shape, 3))))
 def test_cells_keep_the_shape_and_are_those_of_numpy_histogramdd(pixels):
     cells = cells_of(pixels)
@@ -42,7 +41,6 @@ def test_cells_keep_the_shape_and_are_those_of_numpy_histogramdd(pixels):
     np.testing.assert_array_equal(np.bincount(cells.reshape(-1), minlength=CELLS), counts.reshape(-1))
 
 
-@settings(deadline=None)
 @given(st.integers(0, CELLS - 1))
 def test_the_colour_of_a_cell_lies_in_it(cell):
     colour = cell_colours()[cell]

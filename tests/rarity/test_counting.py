@@ -260,7 +260,7 @@ def test_multiplicities_say_how_often_each_number_occurs_and_none_lies_outside(k
     assert counting.multiplicities(numbers, 3).tolist() == [[1, 0, 2, 1], [3, 0, 0, 1], [0, 3, 0, 1]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**32),
     st.integers(0, 30) | st.sampled_from([600, 1024]),

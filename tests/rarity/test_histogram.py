@@ -16,7 +16,7 @@ SIZE = 5
 HEADER = Header(SIZE, "bicubic", "drop")
 POSITIONS = SIZE * SIZE
 # The first example may have to wait for a kernel to be compiled.
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=40)
 
 stacks = st.builds(
     lambda seed, n, colours: np.random.default_rng(seed).integers(0, 256, (colours, 3), dtype=np.uint8)[

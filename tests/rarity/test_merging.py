@@ -61,7 +61,7 @@ def table_with_rank(table):
     return table.with_column("pixelRank", table.columns["pixelScoreRankMin"])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from("abcdef"), SCORES), st.randoms(use_true_random=False))
 def test_merging_is_sorting_in_whatever_order_the_tables_come(collections, random):
     tables = [named(*item) for item in collections.items()]
@@ -75,7 +75,7 @@ def test_merging_is_sorting_in_whatever_order_the_tables_come(collections, rando
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), SCORES, min_size=2))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_merging_what_was_merged_changes_nothing(collections):
     tables = [named(*item) for item in collections.items()]
     some = [("some.csv", merged(tables[::2])), ("others.csv", merged(tables[1::2]))]

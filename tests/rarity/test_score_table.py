@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import DataLimitError, TableError
@@ -127,7 +127,6 @@ def test_texts_with_quotes_commas_and_line_breaks_survive_csv():
 
 
 @FORMATS
-@settings(deadline=None)
 @given(
     tokens=st.lists(st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool), unique=True),
     data=st.data(),

@@ -18,7 +18,7 @@ from spacer_like.rarity.scores import METHODS, Scorer, scaled, surprisal_map
 SIZE = 6
 POSITIONS = SIZE * SIZE
 HEADER = Header(SIZE, "bicubic", "drop")
-EXAMPLES = settings(max_examples=30, deadline=None)
+EXAMPLES = settings(max_examples=30)
 
 # Against a table of few images and one of many the sums are made in two ways.
 WAYS = pytest.mark.parametrize("few_images", [2**15, 0], ids=["by count", "by position"])

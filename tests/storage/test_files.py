@@ -7,7 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like import storage
@@ -210,7 +210,7 @@ class TestFilesystem:
 
 
 class TestRangedFile:
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60, derandomize=True)
     @given(
         length=st.integers(0, 300),
         moves=st.lists(st.tuples(st.integers(0, 400), st.integers(-1, 400)), max_size=12),

@@ -56,7 +56,7 @@ def cells_of(data: bytes) -> list[str]:
 
 def texts(function):
     """Run a test with any text, and with each of the hostile ones."""
-    function = settings(max_examples=200, deadline=None)(given(text=TEXTS)(function))
+    function = settings(max_examples=200)(given(text=TEXTS)(function))
     for text in HOSTILE:
         function = example(text=text)(function)
     return function
