@@ -1,16 +1,18 @@
 """A bad tile is told of in one sentence with its name, and never stops the others: in cutting and in serving."""
 
+import io
 import shutil
 
 import pytest
 
+from spacer_like.chips.cutting.gdal_reading import opened
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages.tiles import ChipsFolderMsg, ChipTileMsg
 from spacer_like.chips.tasks import tiles
 from spacer_like.chips.tasks.tiles import chip_tile, chips_folder
 from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import TileError
+from spacer_like.exceptions import TileError, TransientError
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.live_tree import LiveTree
 from spacer_like.tile_server.mosaic import Choice
@@ -116,3 +118,14 @@ def test_an_error_that_nobody_knows_stops_no_other_tile(tree, monkeypatch):
     answer = chips_folder(folder_message(root))
     assert [failure.reason for failure in answer.failed] == [f"The tile '{bad}' cannot be cut: a library."]
     assert answer.n_chips > 0
+
+
+def test_a_server_that_breaks_off_is_blamed_and_not_the_tile():
+    """Who is told of a bad tile leaves it out for good; this one is worth another try."""
+
+    class BreaksOff(io.BytesIO):
+        def read(self, size=-1):
+            raise TransientError("The server broke off.")
+
+    with pytest.raises(TransientError, match=r"^The server broke off\.$"), opened(BreaksOff(bytes(1000)), "a.tif"):
+        pass

@@ -206,6 +206,7 @@ HOSTILE = [
     changed(output_offsets=layer(np.nan, 0)),
     changed(hidden0_weights=None),
     changed(hidden0_weights=np.ones((2, 4), np.float32)),
+    changed(hidden0_weights=np.ones((0, 3), np.float32)),
     changed(hidden0_scales=layer(np.inf, 0, 0)),
     changed(hidden0_shifts=np.ones((3, 1), np.float32)),
     changed(network_extra=np.ones(3, np.float32)),

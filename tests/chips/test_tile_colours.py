@@ -72,6 +72,11 @@ def cut(tile):
     return np.asarray(Image.open(root / "chips" / "33" / NAME))
 
 
+def failures(tile):
+    ard, chips = (DataLocation("filesystem", str(tile.parents[4] / name)) for name in ("ard", "chips"))
+    return chips_folder(ChipsFolderMsg(ard_loc=ard, chips_loc=chips)).failed
+
+
 def valid_fraction(tile):
     from pyarrow import parquet
 
@@ -243,6 +248,12 @@ def test_what_says_where_there_is_data_counts_wherever_it_is(kind, tile):
     assert np.array_equal(shown(tile)[..., 3] > 0, oracle > 0)
 
 
+def test_a_tile_that_says_no_more_than_where_there_is_data_is_refused(tile):
+    store(tile, ramps(1), [A])
+    (failure,) = failures(tile)
+    assert "has no band of colours, only one that says where there is data" in failure.reason
+
+
 def test_a_mask_beside_a_tile_that_is_resampled_counts_as_well(tile):
     """The tile is south up, so its pixels are put on the grid first."""
     with_mask_beside(tile, values=ramps(3)[:, ::-1].copy(), transform=SOUTH_UP)
@@ -317,8 +328,7 @@ def test_a_mask_that_cannot_be_is_an_error_and_not_passed_over(kind, tile):
     make, sentence = BAD_MASKS[kind]
     store(tile, ramps(3))
     make(tile.with_name(f"{tile.name}.msk"))
-    ard, chips = (DataLocation("filesystem", str(tile.parents[4] / name)) for name in ("ard", "chips"))
-    (failure,) = chips_folder(ChipsFolderMsg(ard_loc=ard, chips_loc=chips)).failed
+    (failure,) = failures(tile)
     assert re.search(sentence, failure.reason, re.IGNORECASE), failure.reason
     assert not shown(tile)[..., 3].any()
 
