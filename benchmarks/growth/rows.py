@@ -196,6 +196,59 @@ def count_and_score(folder: Path, size: int) -> Work:
     return lambda: (compute_histogram(histogram), score_collection(scores))
 
 
+CELL, ACQUISITION = "031111212322", "1050410012C31100"
+CHIP_PIXELS = 256
+"""Width and height of a chip at zoom 18."""
+
+
+def tile(path: Path, columns: int, rows: int) -> None:
+    """A tile of noise at the north-west corner of its cell, of so many chips by so many."""
+    import numpy as np
+    import rasterio
+    from rasterio.transform import from_origin
+
+    from spacer_like.chips.grid import Cell
+
+    cell = Cell(33, CELL)
+    west, _, _, north = cell.bounds
+    pixel = (cell.bounds[2] - west) / (64 * CHIP_PIXELS)
+    height, width = rows * CHIP_PIXELS, columns * CHIP_PIXELS
+    pixels = np.random.default_rng(0).integers(0, 256, (3, height, width), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layout = {"tiled": True, "blockxsize": CHIP_PIXELS, "blockysize": CHIP_PIXELS, "compress": "deflate"}
+    place = {"crs": f"EPSG:{cell.epsg}", "transform": from_origin(west, north, pixel, pixel)}
+    with rasterio.open(path, "w", "GTiff", width, height, 3, dtype="uint8", **place, **layout) as file:
+        file.write(pixels)
+
+
+def cut_tile(folder: Path, size: int) -> Work:
+    """One tile of so many chips, which are encoded anew."""
+    from spacer_like.messages import ChipTileMsg
+    from spacer_like.tasks import chip_tile
+
+    name = f"ard/33/{CELL}/2015-05-28/{ACQUISITION}-visual.tif"
+    columns = 40 if size > 100 else 10
+    tile(folder / name, columns, size // columns)
+    chips, manifest = location(folder, "chips"), location(folder, "manifest.parquet")
+    message = ChipTileMsg(tile_loc=location(folder, name), manifest_loc=manifest, chips_loc=chips, zoom=18)
+    return lambda: chip_tile(message)
+
+
+def cut_tiles(folder: Path, size: int) -> Work:
+    """A tree of so many tiles of one chip each."""
+    from spacer_like.messages import ChipsFolderMsg
+    from spacer_like.tasks import chips_folder
+
+    tile(folder / "one.tif", 1, 1)
+    data = (folder / "one.tif").read_bytes()
+    date = folder / f"ard/33/{CELL}/2015-05-28"
+    date.mkdir(parents=True)
+    for number in range(size):
+        (date / f"{ACQUISITION}{number}-visual.tif").write_bytes(data)
+    message = ChipsFolderMsg(ard_loc=location(folder, "ard"), chips_loc=location(folder, "chips"), zoom=18)
+    return lambda: chips_folder(message)
+
+
 ROWS = {
     row.__name__: (row, sizes)
     for row, sizes in (
@@ -210,6 +263,8 @@ ROWS = {
         (train, (20, 200, 2000)),
         (extract, (20, 200, 2000)),
         (count_and_score, (20, 200, 2000)),
+        (cut_tile, (10, 100, 1000)),
+        (cut_tiles, (10, 100, 1000)),
     )
 }
 """What is done by each row, and in which sizes."""
