@@ -27,9 +27,9 @@ from spacer_like.exceptions import MessageError, StorageUnavailableError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg, ExtractFeaturesReturnMsg
 from spacer_like.storage import exists, read_bytes
-from spacer_like.testing.unruly import Unruly
+from spacer_like.testing.extractors import Unruly
 
-_UNRULY = "spacer_like.testing.unruly"
+_EXTRACTORS = "spacer_like.testing.extractors"
 _SECONDS = 20.0
 
 
@@ -47,8 +47,8 @@ class _Requests:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def unruly_is_allowed(cls) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch, config.override(allowed_class_prefixes=(_UNRULY,)):
-            patch.setenv("SPACER_ALLOWED_CLASS_PREFIXES", _UNRULY)
+        with pytest.MonkeyPatch.context() as patch, config.override(allowed_class_prefixes=(_EXTRACTORS,)):
+            patch.setenv("SPACER_ALLOWED_CLASS_PREFIXES", _EXTRACTORS)
             yield
 
     @pytest.fixture

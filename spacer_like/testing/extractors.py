@@ -1,4 +1,4 @@
-"""An extractor that does what none should, for tests of whoever runs it."""
+"""Extractors for tests: one that is quick, and one that does what none should, for tests of whoever runs it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spacer_like.extractors.base import DummyExtractor
+from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
 from spacer_like.location import DataLocation
 
 _SECONDS_TO_WAIT = 30.0
@@ -55,3 +55,19 @@ class Unruly(DummyExtractor):
             while not (folder / "go").exists() and time.monotonic() < last:
                 time.sleep(0.01)
         return super().__call__(im, rowcols)
+
+
+class MeanColour(FeatureExtractor):
+    """Mean and deviation of each channel of a crop, which take no time; a vector has 6 numbers."""
+
+    CROP_SIZE = 16
+
+    @property
+    def feature_dim(self) -> int:
+        return 6
+
+    def patches_to_features(self, patch_list: Sequence[Any]) -> tuple[Any, bool]:
+        import numpy as np
+
+        pixels = np.stack(patch_list) / np.float32(255)
+        return np.concatenate([pixels.mean((1, 2)), pixels.std((1, 2))], 1), False

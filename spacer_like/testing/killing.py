@@ -1,0 +1,113 @@
+"""Requests run in children that are killed at a moment that is told: ``python -m spacer_like.testing.killing``.
+
+JSON lines in and out. A line has a job message of one task, the folder of its results, and the number of the result
+before which the child is killed; 0: it is not. The answer has how the child ended, and how many results it put in place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from typing_extensions import Self
+
+from spacer_like import config
+from spacer_like.messages import TASKS, JobMsg
+
+# What takes long to import, and starts no thread by that: a child is forked from a process that has it.
+_HEAVY = ("sklearn.neural_network", "pyarrow.parquet", "rasterio", "shapely", "numba", "torch", "matplotlib.figure")
+
+
+class Ended(NamedTuple):
+    """How a child ended.
+
+    Fields:
+        code: its exit code, of one that a signal ended the signal's number, negative.
+        results: how many files it put in place, in the folder of the results.
+        outcome: how its request ended, as `TaskOutcome.serialize` describes it; None: it was killed.
+    """
+
+    code: int
+    results: int
+    outcome: Any
+
+
+class Killing:
+    """A process from which children are forked; it has done no work itself, so that they begin as new ones do."""
+
+    def __init__(self, class_prefixes: tuple[str, ...] = ()) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "spacer_like.testing.killing", *class_prefixes],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.communicate()
+
+    def run(self, job: JobMsg, folder: str, kill_before: int = 0) -> Ended:
+        """Run a job of one task in a child."""
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None and answers is not None
+        asked.write(json.dumps([job.serialize(), folder, kill_before]).encode() + b"\n")
+        asked.flush()
+        return Ended(*json.loads(answers.readline()))
+
+
+def _run(job: Any, folder: str, kill_before: int, answer: int) -> None:
+    """In the child: do the work, with an eye on what takes its place in the folder."""
+    results = 0
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal results
+        # os.replace says "os.rename" as well.
+        if event == "os.rename" and os.path.realpath(os.fsdecode(arguments[1])).startswith(f"{folder}/"):
+            name = os.path.basename(os.fsdecode(arguments[1]))
+            if not name.startswith("."):
+                results += 1
+                if results == kill_before:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    from spacer_like.mailman import run_task
+
+    outcome = run_task(JobMsg.deserialize(job).tasks[0])
+    os.write(answer, json.dumps([results, outcome.serialize()]).encode())
+
+
+def main(class_prefixes: list[str]) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in (*(task.module for task in TASKS.values()), *_HEAVY):
+        if find_spec(name.partition(".")[0]) is not None:
+            with suppress(ImportError):
+                import_module(name)
+    with config.override(allowed_class_prefixes=tuple(class_prefixes)):
+        for line in sys.stdin:
+            job, folder, kill_before = json.loads(line)
+            reader, writer = os.pipe()
+            if not (child := os.fork()):
+                try:
+                    _run(job, os.path.realpath(folder), kill_before, writer)
+                finally:
+                    os._exit(0)
+            os.close(writer)
+            with os.fdopen(reader) as said:
+                text = said.read()
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            answers.write(json.dumps([code, *(json.loads(text) if text else (max(0, kill_before - 1), None))]) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,222 @@
+"""A request with real data for every task, small enough to take no time."""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from spacer_like import examples
+from spacer_like.data_classes import ImageLabels, TrainingTaskLabels
+from spacer_like.learning.trainer import MiniBatchTrainer
+from spacer_like.location import DataLocation
+from spacer_like.message_base import Message
+from spacer_like.messages import TASKS
+from spacer_like.testing.extractors import MeanColour
+
+from ..chips.tile_making import make_tile, tile_path
+
+ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
+POINTS = [(row, column) for row in (4, 12, 20, 28) for column in (4, 12, 20, 28, 36)]
+
+
+def requests(folder: Path) -> dict[str, Message]:
+    def at(*names: str) -> DataLocation:
+        return DataLocation("filesystem", "/".join((str(folder), *names)))
+
+    inputs = folder / "in"
+    given = {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at)
+    return {name: TASKS[name].message(**fields) for name, fields in given.items()}
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _points(inputs: Path, at) -> dict[str, dict]:
+    """An image of two colours, and points of both."""
+    inputs.mkdir()
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 60, (32, 40, 3), dtype=np.uint8)
+    pixels[:, 20:] += 180
+    (inputs / "image.png").write_bytes(_png(pixels))
+    features, *_ = MeanColour()(pixels, POINTS)
+    labels = []
+    for name in ("train", "ref", "val"):
+        features.store(at("in", f"{name}.npz"))
+        labels.append(ImageLabels({at("in", f"{name}.npz"): [(row, col, int(col > 20)) for row, col in POINTS]}))
+    image = {"job_token": "1", "rowcols": POINTS, "image_loc": at("in", "image.png"), "extractor": MeanColour()}
+    model = at("train_classifier", "model.pkl")
+    return {
+        "extract_features": {**image, "feature_loc": at("extract_features", "features.npz")},
+        "train_classifier": {
+            "job_token": "1",
+            "trainer": MiniBatchTrainer(mlp_hidden_layer_sizes=(8,)),
+            "nbr_epochs": 2,
+            "clf_type": "MLP",
+            "labels": TrainingTaskLabels(*labels),
+            "previous_model_locs": [],
+            "model_loc": model,
+            "valresult_loc": at("train_classifier", "valresult.json"),
+            "report_loc": at("train_classifier", "report.json"),
+        },
+        "classify_features": {
+            "job_token": "1",
+            "feature_loc": at("extract_features", "features.npz"),
+            "classifier_loc": model,
+            "scores_loc": at("classify_features", "scores.json"),
+        },
+        "classify_image": {**image, "classifier_loc": model, "scores_loc": at("classify_image", "scores.json")},
+    }
+
+
+def _rarity(inputs: Path, at) -> dict[str, dict]:
+    """A collection of squares of one colour with a little noise, and its metadata."""
+    random = np.random.default_rng(1)
+    with zipfile.ZipFile(inputs / "collection.zip", "w") as file:
+        for token in range(12):
+            square = np.full((8, 8, 3), 20 * token, np.uint8) + random.integers(0, 9, (8, 8, 3), dtype=np.uint8)
+            file.writestr(zipfile.ZipInfo(f"{token}.png"), _png(square))
+    (inputs / "metadata.csv").write_text("".join(f"{token},{token * 1.5}\n" for token in range(12)))
+    (inputs / "unseen.png").write_bytes(_png(random.integers(0, 255, (8, 8, 3), dtype=np.uint8)))
+    square = {"size": 8}
+    images = square | {"collection_id": "c", "images_loc": at("in", "collection.zip")}
+    histogram = at("compute_histogram", "histogram.parquet")
+    scores = {name: at("score_collection", f"{name}.csv") for name in ("ratio", "log")}
+    edges = at("bucketize_scores", "edges.npz")
+    merged = at("merge_scores", "merged.parquet")
+    learnt = {"extractor": MeanColour(), "metadata_loc": at("in", "metadata.csv")}
+    return {
+        "check_collection": images,
+        "convert_collection": images | {"stack_loc": at("convert_collection", "pixels.npz")},
+        "compute_histogram": images | {"histogram_loc": histogram, "dense_loc": at("compute_histogram", "dense.npy")},
+        "merge_histograms": {
+            "histogram_locs": [histogram],
+            "merged_loc": at("merge_histograms", "merged.parquet"),
+            "table_loc": at("merge_histograms", "table.npy"),
+        },
+        "score_collection": images
+        | {
+            "histogram_loc": histogram,
+            "scores_locs": {name: [location] for name, location in scores.items()},
+            "not_scored_loc": at("score_collection", "not_scored.csv"),
+        },
+        "score_unseen": square
+        | {
+            "collection_id": "new",
+            "images_loc": at("in", "unseen.png"),
+            "histogram_loc": histogram,
+            "edges_loc": edges,
+            "method": "ratio",
+            "scores_loc": at("score_unseen", "scores.csv"),
+        },
+        "explain_image": square
+        | {
+            "image_loc": at("in", "unseen.png"),
+            "histogram_loc": histogram,
+            "overlay_loc": at("explain_image", "overlay.png"),
+        },
+        "merge_scores": {
+            "scores_locs": [scores["ratio"]],
+            "merged_locs": [merged, at("merge_scores", "merged.csv")],
+            "top_loc": at("merge_scores", "top.csv"),
+        },
+        "analyze_scores": {"scores_loc": merged, "analysis_loc": at("analyze_scores", "analysis.json")},
+        "bucketize_scores": {
+            "scores_loc": merged,
+            "bucketized_loc": at("bucketize_scores", "bucketized.parquet"),
+            "edges_loc": edges,
+        },
+        "compare_rankings": {
+            "scores_locs": scores,
+            "top_share": 0.5,
+            "comparison_loc": at("compare_rankings", "comparison.json"),
+        },
+        "train_rarity_classifier": images
+        | learnt
+        | {
+            "model_loc": at("train_rarity_classifier", "model.safetensors"),
+            "layers": [8],
+            "nbr_epochs": 2,
+            "labels_loc": at("train_rarity_classifier", "labels.csv"),
+            "embeddings_loc": at("train_rarity_classifier", "embeddings.npz"),
+        },
+        "embedding_score": images | {"extractor": MeanColour(), "scores_locs": [at("embedding_score", "scores.csv")]},
+    }
+
+
+def _chips(inputs: Path, at) -> dict[str, dict]:
+    """Two tiles of 2 x 2 chips each, and the map of their cells."""
+    side = 512 * 4
+    tiles = [tile_path(inputs / "ard", quadkey, zone=ZONE) for quadkey in QUADKEYS]
+    for seed, (tile, quadkey) in enumerate(zip(tiles, QUADKEYS, strict=True)):
+        make_tile(tile, quadkey, zone=ZONE, width=side, height=side, seed=seed)
+    (inputs / "labels.json").write_text(
+        json.dumps({"building": {"building": ["*"]}, "road": {"highway": ["*"]}, "water": {"natural": ["water"]}})
+    )
+    (inputs / "map.osm.pbf").write_bytes(Path(examples.__file__).with_name("helsinki.osm.pbf").read_bytes())
+    chips, index = at("chips_folder", f"{ZONE}"), at("index_nodata", "index.json")
+    table, model = at("build_label_table", "sparse.parquet"), at("train_multilabel", "model.safetensors")
+    return {
+        "chip_tile": {
+            "tile_loc": DataLocation("filesystem", str(tiles[0])),
+            "manifest_loc": at("chip_tile", "manifest.parquet"),
+            "chips_loc": at("chip_tile"),
+        },
+        "chips_folder": {"ard_loc": at("in", "ard"), "chips_loc": at("chips_folder")},
+        "index_nodata": {"chips_loc": chips, "index_loc": index},
+        "locate_chip": {"chip": f"Z{ZONE}-{QUADKEYS[0]}00000_1050410012C31100.jpg", "ard_loc": at("in", "ard")},
+        "fetch_labels": {
+            "zone": ZONE,
+            "quadkeys": list(QUADKEYS),
+            "ard_loc": at("fetch_labels", "ard"),
+            "extract_loc": at("in", "map.osm.pbf"),
+        },
+        "build_label_table": {
+            "index_loc": index,
+            "ard_loc": at("fetch_labels", "ard"),
+            "labels_loc": at("in", "labels.json"),
+            "sparse_locs": [table],
+            "dense_locs": [at("build_label_table", "dense.csv")],
+            "records_locs": [at("build_label_table", "records.parquet")],
+        },
+        "plot_labels": {
+            "table_loc": table,
+            "distribution_loc": at("plot_labels", "distribution.png"),
+            "correlation_loc": at("plot_labels", "correlation.png"),
+        },
+        "train_multilabel": {
+            "table_loc": table,
+            "chips_loc": chips,
+            "model_loc": model,
+            "extractor": MeanColour(),
+            "size": 64,
+            "layers": [8],
+            "dropouts": [0.1],
+            "nbr_epochs": 2,
+            "metrics_loc": at("train_multilabel", "metrics.json"),
+        },
+        "label_chips": {
+            "chips_loc": chips,
+            "model_loc": model,
+            "table_locs": [at("label_chips", "labels.parquet"), at("label_chips", "labels.csv")],
+        },
+        "encode_chips": {
+            "chips_loc": chips,
+            "embeddings_loc": at("encode_chips", "embeddings.safetensors"),
+            "extractor": MeanColour(),
+        },
+        "build_index": {
+            "embeddings_locs": [at("encode_chips", "embeddings.safetensors")],
+            "index_loc": at("build_index", "index.safetensors"),
+        },
+        "find_similar": {
+            "index_loc": at("build_index", "index.safetensors"),
+            "chip": f"Z{ZONE}-{QUADKEYS[0]}00000_1050410012C31100.jpg",
+            "results_locs": [at("find_similar", "similar.csv")],
+        },
+    }
