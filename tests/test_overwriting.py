@@ -2,8 +2,6 @@
 
 import os
 import re
-from importlib import import_module
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,7 @@ from spacer_like import overwriting
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import AccessDeniedError, InvalidKeyError, MessageError
 from spacer_like.mailman import process_job
-from spacer_like.message_base import location_fields
 from spacer_like.messages import (
-    TASKS,
     ChipTileMsg,
     EncodeChipsMsg,
     FetchLabelsMsg,
@@ -24,9 +20,8 @@ from spacer_like.messages import (
     ScoreCollectionMsg,
     TrainClassifierMsg,
 )
-from spacer_like.overwriting import check_message, check_outputs, check_tasks, places, places_of, same_place
-
-ONLY_READ = {"check_collection", "locate_chip"}
+from spacer_like.overwriting import check_message, check_outputs, check_tasks, places, same_place
+from spacer_like.testing.task import full_message
 
 
 def memory(key):
@@ -35,75 +30,6 @@ def memory(key):
 
 def local(path):
     return DataLocation("filesystem", str(path))
-
-
-def full_message(name, **values):
-    """The example of a task's request with a location in every field that takes one."""
-    message = TASKS[name].message.example()
-    fields = message.serialize()
-    for field in location_fields(type(message)):
-        if not field.endswith(("_loc", "_locs")):
-            continue
-        if field not in fields or fields[field] is None:
-            for filled in (memory(field), [memory(field)]):
-                try:
-                    TASKS[name].message(**fields | {field: filled})
-                except MessageError:
-                    continue
-                fields[field] = filled
-                break
-        elif fields[field] == []:
-            fields[field] = [memory(field)]
-    return TASKS[name].message(**fields | values)
-
-
-def with_location(message, path, location):
-    """The message with another location at a path such as ``scores_locs.ratio.0``."""
-    field, *inner = path.split(".")
-    value = message.serialize()[field]
-    if not inner:
-        return type(message)(**message.serialize() | {field: location})
-    target = value
-    for part in inner[:-1]:
-        target = target[int(part) if isinstance(target, list) else part]
-    target[int(inner[-1]) if isinstance(target, list) else inner[-1]] = location.serialize()
-    return type(message)(**message.serialize() | {field: value})
-
-
-def function_of(name):
-    return getattr(import_module(TASKS[name].module), name)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_a_message_that_writes_has_places_that_are_written(name):
-    places = places_of(full_message(name))
-    assert any(place.is_output for place in places) is (name not in ONLY_READ)
-    assert {place.field for place in places} >= {
-        field for field in TASKS[name].message.model_fields if field.endswith(("_loc", "_locs"))
-    }
-
-
-@pytest.mark.parametrize("name", sorted(set(TASKS) - ONLY_READ))
-def test_a_task_refuses_an_output_that_is_an_input_or_another_output(name):
-    message = full_message(name)
-    check_message(message)
-    # What lies beside a field's location moves with it, and is tried below.
-    places = [place for place in places_of(message) if " " not in place.name and "_loc" in place.name]
-    pairs = [(one, other) for one, other in combinations(places, 2) if one.is_output or other.is_output]
-    assert pairs or name == "fetch_labels"
-    for one, other in pairs:
-        output, place = (one, other) if one.is_output else (other, one)
-        if not place.location.is_writable:
-            # Refused as an output whatever else there is.
-            continue
-        same = with_location(message, output.name, place.location)
-        with pytest.raises(MessageError) as caught:
-            function_of(name)(same)
-        assert place.name in str(caught.value)
-        assert place.location.display_name in str(caught.value)
-        answer = process_job(JobMsg(name, [same]))
-        assert not answer.ok
-        assert answer.error_message.splitlines()[-1].endswith(str(caught.value))
 
 
 def test_the_sentence_names_both_fields_and_the_place():

@@ -60,7 +60,7 @@ class Unruly(DummyExtractor):
 class MeanColour(FeatureExtractor):
     """Mean and deviation of each channel of a crop, which take no time; a vector has 6 numbers."""
 
-    CROP_SIZE = 16
+    CROP_SIZE = 32
 
     @property
     def feature_dim(self) -> int:

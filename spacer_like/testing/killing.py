@@ -1,7 +1,8 @@
 """Requests run in children that are killed at a moment that is told: ``python -m spacer_like.testing.killing``.
 
 JSON lines in and out. A line has a job message of one task, the folder of its results, and the number of the result
-before which the child is killed; 0: it is not. The answer has how the child ended, and how many results it put in place.
+before which the child is killed; 0: it is not. The answer has how the child ended, and how many results it has put in
+place.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Killing:
     def run(self, job: JobMsg, folder: str, kill_before: int = 0) -> Ended:
         """Run a job of one task in a child."""
         asked, answers = self._process.stdin, self._process.stdout
-        assert asked is not None and answers is not None
+        assert asked is not None
+        assert answers is not None
         asked.write(json.dumps([job.serialize(), folder, kill_before]).encode() + b"\n")
         asked.flush()
         return Ended(*json.loads(answers.readline()))
@@ -92,7 +94,7 @@ def main(class_prefixes: list[str]) -> None:
         if find_spec(name.partition(".")[0]) is not None:
             with suppress(ImportError):
                 import_module(name)
-    with config.override(allowed_class_prefixes=tuple(class_prefixes)):
+    with config.override(allowed_class_prefixes=tuple(class_prefixes), torch_threads=1):
         for line in sys.stdin:
             job, folder, kill_before = json.loads(line)
             reader, writer = os.pipe()

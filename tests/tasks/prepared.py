@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from spacer_like import examples
 from spacer_like.data_classes import ImageLabels, TrainingTaskLabels
+from spacer_like.examples import MAP
+from spacer_like.examples.map_tiles import MovedMap
 from spacer_like.learning.trainer import MiniBatchTrainer
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS
 from spacer_like.testing.extractors import MeanColour
 
-from ..chips.tile_making import make_tile, tile_path
+from ..chips.tile_making import ACQUISITION, make_tile, tile_path
 
 ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
+CHIP = f"Z{ZONE}-{QUADKEYS[1]}22222_{ACQUISITION}.jpg"
 POINTS = [(row, column) for row in (4, 12, 20, 28) for column in (4, 12, 20, 28, 36)]
 
 
@@ -79,11 +81,11 @@ def _rarity(inputs: Path, at) -> dict[str, dict]:
     random = np.random.default_rng(1)
     with zipfile.ZipFile(inputs / "collection.zip", "w") as file:
         for token in range(12):
-            square = np.full((8, 8, 3), 20 * token, np.uint8) + random.integers(0, 9, (8, 8, 3), dtype=np.uint8)
+            square = np.full((32, 32, 3), 20 * token, np.uint8) + random.integers(0, 9, (32, 32, 3), dtype=np.uint8)
             file.writestr(zipfile.ZipInfo(f"{token}.png"), _png(square))
     (inputs / "metadata.csv").write_text("".join(f"{token},{token * 1.5}\n" for token in range(12)))
-    (inputs / "unseen.png").write_bytes(_png(random.integers(0, 255, (8, 8, 3), dtype=np.uint8)))
-    square = {"size": 8}
+    (inputs / "unseen.png").write_bytes(_png(random.integers(0, 255, (32, 32, 3), dtype=np.uint8)))
+    square = {"size": 32}
     images = square | {"collection_id": "c", "images_loc": at("in", "collection.zip")}
     histogram = at("compute_histogram", "histogram.parquet")
     scores = {name: at("score_collection", f"{name}.csv") for name in ("ratio", "log")}
@@ -134,7 +136,7 @@ def _rarity(inputs: Path, at) -> dict[str, dict]:
         "compare_rankings": {
             "scores_locs": scores,
             "top_share": 0.5,
-            "comparison_loc": at("compare_rankings", "comparison.json"),
+            "comparison_loc": at("compare_rankings", "comparison.csv"),
         },
         "train_rarity_classifier": images
         | learnt
@@ -150,15 +152,15 @@ def _rarity(inputs: Path, at) -> dict[str, dict]:
 
 
 def _chips(inputs: Path, at) -> dict[str, dict]:
-    """Two tiles of 2 x 2 chips each, and the map of their cells."""
-    side = 512 * 4
+    """Two tiles of 2 x 2 chips each, beside each other where their map is."""
+    side = 2 * 512
     tiles = [tile_path(inputs / "ard", quadkey, zone=ZONE) for quadkey in QUADKEYS]
-    for seed, (tile, quadkey) in enumerate(zip(tiles, QUADKEYS, strict=True)):
-        make_tile(tile, quadkey, zone=ZONE, width=side, height=side, seed=seed)
+    for tile, quadkey, column in zip(tiles, QUADKEYS, (32 * 512 - side, 0), strict=True):
+        make_tile(tile, quadkey, zone=ZONE, column=column, row=32 * 512 - side, width=side, height=side, seed=column)
+    MovedMap(MAP, inputs / "map.osm.pbf")
     (inputs / "labels.json").write_text(
         json.dumps({"building": {"building": ["*"]}, "road": {"highway": ["*"]}, "water": {"natural": ["water"]}})
     )
-    (inputs / "map.osm.pbf").write_bytes(Path(examples.__file__).with_name("helsinki.osm.pbf").read_bytes())
     chips, index = at("chips_folder", f"{ZONE}"), at("index_nodata", "index.json")
     table, model = at("build_label_table", "sparse.parquet"), at("train_multilabel", "model.safetensors")
     return {
@@ -169,7 +171,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
         },
         "chips_folder": {"ard_loc": at("in", "ard"), "chips_loc": at("chips_folder")},
         "index_nodata": {"chips_loc": chips, "index_loc": index},
-        "locate_chip": {"chip": f"Z{ZONE}-{QUADKEYS[0]}00000_1050410012C31100.jpg", "ard_loc": at("in", "ard")},
+        "locate_chip": {"chip": CHIP, "ard_loc": at("in", "ard")},
         "fetch_labels": {
             "zone": ZONE,
             "quadkeys": list(QUADKEYS),
@@ -194,7 +196,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "chips_loc": chips,
             "model_loc": model,
             "extractor": MeanColour(),
-            "size": 64,
+            "size": 32,
             "layers": [8],
             "dropouts": [0.1],
             "nbr_epochs": 2,
@@ -203,6 +205,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
         "label_chips": {
             "chips_loc": chips,
             "model_loc": model,
+            "extractor": MeanColour(),
             "table_locs": [at("label_chips", "labels.parquet"), at("label_chips", "labels.csv")],
         },
         "encode_chips": {
@@ -216,7 +219,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
         },
         "find_similar": {
             "index_loc": at("build_index", "index.safetensors"),
-            "chip": f"Z{ZONE}-{QUADKEYS[0]}00000_1050410012C31100.jpg",
+            "chip": CHIP,
             "results_locs": [at("find_similar", "similar.csv")],
         },
     }

@@ -1,7 +1,8 @@
 """Every task passes the suite that is shipped."""
 
 from spacer_like.messages import TASKS
-from spacer_like.testing.task import TaskContract
+from spacer_like.overwriting import places_of
+from spacer_like.testing.task import TaskContract, full_message
 
 from . import prepared
 
@@ -12,6 +13,11 @@ class TestTasks(TaskContract):
     @classmethod
     def requests(cls, folder):
         return prepared.requests(folder)
+
+
+def test_there_is_something_to_overwrite_in_all_but_one_of_those_that_write():
+    few = {name for name in TASKS.keys() - TestTasks.only_read if len(places_of(full_message(name))) < 2}
+    assert few == {"fetch_labels"}
 
 
 def test_every_task_has_a_request_with_data(tmp_path):
