@@ -55,7 +55,7 @@ NEEDED = {
         "geo",
         "from spacer_like.chips.cutting.gdal_reading import opened; opened('a', 'a').__enter__()",
     ),
-    "a chip": ("simplejpeg", "geo", "from spacer_like.chips.cutting.encoding import simplejpeg; simplejpeg()"),
+    "a chip": ("simplejpeg", "geo", "from spacer_like.chips.cutting.cell_chips import simplejpeg; simplejpeg()"),
     **{
         f"the server, {name}": (
             name,

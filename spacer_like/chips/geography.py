@@ -32,6 +32,8 @@ _NORTHERNMOST = 84.0
 # Points on each side of a square: at 16 a side of 5 km is missed by less than a millimetre.
 _STEPS = 16
 _MOST_CELLS = 2**20
+UNITS_PER_DEGREE = 10_000_000
+"""OpenStreetMap's coordinates are whole numbers of such units."""
 
 
 def centre(cell: Cell) -> tuple[float, float]:
@@ -53,7 +55,7 @@ def centres(cells: Sequence[Cell]) -> NDArray[np.float64]:
     for epsg, some in of_projection.items():
         bounds = np.array([cells[place].bounds for place in some])
         middle = (bounds[:, :2] + bounds[:, 2:]) / 2
-        places[some] = np.stack(_to_degrees(epsg)(middle[:, 0], middle[:, 1]), axis=1)
+        places[some] = np.stack(to_degrees(epsg)(middle[:, 0], middle[:, 1]), axis=1)
     if not np.isfinite(places).all():
         raise _nowhere(cells[int(np.flatnonzero(~np.isfinite(places).all(axis=1))[0])])
     return places
@@ -70,6 +72,21 @@ def envelope(cell: Cell) -> Box:
         _wrapped(meridian + float(offsets.max())),
         float(latitudes.max()),
     )
+
+
+def boxes_of(cell: Cell) -> list[Box]:
+    """The box around a cell, in degrees: west, south, east, north, rounded outwards to OpenStreetMap's units.
+
+    A cell across the 180th meridian has two of them.
+
+    Raises:
+        TileError: the cell is where its zone's projection has no meaning.
+    """
+    west, south, east, north = envelope(cell)
+    box = (_down(west), _down(south), _up(east), _up(north))
+    if west <= east:
+        return [box]
+    return [(box[0], box[1], 180.0, box[3]), (-180.0, box[1], box[2], box[3])]
 
 
 def belongs_to_zone(cell: Cell) -> bool:
@@ -162,7 +179,7 @@ def _parts_near(west: float, east: float, meridian: float) -> list[tuple[float, 
 
 def _outline(cell: Cell, bounds: Box, steps: int = _STEPS) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Points around a cell: offsets from its zone's central meridian in degrees, and latitudes, float64 [4 steps]."""
-    longitudes, latitudes = _to_degrees(cell.epsg)(*_ring(*bounds, steps))
+    longitudes, latitudes = to_degrees(cell.epsg)(*_ring(*bounds, steps))
     offsets = (longitudes - central_meridian(cell.zone) + 180) % 360 - 180
     if not (np.isfinite(offsets).all() and np.isfinite(latitudes).all()):
         raise _nowhere(cell)
@@ -183,12 +200,21 @@ def _wrapped(longitude: float) -> float:
     return longitude - 360 if longitude > 180 else longitude + 360 if longitude < -180 else longitude
 
 
+def _down(degrees: float) -> float:
+    return math.floor(degrees * UNITS_PER_DEGREE) / UNITS_PER_DEGREE
+
+
+def _up(degrees: float) -> float:
+    return math.ceil(degrees * UNITS_PER_DEGREE) / UNITS_PER_DEGREE
+
+
 def _nowhere(cell: Cell) -> TileError:
     return TileError(f"The cell {cell.name} is too far from its zone to have a longitude and latitude.")
 
 
 @lru_cache
-def _to_degrees(epsg: int) -> Transformation:
+def to_degrees(epsg: int) -> Transformation:
+    """From eastings and northings of a projection to longitudes and latitudes, arrays of float64."""
     return _transformation(epsg, 4326)
 
 

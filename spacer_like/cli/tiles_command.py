@@ -12,7 +12,7 @@ from spacer_like.cli.terminal import Terminal
 from spacer_like.interruption import Interrupted
 
 if TYPE_CHECKING:
-    from spacer_like.tile_server.live_tree import LiveTree
+    from spacer_like.tile_server.tree_index import LiveTree
 
 
 def add_to(app: typer.Typer) -> None:

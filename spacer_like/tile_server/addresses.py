@@ -12,7 +12,7 @@ from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice
 
 if TYPE_CHECKING:
-    from spacer_like.tile_server.encoding import Format
+    from spacer_like.tile_server.renderer import Format
     from spacer_like.tile_server.tree_index import TreeIndex
 
 _ENDINGS: dict[str, Format] = {"jpg": "jpg", "jpeg": "jpg", "png": "png", "webp": "webp"}

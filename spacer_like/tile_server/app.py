@@ -19,9 +19,9 @@ from spacer_like.tile_server.description import tile_json, tile_matrix_set, tile
 from spacer_like.tile_server.renderer import Renderer
 
 if TYPE_CHECKING:
-    from spacer_like.tile_server.encoding import Format
     from spacer_like.tile_server.footprint import Footprint
-    from spacer_like.tile_server.live_tree import LiveTree
+    from spacer_like.tile_server.renderer import Format
+    from spacer_like.tile_server.tree_index import LiveTree
 
 logger = logging.getLogger(__name__)
 router = APIRouter()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.chips.grid import SOUTHERN_OFFSET
-from spacer_like.tile_server.projections import HALF_WORLD, to_web_mercator
+from spacer_like.tile_server.footprint import HALF_WORLD, to_web_mercator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

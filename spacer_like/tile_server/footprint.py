@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacer_like.chips.geography import to_metres
 from spacer_like.chips.grid import SOUTHERN_OFFSET, TILE_ZOOM, Cell
 from spacer_like.exceptions import TileError
-from spacer_like.tile_server.projections import EARTH_RADIUS, HALF_WORLD, WEB_MERCATOR, from_web_mercator, to_zone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.tile_server.projections import Coordinates
     from spacer_like.tile_server.tree_index import ZoneIndex
 
+    Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+WEB_MERCATOR = 3857
+EARTH_RADIUS = 6378137.0
+"""Of the sphere that Web Mercator takes the earth for, in metres."""
+HALF_WORLD = math.pi * EARTH_RADIUS
+"""Half the width of the world in Web Mercator, in metres."""
 MOST_WEB_ZOOM = 24
 MOST_ZONE_ZOOM = 22
 ZONE_SIZE = 512
@@ -115,11 +121,22 @@ class Footprint:
             return np.asarray(west + steps, np.float64)[None], np.asarray(north - shift - steps, np.float64)[:, None]
         nodes = np.linspace(0.5, self.size - 0.5, self.size // _STEP + 1)
         xs, ys = np.meshgrid(west + nodes * self.pixel, north - nodes * self.pixel)
-        eastings, northings = to_zone(*from_web_mercator(xs, ys), zone)
+        eastings, northings = to_metres(zone)(*from_web_mercator(xs, ys))
         if not (np.isfinite(eastings).all() and np.isfinite(northings).all()):
             # A zone that ends in the picture: half of infinity would be no number, and no place.
             eastings, northings = (np.where(np.isfinite(values), values, 1e12) for values in (eastings, northings))
         return _between(eastings, self.size, nodes), _between(northings, self.size, nodes)
+
+
+def to_web_mercator(longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> Coordinates:
+    """Metres of Web Mercator (EPSG:3857); the poles, which it has none of, are far outside of the world."""
+    angles = np.radians(np.clip(latitudes, -89.99, 89.99))
+    return np.radians(longitudes) * EARTH_RADIUS, np.arcsinh(np.tan(angles)) * EARTH_RADIUS
+
+
+def from_web_mercator(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Coordinates:
+    """Longitudes and latitudes of places in Web Mercator."""
+    return np.degrees(xs / EARTH_RADIUS), np.degrees(np.arctan(np.sinh(ys / EARTH_RADIUS)))
 
 
 def _between(values: NDArray[np.float64], size: int, nodes: NDArray[np.float64]) -> NDArray[np.float64]:

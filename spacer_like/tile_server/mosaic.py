@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacer_like.chips.grid import TILE_ZOOM
 from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.tile_server.open_tile import Part
 from spacer_like.tile_server.tree_index import APRON, cell_numbers, northern_bounds
@@ -16,15 +17,16 @@ from spacer_like.tile_server.tree_index import APRON, cell_numbers, northern_bou
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.tile_server.footprint import Footprint
+    from spacer_like.tile_server.footprint import Coordinates, Footprint
     from spacer_like.tile_server.open_tiles import OpenTiles
-    from spacer_like.tile_server.projections import Coordinates
     from spacer_like.tile_server.tree_index import IndexedTile, TreeIndex, ZoneIndex
 
 logger = logging.getLogger(__name__)
 
 MOST_CELLS = 64
 """More cells in one picture are not put together: each would be a few pixels."""
+BLOCK_ZOOM = 17
+"""Cells of this zoom are blocks of a tile."""
 _MOST_LOOKED_AT = 4 * MOST_CELLS
 MOST_READS = 256
 """How often tiles are read for one picture at most; what is left then stays empty."""
@@ -206,3 +208,27 @@ def _cut(values: NDArray[np.float64], rows: slice, columns: slice) -> tuple[slic
 def _extent(any_wanted: NDArray[np.bool_]) -> slice:
     places = np.flatnonzero(any_wanted)
     return slice(int(places[0]), int(places[-1]) + 1)
+
+
+def unchanged_block(footprint: Footprint, index: TreeIndex, choice: Choice, open_tiles: OpenTiles) -> bytes | None:
+    """The JPEG that shows a footprint as it lies in the tree; None where a picture has to be put together.
+
+    That is so where the first tile that has any data there has them everywhere, and has them as one block of JPEG.
+    """
+    cell = footprint.cell
+    if cell is None or cell.zoom != BLOCK_ZOOM or cell.zone not in index.zones:
+        return None
+    zone = index.zones[cell.zone]
+    tiles = [tile for tile in zone.tiles_of_cell(cell.parent(TILE_ZOOM)) if choice.admits(tile)]
+    for tile in sorted(tiles, key=choice.order):
+        try:
+            with open_tiles.use(tile.loc, tile.cell) as open_tile:
+                if (block := open_tile.block(cell)) is None:
+                    return None
+        except TransientError:
+            return None
+        except SpacerError:
+            continue
+        if block:
+            return block
+    return None

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spacer_like.tile_server.live_tree import LiveTree
-    from spacer_like.tile_server.tree_index import IndexedTile, TreeIndex
+    from spacer_like.tile_server.tree_index import IndexedTile, LiveTree, TreeIndex
 
 MOST_LINES = 2000
 """Cells, and acquisitions, that are listed."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from spacer_like.location import DataLocation
     from spacer_like.tile_server.connections import Application, Bounds
-    from spacer_like.tile_server.live_tree import LiveTree
+    from spacer_like.tile_server.tree_index import LiveTree
 
 _SECONDS_TO_FINISH = 1
 _SECONDS_KEPT_ALIVE = 5
@@ -61,7 +61,7 @@ def serve(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, L
         import_extra(name, "A server of tiles", "geo")
     from spacer_like.tile_server.app import make_app
     from spacer_like.tile_server.connections import Bounds
-    from spacer_like.tile_server.live_tree import LiveTree
+    from spacer_like.tile_server.tree_index import LiveTree
 
     # A port that is taken is told before the tree is listed.
     with _listening(options.host, options.port) as listening:

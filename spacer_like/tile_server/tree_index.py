@@ -1,7 +1,9 @@
-"""What a tree of tiles holds: by zone and cell, the newest first."""
+"""What a tree of tiles holds: by zone and cell, the newest first; listed at the start, and again from time to time."""
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,15 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.chips.geography import central_meridian
-from spacer_like.chips.grid import APRON_PIXELS, NORTH_EDGE, PIXEL, TILE_ZOOM, WEST_EDGE, Cell, side_of_zoom
-from spacer_like.tile_server.projections import from_zone
+from spacer_like.chips.geography import central_meridian, to_degrees
+from spacer_like.chips.grid import (
+    APRON_PIXELS,
+    NORTH_EDGE,
+    PIXEL,
+    TILE_ZOOM,
+    WEST_EDGE,
+    Cell,
+    epsg_of_zone,
+    side_of_zoom,
+)
+from spacer_like.chips.tree import find_tiles
+from spacer_like.exceptions import DataNotFoundError, SpacerError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.tree import Tile
     from spacer_like.location import DataLocation
+
+logger = logging.getLogger(__name__)
 
 CELL_SIDE = side_of_zoom(TILE_ZOOM)
 APRON = APRON_PIXELS * PIXEL
@@ -112,7 +126,7 @@ class ZoneIndex:
         """Longitudes and latitudes of each cell's corners, float64 [cells, 4]; the former may be beyond 180 degrees."""
         west, south, east, north = range(4)
         eastings, northings = self.bounds[:, [west, east, east, west]], self.bounds[:, [north, north, south, south]]
-        longitudes, latitudes = from_zone(eastings, northings, self.zone)
+        longitudes, latitudes = to_degrees(epsg_of_zone(self.zone))(eastings, northings)
         meridian = central_meridian(self.zone)
         return meridian + (longitudes - meridian + 180) % 360 - 180, latitudes
 
@@ -191,3 +205,57 @@ class TreeIndex:
     def locations(self) -> set[str]:
         """The texts of all tiles' locations."""
         return {tile.loc.json_text for zone in self.zones.values() for tiles in zone.tiles.values() for tile in tiles}
+
+
+class LiveTree:
+    """What a tree holds.
+
+    Args:
+        ard_loc: the root of the tree.
+        kind: of the tiles that are shown.
+        zones: only these; None: all.
+        refresh: seconds after which the tree is listed again; 0: never.
+
+    Raises:
+        DataNotFoundError: the tree has no tile.
+        SpacerError: as `find_tiles`.
+    """
+
+    def __init__(
+        self, ard_loc: DataLocation, kind: str = "visual", zones: Sequence[int] | None = None, refresh: float = 0
+    ) -> None:
+        self.ard_loc = ard_loc
+        self.kind = kind
+        self._zones = zones
+        self._refresh = refresh
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._index = self._listed()
+        if not self._index.n_tiles:
+            raise DataNotFoundError(
+                f"'{ard_loc.display_name}' holds no tile: they lie in it like "
+                f"33/031111212322/2015-05-28/1050410012C31100-{kind}.tif."
+            )
+
+    @property
+    def index(self) -> TreeIndex:
+        return self._index
+
+    def start(self) -> None:
+        """Look again from time to time, until `stop`."""
+        if self._refresh > 0:
+            self._thread = threading.Thread(target=self._look_again, name="tile-server-tree", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _listed(self) -> TreeIndex:
+        return TreeIndex(find_tiles(self.ard_loc, self._zones, self.kind))
+
+    def _look_again(self) -> None:
+        while not self._ended.wait(self._refresh):
+            try:
+                self._index = self._listed()
+            except SpacerError as error:
+                logger.warning("The tree could not be listed again: %s", error)

@@ -14,9 +14,9 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import TileError, TransientError
 from spacer_like.tile_server.footprint import Footprint
-from spacer_like.tile_server.live_tree import LiveTree
 from spacer_like.tile_server.mosaic import Choice
 from spacer_like.tile_server.renderer import Renderer
+from spacer_like.tile_server.tree_index import LiveTree
 from spacer_like.workflows.chips import cut_folder
 
 from .bad_tiles import BAD_TILES, LOCAL, geotiff

@@ -154,6 +154,6 @@ def test_a_longitude_is_within_three_degrees_of_its_zone_s_central_meridian(long
 
 def test_without_pyproj_the_extra_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyproj", None)
-    geography._to_degrees.cache_clear()
+    geography.to_degrees.cache_clear()
     with pytest.raises(MissingExtraError, match=r"spacer_like\[geo\]"):
         centre(TILE)

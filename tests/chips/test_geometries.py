@@ -10,8 +10,7 @@ import shapely
 from pyproj import Transformer
 
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.labels.areas import is_area
-from spacer_like.chips.labels.geometries import geometries_of
+from spacer_like.chips.labels.geometries import geometries_of, is_area
 
 from .map_making import MapMaker, square
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spacer_like.chips.geography import boxes_of
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.labels import osm_blobs, osm_extract
-from spacer_like.chips.labels.map_boxes import boxes_of
 from spacer_like.chips.labels.osm_blobs import BlobReader
 from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.exceptions import DataLimitError, MapDataError

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from spacer_like.chips.geography import boxes_of
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.labels import overpass
-from spacer_like.chips.labels.map_boxes import boxes_of
 from spacer_like.chips.labels.overpass import OverpassServer, query_text
 from spacer_like.config import override
 from spacer_like.exceptions import DataLimitError, MapDataError, StorageUnavailableError, URLDownloadError

@@ -20,9 +20,9 @@ from spacer_like.chips.tasks.tiles import chips_folder
 from spacer_like.data_classes import DataLocation
 from spacer_like.storage import clear_memory_storage, write_bytes
 from spacer_like.tile_server.footprint import Footprint
-from spacer_like.tile_server.live_tree import LiveTree
 from spacer_like.tile_server.mosaic import Choice
 from spacer_like.tile_server.renderer import Renderer
+from spacer_like.tile_server.tree_index import LiveTree
 
 from .bad_tiles import PLACE
 from .tile_making import ACQUISITION, CELL, PIXEL, make_tile, north_west, tile_path

@@ -17,19 +17,18 @@ from rasterio.crs import CRS
 from rio_tiler.reader import part
 
 from spacer_like import storage
+from spacer_like.chips.geography import to_degrees
 from spacer_like.chips.grid import PIXEL, Cell, cell_at
 from spacer_like.chips.tree import TilePath, find_tiles
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TileError
 from spacer_like.tile_server.coverage import draw_coverage
 from spacer_like.tile_server.footprint import Footprint
-from spacer_like.tile_server.mosaic import Choice, put_together
+from spacer_like.tile_server.mosaic import Choice, put_together, unchanged_block
+from spacer_like.tile_server.open_tile import sample
 from spacer_like.tile_server.open_tiles import OpenTiles
-from spacer_like.tile_server.projections import from_zone
 from spacer_like.tile_server.renderer import Renderer
-from spacer_like.tile_server.sampling import sample
 from spacer_like.tile_server.tree_index import TreeIndex, cell_numbers
-from spacer_like.tile_server.unchanged import unchanged_block
 
 from .served_tree import (
     BLUE,
@@ -456,7 +455,7 @@ def test_corners_are_where_the_zone_s_projection_has_them(index):
     expected = degrees(WEST_CELL, 1, 1)
     assert zone.corners[0][place, 2] == pytest.approx(expected[0], abs=1e-9)
     assert zone.corners[1][place, 2] == pytest.approx(expected[1], abs=1e-9)
-    assert from_zone(np.array([500_000.0]), np.array([0.0]), 33)[0][0] == pytest.approx(15.0)
+    assert to_degrees(32633)(np.array([500_000.0]), np.array([0.0]))[0][0] == pytest.approx(15.0)
 
 
 @pytest.mark.parametrize("zoom", [16, 17, 18, 20])

@@ -24,9 +24,9 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, MissingExtraError, SpacerInputError, StorageUnavailableError
 from spacer_like.storage import MemoryStorage, RemoteStorage
 from spacer_like.tile_server.app import make_app
-from spacer_like.tile_server.live_tree import LiveTree
 from spacer_like.tile_server.remote_file import BLOCK_BYTES, RemoteFile
 from spacer_like.tile_server.serving import ServerOptions, serve
+from spacer_like.tile_server.tree_index import LiveTree
 
 from ..conftest import ACCESS_KEY, SECRET_KEY, plain_environment
 from .served_tree import EAST_CELL, NEW, OLD, RED, SHARP_CELL, WEST_CELL, coarse_tile, make_tree, tile_file

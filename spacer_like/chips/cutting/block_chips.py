@@ -9,9 +9,8 @@ from io import BytesIO
 import numpy as np
 
 from spacer_like.chips.cutting.block_reading import Band, Parts, ahead, bands_of, blocks_of, read_parts
-from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
+from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip, encoded
 from spacer_like.chips.cutting.cog import Blocks, Cog
-from spacer_like.chips.cutting.encoding import encoded
 from spacer_like.chips.cutting.mask import ValidPixels
 from spacer_like.chips.cutting.passthrough import check_block, chip_start
 from spacer_like.chips.cutting.placement import Placement

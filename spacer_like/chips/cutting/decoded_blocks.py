@@ -9,9 +9,8 @@ import numpy as np
 
 from spacer_like.chips.cutting.block_chips import band_parts
 from spacer_like.chips.cutting.block_reading import Band, Parts
-from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
+from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip, encoded, simplejpeg
 from spacer_like.chips.cutting.cog import Blocks, Cog
-from spacer_like.chips.cutting.encoding import encoded, simplejpeg
 from spacer_like.chips.cutting.passthrough import check_block, chip_start
 from spacer_like.chips.cutting.placement import Placement
 from spacer_like.chips.cutting.tiff import Read

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from spacer_like.chips.cutting.block_reading import Band, read_parts
-from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
+from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip, encoded
 from spacer_like.chips.cutting.cog import Cog
-from spacer_like.chips.cutting.encoding import encoded
 from spacer_like.chips.cutting.gdal_reading import opened
 from spacer_like.chips.cutting.mask import ValidPixels
 from spacer_like.chips.cutting.placement import Placement

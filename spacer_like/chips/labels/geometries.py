@@ -10,7 +10,7 @@ those of the grid, see `spacer_like.chips.grid`. Between two points of a way the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,6 @@ import shapely
 from numpy.typing import NDArray
 
 from spacer_like.chips.geography import central_meridian, to_metres
-from spacer_like.chips.labels.areas import is_area
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.rings import areas_and_lines, valid_parts
 
@@ -30,6 +29,28 @@ NORTHERNMOST = 84.0
 AREA_RELATIONS = ("multipolygon", "boundary")
 _OUTER = ("outer", "", "exclave")
 _INNER = ("inner", "enclave")
+
+# Which closed ways are areas OpenStreetMap itself does not say. The list is that of its wiki, "Overpass turbo/Polygon
+# Features" (public domain, CC0), which the programs that convert map data share: one of a way's tags is in the list.
+_ALL = frozenset(
+    [
+        "amenity", "area", "area:highway", "boundary", "building", "building:part", "craft", "golf", "historic",
+        "indoor", "landuse", "leisure", "military", "office", "place", "public_transport", "ruins", "shop", "tourism",
+    ]
+)  # fmt: skip
+_ONLY = {
+    "barrier": frozenset(["city_wall", "ditch", "hedge", "retaining_wall", "spikes", "wall"]),
+    "highway": frozenset(["elevator", "escape", "rest_area", "services"]),
+    "power": frozenset(["generator", "plant", "substation", "transformer"]),
+    "railway": frozenset(["platform", "roundhouse", "station", "turntable"]),
+    "waterway": frozenset(["boatyard", "dam", "dock", "riverbank"]),
+}
+_ALL_BUT = {
+    "aeroway": frozenset(["taxiway"]),
+    "man_made": frozenset(["cutline", "embankment", "pipeline"]),
+    "natural": frozenset(["arete", "cliff", "coastline", "ridge", "tree_row"]),
+}
+_KEYS = _ALL | _ONLY.keys() | _ALL_BUT.keys()
 
 
 class Geometries(NamedTuple):
@@ -307,3 +328,27 @@ def _near_shapes(
 
 def _projected(offsets: NDArray[np.float64], zone: int) -> NDArray[np.float64]:
     return np.stack(to_metres(zone)(offsets[:, 0] + central_meridian(zone), offsets[:, 1]), axis=1)
+
+
+def is_area(tags: Mapping[str, str]) -> bool:
+    """Whether a closed way of these tags is an area, and not a line that comes back to its beginning.
+
+    ``area=yes`` and ``area=no`` decide by themselves, and a value ``no`` counts for nothing.
+
+    >>> is_area({"building": "yes"}), is_area({"junction": "roundabout", "highway": "primary"})
+    (True, False)
+    """
+    whole = tags.get("area")
+    if whole is not None and whole != "no":
+        return True
+    if whole == "no":
+        return False
+    return any(_says_so(key, tags[key]) for key in _KEYS & tags.keys())
+
+
+def _says_so(key: str, value: str) -> bool:
+    if value == "no":
+        return False
+    if key in _ONLY:
+        return value in _ONLY[key]
+    return value not in _ALL_BUT.get(key, ())

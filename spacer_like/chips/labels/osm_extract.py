@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from spacer_like.chips.geography import Box
+from spacer_like.chips.geography import UNITS_PER_DEGREE, Box
 from spacer_like.chips.labels.found_elements import Areas, ElementsFile, reading_modules
-from spacer_like.chips.labels.map_boxes import UNITS_PER_DEGREE
 from spacer_like.chips.labels.map_elements import Element
 from spacer_like.chips.labels.osm_blobs import BlobReader
 from spacer_like.chips.labels.osm_current import NotCurrentError, current, with_true_ids

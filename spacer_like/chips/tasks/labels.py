@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from spacer_like import config
+from spacer_like.chips.geography import boxes_of
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.labels.map_boxes import boxes_of
 from spacer_like.chips.labels.map_elements import (
     DATA_NAME,
     FILTERED_NAME,
