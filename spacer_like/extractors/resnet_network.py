@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spacer_like.extractors._torchvision import import_torchvision
-from spacer_like.extractors.resnet import Layout, layout_of
+from spacer_like.extractors.resnet_layout import Layout, layout_of
 from spacer_like.extractors.torch_weights import fit
 
 _resnet: Any = import_torchvision().models.resnet

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
 from spacer_like.exceptions import ModelFileError, damage_as
-from spacer_like.extractors.resnet import layout_of, weight_shapes
+from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
 from spacer_like.learning.safetensors_header import read_header
 
 FORMAT = "spacer_like.multilabel_model"

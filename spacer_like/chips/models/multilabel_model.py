@@ -51,7 +51,7 @@ class MultilabelModel:
         weights, offsets: of the last layer, float32 [units, labels] and [labels].
         size: width and height of the chips that it takes.
         extractor_id: of the extractor whose features the head takes, or None where it has a network.
-        network: the name of its own network, as `extractors.resnet` knows it, or None.
+        network: the name of its own network, as `resnet_layout` knows it, or None.
         state: that network's weights by their names.
         metrics, versions: what is known of its quality, and of the packages that made it.
     """

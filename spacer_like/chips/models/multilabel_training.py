@@ -26,7 +26,7 @@ from spacer_like.chips.models.multilabel_snapshot import Snapshots, take_up, wri
 from spacer_like.cores import library_thread_count
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.extractors.device import chosen_device
-from spacer_like.extractors.resnet import layout_of
+from spacer_like.extractors.resnet_layout import layout_of
 from spacer_like.extractors.resnet_network import Normalised, ResNet
 from spacer_like.progress import report
 
