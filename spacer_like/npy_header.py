@@ -1,7 +1,8 @@
 """What stands before the numbers of a ``.npy`` file, read from any thread and from any hand.
 
 NumPy's own reader has Python's parser read the text, which takes ten times as long, and which in Python 3.11 fails at
-times where two threads do so ("AST constructor recursion depth mismatch", CPython issue 106905).
+times where two threads do so ("AST constructor recursion depth mismatch", CPython issue 106905; mended in 3.11.8). Once
+Python up to 3.11.7 is supported no more, `ast.literal_eval` may take the place of `_ENTRY`.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def _onnx() -> Finding:
 
 
 def _device() -> Finding:
-    from spacer_like.extractors.device import chosen_device
+    from spacer_like.extractors.network_extractor import chosen_device
 
     return Finding("Networks", "device", "ok", chosen_device())
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ExtractorMismatchError
-from spacer_like.extractors.image_features import image_features
+from spacer_like.extractors.base import image_features
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor

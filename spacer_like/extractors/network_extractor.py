@@ -1,15 +1,18 @@
-"""Extractors that run a network: which runtime does it, and when the network is built."""
+"""Extractors that run a network: which runtime does it, where, and when the network is built."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
+from spacer_like.config import settings
+from spacer_like.exceptions import ConfigError
 from spacer_like.extractors.base import FeatureExtractor
-from spacer_like.extractors.device import chosen_device
-from spacer_like.extras import import_extra
+from spacer_like.extras import import_extra, import_if_installed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,8 +124,8 @@ class NetworkExtractor(FeatureExtractor):
         return self.build_module()
 
     def _torch_network(self, module: nn.Module) -> Network:
+        from spacer_like.extractors.networks import TorchNetwork
         from spacer_like.extractors.onnx_conversion import for_inference
-        from spacer_like.extractors.torch_network import TorchNetwork
 
         for_inference(module)
         return TorchNetwork(module, chosen_device(), self.PIXEL_MEAN, self.PIXEL_SCALE)
@@ -136,3 +139,42 @@ class NetworkExtractor(FeatureExtractor):
 
         version_at = defined_at("ONNX_VERSION")
         return self.ONNX_VERSION is not None and all(version_at <= defined_at(name) for name in _BUILDING_METHODS)
+
+
+def chosen_device() -> str:
+    """``cpu`` or ``cuda``, by the setting DEVICE.
+
+    Raises:
+        ConfigError: the setting has another value, or asks for a GPU where there is none.
+    """
+    wanted = settings().device
+    if wanted == "cpu":
+        return "cpu"
+    if wanted not in ("auto", "cuda"):
+        raise ConfigError(f"DEVICE must be 'auto', 'cpu' or 'cuda', and is '{wanted}'.")
+    if _is_cuda_available():
+        return "cuda"
+    if wanted == "cuda":
+        raise ConfigError(
+            "DEVICE is 'cuda', but no GPU can be used: set it to 'auto' or 'cpu', or install CUDA's torch."
+        )
+    return "cpu"
+
+
+@cache
+def _is_cuda_available() -> bool:
+    # Importing torch only to hear that there is no GPU would double the start of a process that does not need it.
+    if not _has_driver():
+        return False
+    torch = import_if_installed("torch")
+    return torch is not None and bool(torch.cuda.is_available())
+
+
+def _has_driver() -> bool:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True

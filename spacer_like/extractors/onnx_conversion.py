@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from spacer_like.extractors.networks import TorchNetwork
 from spacer_like.extractors.onnx_session import OnnxNetwork, Recipe, keep
-from spacer_like.extractors.torch_network import TorchNetwork
 
 logger = logging.getLogger(__name__)
 

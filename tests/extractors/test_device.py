@@ -6,32 +6,32 @@ import pytest
 
 from spacer_like.config import override
 from spacer_like.exceptions import ConfigError
-from spacer_like.extractors import device
+from spacer_like.extractors import network_extractor
 
 
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    device._is_cuda_available.cache_clear()
+    network_extractor._is_cuda_available.cache_clear()
     yield
-    device._is_cuda_available.cache_clear()
+    network_extractor._is_cuda_available.cache_clear()
 
 
 def test_without_a_gpu_auto_is_the_cpu(no_gpu):
     with override(device="auto"):
-        assert device.chosen_device() == "cpu"
+        assert network_extractor.chosen_device() == "cpu"
 
 
 def test_a_gpu_that_is_asked_for_must_be_there(no_gpu):
     with override(device="cuda"), pytest.raises(ConfigError, match="no GPU can be used"):
-        device.chosen_device()
+        network_extractor.chosen_device()
 
 
 def test_cpu_is_the_cpu_wherever_one_is():
     with override(device="cpu"):
-        assert device.chosen_device() == "cpu"
+        assert network_extractor.chosen_device() == "cpu"
 
 
 def test_other_devices_are_refused():
     with override(device="abacus"), pytest.raises(ConfigError, match="DEVICE must be 'auto', 'cpu' or 'cuda'"):
-        device.chosen_device()
+        network_extractor.chosen_device()

@@ -25,11 +25,10 @@ from spacer_like.extractors import (
     onnx_conversion,
     onnx_session,
 )
-from spacer_like.extractors.networks import network_cache
+from spacer_like.extractors.networks import TorchNetwork, network_cache
 from spacer_like.extractors.onnx_conversion import natural_patches, relative_difference
 from spacer_like.extractors.onnx_graph import UntranslatableError, to_onnx
 from spacer_like.extractors.onnx_session import OnnxNetwork
-from spacer_like.extractors.torch_network import TorchNetwork
 
 
 def runtime_of(extractor: TorchExtractor) -> type:

@@ -19,7 +19,7 @@ from spacer_like.extras import import_extra
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
-    from spacer_like.extractors.torch_network import TorchNetwork
+    from spacer_like.extractors.networks import TorchNetwork
 
 _ROWS_AT_A_TIME = 4096
 _CHIPS_AT_A_TIME = 16
@@ -112,7 +112,7 @@ class MultilabelModel:
             extractor: the one that the model was trained with; None for a network of its own. Its id is not checked.
         """
         if extractor is not None:
-            from spacer_like.extractors.image_features import image_features
+            from spacer_like.extractors.base import image_features
 
             return image_features(extractor, pixels)
         return network_features(self.own_network, pixels)

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError, WeightsError
-from spacer_like.extractors.device import chosen_device
+from spacer_like.extractors.network_extractor import chosen_device
+from spacer_like.extractors.networks import TorchNetwork
 from spacer_like.extractors.resnet_network import BATCH_COUNT, STAGES, Normalised, ResNet, resnet_of
-from spacer_like.extractors.torch_network import TorchNetwork
 
 PIXEL_SCALE = 255.0
 """Pixels are divided by it."""

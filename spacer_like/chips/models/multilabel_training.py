@@ -25,7 +25,7 @@ from spacer_like.chips.models.multilabel_network import PIXEL_SCALE, let_learn, 
 from spacer_like.chips.models.multilabel_snapshot import Snapshots, take_up, write_snapshot
 from spacer_like.cores import library_thread_count
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.extractors.device import chosen_device
+from spacer_like.extractors.network_extractor import chosen_device
 from spacer_like.extractors.resnet_layout import layout_of
 from spacer_like.extractors.resnet_network import Normalised, ResNet
 from spacer_like.progress import report

@@ -39,7 +39,7 @@ from spacer_like.exceptions import (
     TrainingLabelsError,
     WeightsError,
 )
-from spacer_like.extractors.image_features import check_size
+from spacer_like.extractors.base import check_size
 from spacer_like.extras import import_extra, package_versions
 from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task

@@ -15,7 +15,7 @@ from spacer_like.chips.models.multilabel_model import network_features
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
 from spacer_like.exceptions import CollectionError, DataNotFoundError
-from spacer_like.extractors.image_features import image_features
+from spacer_like.extractors.base import image_features
 from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from spacer_like.chips.chip_source import ChipSource
     from spacer_like.extractors.base import FeatureExtractor
-    from spacer_like.extractors.torch_network import TorchNetwork
+    from spacer_like.extractors.networks import TorchNetwork
     from spacer_like.location import DataLocation
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.exceptions import CollectionError, MessageError
-from spacer_like.extractors.image_features import check_size, image_features
+from spacer_like.extractors.base import check_size, image_features
 from spacer_like.extras import package_versions
 from spacer_like.images.stacks import ids_file, read_ids
 from spacer_like.learning.split import Split, split_by_ratio
