@@ -61,9 +61,9 @@ NOT_READERS = {
     "reports.evaluation_page": "draws",
     "chips.tasks.labels:fetch_labels": "asks a server, whose answers tests/chips/test_overpass.py damages",
     "chips.tasks.labels:fetch_osm_by_quadkey": "asks a server, whose answers tests/chips/test_overpass.py damages",
-    "cli.chip_labels_command": "a command",
     "cli.classified:GrowingFile.__init__": "writes",
     "cli.locations:read_text_source": "bytes as they are",
+    "cli.from_message:from_message": "makes a command of a class",
     "extractors.efficientnet_network:EfficientNet.from_name": "a text",
     "learning.model_files:ClassifierUnpickler": "hands its bytes to classifier_from_bytes",
     # Texts that a person or a message gives, and no file.
