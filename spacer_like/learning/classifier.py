@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, ModelFileError
-from spacer_like.learning.calibration import calibrated, sigmoid
+from spacer_like.exceptions import ModelFileError
+from spacer_like.learning.calibration import calibrated
+from spacer_like.learning.heads import Head, Layer, Output, feature_vectors, output_width
 from spacer_like.learning.sklearn_objects import ClassifierArrays, Floats, as_sklearn
-
-ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
 
 
 class Classifier(ClassifierArrays):
@@ -44,30 +43,14 @@ class Classifier(ClassifierArrays):
 
     def scores(self, features: Any) -> Floats:
         """What the classifier says before calibration, float64 [n, outputs]."""
-        values = self._checked(features)
-        layers = self._exact_layers
-        for weights, offsets in layers[:-1]:
-            values = _activated(values @ weights + offsets, self.activation)
-        weights, offsets = layers[-1]
-        values = values @ weights + offsets
-        if self.kind == "LR":
-            return values
-        return sigmoid(values) if values.shape[1] == 1 else _softmax(values)
-
-    def _checked(self, features: Any) -> Floats:
-        values = np.asarray(features if isinstance(features, np.ndarray) else list(features), dtype=np.float64)
-        if values.ndim != 2 or values.shape[1] != self.n_features_in_:
-            raise ExtractorMismatchError(
-                f"The classifier expects feature vectors of {self.n_features_in_} numbers, and these have the shape "
-                f"{values.shape}: they are of another extractor."
-            )
-        if not np.isfinite(values).all():
-            raise FeatureFileError("The features hold numbers that are not finite.")
-        return values
+        return self.head.exact(feature_vectors(features, self.n_features_in_, "The classifier"))
 
     @cached_property
-    def _exact_layers(self) -> tuple[tuple[Floats, Floats], ...]:
-        return tuple((weights.astype(np.float64), offsets.astype(np.float64)) for weights, offsets in self.layers)
+    def head(self) -> Head:
+        """The layers, with what they give before calibration."""
+        layers = tuple(Layer(weights, bias) for weights, bias in self.layers)
+        output: Output = "linear" if self.kind == "LR" else "sigmoid" if len(layers[-1].bias) == 1 else "softmax"
+        return Head(layers, output, self.activation)
 
     def to_sklearn(self) -> Any:
         """The same classifier as a fitted ``sklearn.calibration.CalibratedClassifierCV``."""
@@ -89,21 +72,6 @@ class Classifier(ClassifierArrays):
         return f"Classifier({self.kind}, {sizes}, {len(self.classes_)} classes)"
 
 
-def _activated(values: Floats, activation: str) -> Floats:
-    if activation == "relu":
-        return np.maximum(values, 0, out=values)
-    if activation == "tanh":
-        return np.tanh(values, out=values)
-    return sigmoid(values) if activation == "logistic" else values
-
-
-def _softmax(values: Floats) -> Floats:
-    values = values - values.max(axis=1, keepdims=True)
-    np.exp(values, out=values)
-    values /= values.sum(axis=1, keepdims=True)
-    return values
-
-
 def with_checked_arrays(classifier: Classifier) -> Classifier:
     """The same classifier, its arrays made read-only: what is loaded may be shared.
 
@@ -113,12 +81,7 @@ def with_checked_arrays(classifier: Classifier) -> Classifier:
     classes, outputs = classifier.classes_, classifier.slopes.shape
     fits = classes.ndim == 1 and classes.dtype.kind in "iuU" and len(classes) >= 2
     fits = fits and outputs == classifier.offsets.shape == (len(classes) if len(classes) > 2 else 1,)
-    width = None
-    for weights, offsets in classifier.layers:
-        fits = fits and weights.ndim == 2 and weights.dtype.kind == offsets.dtype.kind == "f"
-        fits = fits and offsets.shape == weights.shape[1:] and width in (None, weights.shape[0])
-        width = weights.shape[-1] if fits else None
-    if not fits or outputs != (width,):
+    if not fits or outputs != (output_width([Layer(*arrays) for arrays in classifier.layers]),):
         raise ModelFileError("The classifier's arrays do not fit together.")
     for arrays in ((classes, classifier.slopes, classifier.offsets), *classifier.layers):
         for array in arrays:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
-from spacer_like.learning.classifier import Classifier
-from spacer_like.learning.safetensors_header import begins_as_safetensors
+from spacer_like.learning.classifier import Classifier, with_checked_arrays
+from spacer_like.learning.heads import ACTIVATIONS, head_tensors, layers_in
+from spacer_like.learning.model_file import Header, ModelFormat, Tensors, begins_as_safetensors
 from spacer_like.learning.sklearn_estimators import SklearnClassifier, check_classes
 from spacer_like.learning.sklearn_objects import to_pickle_bytes
 from spacer_like.learning.sklearn_tree import from_pickle_bytes, from_sklearn
-from spacer_like.learning.tensor_file import from_safetensors, to_safetensors
 
 if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation, ImageFeatures
@@ -23,6 +25,40 @@ SAFETENSORS_SUFFIX = ".safetensors"
 KEPT_CLASSIFIERS = 8
 
 
+def _parts(classifier: Classifier) -> tuple[Header, Tensors]:
+    header = {
+        "kind": classifier.kind,
+        "classes": classifier.classes_.tolist(),
+        "activation": classifier.activation,
+        "parameters": dict(classifier.parameters),
+    }
+    return header, head_tensors(classifier.head) | {"slopes": classifier.slopes, "offsets": classifier.offsets}
+
+
+def _build(header: Header, tensors: Tensors) -> Classifier:
+    if header["kind"] not in ("MLP", "LR") or header["activation"] not in ACTIVATIONS:
+        raise ValueError("it is of a kind that this version does not know")
+    parameters = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in header["parameters"].items()
+    }
+    classifier = Classifier(
+        header["kind"],
+        np.array(header["classes"]),
+        tuple((layer.weights, layer.bias) for layer in layers_in(tensors)),
+        tensors["slopes"],
+        tensors["offsets"],
+        header["activation"],
+        parameters,
+        header["extractor_id"],
+        header["metrics"],
+        header["versions"],
+    )
+    return with_checked_arrays(classifier)
+
+
+CLASSIFIER = ModelFormat("spacer_like.classifier", 1, "classifier", _parts, _build)
+
+
 def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Classifier | SklearnClassifier:
     """The classifier in a file's bytes, of either format. Nothing in the file is ever run.
 
@@ -30,7 +66,7 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
         ModelFileError: the file is unsafe or holds no classifier; the sentence begins with `name`.
     """
     with damage_as(ModelFileError, name, f"{name}: The file holds no classifier"):
-        return from_safetensors(data) if begins_as_safetensors(data) else from_pickle_bytes(data)
+        return CLASSIFIER.from_bytes(data, name) if begins_as_safetensors(data) else from_pickle_bytes(data)
 
 
 class ClassifierUnpickler:
@@ -133,7 +169,7 @@ def classifier_bytes(loc: DataLocation, clf: Any) -> bytes:
         if as_tensors:
             raise ModelFileError(f"{loc.display_name}: {_ONLY_PICKLE}")
         return clf
-    return to_safetensors(clf) if as_tensors else to_pickle_bytes(clf)
+    return CLASSIFIER.to_bytes(clf) if as_tensors else to_pickle_bytes(clf)
 
 
 def check_storable(loc: DataLocation, classes: Sequence[type | str]) -> None:

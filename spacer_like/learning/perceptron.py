@@ -7,8 +7,9 @@ stream gives the same network but for rounding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import RandomState
@@ -20,6 +21,8 @@ ALPHA = 1e-4
 """Weight of the L2 penalty: scikit-learn's default."""
 INNER_BATCH = 200
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
+_ROWS_AT_A_TIME = 4096
+_SMALLEST_PROBABILITY = 1e-12
 
 
 class Perceptron:
@@ -60,12 +63,32 @@ class Perceptron:
         order = np.arange(len(rows))
         random.shuffle(order)
         wanted = targets.astype(self._parameters.dtype)
+        for start in range(0, len(rows), INNER_BATCH):
+            chosen = order[start : start + INNER_BATCH]
+            self.step(features[rows[chosen]], wanted[chosen])
+
+    def step(self, features: Array, wanted: Array) -> Array:
+        """One step of Adam on samples [m, inputs] with targets [m, outputs]. Returns the outputs of before."""
         # Whoever trains looks at the weights afterwards; numbers beyond all bounds need no warning at each step.
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(rows), INNER_BATCH):
-                chosen = order[start : start + INNER_BATCH]
-                self._compute_gradient(features[rows[chosen]], wanted[chosen])
-                self._adam_step()
+            outputs = self._compute_gradient(features, wanted)
+            self._adam_step()
+        return outputs
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that steps change, copied: weights, Adam's averages, and the number of steps."""
+        arrays = {"parameters": self._parameters, "mean": self._mean, "variance": self._variance}
+        return {name: array.copy() for name, array in arrays.items()} | {"steps": np.array(self._steps)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Put back what `state` gave, or raise a ValueError or KeyError where it does not fit."""
+        arrays = {"parameters": self._parameters, "mean": self._mean, "variance": self._variance}
+        steps = int(state["steps"])
+        if any(state[name].shape != own.shape or state[name].dtype != own.dtype for name, own in arrays.items()):
+            raise ValueError("it is of another network")
+        for name, own in arrays.items():
+            own[...] = state[name]
+        self._steps = steps
 
     def outputs(self, features: Array) -> Array:
         """Probabilities [n, outputs], not calibrated."""
@@ -82,8 +105,8 @@ class Perceptron:
         _normalise(activations[-1], self._is_binary)
         return activations
 
-    def _compute_gradient(self, features: Array, wanted: Array) -> None:
-        """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`."""
+    def _compute_gradient(self, features: Array, wanted: Array) -> Array:
+        """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`. Returns the outputs."""
         activations = self._activations(features.astype(self._parameters.dtype, copy=False))
         deltas = activations[-1] - wanted
         for index in range(len(self.layers) - 1, -1, -1):
@@ -97,6 +120,7 @@ class Perceptron:
         np.multiply(self._parameters[: self._penalised], ALPHA, out=penalty)
         self._gradient[: self._penalised] += penalty
         self._gradient /= len(features)
+        return activations[-1]
 
     def _adam_step(self) -> None:
         self._steps += 1
@@ -114,6 +138,50 @@ class Perceptron:
         np.divide(self._mean, scratch, out=scratch)
         scratch *= float(rate)
         self._parameters -= scratch
+
+
+class PerceptronLearner:
+    """A network of two outputs or more as a learner of `spacer_like.learning.training_loop`.
+
+    Args:
+        features: float32 [n, inputs].
+        targets: [n, outputs] whether an example is of the output's class.
+    """
+
+    advice = "take a smaller learning_rate"
+
+    def __init__(self, network: Perceptron, features: NDArray[np.float32], targets: NDArray[np.bool_]) -> None:
+        self._network, self._features, self._targets = network, features, targets
+
+    def begin_epoch(self, epoch: int, seed: int) -> Mapping[str, int | float]:
+        """It draws nothing."""
+        return {}
+
+    def step(self, rows: NDArray[np.int64], rate: float) -> tuple[float, Array]:
+        self._network.learning_rate = rate
+        outputs = self._network.step(self._features[rows], self._targets[rows].astype(np.float32))
+        return self._loss(rows, outputs), outputs
+
+    def evaluate(self, rows: NDArray[np.int64]) -> tuple[float, Array]:
+        starts = range(0, len(rows), _ROWS_AT_A_TIME)
+        outputs = [self._network.outputs(self._features[rows[start : start + _ROWS_AT_A_TIME]]) for start in starts]
+        found = np.concatenate(outputs)
+        return self._loss(rows, found), found
+
+    def _loss(self, rows: NDArray[np.int64], outputs: Array) -> float:
+        """Mean cross entropy."""
+        own = outputs[self._targets[rows]].astype(np.float64)
+        return float(-np.log(np.maximum(own, _SMALLEST_PROBABILITY)).mean())
+
+    def metrics(self, rows: NDArray[np.int64], outputs: Array, of: Literal["train", "validation"]) -> dict[str, float]:
+        right = outputs.argmax(axis=1) == self._targets[rows].argmax(axis=1)
+        return {"accuracy": float(right.mean())}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return self._network.state()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._network.restore(state)
 
 
 def _views(flat: Array, shapes: Sequence[tuple[int, int]]) -> list[tuple[Array, Array]]:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like import config
-from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, ModelFileError, reason_of
+from spacer_like.exceptions import ModelFileError, reason_of
+from spacer_like.learning.heads import feature_vectors
 from spacer_like.learning.pickle_reader import Made, Reference
 from spacer_like.learning.pickled_arrays import (
     FROM_BUFFER,
@@ -136,14 +137,7 @@ class SklearnClassifier:
 
     def predict_proba(self, features: Any) -> NDArray[np.float64]:
         """Probabilities, float64 [n, classes]; errors as of our own `Classifier`."""
-        values = np.asarray(features, dtype=np.float64)
-        if values.ndim != 2 or values.shape[1] != self.n_features_in_:
-            raise ExtractorMismatchError(
-                f"The classifier expects feature vectors of {self.n_features_in_} numbers, and these have the shape "
-                f"{values.shape}: they are of another extractor."
-            )
-        if not np.isfinite(values).all():
-            raise FeatureFileError("The features hold numbers that are not finite.")
+        values = feature_vectors(features, self.n_features_in_, "The classifier")
         try:
             return np.asarray(self.estimator.predict_proba(values), dtype=np.float64)
         except Exception as error:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.classifier import ACTIVATIONS, Classifier, with_checked_arrays
+from spacer_like.learning.classifier import Classifier, with_checked_arrays
+from spacer_like.learning.heads import ACTIVATIONS
 from spacer_like.learning.pickle_reader import Made, read_pickle
 from spacer_like.learning.pickled_arrays import NAMES, array_of, scalar_of
 from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle

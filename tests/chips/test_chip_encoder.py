@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_model import MultilabelModel
 from spacer_like.chips.tasks.search import chip_encoder
 from spacer_like.exceptions import ExtractorMismatchError, MessageError
+from spacer_like.learning.heads import Head, Layer
 
 from ..embeddings.test_encoder import MeanOfHalves, MeanOfOthers, some_images
 
@@ -13,10 +14,10 @@ from ..embeddings.test_encoder import MeanOfHalves, MeanOfOthers, some_images
 def model_of(units: int = 4) -> MultilabelModel:
     random = np.random.default_rng(1)
     offsets, scales, shifts = (np.full(units, value, np.float32) for value in (10, 1, 0))
-    hidden = HiddenLayer(random.normal(size=(6, units)).astype(np.float32), offsets, scales, shifts)
-    last = np.ones((units, 2), np.float32), np.zeros(2, np.float32)
+    hidden = Layer(random.normal(size=(6, units)).astype(np.float32), offsets, scales, shifts)
+    last = Layer(np.ones((units, 2), np.float32), np.zeros(2, np.float32))
     extractor_id = MeanOfHalves().extractor_id
-    return MultilabelModel(("a", "b"), np.array([0.5, 0.5]), (hidden,), *last, size=8, extractor_id=extractor_id)
+    return MultilabelModel(("a", "b"), np.array([0.5, 0.5]), Head((hidden, last), "sigmoid"), 8, extractor_id)
 
 
 def test_a_model_encodes_by_its_last_hidden_layer():

@@ -14,8 +14,8 @@ from PIL import Image
 
 from spacer_like.chips.labels.label_table import LabelTable
 from spacer_like.chips.messages import LabelChipsMsg, TrainMultilabelMsg
-from spacer_like.chips.models.multilabel_file import read_model
-from spacer_like.chips.tasks import models, multilabel_storage
+from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
+from spacer_like.chips.tasks import models
 from spacer_like.chips.tasks.models import label_chips, train_multilabel
 from spacer_like.cli.chip_rendering import multilabel_training
 from spacer_like.config import override
@@ -34,6 +34,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.extractors import DummyExtractor, EfficientNetLite0Extractor
 from spacer_like.extractors.resnet_network import random_resnet
+from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
 from spacer_like.tables.files import table_bytes
 
@@ -142,13 +143,13 @@ class TestLearning:
         weights = DataLocation("memory", "weights.pt")
         write_bytes(weights, stream.getvalue())
         found = train_multilabel(message(weights_loc=weights))
-        model = read_model(read_bytes(MODEL), "m")
+        model = MULTILABEL_MODEL.from_bytes(read_bytes(MODEL), "m")
         assert found.figures.sample_f1 > found.majority_sample_f1
         assert all(np.array_equal(model.state[name], network.state_dict()[name]) for name in model.state)
         train_multilabel(
             message(weights_loc=weights, unfreeze_epochs=[7], metrics_loc=DataLocation("memory", "m.json"))
         )
-        model = read_model(read_bytes(MODEL), "m")
+        model = MULTILABEL_MODEL.from_bytes(read_bytes(MODEL), "m")
         learnt = {
             name.split(".")[0]
             for name in model.state
@@ -176,7 +177,9 @@ class TestLearning:
             assert found.figures.f1[label] >= found.threshold_figures.f1[label]
         assert found.thresholds["railway"] == 0.35
         assert len(set(found.thresholds.values())) > 1
-        assert read_model(read_bytes(MODEL), "m").thresholds.tolist() == list(found.thresholds.values())
+        assert MULTILABEL_MODEL.from_bytes(read_bytes(MODEL), "m").thresholds.tolist() == list(
+            found.thresholds.values()
+        )
 
     def test_another_fixed_threshold_is_the_one_that_was_asked_for(self):
         make_chips(4)
@@ -225,7 +228,7 @@ class TestBrokenOff:
         train_multilabel(make(nbr_epochs=5))
         expected = read_bytes(MODEL)
         folder = DataLocation("memory", "snapshots")
-        keep = multilabel_storage.FolderSnapshots.keep
+        keep = FolderSnapshots.keep
 
         def killed(self, fingerprint, epoch, data):
             keep(self, fingerprint, epoch, data)
@@ -233,7 +236,7 @@ class TestBrokenOff:
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(multilabel_storage.FolderSnapshots, "keep", killed)
+            patch.setattr(FolderSnapshots, "keep", killed)
             with pytest.raises(KeyboardInterrupt):
                 train_multilabel(make(nbr_epochs=5, snapshots_loc=folder))
         assert len(list(list_keys(folder))) == 1

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from sklearn.metrics import f1_score, fbeta_score, precision_recall_fscore_support
 
-from spacer_like.chips.models.multilabel_figures import (
+from spacer_like.chips.models.multilabel_metrics import (
     best_thresholds,
     majority_labels,
-    multilabel_figures,
+    multilabel_metrics,
     sample_f_score,
 )
 
@@ -24,7 +24,7 @@ ANSWERS = array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=12).flatmap(
 def test_they_are_those_of_scikit_learn(answers):
     true, said = answers
     labels = [f"label {number}" for number in range(true.shape[1])]
-    figures = multilabel_figures(true, said, labels)
+    figures = multilabel_metrics(true, said, labels)
     precision, recall, f1, support = precision_recall_fscore_support(true, said, average=None, zero_division=0)
     for ours, theirs in ((figures.precision, precision), (figures.recall, recall), (figures.f1, f1)):
         assert list(ours) == labels

@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.numpy import load, save
 
-from spacer_like.chips.models.multilabel_file import read_model, write_model
-from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL, MultilabelModel
 from spacer_like.chips.models.multilabel_network import state_arrays
 from spacer_like.config import override
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
 from spacer_like.extractors import DummyExtractor, EfficientNetLite0Extractor
 from spacer_like.extractors.resnet_network import random_resnet
+from spacer_like.learning.heads import Head, Layer
 
 GOLDEN = Path(__file__).parent / "golden" / "multilabel-model-v1.safetensors"
 
@@ -30,15 +30,16 @@ def layer(*numbers) -> np.ndarray:
     return np.array(numbers, np.float32)
 
 
+HIDDEN = Layer(layer([1, 0, 2], [-1, 1, 0]), layer(0, 0.5, -1), layer(1, 2, 1), layer(0.25, 0, -1))
+OUTPUT = Layer(layer([1, 0], [0, 1], [0, -1]), layer(0, -2))
+
+
 def a_model(**changes) -> MultilabelModel:
     """A head on two features, small enough to compute by hand."""
-    hidden = HiddenLayer(layer([1, 0, 2], [-1, 1, 0]), layer(0, 0.5, -1), layer(1, 2, 1), layer(0.25, 0, -1))
     fields = {
         "labels": ("forest", "Straße, 道路"),
         "thresholds": np.array([0.35, 0.5]),
-        "hidden": (hidden,),
-        "weights": layer([1, 0], [0, 1], [0, -1]),
-        "offsets": layer(0, -2),
+        "head": Head((HIDDEN, OUTPUT), "sigmoid"),
         "size": 224,
         "extractor_id": "ab" * 20,
         "metrics": {"sample_f1": 0.5, "f1": {"forest": 0.25}},
@@ -50,8 +51,8 @@ def a_model(**changes) -> MultilabelModel:
 def with_network(seed=0) -> MultilabelModel:
     random = np.random.default_rng(seed)
     state = state_arrays(random_resnet("small", torch.Generator().manual_seed(seed)))
-    hidden = HiddenLayer(*(random.normal(size=shape).astype(np.float32) for shape in ((256, 3), 3, 3, 3)))
-    return a_model(hidden=(hidden,), size=32, extractor_id=None, network="small", state=state)
+    hidden = Layer(*(random.normal(size=shape).astype(np.float32) for shape in ((256, 3), 3, 3, 3)))
+    return a_model(head=Head((hidden, OUTPUT), "sigmoid"), size=32, extractor_id=None, network="small", state=state)
 
 
 def pixels(count=3, size=32) -> np.ndarray:
@@ -61,16 +62,16 @@ def pixels(count=3, size=32) -> np.ndarray:
 class TestWhatItComputes:
     def test_is_a_rectified_layer_a_batch_norm_and_a_logistic_function(self):
         model = a_model()
-        encodings = model.encode_features(layer([3, 1], [0, -2]))
+        encodings = model.head.encode(layer([3, 1], [0, -2]))
         # max([2, 1, 5]) and max([2, -2, -1], 0), times the scales, plus the shifts.
         assert encodings.tolist() == [[2.25, 3.0, 4.0], [2.25, 0.0, -1.0]]
-        probabilities = model.probabilities_of(encodings)
+        probabilities = model.head.outputs_of(encodings)
         assert probabilities == pytest.approx(1 / (1 + np.exp([[-2.25, 3.0], [-2.25, 1.0]])))
-        assert model.given(probabilities).tolist() == [[True, False], [True, False]]
+        assert model.predicted(probabilities).tolist() == [[True, False], [True, False]]
         assert (model.dimension, encodings.dtype, probabilities.dtype) == (3, np.float32, np.float64)
 
     def test_does_not_overflow(self):
-        assert a_model().probabilities_of(layer([1e5, 1e5, 0], [-1e5, -1e5, 0])).tolist() == [[1, 1], [0, 0]]
+        assert a_model().head.outputs_of(layer([1e5, 1e5, 0], [-1e5, -1e5, 0])).tolist() == [[1, 1], [0, 0]]
 
     def test_is_the_same_for_any_number_of_chips_at_once(self):
         model = with_network()
@@ -84,7 +85,7 @@ class TestWhatItComputes:
 
     def test_of_features_of_another_length_is_refused(self):
         with pytest.raises(ExtractorMismatchError, match="vectors of 2 numbers, and these have the shape"):
-            a_model().encode_features(np.ones((4, 3), np.float32))
+            a_model().head.encode(np.ones((4, 3), np.float32))
 
     def test_without_the_extractor_is_refused(self):
         with pytest.raises(ExtractorMismatchError, match="features of an extractor, and none is named"):
@@ -110,12 +111,14 @@ class TestTheExtractor:
 class TestTheEncodersId:
     def test_depends_on_everything_that_encodings_depend_on(self):
         model = a_model()
-        other_hidden = HiddenLayer(*(array + 1 for array in vars(model.hidden[0]).values()))
+        hidden = model.head.layers[0]
+        other_hidden = Layer(*(array + 1 for array in hidden.arrays.values()))
+        more = Layer(np.eye(3, dtype=np.float32), *[np.zeros(3, np.float32)] * 3)
         others = [
             a_model(extractor_id="cd" * 20),
             a_model(size=225),
-            a_model(hidden=(other_hidden,)),
-            a_model(hidden=(model.hidden[0], HiddenLayer(np.eye(3, dtype=np.float32), *[np.zeros(3, np.float32)] * 3))),
+            a_model(head=Head((other_hidden, OUTPUT), "sigmoid")),
+            a_model(head=Head((hidden, more, OUTPUT), "sigmoid")),
             with_network(0),
             with_network(1),
         ]
@@ -124,7 +127,10 @@ class TestTheEncodersId:
         assert all(len(one) == 40 for one in ids)
 
     def test_does_not_depend_on_what_is_said_of_encodings(self):
-        other = a_model(labels=("a", "b"), thresholds=np.array([0.1, 0.2]), offsets=layer(1, 1), metrics={})
+        other = Layer(OUTPUT.weights, layer(1, 1))
+        other = a_model(
+            labels=("a", "b"), thresholds=np.array([0.1, 0.2]), head=Head((HIDDEN, other), "sigmoid"), metrics={}
+        )
         assert other.encoder_id == a_model().encoder_id
 
 
@@ -132,8 +138,8 @@ class TestTheFile:
     @pytest.mark.parametrize("make", [a_model, with_network])
     def test_gives_the_model_back(self, make):
         model = make()
-        found = read_model(write_model(model), "m")
-        assert write_model(found) == write_model(model)
+        found = MULTILABEL_MODEL.from_bytes(MULTILABEL_MODEL.to_bytes(model), "m")
+        assert MULTILABEL_MODEL.to_bytes(found) == MULTILABEL_MODEL.to_bytes(model)
         assert found.encoder_id == model.encoder_id
         for name in ("labels", "size", "extractor_id", "network", "metrics", "versions"):
             assert getattr(found, name) == getattr(model, name)
@@ -141,18 +147,18 @@ class TestTheFile:
 
     def test_computes_the_same_afterwards(self):
         model = with_network()
-        found = read_model(write_model(model), "m")
+        found = MULTILABEL_MODEL.from_bytes(MULTILABEL_MODEL.to_bytes(model), "m")
         assert (found.probabilities(pixels()) == model.probabilities(pixels())).all()
 
     def test_of_version_1_is_read(self):
-        model = read_model(GOLDEN.read_bytes(), "golden")
-        assert write_model(model) == GOLDEN.read_bytes()
+        model = MULTILABEL_MODEL.from_bytes(GOLDEN.read_bytes(), "golden")
+        assert MULTILABEL_MODEL.to_bytes(model) == GOLDEN.read_bytes()
         assert model.labels == ("forest", "Straße, 道路")
-        assert model.encode_features(layer([3, 1])).tolist() == [[2.25, 3.0, 4.0]]
+        assert model.head.encode(layer([3, 1])).tolist() == [[2.25, 3.0, 4.0]]
         assert model.encoder_id == a_model().encoder_id == "880b4b331b59b9ebebcf297c71e3242de204aa6f"
 
     def test_says_what_it_is(self):
-        data = write_model(a_model())
+        data = MULTILABEL_MODEL.to_bytes(a_model())
         outer = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         header = json.loads(outer["__metadata__"]["header"])
         assert (header["format"], header["format_version"]) == ("spacer_like.multilabel_model", 1)
@@ -161,7 +167,7 @@ class TestTheFile:
 
 def changed(header=None, model=None, **tensors) -> bytes:
     """A model's file with other tensors (None removes one), or other entries in its header."""
-    data = write_model(model or a_model())
+    data = MULTILABEL_MODEL.to_bytes(model or a_model())
     own = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["header"])
     names = {name.replace("_", "."): value for name, value in tensors.items()}
     found = {name: value for name, value in (load(data) | names).items() if value is not None}
@@ -173,7 +179,7 @@ HOSTILE = [
     b"\xff" * 64,
     b"\x02" + bytes(7) + b"{}",
     b"PK\x03\x04" + bytes(60),
-    write_model(a_model())[:-3],
+    MULTILABEL_MODEL.to_bytes(a_model())[:-3],
     (2**62).to_bytes(8, "little") + b"{" * 50,
     (100).to_bytes(8, "little") + b"[" * 100,
     changed({"format": "spacer_like.classifier"}),
@@ -219,7 +225,7 @@ HOSTILE = [
 @pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_file_that_is_none_is_refused_in_one_sentence(data):
     with pytest.raises(ModelFileError, match=r"^m\.safetensors: the file holds no model of many labels: [^\n]+\.$"):
-        read_model(data, "m.safetensors")
+        MULTILABEL_MODEL.from_bytes(data, "m.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -238,11 +244,13 @@ def test_a_network_of_other_weights_is_refused(spoil):
     model = with_network()
     state = {name: value for name, value in (model.state | spoil).items() if value is not None}
     with pytest.raises(ModelFileError, match="m: the file holds no model of many labels: its network"):
-        read_model(write_model(a_model(hidden=model.hidden, extractor_id=None, network="small", state=state)), "m")
+        MULTILABEL_MODEL.from_bytes(
+            MULTILABEL_MODEL.to_bytes(a_model(head=model.head, extractor_id=None, network="small", state=state)), "m"
+        )
 
 
 def test_damaged_bytes_are_refused_or_read_but_never_anything_else():
-    data = bytearray(write_model(a_model()))
+    data = bytearray(MULTILABEL_MODEL.to_bytes(a_model()))
     random = np.random.default_rng(0)
     sentences = []
     for _ in range(300):
@@ -250,7 +258,7 @@ def test_damaged_bytes_are_refused_or_read_but_never_anything_else():
         for place in random.integers(0, len(data), 3):
             spoilt[place] = random.integers(256)
         with suppress_model_errors(sentences):
-            read_model(bytes(spoilt), "m")
+            MULTILABEL_MODEL.from_bytes(bytes(spoilt), "m")
     assert len(sentences) > 100
     assert not any("\n" in sentence for sentence in sentences)
 

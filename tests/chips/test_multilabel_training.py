@@ -4,17 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from spacer_like.chips.models.multilabel_course import Course, Examples
-from spacer_like.chips.models.multilabel_figures import sample_f_score
+from spacer_like.chips.models.multilabel_metrics import sample_f_score
 from spacer_like.chips.models.multilabel_model import MultilabelModel
-from spacer_like.chips.models.multilabel_network import let_learn, state_arrays
-from spacer_like.chips.models.multilabel_training import Trained, train
+from spacer_like.chips.models.multilabel_network import state_arrays, unfreeze
+from spacer_like.chips.models.multilabel_training import Examples, MultilabelConfig, Trained, train
 from spacer_like.config import override
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.extractors.resnet_network import STAGES, random_resnet
 from spacer_like.learning.split import Split
+from spacer_like.learning.training_loop import TrainingConfig
 
-COURSE = Course((16, 8), (0.2, 0.5), 6, 8, 1e-2, 0)
+
+def config(layers, dropouts, nbr_epochs, batch_size, learning_rate, seed, **others) -> MultilabelConfig:
+    return MultilabelConfig(TrainingConfig(nbr_epochs, batch_size, learning_rate, seed), layers, dropouts, **others)
+
+
+CONFIG = config((16, 8), (0.2, 0.5), 6, 8, 1e-2, 0)
 LABELS = ("bright", "striped", "never")
 
 
@@ -26,21 +31,21 @@ def one_thread():
 
 
 def features(count=120, seed=0) -> Examples:
-    """Features, far from 0, of which two say a label each; the third label nobody bears."""
+    """Features, far from 0, of which two say a label each; the third label nobody has."""
     random = np.random.default_rng(seed)
     found = random.normal(5, 3, (count, 10)).astype(np.float32)
-    borne = np.stack([found[:, 2] > 6, found[:, 7] < 3, np.zeros(count, bool)], axis=1)
-    return Examples(borne, Split(np.arange(count - 30), np.arange(count - 30, count)), found)
+    targets = np.stack([found[:, 2] > 6, found[:, 7] < 3, np.zeros(count, bool)], axis=1)
+    return Examples(targets, Split(np.arange(count - 30), np.arange(count - 30, count)), found)
 
 
 def pictures(count=64, size=32, seed=0) -> Examples:
     """Noise, some of it bright, and some striped."""
     random = np.random.default_rng(seed)
-    borne = random.random((count, 3)) < [0.5, 0.5, 0]
+    targets = random.random((count, 3)) < [0.5, 0.5, 0]
     pixels = random.integers(0, 60, (count, size, size, 3))
-    pixels += 100 * borne[:, 0, None, None, None]
-    pixels[:, ::4] += 90 * borne[:, 1, None, None, None]
-    return Examples(borne, Split(np.arange(count - 20), np.arange(count - 20, count)), None, pixels.astype(np.uint8))
+    pixels += 100 * targets[:, 0, None, None, None]
+    pixels[:, ::4] += 90 * targets[:, 1, None, None, None]
+    return Examples(targets, Split(np.arange(count - 20), np.arange(count - 20, count)), None, pixels.astype(np.uint8))
 
 
 def a_network(seed=3):
@@ -48,14 +53,13 @@ def a_network(seed=3):
 
 
 def a_model(trained: Trained, network=None) -> MultilabelModel:
-    arrays = trained.hidden, trained.weights, trained.offsets
     extractor = None if network else "ab" * 20
-    return MultilabelModel(LABELS, np.full(3, 0.35), *arrays, 32, extractor, network, trained.state)
+    return MultilabelModel(LABELS, np.full(3, 0.35), trained.head, 32, extractor, network, trained.state)
 
 
 def numbers(trained: Trained) -> bytes:
-    arrays = [array for layer in trained.hidden for array in vars(layer).values()]
-    arrays += [trained.weights, trained.offsets, *(trained.state[name] for name in sorted(trained.state))]
+    arrays = [array for layer in trained.head.layers for array in layer.arrays.values()]
+    arrays += [trained.state[name] for name in sorted(trained.state)]
     return b"".join(array.tobytes() for array in arrays)
 
 
@@ -77,100 +81,100 @@ class Kept:
             raise KeyboardInterrupt
 
 
-def broken_off(course, examples, network, after) -> Kept:
+def broken_off(settings, examples, network, after) -> Kept:
     kept = Kept(after)
     with pytest.raises(KeyboardInterrupt):
-        train(course, examples, network() if network else None, kept)
+        train(settings, examples, network() if network else None, kept)
     kept.last = None
     return kept
 
 
 class TestAHeadOnFeatures:
     def test_learns_what_can_be_learnt_and_says_it_of_others(self):
-        course = Course((16, 8), (0.1, 0.1), 60, 16, 1e-2, 0)
-        model = a_model(train(course, features(400)))
+        settings = config((16, 8), (0.1, 0.1), 60, 16, 1e-2, 0)
+        model = a_model(train(settings, features(400)))
         others = features(300, seed=1)
-        probabilities = model.probabilities_of(model.encode_features(others.features))
-        assert sample_f_score(others.borne, model.given(probabilities)) > 0.9 * others.borne.any(axis=1).mean()
+        probabilities = model.head(others.features)
+        assert sample_f_score(others.targets, model.predicted(probabilities)) > 0.9 * others.targets.any(axis=1).mean()
         assert probabilities[:, 2].max() < 0.35
 
     def test_tells_how_each_epoch_went(self):
-        history = train(COURSE, features()).history
-        assert [figures.epoch for figures in history] == [1, 2, 3, 4, 5, 6]
-        assert history[-1].train_loss < history[0].train_loss
-        assert history[-1].validation_loss < history[0].validation_loss
-        rates = [figures.learning_rate for figures in history]
+        history = train(CONFIG, features()).fitted.history
+        assert [entry.epoch for entry in history] == [1, 2, 3, 4, 5, 6]
+        assert history[-1].train["loss"] < history[0].train["loss"]
+        assert history[-1].validation["loss"] < history[0].validation["loss"]
+        rates = [entry.learning_rate for entry in history]
         assert rates == sorted(rates, reverse=True)
         assert rates[-1] == pytest.approx(1e-4)
 
     def test_says_the_same_in_numpy_as_in_torch(self):
         examples = features()
-        trained = train(COURSE, examples)
+        trained = train(CONFIG, examples)
         model = a_model(trained)
         places = examples.split.validation
-        probabilities = model.probabilities_of(model.encode_features(examples.features[places]))
-        assert sample_f_score(examples.borne[places], probabilities > 0.35) == trained.history[-1].validation_sample_f1
-        true = examples.borne[places]
+        probabilities = model.head(examples.features[places])
+        true = examples.targets[places]
+        assert sample_f_score(true, probabilities > 0.35) == trained.fitted.history[-1].validation["sample_f1"]
         loss = -np.where(true, np.log(probabilities), np.log1p(-probabilities)).mean()
-        assert loss == pytest.approx(trained.history[-1].validation_loss, rel=1e-4)
+        assert loss == pytest.approx(trained.fitted.history[-1].validation["loss"], rel=1e-4)
 
     def test_is_the_same_each_time_and_another_with_another_seed(self):
-        first, again = numbers(train(COURSE, features())), numbers(train(COURSE, features()))
-        other = Course((16, 8), (0.2, 0.5), 6, 8, 1e-2, 1)
+        first, again = numbers(train(CONFIG, features())), numbers(train(CONFIG, features()))
+        other = config((16, 8), (0.2, 0.5), 6, 8, 1e-2, 1)
         assert first == again != numbers(train(other, features()))
 
     def test_leaves_the_random_numbers_of_the_process_alone(self):
         torch.manual_seed(5)
         expected = torch.rand(3)
         torch.manual_seed(5)
-        train(COURSE, features())
+        train(CONFIG, features())
         assert torch.equal(torch.rand(3), expected)
 
     def test_takes_a_last_batch_of_one_chip_into_the_one_before_it(self):
         examples = features(47)
-        assert len(examples.split.train) % COURSE.batch_size == 1
-        assert np.isfinite(train(COURSE, examples).weights).all()
-        assert [len(rows) for rows in COURSE.batches(np.arange(17), 1)] == [8, 9]
+        assert len(examples.split.train) % CONFIG.training.batch_size == 1
+        assert np.isfinite(train(CONFIG, examples).head.layers[-1].weights).all()
+        assert [len(rows) for rows in CONFIG.training.batches(np.arange(17), 1)] == [8, 9]
 
     def test_that_diverges_says_so(self):
-        course = Course((16, 8), (0.2, 0.5), 2, 8, 1e30, 0)
+        settings = config((16, 8), (0.2, 0.5), 2, 8, 1e30, 0)
         with pytest.raises(TrainingLabelsError, match="The training diverges: take a smaller learning_rate"):
-            train(course, features())
+            train(settings, features())
 
 
 class TestBrokenOff:
     @pytest.mark.parametrize("after", [1, 4])
     def test_between_epochs_of_a_head_it_ends_with_the_same_bits(self, after):
         examples = features()
-        kept = broken_off(COURSE, examples, None, after)
-        resumed, unbroken = train(COURSE, examples, None, kept), train(COURSE, examples)
-        assert (resumed.resumed_from, unbroken.resumed_from) == (after, 0)
+        kept = broken_off(CONFIG, examples, None, after)
+        resumed, unbroken = train(CONFIG, examples, None, kept), train(CONFIG, examples)
+        assert (resumed.fitted.resumed_from, unbroken.fitted.resumed_from) == (after, 0)
         assert numbers(resumed) == numbers(unbroken)
-        assert resumed.history == unbroken.history
+        assert resumed.fitted.history == unbroken.fitted.history
 
     def test_between_epochs_of_a_network_it_ends_with_the_same_bits(self):
-        course = Course((8,), (0.2,), 4, 16, 1e-2, 0, learns_from_start=True)
+        settings = config((8,), (0.2,), 4, 16, 1e-2, 0, learns_from_start=True)
         examples = pictures()
-        kept = broken_off(course, examples, a_network, 2)
-        resumed, unbroken = train(course, examples, a_network(), kept), train(course, examples, a_network())
+        kept = broken_off(settings, examples, a_network, 2)
+        resumed, unbroken = train(settings, examples, a_network(), kept), train(settings, examples, a_network())
         assert numbers(resumed) == numbers(unbroken)
 
     def test_where_a_stage_begins_to_learn_it_ends_with_the_same_bits(self):
-        course = Course((8,), (0.2,), 4, 16, 1e-2, 0, unfreeze_epochs=(3,))
+        settings = config((8,), (0.2,), 4, 16, 1e-2, 0, unfreeze_epochs=(3,))
         examples = pictures()
         made = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
-        examples = Examples(examples.borne, examples.split, made, examples.pixels)
-        kept = broken_off(course, examples, a_network, 2)
-        resumed, unbroken = train(course, examples, a_network(), kept), train(course, examples, a_network())
+        examples = Examples(examples.targets, examples.split, made, examples.pixels)
+        kept = broken_off(settings, examples, a_network, 2)
+        resumed, unbroken = train(settings, examples, a_network(), kept), train(settings, examples, a_network())
         assert numbers(resumed) == numbers(unbroken)
-        assert [figures.n_stages for figures in resumed.history] == [0, 0, 1, 1]
+        assert [entry.facts["n_stages"] for entry in resumed.fitted.history] == [0, 0, 1, 1]
 
     def test_after_its_end_there_is_nothing_left_to_do(self):
         kept = Kept()
-        first = train(COURSE, features(), None, kept, snapshot_epochs=4)
+        first = train(CONFIG, features(), None, kept, snapshot_epochs=4)
         assert kept.epochs == [4, 6]
-        again = train(COURSE, features(), None, kept)
-        assert (again.resumed_from, kept.epochs) == (6, [4, 6])
+        again = train(CONFIG, features(), None, kept)
+        assert (again.fitted.resumed_from, kept.epochs) == (6, [4, 6])
         assert numbers(again) == numbers(first)
 
     @pytest.mark.parametrize(
@@ -184,41 +188,41 @@ class TestBrokenOff:
         ids=["empty", "cut short", "no file", "other kinds"],
     )
     def test_with_a_damaged_snapshot_it_begins_anew_and_says_so(self, spoil, caplog):
-        kept = broken_off(COURSE, features(), None, 2)
+        kept = broken_off(CONFIG, features(), None, 2)
         kept.found = {name: spoil(data) for name, data in kept.found.items()}
-        trained = train(COURSE, features(), None, kept)
-        assert trained.resumed_from == 0
-        assert numbers(trained) == numbers(train(COURSE, features()))
-        assert "A snapshot cannot be taken up" in caplog.text
+        trained = train(CONFIG, features(), None, kept)
+        assert trained.fitted.resumed_from == 0
+        assert numbers(trained) == numbers(train(CONFIG, features()))
+        assert "A snapshot cannot be restored" in caplog.text
 
     def test_a_snapshot_of_another_training_is_not_looked_at(self):
-        kept = broken_off(COURSE, features(), None, 2)
-        assert train(COURSE, features(seed=9), None, kept).resumed_from == 0
+        kept = broken_off(CONFIG, features(), None, 2)
+        assert train(CONFIG, features(seed=9), None, kept).fitted.resumed_from == 0
         renamed = Kept()
         renamed.latest = lambda fingerprint: next(iter(kept.found.values()))
-        assert train(Course((16, 8), (0.2, 0.5), 6, 8, 1e-3, 0), features(), None, renamed).resumed_from == 0
+        assert train(config((16, 8), (0.2, 0.5), 6, 8, 1e-3, 0), features(), None, renamed).fitted.resumed_from == 0
 
 
 class TestANetwork:
     def test_learns_from_pixels(self):
-        course = Course((16,), (0.1,), 8, 16, 3e-3, 0, learns_from_start=True)
-        model = a_model(train(course, pictures(160), a_network()), "small")
+        settings = config((16,), (0.1,), 8, 16, 3e-3, 0, learns_from_start=True)
+        model = a_model(train(settings, pictures(160), a_network()), "small")
         others = pictures(60, seed=1)
-        given = model.given(model.probabilities(others.pixels))
-        assert sample_f_score(others.borne, given) > 0.9 * others.borne.any(axis=1).mean()
+        given = model.predicted(model.probabilities(others.pixels))
+        assert sample_f_score(others.targets, given) > 0.9 * others.targets.any(axis=1).mean()
 
     def test_learns_in_those_stages_that_may(self):
         name, network = a_network()
         before = state_arrays(network)
-        course = Course((8,), (0.0,), 2, 16, 1e-2, 0, unfreeze_epochs=(1, 2))
-        after = train(course, pictures(), (name, network)).state
+        settings = config((8,), (0.0,), 2, 16, 1e-2, 0, unfreeze_epochs=(1, 2))
+        after = train(settings, pictures(), (name, network)).state
         changed = {key.split(".")[0] for key in before if not np.array_equal(before[key], after[key])}
         assert changed == {"layer4", "layer3"}
 
     def test_has_stages_from_the_last_to_the_first(self):
         _, network = a_network()
         for number in range(len(STAGES) + 1):
-            let_learn(network, number)
+            unfreeze(network, number)
             learning = {name.split(".")[0] for name, value in network.named_parameters() if value.requires_grad}
             assert learning == {
                 part for name in STAGES[:number] for part in (["conv1", "bn1"] if name == "stem" else [name])

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from spacer_like.chips.messages import BuildIndexMsg, EncodeChipsMsg, FindSimilarMsg
-from spacer_like.chips.models.multilabel_file import write_model
-from spacer_like.chips.models.multilabel_model import HiddenLayer, MultilabelModel
+from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL, MultilabelModel
 from spacer_like.chips.tasks.search import build_index, encode_chips, find_similar
 from spacer_like.embeddings.embeddings_file import read_embeddings
 from spacer_like.embeddings.index import read_index
@@ -25,6 +24,7 @@ from spacer_like.exceptions import (
     TableError,
 )
 from spacer_like.extractors.base import FeatureExtractor
+from spacer_like.learning.heads import Head, Layer
 from spacer_like.location import DataLocation
 from spacer_like.registry import register
 from spacer_like.storage import clear_memory_storage, exists, read_bytes, write_bytes
@@ -126,14 +126,13 @@ def embeddings_at(key: str):
 
 def model_bytes(extractor=None) -> bytes:
     random = np.random.default_rng(3)
-    hidden = HiddenLayer(
+    hidden = Layer(
         random.normal(size=(12, 8)).astype(np.float32), *(np.full(8, value, np.float32) for value in (5, 1, 0))
     )
-    last = random.normal(size=(8, 2)).astype(np.float32), np.zeros(2, np.float32)
+    last = Layer(random.normal(size=(8, 2)).astype(np.float32), np.zeros(2, np.float32))
     extractor_id = (extractor or Texture()).extractor_id
-    return write_model(
-        MultilabelModel(("a", "b"), np.array([0.5, 0.5]), (hidden,), *last, size=16, extractor_id=extractor_id)
-    )
+    head = Head((hidden, last), "sigmoid")
+    return MULTILABEL_MODEL.to_bytes(MultilabelModel(("a", "b"), np.array([0.5, 0.5]), head, 16, extractor_id))
 
 
 # Encoding.

@@ -23,6 +23,7 @@ from spacer_like.exceptions import DataNotFoundError, ExtractorMismatchError, Fe
 from spacer_like.learning import sklearn_objects
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.model_files import (
+    CLASSIFIER,
     KEPT_CLASSIFIERS,
     check_same_extractor,
     classifier_from_bytes,
@@ -32,7 +33,6 @@ from spacer_like.learning.model_files import (
 from spacer_like.learning.pickle_reader import read_pickle
 from spacer_like.learning.sklearn_objects import FROZEN, to_pickle_bytes, tree_of
 from spacer_like.learning.sklearn_tree import ALLOWED, classifier_of, from_pickle_bytes
-from spacer_like.learning.tensor_file import to_safetensors
 from spacer_like.train_classifier import MiniBatchTrainer
 
 from .prefit import prefit_calibration
@@ -185,13 +185,13 @@ class TestSafetensors:
         np.testing.assert_array_equal(back.predict_proba(FEATURES), classifier.predict_proba(FEATURES))
         assert back.classes_.tolist() == classifier.classes_.tolist()
         assert (back.kind, back.extractor_id, back.metrics) == (classifier.kind, "abc", {"accuracy": 0.75})
-        assert to_safetensors(back) == to_safetensors(classifier)
+        assert CLASSIFIER.to_bytes(back) == CLASSIFIER.to_bytes(classifier)
         assert to_pickle_bytes(back) == to_pickle_bytes(classifier)
 
     def test_the_header_is_json(self) -> None:
         from safetensors import safe_open
 
-        data = to_safetensors(made())
+        data = CLASSIFIER.to_bytes(made())
         length = int.from_bytes(data[:8], "little")
         header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["header"])
         assert header["format"] == "spacer_like.classifier"
@@ -214,7 +214,7 @@ class TestSafetensors:
         ],
     )
     def test_damaged_files_are_refused(self, change: Callable[[bytes], bytes]) -> None:
-        data = to_safetensors(made())
+        data = CLASSIFIER.to_bytes(made())
         assert change(data) != data
         storage.write_bytes(self.LOCATION, change(data))
         with pytest.raises(ModelFileError, match=r"^memory://classifier\.safetensors: "):

@@ -391,10 +391,9 @@ def random_forest() -> bytes:
 
 
 def classifier_tensors() -> bytes:
-    from spacer_like.learning.model_files import classifier_from_bytes
-    from spacer_like.learning.tensor_file import to_safetensors
+    from spacer_like.learning.model_files import CLASSIFIER, classifier_from_bytes
 
-    return to_safetensors(classifier_from_bytes((LEARNING / "mlp3_1.9.1.pkl").read_bytes()))
+    return CLASSIFIER.to_bytes(classifier_from_bytes((LEARNING / "mlp3_1.9.1.pkl").read_bytes()))
 
 
 def used_classifier(location: DataLocation) -> Any:
@@ -461,54 +460,50 @@ def network_definition(data: bytes, name: str) -> Any:
     return read_definition(data.decode("utf-8", "replace"), 32, name)
 
 
-def head() -> bytes:
-    from spacer_like.rarity.dense_head import DenseHead
-    from spacer_like.rarity.head_file import to_safetensors
+def rarity_network(data: bytes, name: str) -> Any:
+    from spacer_like.rarity.rarity_network import RARITY_NETWORK
 
-    numbers = np.random.default_rng(0)
-    layers = tuple(
-        (numbers.random((rows, columns), np.float32), numbers.random(columns, np.float32))
-        for rows, columns in ((6, 4), (4, 5))
-    )
-    preparation = {"size": 224, "resample": "bicubic", "background": "drop"}
-    return to_safetensors(DenseHead(layers, np.arange(6.0), "ab" * 20, preparation, {"accuracy": 0.5}, {"numpy": "2"}))
-
-
-def head_of(data: bytes, name: str) -> Any:
-    from spacer_like.rarity.head_file import from_safetensors
-
-    return from_safetensors(data, name)
+    return RARITY_NETWORK.from_bytes(data, name)
 
 
 def multilabel_model(data: bytes, name: str) -> Any:
-    from spacer_like.chips.models.multilabel_file import read_model
+    from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
 
-    return read_model(data, name)
+    return MULTILABEL_MODEL.from_bytes(data, name)
 
 
-@cache
-def training() -> Any:
-    import torch
+class KeptSnapshot:
+    def __init__(self, data: bytes | None) -> None:
+        self.data = data
 
-    module = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.Adam(module.parameters())
-    module(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    return module, optimizer
+    def latest(self, fingerprint: str) -> bytes | None:
+        return self.data
+
+    def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
+        if epoch == 1:
+            self.data = data
+
+
+def trained(snapshots: KeptSnapshot) -> Any:
+    """How a training of two epochs goes on from a snapshot: whatever is none of its own is no reason to stop."""
+    from numpy.random import RandomState
+
+    from spacer_like.learning.perceptron import Perceptron, PerceptronLearner
+    from spacer_like.learning.split import Split
+    from spacer_like.learning.training_loop import TrainingConfig, fit
+
+    features = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    network = Perceptron((3, 2, 2), 1e-3, RandomState(0))
+    learner = PerceptronLearner(network, features, (features[:, :1] > 0) == [False, True])
+    config = TrainingConfig(2, 4, 1e-3, 0, keeps="best")
+    return fit(learner, config, Split(np.arange(8), np.arange(8, 12)), snapshots)
 
 
 def snapshot() -> bytes:
-    from spacer_like.chips.models.multilabel_course import EpochFigures
-    from spacer_like.chips.models.multilabel_snapshot import write_snapshot
-
-    epochs = [EpochFigures(number, *([0.5] * (len(EpochFigures.__dataclass_fields__) - 1))) for number in (1, 2)]
-    return write_snapshot(*training(), epochs, "fingerprint")
-
-
-def taken_up(data: bytes, name: str) -> Any:
-    from spacer_like.chips.models.multilabel_snapshot import take_up
-
-    return take_up(data, *training(), "fingerprint")
+    kept = KeptSnapshot(None)
+    trained(kept)
+    assert kept.data is not None
+    return kept.data
 
 
 MODEL_ROWS = [
@@ -523,9 +518,9 @@ MODEL_ROWS = [
     Reader(
         "a classifier as safetensors",
         (
-            "learning.tensor_file:from_safetensors",
-            "learning.safetensors_header:begins_as_safetensors",
-            "learning.safetensors_header:read_header",
+            "learning.model_file:ModelFormat.from_bytes",
+            "learning.model_file:begins_as_safetensors",
+            "learning.model_file:read_header",
         ),
         classifier_tensors,
         stored(used_classifier),
@@ -549,14 +544,24 @@ MODEL_ROWS = [
         prototxt,
         network_definition,
     ),
-    Reader("a rarity network", ("rarity.head_file:from_safetensors",), head, head_of),
+    Reader(
+        "a rarity network",
+        ("learning.model_file:ModelFormat.from_bytes",),
+        golden(RARITY, "rarity-head-v1.safetensors"),
+        rarity_network,
+    ),
     Reader(
         "a model of many labels",
-        ("chips.models.multilabel_file:read_model",),
+        ("learning.model_file:ModelFormat.from_bytes",),
         golden(CHIPS, "multilabel-model-v1.safetensors"),
         multilabel_model,
     ),
-    Reader("a snapshot of a training", ("chips.models.multilabel_snapshot:take_up",), snapshot, taken_up),
+    Reader(
+        "a snapshot of a training",
+        ("learning.snapshots:read_snapshot",),
+        snapshot,
+        lambda data, name: trained(KeptSnapshot(data)),
+    ),
 ]
 
 # Arrays and tables.

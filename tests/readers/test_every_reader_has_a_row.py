@@ -43,7 +43,7 @@ NOT_READERS = {
     "engines.detached:Detached.__init__": "only keeps the location",
     "engines.worker:working_as": "a line of the process that began this one",
     "testing": "tests",
-    "chips.tasks.multilabel_storage:FolderSnapshots.__init__": "only keeps the location",
+    "learning.snapshots:FolderSnapshots.__init__": "only keeps the location",
     "tile_server.footprint:from_web_mercator": "computes",
     "tile_server.tree_index:LiveTree.__init__": "lists folders",
     "extractors.base:FeatureExtractor.load_datastream": "bytes as they are, with their hash",

@@ -1,4 +1,4 @@
-"""A model that says which labels a chip bears: a head on the features of an extractor, or of a network of its own.
+"""A model that predicts the labels of chips, and its file: a head on features of an extractor or a network of its own.
 
 The head is a few products of matrices, which NumPy computes; torch is needed only for a network of its own.
 """
@@ -15,29 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ExtractorMismatchError
+from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
 from spacer_like.extras import import_extra
+from spacer_like.learning.heads import Floats, Head, check_head, head_tensors, layers_in
+from spacer_like.learning.model_file import Header, ModelFormat, Tensors, check_activation, check_extractor_id
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.extractors.networks import TorchNetwork
 
-_ROWS_AT_A_TIME = 4096
 _CHIPS_AT_A_TIME = 16
 _ID_LENGTH = 40
-
-
-@dataclass(frozen=True, eq=False)
-class HiddenLayer:
-    """A layer that makes max(x @ weights + offsets, 0) * scales + shifts of x; the latter two are a batch norm's.
-
-    Attributes:
-        weights: float32 [inputs, units]; offsets, scales, shifts: float32 [units].
-    """
-
-    weights: NDArray[np.float32]
-    offsets: NDArray[np.float32]
-    scales: NDArray[np.float32]
-    shifts: NDArray[np.float32]
+_MOST_LABELS = 10_000
+_SIZES = range(1, 4097)
+_NETWORK = "network."
+_NAMES = ("hidden", "output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +38,8 @@ class MultilabelModel:
 
     Attributes:
         labels: in the order of the outputs.
-        thresholds: float64 [labels], the probability above which each label is given.
-        hidden: the hidden layers, one or more.
-        weights, offsets: of the last layer, float32 [units, labels] and [labels].
+        thresholds: float64 [labels], the probability above which each label is predicted.
+        head: takes features to probabilities, with one hidden layer or more.
         size: width and height of the chips that it takes.
         extractor_id: of the extractor whose features the head takes, or None where it has a network.
         network: the name of its own network, as `resnet_layout` knows it, or None.
@@ -57,10 +48,8 @@ class MultilabelModel:
     """
 
     labels: tuple[str, ...]
-    thresholds: NDArray[np.float64]
-    hidden: tuple[HiddenLayer, ...]
-    weights: NDArray[np.float32]
-    offsets: NDArray[np.float32]
+    thresholds: Floats
+    head: Head
     size: int
     extractor_id: str | None = None
     network: str | None = None
@@ -71,13 +60,13 @@ class MultilabelModel:
     @property
     def dimension(self) -> int:
         """How many numbers an encoding has."""
-        return len(self.weights)
+        return self.head.dimension
 
     @cached_property
     def encoder_id(self) -> str:
         """What makes encodings comparable: a hash of all that they depend on; the last layer is not among that."""
         digest = hashlib.sha256(f"{self.extractor_id} {self.network} {self.size}".encode())
-        arrays = [array for layer in self.hidden for array in vars(layer).values()]
+        arrays = [array for layer in self.head.layers[:-1] for array in layer.arrays.values()]
         arrays += [self.state[name] for name in sorted(self.state)]
         for array in arrays:
             digest.update(f"{array.dtype} {array.shape}".encode())
@@ -99,11 +88,8 @@ class MultilabelModel:
             raise ExtractorMismatchError(
                 f"{name}: the model was trained on features of the extractor {self.extractor_id[:16]}: name that one."
             )
-        elif (other := extractor.extractor_id) != self.extractor_id:
-            raise ExtractorMismatchError(
-                f"{name}: the model was trained on features of the extractor {self.extractor_id[:16]}, and the "
-                f"message's is {other[:16]}: name that extractor, or train a model for this one."
-            )
+        else:
+            check_extractor_id(self.extractor_id, extractor.extractor_id, name, "model")
 
     def features(self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None) -> NDArray[np.float32]:
         """What the head takes, of chips uint8 [n, size, size, 3], n above 0: float32 [n, inputs].
@@ -117,45 +103,20 @@ class MultilabelModel:
             return image_features(extractor, pixels)
         return network_features(self.own_network, pixels)
 
-    def encode_features(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """What the last hidden layer makes of features [n, inputs]: float32 [n, dimension].
+    def encode(self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None) -> NDArray[np.floating]:
+        """Encodings of chips, float32 [n, dimension], not scaled to any length; arguments as `features`.
 
         Raises:
-            ExtractorMismatchError: features of another length.
+            ExtractorMismatchError: the extractor makes features of another length.
         """
-        inputs = len(self.hidden[0].weights)
-        if features.ndim != 2 or features.shape[1] != inputs:
-            raise ExtractorMismatchError(
-                f"The model of labels expects feature vectors of {inputs} numbers, and these have the shape "
-                f"{list(features.shape)}: they are of another extractor."
-            )
-        found = np.empty((len(features), self.dimension), np.float32)
-        for start in range(0, len(features), _ROWS_AT_A_TIME):
-            rows = slice(start, start + _ROWS_AT_A_TIME)
-            values = features[rows].astype(np.float32, copy=False)
-            for layer in self.hidden:
-                values = np.maximum(values @ layer.weights + layer.offsets, 0) * layer.scales + layer.shifts
-            found[rows] = values
-        return found
+        return self.head.encode(self.features(pixels, extractor))
 
-    def encode(self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None) -> NDArray[np.float32]:
-        """Encodings of chips, float32 [n, dimension], not scaled to any length; arguments as `features`."""
-        return self.encode_features(self.features(pixels, extractor))
-
-    def probabilities_of(self, encodings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The probability of each label for encodings [n, dimension]: float64 [n, labels]."""
-        outputs = encodings.astype(np.float64) @ self.weights.astype(np.float64) + self.offsets
-        # Half a tangent is the logistic function, and does not overflow.
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * outputs)), np.float64)
-
-    def probabilities(
-        self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None
-    ) -> NDArray[np.float64]:
+    def probabilities(self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None) -> Floats:
         """The probability of each label for chips: float64 [n, labels]; arguments as `features`."""
-        return self.probabilities_of(self.encode(pixels, extractor))
+        return self.head(self.features(pixels, extractor))
 
-    def given(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which labels are given, [n, labels]: those above their threshold."""
+    def predicted(self, probabilities: Floats) -> NDArray[np.bool_]:
+        """Which labels are predicted, [n, labels]: those above their threshold."""
         return np.asarray(probabilities > self.thresholds)
 
     @cached_property
@@ -175,3 +136,72 @@ def network_features(network: TorchNetwork, pixels: NDArray[np.uint8]) -> NDArra
     starts = range(0, len(pixels), _CHIPS_AT_A_TIME)
     # Copied, for the caller's pixels may be such as cannot be written to, and torch warns of those.
     return np.concatenate([network.run(np.array(pixels[start : start + _CHIPS_AT_A_TIME])) for start in starts])
+
+
+def _parts(model: MultilabelModel) -> tuple[Header, Tensors]:
+    # The tensors: hidden<i>.weights, .offsets, .scales, .shifts; output.weights, .offsets; network.<name>.
+    header = {
+        "labels": list(model.labels),
+        "thresholds": model.thresholds.tolist(),
+        "layers": model.head.hidden_sizes,
+        "activation": model.head.activation,
+        "size": model.size,
+        "network": model.network,
+    }
+    network = {f"{_NETWORK}{name}": array for name, array in model.state.items()}
+    return header, head_tensors(model.head, *_NAMES) | network
+
+
+def _build(header: Header, tensors: Tensors) -> MultilabelModel:
+    check_activation(header)
+    model = MultilabelModel(
+        labels=tuple(header["labels"]),
+        thresholds=np.array(header["thresholds"], np.float64),
+        head=Head(layers_in(tensors, *_NAMES), "sigmoid"),
+        size=header["size"],
+        extractor_id=header["extractor_id"],
+        network=header["network"],
+        state={key.removeprefix(_NETWORK): value for key, value in tensors.items() if key.startswith(_NETWORK)},
+        metrics=header["metrics"],
+        versions=header["versions"],
+    )
+    _check_header(header, model)
+    check_head(model.head, len(model.labels), _inputs(model))
+    return model
+
+
+MULTILABEL_MODEL = ModelFormat("spacer_like.multilabel_model", 1, "model of many labels", _parts, _build)
+
+
+def _check_header(header: Header, model: MultilabelModel) -> None:
+    labels, thresholds = model.labels, model.thresholds
+    fits = (
+        isinstance(header["labels"], list)
+        and 0 < len(labels) <= _MOST_LABELS
+        and all(isinstance(label, str) and label for label in labels)
+    )
+    fits = fits and len(set(labels)) == len(labels) == thresholds.size and thresholds.ndim == 1
+    # NaN lies not between them either.
+    if not fits or not ((thresholds >= 0) & (thresholds <= 1)).all():
+        raise ValueError("its labels and thresholds do not fit together")
+    if type(model.size) is not int or model.size not in _SIZES:
+        raise ValueError(f"its chips would be {str(model.size)[:20]} pixels wide")
+    texts = [text for text in (model.extractor_id, model.network) if text is not None]
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        raise ValueError("it must have either an extractor or a network")
+
+
+def _inputs(model: MultilabelModel) -> int | None:
+    """How many numbers the head must take, where the header says it."""
+    if model.network is None:
+        if model.state:
+            raise ValueError("it has a network's weights, and names none")
+        return None
+    shapes = weight_shapes(model.network)
+    if set(model.state) != set(shapes):
+        other = min(set(model.state) ^ set(shapes))
+        raise ValueError(f"its network has other weights than {model.network}, or lacks some, such as {other[:100]}")
+    for name, array in model.state.items():
+        if array.dtype != np.float32 or array.shape != shapes[name] or not np.isfinite(array).all():
+            raise ValueError(f"its network's {name} are no weights of {model.network}")
+    return layout_of(model.network).dimension

@@ -30,10 +30,10 @@ def inference_network(name: str, state: Mapping[str, NDArray[Any]]) -> TorchNetw
         network = resnet_of(name, tensors, "weights")
     except (WeightsError, TypeError) as error:
         raise ModelFileError(f"The model's weights are not those of the network {name}: {error}") from None
-    return running(network)
+    return as_network(network)
 
 
-def running(network: ResNet) -> TorchNetwork:
+def as_network(network: ResNet) -> TorchNetwork:
     """The network as it stands, on pixels; it is in evaluation mode and does not learn afterwards."""
     module = Normalised(network)
     module.for_inference()
@@ -49,7 +49,7 @@ def state_arrays(network: ResNet) -> dict[str, NDArray[Any]]:
     }
 
 
-def let_learn(network: ResNet, n_stages: int) -> None:
+def unfreeze(network: ResNet, n_stages: int) -> None:
     """Let the last `n_stages` of a network's stages learn, 0 to 5, and freeze the others with their batch norms."""
     network.eval().requires_grad_(False)
     for name in STAGES[:n_stages]:

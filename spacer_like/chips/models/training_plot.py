@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.chips.messages import MultilabelFigures
-from spacer_like.chips.models.multilabel_course import EpochFigures
 from spacer_like.drawing.charts import BAR, DPI, chart, headed_figure, heading, name_axes
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
 from spacer_like.drawing.labels import shorten
 from spacer_like.drawing.palette import BLUE, FAINT, GREY, INK, VERMILLION
+from spacer_like.learning.training_loop import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _WIDTH, _LEAST_HEIGHT, _ROW = 14.5, 4.8, 0.26
 
 
 def training_picture(
-    history: Sequence[EpochFigures], figures: MultilabelFigures, majority_sample_f1: float, path: Destination
+    history: Sequence[Epoch], figures: MultilabelFigures, majority_sample_f1: float, path: Destination
 ) -> None:
     """Draw loss and sample-F1 over the epochs, and the F1 of each label in the end.
 
@@ -49,28 +49,28 @@ def training_picture(
     figure = headed_figure(_WIDTH, height, "How the training went", detail)
     losses = chart(figure, 0.8, 3.7, _FOOT, _HEAD)
     _draw_epochs(losses, history, "loss", "mean binary cross entropy")
-    losses.set_ylim(0, 1.08 * max(max(entry.train_loss, entry.validation_loss) for entry in history))
+    losses.set_ylim(0, 1.08 * max(max(entry.train["loss"], entry.validation["loss"]) for entry in history))
     heading(losses, "Loss")
     scores = chart(figure, 5.3, 3.7, _FOOT, _HEAD)
     _draw_epochs(scores, history, "sample_f1", "sample-F1")
     scores.axhline(majority_sample_f1, color=INK, linewidth=1.2, linestyle=(0, (4, 3)), label="most frequent labels")
     scores.set_ylim(0, 1)
     scores.legend(loc="lower right", frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
-    heading(scores, "Answers, with the threshold .35")
+    heading(scores, "Predictions, with the threshold .35")
     _draw_labels(chart(figure, 11.4, 2.8, _FOOT, _HEAD), labels, figures)
     write_figure(figure, path, DPI)
 
 
-def _draw_epochs(axes: Axes, history: Sequence[EpochFigures], name: str, unit: str) -> None:
+def _draw_epochs(axes: Axes, history: Sequence[Epoch], name: str, unit: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     epochs = [entry.epoch for entry in history]
     for part, colour, style in (("train", VERMILLION, (0, (5, 2))), ("validation", BLUE, "-")):
-        values = [getattr(entry, f"{part}_{name}") for entry in history]
+        values = [getattr(entry, part)[name] for entry in history]
         mark = "o" if len(history) < 40 else ""
         axes.plot(epochs, values, color=colour, linestyle=style, marker=mark, markersize=4, label=part)
     for before, entry in pairwise(history):
-        if entry.n_stages > before.n_stages:
+        if entry.facts["n_stages"] > before.facts["n_stages"]:
             # From here on more of the network learns.
             axes.axvline(entry.epoch, color=GREY, linewidth=1, linestyle=":")
     axes.set_xlim(0.5, len(history) + 0.5)
@@ -102,7 +102,7 @@ def _draw_labels(axes: Axes, labels: Sequence[str], figures: MultilabelFigures) 
     axes.set_xticks(np.arange(0, 1.01, 0.25))
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=FAINT)
-    name_axes(axes, "F1 (behind each label: the chips that bear it)", "")
+    name_axes(axes, "F1 (behind each label: the chips that have it)", "")
     some = f" (the {len(labels)} most frequent of {len(figures.support)})" if len(labels) < len(figures.support) else ""
     axes.annotate(
         f"F1 by label{some}", (-2.2 / 2.8, 1), xytext=(0, 3), xycoords="axes fraction", textcoords="offset points",

@@ -21,18 +21,16 @@ from spacer_like.chips.messages import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
-from spacer_like.chips.models.multilabel_course import Course, Examples
-from spacer_like.chips.models.multilabel_figures import (
+from spacer_like.chips.models.multilabel_metrics import (
     THRESHOLD,
     best_thresholds,
     majority_labels,
-    multilabel_figures,
+    multilabel_metrics,
     sample_f_score,
+    training_report,
 )
-from spacer_like.chips.models.multilabel_file import read_model, write_model
-from spacer_like.chips.models.multilabel_model import MultilabelModel, network_features
-from spacer_like.chips.models.training_report import training_report
-from spacer_like.chips.tasks.multilabel_storage import FolderSnapshots, Gathered, gathered_chips
+from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL, MultilabelModel, network_features
+from spacer_like.chips.tasks.multilabel_storage import Gathered, gathered_chips
 from spacer_like.exceptions import (
     CollectionError,
     MessageError,
@@ -41,6 +39,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.extractors.base import check_size
 from spacer_like.extras import import_extra, package_versions
+from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.chip_source import ChipSource
-    from spacer_like.chips.models.multilabel_training import Trained
+    from spacer_like.chips.models.multilabel_training import MultilabelConfig, Trained
     from spacer_like.extractors.resnet_network import ResNet
     from spacer_like.location import DataLocation
 
@@ -76,20 +75,20 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     _check(msg)
     table = _table(msg.table_loc)
     network = None if msg.extractor is not None else _network(msg)
-    course = _course(msg)
+    config = _config(msg)
     with open_chips(msg.chips_loc) as chips, ExitStack() as resources:
         chips.check_kept(msg)
         wanted, missing = _chips_of_table(table, chips)
-        learns = network is not None and course.network_learns
+        learns = network is not None and config.network_learns
         gathered = gathered_chips(
-            chips, wanted, msg.size, _frozen(msg, network, course), wants_pixels=learns, resources=resources
+            chips, wanted, msg.size, _frozen(msg, network, config), wants_pixels=learns, resources=resources
         )
-        borne = _borne(table, gathered.names)
+        targets = _targets(table, gathered.names)
         cells = [_cell_of(name) for name in gathered.names]
-        split = split_by_group(cells, borne, msg.validation_share, msg.seed)
-        trained = _trained(msg, course, Examples(borne, split, gathered.features, gathered.pixels), network)
+        split = split_by_group(cells, targets, msg.validation_share, msg.seed)
+        trained = _trained(msg, config, gathered, targets, split, network)
         model = _model(msg, table.labels, trained, network)
-        evaluation = _evaluation(msg, model, gathered, borne, split)
+        evaluation = _evaluation(msg, model, gathered, targets, split)
         unreadable = chips.unreadable
     model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=package_versions("numpy", "torch"))
     _write(msg, model, trained, evaluation)
@@ -104,8 +103,8 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         train_figures=evaluation.train_figures,
         threshold_figures=evaluation.threshold_figures,
         majority_sample_f1=evaluation.majority_sample_f1,
-        epochs=len(trained.history),
-        resumed_from=trained.resumed_from,
+        epochs=len(trained.fitted.history),
+        resumed_from=trained.fitted.resumed_from,
         missing=missing,
         unreadable=unreadable,
         runtime=time.perf_counter() - start,
@@ -126,7 +125,7 @@ def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
     start = time.perf_counter()
     check_endings([*msg.table_locs, *msg.given_locs])
     name = msg.model_loc.display_name
-    model = read_model(read_bytes(msg.model_loc), name)
+    model = MULTILABEL_MODEL.from_bytes(read_bytes(msg.model_loc), name)
     model.check_extractor(msg.extractor, name)
     counts = np.zeros(len(model.labels), np.int64)
     n_chips = 0
@@ -136,7 +135,7 @@ def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
         sure = files.enter_context(growing_table(_schema(model, "uint8"), msg.given_locs))
         for names, pixels in chips.pixels(chips.names, model.size):
             probabilities = model.probabilities(pixels, msg.extractor)
-            given = model.given(probabilities)
+            given = model.predicted(probabilities)
             probable(_rows(model, "float64", names, probabilities))
             sure(_rows(model, "uint8", names, given.astype(np.uint8)))
             counts += given.sum(axis=0)
@@ -176,7 +175,7 @@ class _Evaluation:
             **{name: value for name, value in self.figures.serialize().items() if name not in ("precision", "recall")},
             "majority_sample_f1": self.majority_sample_f1,
             **self.counts,
-            "epochs": len(trained.history),
+            "epochs": len(trained.fitted.history),
         }
 
 
@@ -212,15 +211,15 @@ def _dropouts(msg: TrainMultilabelMsg) -> tuple[float, ...]:
     return (*msg.dropouts, *[0.0] * (len(msg.layers) - len(msg.dropouts)))
 
 
-def _course(msg: TrainMultilabelMsg) -> Course:
+def _config(msg: TrainMultilabelMsg) -> MultilabelConfig:
+    from spacer_like.chips.models.multilabel_training import MultilabelConfig
+    from spacer_like.learning.training_loop import TrainingConfig
+
     has_weights = msg.weights_loc is not None
-    return Course(
+    return MultilabelConfig(
+        TrainingConfig(msg.nbr_epochs, msg.batch_size, msg.learning_rate, msg.seed),
         layers=tuple(msg.layers),
         dropouts=_dropouts(msg),
-        nbr_epochs=msg.nbr_epochs,
-        batch_size=msg.batch_size,
-        learning_rate=msg.learning_rate,
-        seed=msg.seed,
         learns_from_start=msg.extractor is None and not has_weights,
         unfreeze_epochs=tuple(sorted(msg.unfreeze_epochs)) if has_weights else (),
     )
@@ -242,15 +241,15 @@ def _network(msg: TrainMultilabelMsg) -> ResNet:
         raise WeightsError(f"{msg.weights_loc.display_name}: {error}") from error
 
 
-def _frozen(msg: TrainMultilabelMsg, network: ResNet | None, course: Course) -> Any:
+def _frozen(msg: TrainMultilabelMsg, network: ResNet | None, config: MultilabelConfig) -> Any:
     """What makes features once for all epochs, or at least for the first ones; None where all learns at once."""
     if network is None:
         return msg.extractor
-    if course.n_stages(1):
+    if config.n_stages(1):
         return None
-    from spacer_like.chips.models.multilabel_network import running
+    from spacer_like.chips.models.multilabel_network import as_network
 
-    return running(network)
+    return as_network(network)
 
 
 def _chips_of_table(table: LabelTable, chips: ChipSource) -> tuple[list[str], list[str]]:
@@ -276,24 +275,32 @@ def _cell_of(name: str) -> str:
     return ChipName.parse(name).tile_cell.name
 
 
-def _borne(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Which labels the chips bear, [n, labels]."""
-    place_of = {name: place for place, name in enumerate(table.names)}
-    borne = np.asarray(table.borne[[place_of[name] for name in names]], bool)
-    if not borne.any():
+def _targets(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which labels the chips have, [n, labels]."""
+    row_of = {name: row for row, name in enumerate(table.names)}
+    targets = np.asarray(table.borne[[row_of[name] for name in names]], bool)
+    if not targets.any():
         raise TrainingLabelsError("No chip of the table bears any label: there is nothing to learn.")
-    return borne
+    return targets
 
 
-def _trained(msg: TrainMultilabelMsg, course: Course, examples: Examples, network: ResNet | None) -> Trained:
+def _trained(
+    msg: TrainMultilabelMsg,
+    config: MultilabelConfig,
+    gathered: Gathered,
+    targets: NDArray[np.bool_],
+    split: Split,
+    network: ResNet | None,
+) -> Trained:
     from spacer_like.chips.models.multilabel_network import state_arrays
-    from spacer_like.chips.models.multilabel_training import train
+    from spacer_like.chips.models.multilabel_training import Examples, train
 
-    if len(examples.split.train) < 2:
+    if len(split.train) < 2:
         raise TrainingLabelsError("There must be at least two chips to learn from, and there is one.")
-    learning = (msg.network, network) if network is not None and course.network_learns else None
+    examples = Examples(targets, split, gathered.features, gathered.pixels)
+    learning = (msg.network, network) if network is not None and config.network_learns else None
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc)
-    trained = train(course, examples, learning, snapshots, msg.snapshot_epochs)
+    trained = train(config, examples, learning, snapshots, msg.snapshot_epochs)
     return trained if network is None else replace(trained, state=state_arrays(network))
 
 
@@ -303,9 +310,7 @@ def _model(msg: TrainMultilabelMsg, labels: Sequence[str], trained: Trained, net
     return MultilabelModel(
         labels=tuple(labels),
         thresholds=np.full(len(labels), threshold),
-        hidden=trained.hidden,
-        weights=trained.weights,
-        offsets=trained.offsets,
+        head=trained.head,
         size=msg.size,
         extractor_id=None if msg.extractor is None else msg.extractor.extractor_id,
         network=None if network is None else msg.network,
@@ -314,32 +319,32 @@ def _model(msg: TrainMultilabelMsg, labels: Sequence[str], trained: Trained, net
 
 
 def _evaluation(
-    msg: TrainMultilabelMsg, model: MultilabelModel, gathered: Gathered, borne: NDArray[np.bool_], split: Split
+    msg: TrainMultilabelMsg, model: MultilabelModel, gathered: Gathered, targets: NDArray[np.bool_], split: Split
 ) -> _Evaluation:
     pixels = gathered.pixels
     features = gathered.features if pixels is None else network_features(model.own_network, pixels)
-    probabilities = model.probabilities_of(model.encode_features(np.asarray(features)))
+    probabilities = model.head(np.asarray(features))
     train, validation = split.train, split.validation
 
-    def figures(places: NDArray[np.int64]) -> MultilabelFigures:
-        return multilabel_figures(borne[places], model.given(probabilities[places]), model.labels)
+    def metrics(indices: NDArray[np.int64]) -> MultilabelFigures:
+        return multilabel_metrics(targets[indices], model.predicted(probabilities[indices]), model.labels)
 
-    threshold_figures = figures(validation)
+    threshold_figures = metrics(validation)
     if msg.threshold == "per_label":
-        model = replace(model, thresholds=best_thresholds(borne[validation], probabilities[validation]))
-    majority = np.broadcast_to(majority_labels(borne[train]), borne[validation].shape)
+        model = replace(model, thresholds=best_thresholds(targets[validation], probabilities[validation]))
+    majority = np.broadcast_to(majority_labels(targets[train]), targets[validation].shape)
     return _Evaluation(
         model=model,
-        figures=figures(validation),
-        train_figures=figures(train),
+        figures=metrics(validation),
+        train_figures=metrics(train),
         threshold_figures=threshold_figures,
-        majority_sample_f1=sample_f_score(borne[validation], majority),
+        majority_sample_f1=sample_f_score(targets[validation], majority),
         counts={"n_train": len(train), "n_validation": len(validation)},
     )
 
 
 def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, evaluation: _Evaluation) -> None:
-    data = write_model(model)
+    data = MULTILABEL_MODEL.to_bytes(model)
     if msg.metrics_loc is not None:
         figures = {
             "figures": evaluation.figures,
@@ -347,7 +352,7 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
             "threshold_figures": evaluation.threshold_figures,
         }
         report = training_report(
-            trained.history,
+            trained.fitted.history,
             figures,
             labels=list(model.labels),
             thresholds=model.thresholds.tolist(),
@@ -359,7 +364,7 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
     if msg.plot_loc is not None:
         from spacer_like.chips.models.training_plot import training_picture
 
-        training_picture(trained.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
+        training_picture(trained.fitted.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
     # The model last: who finds it finds the rest too.
     write_bytes(msg.model_loc, data)
 

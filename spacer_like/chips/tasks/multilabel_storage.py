@@ -1,9 +1,7 @@
-"""What a training takes from storage and keeps there: chips as features and pixels, and snapshots."""
+"""What a training takes from storage: chips as features and pixels."""
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,11 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.chips.models.multilabel_model import network_features
-from spacer_like.chips.tree import below
 from spacer_like.config import settings
-from spacer_like.exceptions import CollectionError, DataNotFoundError
+from spacer_like.exceptions import CollectionError
 from spacer_like.extractors.base import image_features
-from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
@@ -25,11 +21,6 @@ if TYPE_CHECKING:
     from spacer_like.chips.chip_source import ChipSource
     from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.extractors.networks import TorchNetwork
-    from spacer_like.location import DataLocation
-
-logger = logging.getLogger(__name__)
-
-_SNAPSHOT = re.compile(r"-epoch-(\d{5})\.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,35 +92,3 @@ def _empty_pixels(shape: tuple[int, ...], resources: ExitStack) -> NDArray[np.ui
         return np.empty(shape, np.uint8)
     folder = resources.enter_context(temporary_folder())
     return np.memmap(folder / "pixels", np.uint8, "w+", shape=shape)
-
-
-class FolderSnapshots:
-    """Snapshots in a folder, the last one of each training."""
-
-    def __init__(self, folder: DataLocation) -> None:
-        self._folder = folder
-
-    def latest(self, fingerprint: str) -> bytes | None:
-        kept = self._kept(fingerprint)
-        if not kept:
-            return None
-        try:
-            return read_bytes(kept[max(kept)])
-        except DataNotFoundError:
-            # Another process that does the same was quicker, and put a later one in its place.
-            return None
-
-    def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
-        write_bytes(below(self._folder, f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
-        for earlier, loc in self._kept(fingerprint).items():
-            if earlier < epoch:
-                delete(loc)
-
-    def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
-        """The snapshots of a training by their epochs."""
-        start = below(self._folder, fingerprint)
-        found = {}
-        for loc in list_keys(start):
-            if match := _SNAPSHOT.fullmatch(loc.key.removeprefix(start.key)):
-                found[int(match[1])] = loc
-        return found

@@ -153,10 +153,10 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
 def _encoder(msg: EncodeChipsMsg | FindSimilarMsg) -> Encoder:
     if msg.model_loc is None:
         return chip_encoder(msg.extractor, None)
-    from spacer_like.chips.models.multilabel_file import read_model
+    from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
 
     name = msg.model_loc.display_name
-    return chip_encoder(msg.extractor, read_model(read_bytes(msg.model_loc), name), name)
+    return chip_encoder(msg.extractor, MULTILABEL_MODEL.from_bytes(read_bytes(msg.model_loc), name), name)
 
 
 def chip_encoder(

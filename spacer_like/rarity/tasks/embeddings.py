@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,7 @@ from spacer_like.overwriting import task
 from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.deciles import deciles_of
-from spacer_like.rarity.dense_head import DenseHead, train_layers
 from spacer_like.rarity.embedding import checked_embeddings, embedding_scores
-from spacer_like.rarity.head_file import from_safetensors, to_safetensors
 from spacer_like.rarity.messages import (
     EmbeddingScoreMsg,
     EmbeddingScoreReturnMsg,
@@ -31,6 +30,7 @@ from spacer_like.rarity.messages import (
 )
 from spacer_like.rarity.metadata import read_metadata, token_id
 from spacer_like.rarity.ranking import spearman
+from spacer_like.rarity.rarity_network import RARITY_NETWORK, RarityNetwork, train_head
 from spacer_like.storage import delete, read_bytes, write_bytes
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
     deciles = deciles_of(rarity)
     labels = deciles.labels(rarity)
     split = split_by_ratio(np.flatnonzero(labels >= 0), msg.held_out_share, msg.seed)
-    layers, epochs = train_layers(
+    head, epochs = train_head(
         features[split.train], labels[split.train], deciles.n_classes, msg.layers, msg.nbr_epochs, msg.seed
     )
-    head = DenseHead(layers, deciles.edges, msg.extractor.extractor_id, _preparation(msg))
-    embeddings = head.embeddings(features)
-    metrics = _evaluation(head.probabilities(embeddings), labels, rarity, split)
-    head = DenseHead(layers, head.edges, head.extractor_id, head.preparation, metrics, package_versions("numpy"))
+    network = RarityNetwork(head, deciles.edges, msg.extractor.extractor_id, _preparation(msg))
+    embeddings = network.embeddings(features)
+    metrics = _evaluation(head.outputs_of(embeddings), labels, rarity, split)
+    network = replace(network, metrics=metrics, versions=package_versions("numpy"))
     if msg.labels_loc is not None:
         write_bytes(msg.labels_loc, to_npz(labels))
     if msg.embeddings_loc is not None:
@@ -79,7 +79,7 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
         write_bytes(ids_beside(msg.embeddings_loc), ids_file(tokens))
         write_bytes(msg.embeddings_loc, to_npz(embeddings))
     # The network last: who finds it finds the rest too.
-    write_bytes(msg.model_loc, to_safetensors(head))
+    write_bytes(msg.model_loc, RARITY_NETWORK.to_bytes(network))
     return TrainRarityClassifierReturnMsg(
         collection_id=msg.collection_id,
         n_train=len(split.train),
@@ -140,10 +140,10 @@ def _embeddings(msg: EmbeddingScoreMsg) -> tuple[list[str], NDArray[np.floating]
         raise MessageError("embedding_score needs embeddings_loc, or else images_loc and extractor.")
     if msg.model_loc is None:
         return _features(msg.extractor, msg.images_loc, msg)
-    head = from_safetensors(read_bytes(msg.model_loc), msg.model_loc.display_name)
-    head.check_features(msg.extractor.extractor_id, _preparation(msg), msg.model_loc.display_name)
+    network = RARITY_NETWORK.from_bytes(read_bytes(msg.model_loc), msg.model_loc.display_name)
+    network.check_features(msg.extractor.extractor_id, _preparation(msg), msg.model_loc.display_name)
     tokens, features, unreadable = _features(msg.extractor, msg.images_loc, msg)
-    return tokens, head.embeddings(features), unreadable
+    return tokens, network.embeddings(features), unreadable
 
 
 def _given_embeddings(loc: DataLocation) -> tuple[list[str], NDArray[np.floating]]:

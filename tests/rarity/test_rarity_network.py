@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, TrainingLabelsError
-from spacer_like.rarity.dense_head import DenseHead, train_layers
-from spacer_like.rarity.head_file import from_safetensors, to_safetensors
+from spacer_like.learning.heads import Head, Layer
+from spacer_like.rarity.rarity_network import RARITY_NETWORK, RarityNetwork, train_head
 
 PREPARATION = {"size": 224, "resample": "bicubic", "background": "drop"}
 
@@ -23,19 +23,18 @@ def samples(count=300, classes=5, seed=0) -> tuple[np.ndarray, np.ndarray]:
     return features.astype(np.float32), labels
 
 
-def a_head(layers=None) -> DenseHead:
+def a_network(head=None) -> RarityNetwork:
     features, labels = samples(60)
-    layers = layers or train_layers(features, labels, 5, [6, 4], 2, 0)[0]
-    return DenseHead(
-        tuple(layers), np.arange(6.0), "ab" * 20, PREPARATION, {"accuracy": 0.5, "spearman": None}, {"numpy": "2"}
+    head = head or train_head(features, labels, 5, [6, 4], 2, 0)[0]
+    return RarityNetwork(
+        head, np.arange(6.0), "ab" * 20, PREPARATION, {"accuracy": 0.5, "spearman": None}, {"numpy": "2"}
     )
 
 
 def test_it_learns_what_can_be_learnt_and_says_it_of_samples_that_it_has_not_seen():
-    layers, epochs = train_layers(*samples(), 5, [32, 16], 200, 0)
-    head = DenseHead(layers, np.arange(6.0), "x", {})
+    head, epochs = train_head(*samples(), 5, [32, 16], 200, 0)
     features, labels = samples(seed=1)
-    probabilities = head.probabilities(head.embeddings(features))
+    probabilities = head(features)
     assert probabilities.sum(axis=1) == pytest.approx(1)
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
     assert epochs <= 200
@@ -44,40 +43,40 @@ def test_it_learns_what_can_be_learnt_and_says_it_of_samples_that_it_has_not_see
 def test_it_stops_when_more_passes_do_not_help():
     features, _ = samples(200)
     chance = np.random.default_rng(5).integers(0, 4, 200)
-    _, epochs = train_layers(features, chance, 4, [32], 1000, 0)
+    _, epochs = train_head(features, chance, 4, [32], 1000, 0)
     assert epochs < 100
 
 
 def test_the_same_seed_gives_the_same_network_and_another_one_another():
     features, labels = samples(100)
-    first, again, other = (a_head(train_layers(features, labels, 5, [8], 3, seed)[0]) for seed in (1, 1, 2))
-    assert to_safetensors(first) == to_safetensors(again) != to_safetensors(other)
+    first, again, other = (a_network(train_head(features, labels, 5, [8], 3, seed)[0]) for seed in (1, 1, 2))
+    assert RARITY_NETWORK.to_bytes(first) == RARITY_NETWORK.to_bytes(again) != RARITY_NETWORK.to_bytes(other)
 
 
 def test_the_embedding_is_what_the_last_hidden_layer_makes():
-    weights = np.array([[1.0, -1.0]], np.float32), np.array([0.5, 0.5], np.float32)
-    last = np.ones((2, 3), np.float32), np.zeros(3, np.float32)
-    embeddings = a_head([weights, last]).embeddings(np.array([[2.0], [-3.0]], np.float32))
+    first = Layer(np.array([[1.0, -1.0]], np.float32), np.array([0.5, 0.5], np.float32))
+    last = Layer(np.ones((2, 3), np.float32), np.zeros(3, np.float32))
+    embeddings = a_network(Head((first, last), "softmax")).embeddings(np.array([[2.0], [-3.0]], np.float32))
     assert embeddings.tolist() == [[2.5, 0.0], [0.0, 3.5]]
     assert embeddings.dtype == np.float32
 
 
 def test_two_classes_are_enough_and_one_is_not():
     features, labels = samples(40)
-    layers, _ = train_layers(features, (labels > 2).astype(int), 2, [4], 1, 0)
-    assert layers[-1][0].shape == (4, 2)
+    head, _ = train_head(features, (labels > 2).astype(int), 2, [4], 1, 0)
+    assert head.layers[-1].weights.shape == (4, 2)
     with pytest.raises(TrainingLabelsError, match="same decile"):
-        train_layers(features, np.zeros(40, int), 2, [4], 1, 0)
+        train_head(features, np.zeros(40, int), 2, [4], 1, 0)
 
 
 def test_very_few_samples_are_all_learnt_from_for_as_many_passes_as_are_allowed():
     features, labels = samples(6)
-    assert train_layers(features, labels, 5, [4], 9, 0)[1] == 9
+    assert train_head(features, labels, 5, [4], 9, 0)[1] == 9
 
 
 def test_it_comes_back_from_its_file():
-    head = a_head()
-    found = from_safetensors(to_safetensors(head), "m.safetensors")
+    head = a_network()
+    found = RARITY_NETWORK.from_bytes(RARITY_NETWORK.to_bytes(head), "m.safetensors")
     features, _ = samples(20)
     assert (found.embeddings(features) == head.embeddings(features)).all()
     assert found.edges.tolist() == head.edges.tolist()
@@ -90,7 +89,7 @@ def test_it_comes_back_from_its_file():
 
 
 def test_the_header_says_what_the_file_is():
-    data = to_safetensors(a_head())
+    data = RARITY_NETWORK.to_bytes(a_network())
     outer = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     header = json.loads(outer["__metadata__"]["header"])
     assert (header["format"], header["format_version"], header["layers"]) == ("spacer_like.rarity_head", 1, [6, 4])
@@ -98,7 +97,7 @@ def test_the_header_says_what_the_file_is():
 
 
 def test_features_of_another_extractor_are_refused():
-    head = a_head()
+    head = a_network()
     head.check_features("ab" * 20, PREPARATION, "m.safetensors")
     with pytest.raises(ExtractorMismatchError, match=r"m\.safetensors: .* extractor abab"):
         head.check_features("cd" * 20, PREPARATION, "m.safetensors")
@@ -110,7 +109,7 @@ def test_features_of_another_extractor_are_refused():
 
 def changed(header=None, **tensors) -> bytes:
     """A head's file with other tensors (None removes one), or other entries in its header."""
-    data = to_safetensors(a_head())
+    data = RARITY_NETWORK.to_bytes(a_network())
     own = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["header"])
     names = {name.replace("_", "."): value for name, value in tensors.items()}
     found = {name: value for name, value in (load(data) | names).items() if value is not None}
@@ -123,7 +122,7 @@ def changed(header=None, **tensors) -> bytes:
         b"",
         b"\xff" * 64,
         b"\x02" + bytes(7) + b"{}",
-        to_safetensors(a_head())[:-9],
+        RARITY_NETWORK.to_bytes(a_network())[:-9],
         changed({"format": "spacer_like.classifier"}),
         changed({"format_version": 2}),
         changed({"activation": "tanh"}),
@@ -141,4 +140,4 @@ def changed(header=None, **tensors) -> bytes:
 )
 def test_files_that_hold_no_rarity_network_are_refused_in_a_sentence(data):
     with pytest.raises(ModelFileError, match=r"^m\.safetensors: the file holds no rarity network"):
-        from_safetensors(data, "m.safetensors")
+        RARITY_NETWORK.from_bytes(data, "m.safetensors")

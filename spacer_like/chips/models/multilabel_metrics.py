@@ -1,37 +1,43 @@
-"""How good answers of many labels are, and the thresholds above which a label is given."""
+"""How good predictions of many labels are, the thresholds above which a label is predicted, and the report of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.chips.messages import MultilabelFigures
+from spacer_like.learning.training_loop import Epoch
 
 THRESHOLD = 0.35
-"""The probability above which a label is given where nothing else is said."""
+"""The probability above which a label is predicted, by default."""
+REPORT_FORMAT, REPORT_VERSION = "spacer_like.multilabel_metrics", 1
 _RECALL_WEIGHT = 2
 """Of F2: how many times as much as precision recall counts."""
 
 
-def multilabel_figures(true: NDArray[np.bool_], given: NDArray[np.bool_], labels: Sequence[str]) -> MultilabelFigures:
-    """Figures of answers for n chips, n above 0.
+def multilabel_metrics(
+    true: NDArray[np.bool_], predicted: NDArray[np.bool_], labels: Sequence[str]
+) -> MultilabelFigures:
+    """Metrics of predictions for n chips, n above 0.
 
-    F1 is 2 TP / (2 TP + FP + FN), F2 is 5 TP / (5 TP + 4 FN + FP); a figure without a denominator is 0. So a chip that
-    bears no label lowers the mean over chips whatever is said of it.
+    F1 is 2 TP / (2 TP + FP + FN), F2 is 5 TP / (5 TP + 4 FN + FP); a metric without a denominator is 0. So a chip
+    without a label lowers the mean over chips whatever is predicted for it.
 
     Args:
-        true, given: [n, labels].
+        true, predicted: [n, labels].
         labels: their names.
     """
-    hits = true & given
-    by_label = hits.sum(axis=0), given.sum(axis=0), true.sum(axis=0)
+    hits = true & predicted
+    by_label = hits.sum(axis=0), predicted.sum(axis=0), true.sum(axis=0)
     precision, recall = _ratio(by_label[0], by_label[1]), _ratio(by_label[0], by_label[2])
     f1 = _f_score(*by_label)
     return MultilabelFigures(
-        sample_f1=sample_f_score(true, given),
-        sample_f2=sample_f_score(true, given, _RECALL_WEIGHT),
+        sample_f1=sample_f_score(true, predicted),
+        sample_f2=sample_f_score(true, predicted, _RECALL_WEIGHT),
         micro_f1=float(_f_score(*(counts.sum() for counts in by_label))),
         macro_f1=float(f1.mean()),
         precision=dict(zip(labels, precision.tolist(), strict=True)),
@@ -41,19 +47,37 @@ def multilabel_figures(true: NDArray[np.bool_], given: NDArray[np.bool_], labels
     )
 
 
-def sample_f_score(true: NDArray[np.bool_], given: NDArray[np.bool_], weight: int = 1) -> float:
+def sample_f_score(true: NDArray[np.bool_], predicted: NDArray[np.bool_], weight: int = 1) -> float:
     """The mean over chips of each one's F score; `weight` says how many times as much recall counts."""
-    counts = ((true & given).sum(axis=1), given.sum(axis=1), true.sum(axis=1))
+    counts = ((true & predicted).sum(axis=1), predicted.sum(axis=1), true.sum(axis=1))
     return float(_f_score(*counts, weight).mean())
 
 
-def majority_labels(borne: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The labels that more than half of the chips [n, labels] bear; where there is none, the one that most bear."""
-    shares = borne.mean(axis=0)
+def majority_labels(targets: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The labels that more than half of the chips [n, labels] have; where there is none, the most frequent one."""
+    shares = targets.mean(axis=0)
     common = shares > 0.5
     if not common.any():
         common[shares.argmax()] = True
     return np.asarray(common)
+
+
+def training_report(history: Sequence[Epoch], metrics: dict[str, MultilabelFigures], **facts: Any) -> bytes:
+    """The JSON file that says how a training went: ``epochs``, and the metrics of the finished model by their names.
+
+    The same training gives the same bytes.
+
+    Args:
+        facts: other JSON-able values by their names, such as the thresholds.
+    """
+    content = {
+        "format": REPORT_FORMAT,
+        "format_version": REPORT_VERSION,
+        **facts,
+        **{name: found.serialize() for name, found in metrics.items()},
+        "epochs": [entry.flat() for entry in history],
+    }
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def best_thresholds(
@@ -63,7 +87,7 @@ def best_thresholds(
 
     Args:
         true, probabilities: [n, labels].
-        otherwise: the threshold of a label that no chip bears.
+        otherwise: the threshold of a label that no chip has.
     """
     return np.array([_best_threshold(*columns, otherwise) for columns in zip(true.T, probabilities.T, strict=True)])
 
@@ -72,12 +96,12 @@ def _best_threshold(true: NDArray[np.bool_], probabilities: NDArray[np.float64],
     if not true.any():
         return otherwise
     order = np.argsort(probabilities)
-    values, borne = probabilities[order], true[order]
+    values, positive = probabilities[order], true[order]
     # A threshold can only lie between two values, or below all of them; above all it would give nothing.
     starts = np.flatnonzero(np.diff(values, prepend=0.0) > 0)
     if not len(starts):
         return otherwise
-    hits = int(true.sum()) - np.concatenate([[0], np.cumsum(borne)])[starts]
+    hits = int(true.sum()) - np.concatenate([[0], np.cumsum(positive)])[starts]
     f1 = _f_score(hits, len(values) - starts, np.full(len(starts), true.sum()))
     lower = np.where(starts > 0, values[starts - 1], 0.0)
     # Halfway between them, or `otherwise` itself where it lies there.
@@ -88,11 +112,11 @@ def _best_threshold(true: NDArray[np.bool_], probabilities: NDArray[np.float64],
 
 
 def _f_score(
-    hits: NDArray[np.int64], given: NDArray[np.int64], true: NDArray[np.int64], weight: int = 1
+    hits: NDArray[np.int64], predicted: NDArray[np.int64], true: NDArray[np.int64], weight: int = 1
 ) -> NDArray[np.float64]:
-    """(1 + w²) TP / (w² (TP + FN) + TP + FP) of numbers of hits, given and true ones."""
+    """(1 + w²) TP / (w² (TP + FN) + TP + FP) of numbers of hits, predicted and true ones."""
     square = weight * weight
-    return _ratio((1 + square) * hits, square * true + given)
+    return _ratio((1 + square) * hits, square * true + predicted)
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

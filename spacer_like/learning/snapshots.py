@@ -1,0 +1,123 @@
+"""Trainings on their way, as safetensors: what a learner has learnt, and the metrics of its epochs.
+
+A training that was killed goes on from its last snapshot and ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.exceptions import DataNotFoundError
+from spacer_like.learning.model_file import read_header
+from spacer_like.location import DataLocation
+from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
+
+FORMAT = "spacer_like.training_snapshot"
+FORMAT_VERSION = 1
+_ROWS_AT_A_TIME = 256
+_NAME = re.compile(r"-epoch-(\d{5})\.safetensors")
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Snapshots(Protocol):
+    """Where a training's snapshots are kept."""
+
+    def latest(self, fingerprint: str) -> bytes | None:
+        """The last one of the training with this fingerprint, if there is any."""
+        ...
+
+    def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
+        """Keep one in place of those before it."""
+        ...
+
+
+class FolderSnapshots:
+    """Snapshots in a folder, the last one of each training."""
+
+    def __init__(self, folder: DataLocation) -> None:
+        self._folder = folder
+
+    def latest(self, fingerprint: str) -> bytes | None:
+        kept = self._kept(fingerprint)
+        if not kept:
+            return None
+        try:
+            return read_bytes(kept[max(kept)])
+        except DataNotFoundError:
+            # Another process that does the same was quicker, and put a later one in its place.
+            return None
+
+    def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
+        write_bytes(self._below(f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
+        for earlier, loc in self._kept(fingerprint).items():
+            if earlier < epoch:
+                delete(loc)
+
+    def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
+        """The snapshots of a training by their epochs."""
+        start = self._below(fingerprint)
+        found = {}
+        for loc in list_keys(start):
+            if match := _NAME.fullmatch(loc.key.removeprefix(start.key)):
+                found[int(match[1])] = loc
+        return found
+
+    def _below(self, name: str) -> DataLocation:
+        root = self._folder
+        return DataLocation(root.storage_type, f"{root.key.rstrip('/')}/{name}", root.bucket_name)
+
+
+def fingerprint(config: Mapping[str, Any], arrays: Arrays) -> str:
+    """A hash of all that a training depends on: a snapshot of another one must not be restored.
+
+    Args:
+        config: whatever JSON can hold.
+        arrays: examples, their division, and what the learner begins with.
+    """
+    digest = hashlib.blake2b(json.dumps(config, sort_keys=True).encode(), digest_size=20)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        # In parts, for pixels may lie in a file that is larger than memory.
+        for start in range(0, len(array) if array.ndim else 0, _ROWS_AT_A_TIME):
+            digest.update(array[start : start + _ROWS_AT_A_TIME].tobytes())
+        if not array.ndim:
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def write_snapshot(arrays: Arrays, history: list[dict[str, Any]], fingerprint: str) -> bytes:
+    """The snapshot of a training after the last epoch of `history`."""
+    from safetensors.numpy import save
+
+    header = {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": fingerprint, "epochs": history}
+    # What is contiguous already is not copied, and a number stays one: `ascontiguousarray` would make a vector of it.
+    contiguous = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
+    return save(contiguous, {"header": json.dumps(header, sort_keys=True)})
+
+
+def read_snapshot(data: bytes, fingerprint: str) -> tuple[dict[str, NDArray[Any]], list[dict[str, Any]]]:
+    """The arrays and the history in a snapshot.
+
+    Raises:
+        Exception: of whatever kind, for a damaged file or a snapshot of another training.
+    """
+    from safetensors.numpy import load
+
+    header = read_header(data, FORMAT, FORMAT_VERSION)
+    if header["fingerprint"] != fingerprint:
+        raise ValueError("it is of another training")
+    history = header["epochs"]
+    if [epoch["epoch"] for epoch in history] != list(range(1, len(history) + 1)):
+        raise ValueError("its epochs are not in order")
+    arrays = load(data)
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("it holds numbers that are not finite")
+    return arrays, history

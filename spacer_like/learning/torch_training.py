@@ -1,0 +1,272 @@
+"""Training in torch: a task gives module, loss and metrics; `fit_torch` does the rest.
+
+A training is the same each time on one machine with the same number of threads: torch adds up numbers in an order that
+depends on it.
+
+A regression on arrays `features` and `targets` is
+
+    class Regression(TorchTask):
+        def __init__(self, module): self.module = module
+        def outputs(self, rows, random): return self.module(torch.from_numpy(features[rows]))[:, 0]
+        def loss(self, outputs, rows): return nn.functional.mse_loss(outputs, torch.from_numpy(targets[rows]))
+        def metrics(self, rows, outputs, of): return {"rmse": float(np.sqrt(np.mean((outputs - targets[rows]) ** 2)))}
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from spacer_like.cores import library_thread_count
+from spacer_like.extractors.device import chosen_device
+from spacer_like.learning.heads import Floats, Head, Layer, Output, unscaled
+from spacer_like.learning.snapshots import Snapshots
+from spacer_like.learning.split import Split
+from spacer_like.learning.training_loop import Fitted, Indices, Metrics, State, TrainingConfig, fit
+
+_WEIGHTS, _OPTIMIZER = "weights.", "optimizer."
+_AVERAGES = ("step", "exp_avg", "exp_avg_sq")
+
+
+class TorchTask(ABC):
+    """What is trained in torch, on examples that it knows by their indices.
+
+    Attributes:
+        module: all that is trained, and what it is trained on top of; moved to the device of the training.
+        rows_at_a_time: examples that are evaluated at once.
+        advice: what to do where the training diverges.
+    """
+
+    module: nn.Module
+    rows_at_a_time: int = 4096
+    advice: str = "take a smaller learning_rate"
+
+    @abstractmethod
+    def outputs(self, rows: Indices, random: torch.Generator | None) -> Tensor:
+        """What the loss takes, [n] or [n, outputs].
+
+        Args:
+            random: for dropout and augmentation, of the module's device; None while evaluating.
+        """
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, rows: Indices) -> Tensor:
+        """The mean loss of examples."""
+
+    @abstractmethod
+    def metrics(self, rows: Indices, outputs: NDArray[Any], of: Literal["train", "validation"]) -> Metrics:
+        """Metrics of outputs for examples, by name."""
+
+    def begin_epoch(self, epoch: int) -> Mapping[str, int | float]:
+        """Set what learns in an epoch, counted from 1. Returns what the history should say of it."""
+        self.module.train()
+        return {}
+
+    def optimizer(self, rate: float) -> torch.optim.Optimizer:
+        """Adam or AdamW over all parameters; those that are frozen are left alone."""
+        return torch.optim.AdamW(self.module.parameters(), lr=rate)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+
+def fit_torch(
+    task: TorchTask,
+    config: TrainingConfig,
+    split: Split,
+    snapshots: Snapshots | None = None,
+    snapshot_epochs: int = 1,
+    depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] = ({}, {}),
+) -> Fitted:
+    """Train the module of a task, and leave it with the weights that `config` wants to keep; arguments as `fit`.
+
+    Raises:
+        TrainingLabelsError: the training diverges.
+    """
+    if (threads := library_thread_count()) and threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
+    with _exact_computing():
+        return fit(_TorchLearner(task, config), config, split, snapshots, snapshot_epochs, depends_on)
+
+
+class _TorchLearner:
+    def __init__(self, task: TorchTask, config: TrainingConfig) -> None:
+        task.module.to(torch.device(chosen_device()))
+        self._task, self.advice = task, task.advice
+        self._optimizer = task.optimizer(config.learning_rate)
+        self._random = torch.Generator(task.device)
+
+    def begin_epoch(self, epoch: int, seed: int) -> Mapping[str, int | float]:
+        self._random.manual_seed(seed)
+        return self._task.begin_epoch(epoch)
+
+    def step(self, rows: Indices, rate: float) -> tuple[float, NDArray[Any]]:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        outputs = self._task.outputs(rows, self._random)
+        loss = self._task.loss(outputs, rows)
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return float(loss.detach()), outputs.detach().cpu().numpy()
+
+    def evaluate(self, rows: Indices) -> tuple[float, NDArray[Any]]:
+        task, total, found = self._task, 0.0, []
+        task.module.eval()
+        with torch.inference_mode():
+            for start in range(0, len(rows), task.rows_at_a_time):
+                some = rows[start : start + task.rows_at_a_time]
+                outputs = task.outputs(some, None)
+                total += float(task.loss(outputs, some)) * len(some)
+                found.append(outputs.cpu().numpy())
+        return total / len(rows), np.concatenate(found)
+
+    def metrics(self, rows: Indices, outputs: NDArray[Any], of: Literal["train", "validation"]) -> Metrics:
+        return self._task.metrics(rows, outputs, of)
+
+    def state(self) -> State:
+        module = self._task.module
+        tensors = {f"{_WEIGHTS}{name}": value for name, value in module.state_dict().items()}
+        for name, parameter in module.named_parameters():
+            for part, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"{_OPTIMIZER}{name}.{part}"] = value
+        return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        module = self._task.module
+        weights = {
+            name: _fitting(state[f"{_WEIGHTS}{name}"], wanted, name) for name, wanted in module.state_dict().items()
+        }
+        averages = {
+            name: self._averages(state, name, parameter)
+            for name, parameter in module.named_parameters()
+            if f"{_OPTIMIZER}{name}.{_AVERAGES[0]}" in state
+        }
+        module.load_state_dict(weights)
+        for name, parameter in module.named_parameters():
+            # Those that have never learnt have none.
+            self._optimizer.state.pop(parameter, None)
+            if name in averages:
+                self._optimizer.state[parameter] = averages[name]
+
+    def _averages(self, state: Mapping[str, NDArray[Any]], name: str, parameter: Tensor) -> dict[str, Tensor]:
+        step, *averages = (state[f"{_OPTIMIZER}{name}.{part}"] for part in _AVERAGES)
+        if step.shape != ():
+            raise ValueError(f"its optimizer's {name} does not fit")
+        on_device = [_fitting(average, parameter, name).to(parameter.device) for average in averages]
+        return dict(zip(_AVERAGES, [torch.from_numpy(np.array(step)), *on_device], strict=True))
+
+
+def _fitting(array: NDArray[Any], wanted: Tensor, name: str) -> Tensor:
+    found = torch.from_numpy(np.array(array))
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        raise ValueError(f"its {name} does not fit")
+    return found
+
+
+@contextmanager
+def _exact_computing() -> Iterator[None]:
+    """On a GPU: the same bits each time, and no short floats. On a CPU this is so anyway."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
+
+
+class HeadModule(nn.Module):
+    """A head that learns: hidden layers (linear, rectified, batch norm, dropout) and a linear one for the outputs.
+
+    Args:
+        n_inputs: numbers of a feature vector.
+        layers: units of the hidden layers.
+        dropouts: the share of each one's units that are left out while learning.
+        n_outputs: numbers that come out.
+        generator: of random numbers, for the weights; the process's own are left alone.
+        has_norm: whether hidden layers have a batch norm.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        layers: Sequence[int],
+        dropouts: Sequence[float],
+        n_outputs: int,
+        generator: torch.Generator,
+        has_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.linears = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        for units in layers:
+            self.linears.append(_linear(n_inputs, units, generator))
+            self.norms.append(nn.BatchNorm1d(units) if has_norm else nn.Identity())
+            n_inputs = units
+        self.output = _linear(n_inputs, n_outputs, generator)
+        self._dropouts = tuple(dropouts)
+
+    def set_output_bias(self, bias: NDArray[np.floating]) -> None:
+        """Begin with outputs around `bias` [outputs], such as the log odds of labels or the mean of a target."""
+        self.output.bias.data = torch.from_numpy(bias.astype(np.float32))
+
+    def forward(self, features: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """What the last layer makes of features [n, n_inputs]: [n, n_outputs], before a sigmoid, softmax or tanh.
+
+        Args:
+            random: of the features' device, for dropout; None: there is none.
+        """
+        values = features
+        for linear, norm, share in zip(self.linears, self.norms, self._dropouts, strict=True):
+            values = norm(torch.relu(linear(values)))
+            if random is not None and share > 0:
+                stays = torch.rand(values.shape, generator=random, device=values.device) >= share
+                values = values * stays / (1 - share)
+        return cast(Tensor, self.output(values))
+
+    def head(self, output: Output, mean: Floats | None = None, scale: float = 1.0) -> Head:
+        """The head as arrays, float32.
+
+        Args:
+            output: what the outputs go through.
+            mean, scale: the module has learnt from (features - mean) / scale, and the head takes raw features.
+        """
+        layers = []
+        for number, linear in enumerate([*self.linears, self.output]):
+            weights, bias = _array(linear.weight).T.copy(), _array(linear.bias)
+            if not number and mean is not None:
+                weights, bias = unscaled(weights, bias, mean, scale)
+            norm = self.norms[number] if number < len(self.norms) else None
+            affine = _affine(norm) if isinstance(norm, nn.BatchNorm1d) else ()
+            layers.append(Layer(_float32(weights), _float32(bias), *affine))
+        return Head(tuple(layers), output)
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+    with torch.device("meta"):
+        layer = nn.Linear(inputs, outputs)
+    layer = layer.to_empty(device="cpu")
+    # As torch itself does it.
+    bound = inputs**-0.5
+    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    return layer
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What a batch norm multiplies by and adds once it has learnt."""
+    scales = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
+    return _float32(scales), _float32(_array(norm.bias) - _array(norm.running_mean) * scales)
+
+
+def _array(tensor: Any) -> Floats:
+    found: Floats = tensor.detach().cpu().numpy().astype(np.float64)
+    return found
+
+
+def _float32(array: Floats) -> NDArray[np.float32]:
+    return np.ascontiguousarray(array, np.float32)
