@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spacer_like.cores import library_thread_count
-from spacer_like.extractors.device import chosen_device
 from spacer_like.learning.heads import Floats, Head, Layer, Output, unscaled
 from spacer_like.learning.snapshots import Snapshots
 from spacer_like.learning.split import Split
@@ -39,7 +38,7 @@ class TorchTask(ABC):
     """What is trained in torch, on examples that it knows by their indices.
 
     Attributes:
-        module: all that is trained, and what it is trained on top of; moved to the device of the training.
+        module: all that is trained, and what it is trained on top of; on the device where it should be trained.
         rows_at_a_time: examples that are evaluated at once.
         advice: what to do where the training diverges.
     """
@@ -99,7 +98,6 @@ def fit_torch(
 
 class _TorchLearner:
     def __init__(self, task: TorchTask, config: TrainingConfig) -> None:
-        task.module.to(torch.device(chosen_device()))
         self._task, self.advice = task, task.advice
         self._optimizer = task.optimizer(config.learning_rate)
         self._random = torch.Generator(task.device)

@@ -129,9 +129,8 @@ class _MultilabelTask(TorchTask):
         parts: dict[str, nn.Module] = {"head": self.head}
         if self._network is not None:
             parts["network"] = self._network
-        self.module = nn.ModuleDict(parts)
-        normalised = Normalised(self._network) if self._network is not None else None
-        self._normalised = normalised.to(torch.device(chosen_device())) if normalised else None
+        self.module = nn.ModuleDict(parts).to(torch.device(chosen_device()))
+        self._normalised = Normalised(self._network).to(self.device) if self._network is not None else None
         self.mean, self.scale = scaling(features, examples.split.train, inputs)
         self.rows_at_a_time = _ROWS_OF_VALIDATION if examples.pixels is None else _CHIPS_OF_VALIDATION
         self._n_stages = 0
