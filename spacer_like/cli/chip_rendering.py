@@ -82,7 +82,7 @@ def fetched_labels(zones: Sequence[dict[str, Any]], folder: str) -> Shown:
 
 
 def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
-    """How many chips bear each label."""
+    """How many chips have each label."""
     shown: Shown = [_counts(result.counts, result.n_chips)]
     if result.cells_without_map:
         few = ", ".join(result.cells_without_map[:3]) + (", …" if len(result.cells_without_map) > 3 else "")
@@ -92,7 +92,7 @@ def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
         first = result.damaged_maps[0]
         cells = count_of(len(result.damaged_maps), "cell")
         shown.append(Text(f"The map of {cells} is damaged, whose chips are left out: {first.reason}", style="yellow"))
-    without = f"{result.n_without_label:,} of {count_of(result.n_chips, 'chip')} bear no label."
+    without = f"{result.n_without_label:,} of {count_of(result.n_chips, 'chip')} have no label."
     return [*shown, Text(without), Text(f"Table: {path}")]
 
 
@@ -136,7 +136,7 @@ def _left_out(result: TrainMultilabelReturnMsg) -> Shown:
         labels = ", ".join(shorten(label, 30) for label in list(result.unlearned)[:MOST_ROWS])
         shown.append(
             Text(
-                f"No chip that was learnt from bears {labels}: the model cannot know "
+                f"No chip that was learnt from has {labels}: the model cannot know "
                 f"{'it' if len(result.unlearned) == 1 else 'them'}. Take more cells, or another --seed.",
                 style="yellow",
             )

@@ -36,7 +36,7 @@ class Ground:
     """How the elements of a label look from above; the label itself is asked for as in labels.json.
 
     Fields:
-        tags: of elements that bear the label, ``{key: values}``.
+        tags: of elements that make the label, ``{key: values}``.
         colour: mean of red, green and blue; roughness: deviation of its noise; grain: pixels that share one value.
         stripes: period in pixels of dark stripes, 0 without.
         width: metres across of a line; None: areas are painted.
@@ -119,7 +119,7 @@ class MovedMap:
 
     @cached_property
     def elements(self) -> dict[str, list[shapely.Geometry]]:
-        """The geometries in metres of the elements that bear each label: points, lines and areas."""
+        """The geometries in metres of the elements that make each label: points, lines and areas."""
         import osmium
 
         found: dict[str, list[shapely.Geometry]] = {label: [] for label in GROUNDS}

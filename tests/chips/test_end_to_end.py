@@ -292,5 +292,5 @@ def test_a_railway_finds_railways_and_tells_where_they_are(journey):
 
 
 def _agreement(some: frozenset[str], others: frozenset[str]) -> float:
-    """The share of the labels of either that both bear."""
+    """The share of the labels of either that both have."""
     return len(some & others) / max(1, len(some | others))

@@ -29,10 +29,10 @@ def drawn(monkeypatch):
 
 def table_of(cells, labels=("forest", "water", "never"), seed=0):
     names = [f"{cell.name}_1050410012C31100.jpg" for cell in cells]
-    borne = np.random.default_rng(seed).random((len(names), len(labels))) < 0.4
+    targets = np.random.default_rng(seed).random((len(names), len(labels))) < 0.4
     if "never" in labels:
-        borne[:, labels.index("never")] = False
-    return LabelTable(names, labels, borne)
+        targets[:, labels.index("never")] = False
+    return LabelTable(names, labels, targets)
 
 
 def words(figure):
@@ -57,16 +57,16 @@ def test_a_distribution_shows_the_most_frequent_labels_first_with_their_numbers(
     order = sorted(counts, key=lambda label: -counts[label])
     assert [word for word in said if word in counts] == order
     assert f"{counts['water']:,}  {100 * counts['water'] / 64:.3g} %" in said
-    without = int((~table.borne.any(axis=1)).sum())
+    without = int((~table.targets.any(axis=1)).sum())
     assert f"64 chips, {without} of them with no label; 3 labels" in said
     bars = [patch.get_height() for patch in drawn[0].axes[1].patches]
-    assert bars == np.bincount(table.borne.sum(axis=1)).tolist()
+    assert bars == np.bincount(table.targets.sum(axis=1)).tolist()
 
 
 def test_phi_is_the_correlation_of_columns():
-    borne = np.random.default_rng(1).random((200, 5)) < [0.1, 0.5, 0.9, 0.3, 0.6]
-    assert np.allclose(phi_coefficients(borne), np.corrcoef(borne.T))
-    same = np.stack([borne[:, 0], borne[:, 0], ~borne[:, 0], np.ones(200, bool)], axis=1)
+    targets = np.random.default_rng(1).random((200, 5)) < [0.1, 0.5, 0.9, 0.3, 0.6]
+    assert np.allclose(phi_coefficients(targets), np.corrcoef(targets.T))
+    same = np.stack([targets[:, 0], targets[:, 0], ~targets[:, 0], np.ones(200, bool)], axis=1)
     phi = phi_coefficients(same)
     assert phi[0, 1] == pytest.approx(1)
     assert phi[0, 2] == pytest.approx(-1)
@@ -84,7 +84,7 @@ def test_a_map_has_each_chip_where_it_is(drawn):
     map_picture(table, "x.png")
     image = drawn[0].axes[0].images[0]
     values = np.asarray(image.get_array())
-    assert values.ravel().tolist() == table.borne.sum(axis=1).tolist()
+    assert values.ravel().tolist() == table.targets.sum(axis=1).tolist()
     west, south, east, north = (metres / 1000 for metres in CELL.bounds)
     assert image.get_extent() == [west, east, pytest.approx(south + 1.25), north]
     assert "easting in km, EPSG:32633 (UTM zone 33N)" in words(drawn[0])
@@ -93,8 +93,8 @@ def test_a_map_has_each_chip_where_it_is(drawn):
 def test_a_map_of_a_label_says_where_it_is_borne(drawn):
     table = table_of(CELL.children(14))
     map_picture(table, "x.png", "water")
-    assert np.asarray(drawn[0].axes[0].images[0].get_array()).ravel().tolist() == table.borne[:, 1].tolist()
-    assert {f"borne ({table.counts()['water']})", "Where water is"} <= set(words(drawn[0]))
+    assert np.asarray(drawn[0].axes[0].images[0].get_array()).ravel().tolist() == table.targets[:, 1].tolist()
+    assert {f"with the label ({table.counts()['water']})", "Where water is"} <= set(words(drawn[0]))
 
 
 def test_chips_of_the_south_have_southern_metres():

@@ -1,4 +1,4 @@
-"""Which tags bear which label."""
+"""Which tags make which label."""
 
 import json
 

@@ -46,13 +46,13 @@ printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]),
     data=st.data(),
 )
 def test_every_table_is_read_as_it_was_written(parquet, labels, names, data):
-    borne = data.draw(st.lists(st.booleans(), min_size=len(names) * len(labels), max_size=len(names) * len(labels)))
-    table = LabelTable(names, tuple(sorted(labels)), np.array(borne, bool).reshape(len(names), len(labels)))
+    targets = data.draw(st.lists(st.booleans(), min_size=len(names) * len(labels), max_size=len(names) * len(labels)))
+    table = LabelTable(names, tuple(sorted(labels)), np.array(targets, bool).reshape(len(names), len(labels)))
     if table.labels == ("Labels",):
         return
     back = read_label_table(table_bytes(table.sparse(), parquet), "t", parquet)
     assert (back.names, back.labels) == (table.names, table.labels)
-    assert np.array_equal(back.borne, table.borne)
+    assert np.array_equal(back.targets, table.targets)
     assert table_bytes(table.sparse(), parquet) == table_bytes(back.sparse(), parquet)
 
 
@@ -61,9 +61,9 @@ def test_tables_of_other_programs_are_read(kind):
     table = pa.table({"image": NAMES[:2], "a": pa.array([0, 1]).cast(kind)})
     found = read_label_table(file_of(table), "t", parquet=True)
     assert found.names == NAMES[:2]
-    assert found.borne.tolist() == [[False], [True]]
+    assert found.targets.tolist() == [[False], [True]]
     windows = "\ufeffimage,a,b\r\nx.jpg,1.0,0\r\ny.jpg,0.0,1\r\n".encode()
-    assert read_label_table(windows, "t", parquet=False).borne.tolist() == [[True, False], [False, True]]
+    assert read_label_table(windows, "t", parquet=False).targets.tolist() == [[True, False], [False, True]]
 
 
 def file_of(table):
@@ -145,12 +145,12 @@ def test_many_chips_make_one_csv():
 @FORMATS
 @pytest.mark.parametrize("folder", ["chips/33/", "/data/chips/33/", "s3://bucket/chips/33/", "chips\\33\\"])
 def test_a_chip_is_named_without_the_folders_that_stand_before_it(folder, parquet):
-    joined = LabelTable([folder + name for name in NAMES], TABLE.labels, TABLE.borne)
+    joined = LabelTable([folder + name for name in NAMES], TABLE.labels, TABLE.targets)
     assert read_label_table(table_bytes(joined.sparse(), parquet=parquet), "t", parquet).names == NAMES
 
 
 @FORMATS
 def test_a_chip_with_and_without_its_folder_is_there_twice(parquet):
-    twice = LabelTable([NAMES[0], f"chips/33/{NAMES[0]}"], TABLE.labels, TABLE.borne[:2])
+    twice = LabelTable([NAMES[0], f"chips/33/{NAMES[0]}"], TABLE.labels, TABLE.targets[:2])
     with pytest.raises(TableError, match=f"has the chip {NAMES[0]} twice"):
         read_label_table(table_bytes(twice.sparse(), parquet=parquet), "t", parquet)

@@ -82,8 +82,8 @@ def labels_of(key="sparse.parquet"):
     """{chip: its labels}, of the chips that have a row."""
     table = read_label_table(read_bytes(at(key)), key, key.endswith(".parquet"))
     return {
-        chip: {label for label, borne in zip(table.labels, row, strict=True) if borne}
-        for chip, row in zip(table.names, table.borne, strict=True)
+        chip: {label for label, targets in zip(table.labels, row, strict=True) if targets}
+        for chip, row in zip(table.names, table.targets, strict=True)
     }
 
 

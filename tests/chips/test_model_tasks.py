@@ -75,15 +75,15 @@ def drawn(forest: bool, house: bool, water: bool, seed: int) -> bytes:
 def make_chips(each=14, cells=CELLS) -> list[str]:
     """Chips of several cells, and the table of their labels. There is no railway."""
     random = np.random.default_rng(0)
-    names, borne = [], []
+    names, targets = [], []
     for cell in cells:
         for number in range(each):
             labels = random.random(3) < [0.6, 0.4, 0.3]
             digits = np.base_repr(number, 4).zfill(5)
             names.append(f"Z33-{cell}{digits}_1050410012C31100.jpg")
             write_bytes(DataLocation("memory", f"{CHIPS.key}/{names[-1]}"), drawn(*labels.tolist(), len(names)))
-            borne.append([labels[0], labels[1], False, labels[2]])
-    write_table(LabelTable(names, LABELS, np.array(borne)))
+            targets.append([labels[0], labels[1], False, labels[2]])
+    write_table(LabelTable(names, LABELS, np.array(targets)))
     return names
 
 
@@ -205,7 +205,7 @@ class TestLearning:
         assert answer.unlearned == {"railway": 0}
         assert json.loads(read_bytes(DataLocation("memory", "metrics.json")))["unlearned"] == {"railway": 0}
         rendered = [str(one) for one in multilabel_training(answer, "model.safetensors")]
-        assert any("No chip that was learnt from bears railway: the model cannot know it." in one for one in rendered)
+        assert any("No chip that was learnt from has railway: the model cannot know it." in one for one in rendered)
 
     def test_the_same_request_gives_the_same_bytes_whatever_the_order_of_the_table(self):
         names = make_chips(4)
@@ -307,7 +307,7 @@ class TestChipsThatAreNot:
     def test_chips_without_any_label_are_refused(self):
         names = make_chips(4)
         write_table(LabelTable(names, LABELS, np.zeros((24, 4), bool)))
-        with pytest.raises(TrainingLabelsError, match="No chip of the table bears any label"):
+        with pytest.raises(TrainingLabelsError, match="No chip of the table has any label"):
             train_multilabel(quick())
 
     def test_names_that_tell_no_place_are_refused(self):

@@ -826,9 +826,9 @@ def label_table(ending: str) -> Callable[[], bytes]:
         from spacer_like.chips.labels.label_table import LabelTable
         from spacer_like.tables.files import table_bytes
 
-        borne = np.array([[1, 0], [0, 1], [1, 1]], bool)
+        targets = np.array([[1, 0], [0, 1], [1, 1]], bool)
         return table_bytes(
-            LabelTable(["a.jpg", "b.jpg", "c.jpg"], ("forest", "water"), borne).sparse(), ending == ".parquet"
+            LabelTable(["a.jpg", "b.jpg", "c.jpg"], ("forest", "water"), targets).sparse(), ending == ".parquet"
         )
 
     return make

@@ -129,12 +129,12 @@ def test_points_are_read_as_they_were_written(text):
 
 @texts
 def test_label_tables_are_read_as_they_were_written(text):
-    borne = np.array([[True, False], [False, True]])
-    table = LabelTable([text, f"{text}2"], (f"{text}a", f"a{text}"), borne)
+    targets = np.array([[True, False], [False, True]])
+    table = LabelTable([text, f"{text}2"], (f"{text}a", f"a{text}"), targets)
     data = table_bytes(table.sparse(), parquet=False)
     found = read_label_table(data, "labels.csv", parquet=False)
     assert (found.names, found.labels) == (table.names, table.labels)
-    assert np.array_equal(found.borne, borne)
+    assert np.array_equal(found.targets, targets)
     dense = table_bytes(table.dense(), parquet=False)
     assert all(map(is_harmless, cells_of(data) + cells_of(dense)))
 

@@ -1,4 +1,4 @@
-"""Which labels the chips of a tile's cell bear, by the elements of the map there; needs shapely and pyproj."""
+"""Which labels the chips of a tile's cell have, by the elements of the map there; needs shapely and pyproj."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORD_SCHEMA = pa.schema(
         "Zone": pa.int32(),
     }
 )
-"""Of the table with a row for each chip cell, element in it, and tag of the element that bears a label. The zone tells
+"""Of the table with a row for each chip cell, element in it, and tag of the element that makes a label. The zone tells
 cells apart that have one quadkey in two zones."""
 
 _TYPES = ("node", "way", "relation")
@@ -39,13 +39,13 @@ class CellLabels:
     """The labels of cells.
 
     Fields:
-        borne: bool [cells, labels], whether a chip of the cell bears the label.
-        elements: int64 [e], a number for each element that bears a label, the same in all cells.
+        targets: bool [cells, labels], whether a chip of the cell has the label.
+        elements: int64 [e], a number for each element that makes a label, the same in all cells.
         without_geometry: int64, those of them that have no usable geometry.
         records: of `RECORD_SCHEMA`, by cell in the order of the cells, by type and id; None where not asked for.
     """
 
-    borne: NDArray[np.bool_]
+    targets: NDArray[np.bool_]
     elements: NDArray[np.int64]
     without_geometry: NDArray[np.int64]
     records: pa.Table | None
@@ -71,7 +71,7 @@ def cell_labels(elements: MapElements, cells: Sequence[Cell], rules: LabelRules,
     lengths = np.array([len(bearer.labels) for bearer in bearing], np.int64)
     begins = np.cumsum(lengths) - lengths
     labels = np.array([label for bearer in bearing for label in bearer.labels], np.int64)
-    borne = np.zeros((len(cells), len(rules.labels)), bool)
+    targets = np.zeros((len(cells), len(rules.labels)), bool)
     found = []
     of_zoom: dict[int, list[int]] = {}
     for place, cell in enumerate(cells):
@@ -80,16 +80,16 @@ def cell_labels(elements: MapElements, cells: Sequence[Cell], rules: LabelRules,
         places = np.array(some)
         for owners, inside in CellJoin([cells[place] for place in some]).pairs(geometries):
             at = places[inside]
-            borne[np.repeat(at, lengths[owners]), labels[_ranges(begins[owners], lengths[owners])]] = True
+            targets[np.repeat(at, lengths[owners]), labels[_ranges(begins[owners], lengths[owners])]] = True
             if records:
                 found.append((owners, at))
     table = _records(bearing, numbers, found, cells, elements.quadkey) if records else None
-    return CellLabels(borne, numbers, numbers[~has_geometry], table)
+    return CellLabels(targets, numbers, numbers[~has_geometry], table)
 
 
 @dataclass(frozen=True)
 class _Bearer:
-    """An element that bears labels, and the tags for which it does."""
+    """An element that makes labels, and the tags for which it does."""
 
     number: int
     element: Element

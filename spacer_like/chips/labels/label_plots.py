@@ -1,4 +1,4 @@
-"""Pictures of a label table: how many chips bear each label, which labels go together, and where the chips are."""
+"""Pictures of a label table: how many chips have each label, which labels go together, and where the chips are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LETTER = 0.078
 
 
 def distribution_picture(table: LabelTable, path: Destination) -> None:
-    """Draw how many chips bear each label, and how many labels a chip bears.
+    """Draw how many chips have each label, and how many labels a chip has.
 
     Args:
         path: a file's path or a location; its ending tells the format.
@@ -42,29 +42,29 @@ def distribution_picture(table: LabelTable, path: Destination) -> None:
         SpacerInputError: the picture's name has an unknown ending.
         MissingExtraError: matplotlib is not installed.
     """
-    counts = table.borne.sum(axis=0)
+    counts = table.targets.sum(axis=0)
     order = np.argsort(-counts, kind="stable")[:SHOWN]
     names = _names(table, order)
     left = 0.5 + _LETTER * max(map(len, names))
     bars, gap, beside = 4.6, 0.9, 3.4
     width, height = left + bars + gap + beside + 0.4, max(2.2 + 0.26 * len(order), 4.2)
-    n_chips, n_without = len(table.names), int(np.count_nonzero(~table.borne.any(axis=1)))
+    n_chips, n_without = len(table.names), int(np.count_nonzero(~table.targets.any(axis=1)))
     detail = f"{n_chips:,} chips, {n_without:,} of them with no label; {_of_labels(len(order), len(table.labels))}"
     figure = headed_figure(width, height, "What the chips show", detail)
     of_labels = chart(figure, left, bars, head=_HEAD)
     _draw_counts(of_labels, counts[order], names, max(n_chips, 1))
     of_chips = chart(figure, left + bars + gap, beside, foot=max(height - _HEAD - _TALLEST, 0.62), head=_HEAD)
-    _draw_labels_of_a_chip(of_chips, table.borne.sum(axis=1))
+    _draw_labels_of_a_chip(of_chips, table.targets.sum(axis=1))
     write_figure(figure, path, DPI)
 
 
 def correlation_picture(table: LabelTable, path: Destination) -> None:
     """Draw which labels go together: the phi coefficient of each pair, as `phi_coefficients` has it; arguments and
     errors as `distribution_picture`."""
-    counts = table.borne.sum(axis=0)
+    counts = table.targets.sum(axis=0)
     order = np.sort(np.argsort(-counts, kind="stable")[:COMPARED])
     names = _names(table, order)
-    phi = phi_coefficients(table.borne[:, order])
+    phi = phi_coefficients(table.targets[:, order])
     count = len(order)
     side = max(0.3 * count, 2.4) if count > _WITH_NUMBERS else max(0.46 * count, 2.4)
     edge = 0.5 + _LETTER * max(map(len, names))
@@ -80,7 +80,7 @@ def correlation_picture(table: LabelTable, path: Destination) -> None:
 
 
 def map_picture(table: LabelTable, path: Destination, label: str | None = None) -> None:
-    """Draw the chips where they are, by how many labels they bear, or by whether they bear `label`.
+    """Draw the chips where they are, by how many labels they have, or by whether they have `label`.
 
     Chips of one zone lie in its grid's metres; those of several in longitude and latitude. Where there are more than
     fit, squares stand for several chips, by their mean.
@@ -89,13 +89,13 @@ def map_picture(table: LabelTable, path: Destination, label: str | None = None) 
         TileError: a chip's name tells no place.
         ValueError: the table has no such label.
     """
-    values = table.borne.sum(axis=1) if label is None else table.borne[:, table.labels.index(label)]
+    values = table.targets.sum(axis=1) if label is None else table.targets[:, table.labels.index(label)]
     mosaic = ChipPlaces.of(table.names).mosaic(values.astype(np.float64))
     plot_width, plot_height = _fitted(mosaic)
     left, foot, head, beside = 1.15, 0.85, 1.05, 1.5 if label is None else 2.0
     width, height = max(left + plot_width + beside, 7.0), foot + plot_height + head
     name = "" if label is None else shorten(label, _LONGEST)
-    headline = f"Where {name} is" if name else "How many labels the chips bear"
+    headline = f"Where {name} is" if name else "How many labels the chips have"
     figure = headed_figure(width, height, headline, _detail(table, mosaic, label))
     axes = figure.add_axes((left / width, foot / height, plot_width / width, plot_height / height))
     by_share = label is not None and mosaic.is_aggregated
@@ -105,17 +105,17 @@ def map_picture(table: LabelTable, path: Destination, label: str | None = None) 
     else:
         _draw_mosaic(axes, mosaic, "viridis", 0, 1 if by_share else max(mosaic.largest, 1))
         at = ((left + plot_width + 0.25) / width, foot / height, 0.16 / width, plot_height / height)
-        what = f"share of chips that bear {name}" if name else "labels of a chip"
+        what = f"share of chips that have {name}" if name else "labels of a chip"
         _draw_scale(figure, axes, figure.add_axes(at), what, whole=not mosaic.is_aggregated)
     write_figure(figure, path, DPI)
 
 
-def phi_coefficients(borne: NDArray[np.bool_]) -> NDArray[np.float64]:
+def phi_coefficients(targets: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Pearson's correlation of each pair of columns of 0 and 1, float64 [labels, labels].
 
-    NaN where a label is borne by no chip or by all: nothing can go together with it, or apart from it.
+    NaN where no chip or every chip has a label: nothing can go together with it, or apart from it.
     """
-    values = borne.astype(np.float64)
+    values = targets.astype(np.float64)
     together = values.T @ values
     count, of_label = len(values), values.sum(axis=0)
     spread = np.sqrt(of_label * (count - of_label))
@@ -157,7 +157,7 @@ def _draw_counts(axes: Axes, counts: NDArray[np.int64], names: list[str], n_chip
     axes.set_ylim(len(counts) - 0.4, -0.6)
     axes.set_xlim(0, largest * 1.32)
     axes.set_xticks([])
-    heading(axes, "Chips that bear each label", pad=22)
+    heading(axes, "Chips that have each label", pad=22)
     subheading(axes, "number, and share of all chips")
 
 
@@ -249,7 +249,7 @@ def _draw_legend(axes: Axes, n_bearing: int, n_chips: int) -> None:
     drawn = axes.images[0]
     entries = [
         Patch(color=drawn.to_rgba(value), label=f"{name} ({count:,})")  # type: ignore[arg-type]
-        for value, name, count in ((1, "borne", n_bearing), (0, "not borne", n_chips - n_bearing))
+        for value, name, count in ((1, "with the label", n_bearing), (0, "without it", n_chips - n_bearing))
     ]
     axes.legend(
         handles=entries, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9, borderaxespad=0

@@ -1,4 +1,4 @@
-"""Which tags bear which label: the file ``labels.json``, ``{label: {key: [values]}}``.
+"""Which tags make which label: the file ``labels.json``, ``{label: {key: [values]}}``.
 
 A value matches exactly, and ``*`` is every one. The values of OpenStreetMap are compared whole: ``house`` is not
 ``houseboat``, and ``a;b`` is neither ``a`` nor ``b``.
@@ -31,7 +31,7 @@ _LONGEST_LABEL = 200
 
 
 class LabelRules:
-    """Labels and the tags that bear them.
+    """Labels and the tags that make them.
 
     Args:
         rules: for each label its keys with their values.
@@ -39,7 +39,7 @@ class LabelRules:
 
     Attributes:
         labels: in the order of their texts.
-        keys: those of tags that bear a label.
+        keys: those of tags that make a label.
 
     Raises:
         MapDataError: not of that form.
@@ -85,7 +85,7 @@ class LabelRules:
         return cls(rules, name)
 
     def matches(self, tags: Mapping[str, str]) -> tuple[set[int], list[tuple[str, str]]]:
-        """What an element's tags bear: the places of its labels in `labels`, and the tags that bear any of them."""
+        """Which labels an element's tags make, as indices in `labels`, and the tags that make any of them."""
         found: set[int] = set()
         bearing = []
         for key in self.keys & tags.keys():

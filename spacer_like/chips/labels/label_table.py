@@ -1,4 +1,4 @@
-"""Which chips bear which labels, as tables: sparse ones with a column of 0 and 1 a label, dense ones with texts a|b|c.
+"""Which chips have which labels, as tables: sparse ones with a column of 0 and 1 a label, dense ones with texts a|b|c.
 
 A table's first column, ``Feature``, is the name of a chip; in tables of others it may be called ``image``.
 """
@@ -39,31 +39,31 @@ class LabelTable:
     Fields:
         names: of the chips, each once.
         labels: their columns.
-        borne: bool [chips, labels], whether the chip bears the label.
+        targets: bool [chips, labels], whether the chip has the label.
     """
 
     names: list[str] = field(repr=False)
     labels: tuple[str, ...]
-    borne: NDArray[np.bool_] = field(repr=False)
+    targets: NDArray[np.bool_] = field(repr=False)
 
     def sparse(self) -> pa.Table:
         """Feature, and a column of 0 and 1 for each label."""
         columns: dict[str, Any] = {FEATURE: pa.array(self.names, pa.string())}
         for place, label in enumerate(self.labels):
-            columns[label] = pa.array(self.borne[:, place].astype(np.uint8))
+            columns[label] = pa.array(self.targets[:, place].astype(np.uint8))
         return pa.table(columns)
 
     def dense(self) -> pa.Table:
         """Feature, Labels: the labels in their order, with ``|`` between them."""
-        columns = np.nonzero(self.borne)
+        columns = np.nonzero(self.targets)
         ends = np.searchsorted(columns[0], np.arange(len(self.names) + 1))
         labels = pa.array(self.labels, pa.string()).take(pa.array(columns[1]))
         lists = pa.LargeListArray.from_arrays(pa.array(ends.astype(np.int64)), labels)
         return pa.table({FEATURE: pa.array(self.names, pa.string()), LABELS: pc.binary_join(lists, SEPARATOR)})
 
     def counts(self) -> dict[str, int]:
-        """How many chips bear each label."""
-        return dict(zip(self.labels, self.borne.sum(axis=0).tolist(), strict=True))
+        """How many chips have each label."""
+        return dict(zip(self.labels, self.targets.sum(axis=0).tolist(), strict=True))
 
 
 def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
@@ -83,10 +83,10 @@ def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
         # Arrow believes that texts are UTF-8, until someone looks.
         table.validate(full=True)
         labels = tuple(table.column_names[1:])
-        borne = np.empty((table.num_rows, len(labels)), bool)
+        targets = np.empty((table.num_rows, len(labels)), bool)
         for place, label in enumerate(labels):
-            borne[:, place] = _zeros_and_ones(table[label], label, name)
-        return LabelTable(_names(table.column(0), name), labels, borne)
+            targets[:, place] = _zeros_and_ones(table[label], label, name)
+        return LabelTable(_names(table.column(0), name), labels, targets)
 
 
 def _from_csv(data: bytes, name: str) -> pa.Table:

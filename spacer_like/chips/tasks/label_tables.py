@@ -56,7 +56,7 @@ _NAME_OF_CELL = len("Z33-") + TILE_ZOOM
 def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     """Join the elements of maps with chips: which chip shows what.
 
-    Chips of cells of which there is no map are left out. Chips of several acquisitions of one place bear the same.
+    Chips of cells of which there is no map are left out. Acquisitions of one place have the same labels.
 
     Raises:
         CollectionError: the index has no chip to label.
@@ -103,14 +103,14 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
         table = LabelTable(
             [name for name, kept in zip(names, found.kept, strict=True) if kept],
             rules.labels,
-            found.borne if found.kept.all() else found.borne[found.kept],
+            found.targets if found.kept.all() else found.targets[found.kept],
         )
         outputs = [(table.sparse(), loc) for loc in msg.sparse_locs]
         outputs += [(table.dense(), loc) for loc in msg.dense_locs]
         write_tables(outputs)
     return BuildLabelTableReturnMsg(
         n_chips=len(table.names),
-        n_without_label=len(table.names) - int(np.count_nonzero(table.borne.any(axis=1))),
+        n_without_label=len(table.names) - int(np.count_nonzero(table.targets.any(axis=1))),
         counts=table.counts(),
         cells_without_map=found.cells_without_map,
         damaged_maps=found.damaged_maps,
@@ -159,9 +159,9 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
 
 @dataclass
 class _Found:
-    """What the cells' maps say of all chips: which label each bears, and whether there is a map of it."""
+    """What the cells' maps say of all chips: which label each has, and whether there is a map of it."""
 
-    borne: NDArray[np.bool_]
+    targets: NDArray[np.bool_]
     kept: NDArray[np.bool_]
     cells_without_map: list[str] = field(default_factory=list)
     damaged_maps: list[FailedCell] = field(default_factory=list)
@@ -170,7 +170,7 @@ class _Found:
 
     def add(self, chips: slice, labels: CellLabels, of_chip: Sequence[int]) -> None:
         """Take the labels of a tile's cell: `of_chip` is the place of each chip's cell in them."""
-        self.borne[chips] = labels.borne[of_chip]
+        self.targets[chips] = labels.targets[of_chip]
         self.kept[chips] = True
         self.elements.append(labels.elements)
         self.without_geometry.append(labels.without_geometry)

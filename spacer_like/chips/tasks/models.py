@@ -1,4 +1,4 @@
-"""The tasks with models of many labels: train one, and let it say which labels chips bear."""
+"""The tasks with models of many labels: train one, and let it say which labels chips have."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ if TYPE_CHECKING:
 
 @task
 def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
-    """Train a model that says which labels a chip bears, and evaluate it on cells that it has not learnt from.
+    """Train a model that says which labels a chip has, and evaluate it on cells that it has not learnt from.
 
     The model is the one after the last epoch. The same request for the same chips gives the same model, also where a
     training was broken off and went on from a snapshot; on one machine, with the same setting TORCH_THREADS.
 
     Raises:
-        TrainingLabelsError: all chips are of one cell, bear no label, or are too few; the training diverges.
+        TrainingLabelsError: all chips are of one cell, have no label, or are too few; the training diverges.
         TableError: the table is malformed.
         DataNotFoundError, CollectionError: none of the table's chips is there, or can be decoded.
         MessageError: fields that do not go together.
@@ -114,7 +114,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
 
 @task
 def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
-    """Let a model say which labels chips bear; a chip that cannot be decoded has no row.
+    """Let a model say which labels chips have; a chip that cannot be decoded has no row.
 
     Raises:
         ExtractorMismatchError: the extractor is not the one that the model was trained with.
@@ -166,7 +166,7 @@ class _Evaluation:
 
     @property
     def unlearned(self) -> dict[str, int]:
-        """Labels that no training chip bears, with the number of validation chips that do."""
+        """Labels that no training chip has, with the number of validation chips that do."""
         return {label: self.figures.support[label] for label, count in self.train_figures.support.items() if not count}
 
     def metrics(self, trained: Trained) -> dict[str, Any]:
@@ -278,9 +278,9 @@ def _cell_of(name: str) -> str:
 def _targets(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
     """Which labels the chips have, [n, labels]."""
     row_of = {name: row for row, name in enumerate(table.names)}
-    targets = np.asarray(table.borne[[row_of[name] for name in names]], bool)
+    targets = np.asarray(table.targets[[row_of[name] for name in names]], bool)
     if not targets.any():
-        raise TrainingLabelsError("No chip of the table bears any label: there is nothing to learn.")
+        raise TrainingLabelsError("No chip of the table has any label: there is nothing to learn.")
     return targets
 
 

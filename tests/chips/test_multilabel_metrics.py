@@ -67,7 +67,7 @@ def test_a_threshold_is_the_usual_one_where_that_is_as_good_as_any():
 
 
 def test_the_majority_is_more_than_half_or_else_the_most_frequent_one():
-    borne = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]], bool)
-    assert majority_labels(borne).tolist() == [True, False, False]
+    targets = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]], bool)
+    assert majority_labels(targets).tolist() == [True, False, False]
     assert majority_labels(np.array([[1, 1], [1, 1], [1, 0], [0, 1], [0, 0]], bool)).tolist() == [True, True]
     assert majority_labels(np.array([[0, 1], [0, 0], [1, 0], [0, 1], [0, 0]], bool)).tolist() == [False, True]
