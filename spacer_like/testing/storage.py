@@ -43,7 +43,7 @@ class StorageContract:
     guards_keys: ClassVar[bool] = True
     """Whether it refuses keys that are empty, have a NUL, or a `..` among their parts."""
     replaces_at_once: ClassVar[bool] = True
-    """Whether a value that writers replace at once is there all the time, as that of one of them, and none is refused."""
+    """Whether a value that writers replace at once is there all the time, and no writer is refused."""
 
     @pytest.fixture
     def storage(self) -> Storage:
