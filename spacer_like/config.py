@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ContextDecorator, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from importlib import import_module
 from logging import basicConfig, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,7 +37,6 @@ REPO_DIR = APP_DIR.parent
 SECRETS_PATH = REPO_DIR / "secrets.json"
 LOCAL_FIXTURE_DIR = str(APP_DIR / "tests" / "fixtures")
 
-TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
 CLASSIFIER_TYPES = ["LR", "MLP"]
 TRAINER_NAMES = ["minibatch"]
 
@@ -348,6 +348,7 @@ if TYPE_CHECKING:
     CN_TEST_EXTRACTORS_BUCKET: str | None
     CN_FIXTURES_BUCKET: str | None
     HAS_CAFFE: bool
+    TASKS: list[str]
 else:
 
     def __getattr__(name: str) -> Any:
@@ -356,11 +357,14 @@ else:
         if name == "HAS_CAFFE":
             # VGG16CaffeExtractor reads Caffe's files without Caffe.
             return True
+        if name == "TASKS":
+            # PySpacer's list of them; the table belongs to the messages.
+            return list(import_module("spacer_like.messages").TASKS)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE"})
+    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE", "TASKS"})
 
 
 def check() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from spacer_like import config
+from spacer_like import config, location, messages
 from spacer_like.exceptions import ConfigError
 
 
@@ -154,6 +154,12 @@ def test_pyspacers_constants_are_the_settings(monkeypatch):
     assert config.MAX_IMAGE_PIXELS == 123
     with pytest.raises(AttributeError):
         _ = config.NO_SUCH_CONSTANT
+
+
+def test_the_tables_that_pyspacer_keeps_here_are_those_in_force():
+    assert list(messages.TASKS) == config.TASKS
+    assert {"extract_features", "train_classifier", "classify_features", "classify_image"} <= set(config.TASKS)
+    assert config.STORAGE_TYPES is location.STORAGE_TYPES
 
 
 def test_an_override_lasts_as_long_as_its_block():

@@ -21,7 +21,6 @@ from typing_extensions import Self
 
 from spacer_like.chips.cutting.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.messages.tiles import UnreadableChip
-from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tree import below
 from spacer_like.config import settings
 from spacer_like.exceptions import DataNotFoundError, SpacerError, TableError, TileError
@@ -33,6 +32,7 @@ from spacer_like.message_base import as_text
 from spacer_like.overwriting import Place, check_also_read, places_of
 from spacer_like.storage import list_keys, storage_factory
 from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.ranges import Range, RangesReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

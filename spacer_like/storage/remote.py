@@ -12,7 +12,7 @@ from spacer_like.location import DataLocation
 from spacer_like.storage.base import Storage
 from spacer_like.storage.cache import cached_copy
 from spacer_like.storage.ordinary_files import open_ordinary
-from spacer_like.storage.ranged_file import RangedFile
+from spacer_like.storage.ranges import RangedFile
 
 
 class RemoteStorage(Storage):

@@ -26,8 +26,8 @@ from spacer_like.chips.grid import SOUTHERN_OFFSET, epsg_of_zone
 from spacer_like.exceptions import TileError
 from spacer_like.location import DataLocation
 from spacer_like.storage import RemoteStorage, storage_factory
+from spacer_like.storage.ranges import PositionedFile, RemoteParts
 from spacer_like.tile_server.footprint import ZONE_SIZE
-from spacer_like.tile_server.remote_file import RemoteFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -242,7 +242,9 @@ class OpenTile:
 
 def _open_file(loc: DataLocation) -> io.RawIOBase | BinaryIO:
     storage = storage_factory(loc.storage_type, loc.bucket_name)
-    return RemoteFile(storage, loc.key) if isinstance(storage, RemoteStorage) else storage.open(loc.key)
+    if isinstance(storage, RemoteStorage):
+        return PositionedFile(RemoteParts(storage, loc.key))
+    return storage.open(loc.key)
 
 
 def _open_dataset(loc: DataLocation, file: SharedFile) -> DatasetReader:

@@ -22,7 +22,6 @@ from spacer_like.chips.cutting.manifest import Manifest, ManifestHeader, chip_ta
 from spacer_like.chips.cutting.passthrough import chip_start
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages import ChipTileMsg
-from spacer_like.chips.range_reading import Range, RangesReader
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.chips.tree import below
 from spacer_like.data_classes import DataLocation
@@ -36,6 +35,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.storage import clear_memory_storage, read_bytes, register_storage, storage_factory, write_bytes
 from spacer_like.storage.memory import MemoryStorage
+from spacer_like.storage.ranges import Range, RangesReader
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tile_making import ACQUISITION, CELL, make_tile

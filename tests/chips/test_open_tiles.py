@@ -16,11 +16,11 @@ from spacer_like.chips.grid import PIXEL, Cell
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import StorageUnavailableError, TileError
 from spacer_like.storage import MemoryStorage, RemoteStorage
-from spacer_like.tile_server import open_tile, open_tiles, remote_file
+from spacer_like.storage.ranges import BLOCK_BYTES, PositionedFile, RemoteParts
+from spacer_like.tile_server import open_tile, open_tiles
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.open_tile import OpenTile, Part
 from spacer_like.tile_server.open_tiles import OpenTiles
-from spacer_like.tile_server.remote_file import BLOCK_BYTES, RemoteFile
 
 from .served_tree import EAST_CELL, GREEN, RED, SHARP_CELL, SOUTHERN_CELL, WEST_CELL, coarse_tile
 from .tile_making import make_tile
@@ -344,7 +344,7 @@ class TestRemoteFile:
         return file.read(n_blocks * BLOCK_BYTES)
 
     def test_a_read_fetches_the_blocks_it_touches_in_one_request(self, counted, data):
-        file = RemoteFile(counted, "tile")
+        file = PositionedFile(RemoteParts(counted, "tile"))
         for start, length, asked in (
             (5, 1, (0, 1)),
             (2 * BLOCK_BYTES - 1, 2, (1, 2)),
@@ -358,14 +358,14 @@ class TestRemoteFile:
             assert file.tell() == start + length
 
     def test_nothing_is_asked_for_beyond_the_end(self, counted, data):
-        file = RemoteFile(counted, "tile")
+        file = PositionedFile(RemoteParts(counted, "tile"))
         file.seek(-3, os.SEEK_END)
         assert file.read(100) == data[-3:]
         assert file.read(1) == b""
         assert counted.asked == [(40, 7 / BLOCK_BYTES)]
 
     def test_sixteen_blocks_are_kept_and_the_one_read_longest_ago_is_dropped(self, counted, data):
-        file = RemoteFile(counted, "tile")
+        file = PositionedFile(RemoteParts(counted, "tile"))
         for block in (*range(KEPT_BLOCKS), 0, KEPT_BLOCKS):
             self.read(file, block)
         counted.asked.clear()
@@ -377,18 +377,18 @@ class TestRemoteFile:
 
     @pytest.mark.parametrize("n_blocks", [KEPT_BLOCKS, KEPT_BLOCKS + 1, 30])
     def test_a_read_of_any_length_takes_no_more_memory_than_it_gives_and_the_blocks_kept(self, n_blocks, counted, data):
-        file = RemoteFile(counted, "tile")
+        file = PositionedFile(RemoteParts(counted, "tile"))
         # Blocks on either side of what is missing are kept already.
         for block in (4, 4 + n_blocks - 1):
             self.read(file, block)
         counted.asked.clear()
         assert self.read(file, 4, n_blocks) == data[4 * BLOCK_BYTES : (4 + n_blocks) * BLOCK_BYTES]
         assert counted.asked == [(5, n_blocks - 2)]
-        assert len(file._blocks) <= KEPT_BLOCKS == remote_file._KEPT_BLOCKS
+        assert len(file.parts._blocks) <= KEPT_BLOCKS == file.parts._kept_blocks
 
     @pytest.mark.parametrize("kept", [BLOCK_BYTES, 2 * BLOCK_BYTES - 1, 39 * BLOCK_BYTES])
     def test_a_file_that_became_shorter_is_named(self, kept, counted, data):
-        file = RemoteFile(counted, "tile")
+        file = PositionedFile(RemoteParts(counted, "tile"))
         counted.write("tile", data[:kept])
         assert self.read(file, 0) == data[:BLOCK_BYTES]
         with pytest.raises(StorageUnavailableError, match=r"^'.*tile' has changed while it was read\.$"):

@@ -23,8 +23,8 @@ from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, MissingExtraError, SpacerInputError, StorageUnavailableError
 from spacer_like.storage import MemoryStorage, RemoteStorage
+from spacer_like.storage.ranges import BLOCK_BYTES, PositionedFile, RemoteParts
 from spacer_like.tile_server.app import make_app
-from spacer_like.tile_server.remote_file import BLOCK_BYTES, RemoteFile
 from spacer_like.tile_server.serving import ServerOptions, serve
 from spacer_like.tile_server.tree_index import LiveTree
 
@@ -368,7 +368,7 @@ def test_while_a_storage_does_not_answer_nothing_is_kept(elsewhere, root, caplog
 def test_of_a_remote_file_parts_are_read_and_kept(elsewhere):
     data = np.random.default_rng(0).integers(0, 256, 5 * BLOCK_BYTES + 100, np.uint8).tobytes()
     elsewhere.write("tile", data)
-    file = RemoteFile(elsewhere, "tile")
+    file = PositionedFile(RemoteParts(elsewhere, "tile"))
     for start, length in ((0, 10), (BLOCK_BYTES - 5, 10), (5 * BLOCK_BYTES + 90, 50), (3, 4 * BLOCK_BYTES), (10**9, 5)):
         file.seek(start)
         assert file.read(length) == data[start : start + length]
@@ -380,12 +380,12 @@ def test_of_a_remote_file_parts_are_read_and_kept(elsewhere):
     assert file.readall() == data[-7:]
     elsewhere.write("tile", data[:100])
     with pytest.raises(StorageUnavailableError, match="has changed while it was read"):
-        RemoteFile.read(_of_size(elsewhere, len(data)), 1000)
+        _of_size(elsewhere, len(data)).read(1000)
 
 
 def _of_size(elsewhere, size):
-    file = RemoteFile(elsewhere, "tile")
-    file._size = size
+    file = PositionedFile(RemoteParts(elsewhere, "tile"))
+    file.parts.size = size
     return file
 
 

@@ -24,8 +24,6 @@ TAKES_BYTES = re.compile(r"\b(bytes|BinaryIO|IO|BytesIO|memoryview|Buffer|Read|P
 # A module or function -> why damaged files are nothing to it.
 NOT_READERS = {
     "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",
-    "tile_server.remote_file": "bytes as they are",
-    "chips.range_reading": "bytes as they are",
     "chips.labels.found_elements:ElementsFile.__init__": "a temporary file of its own",
     "chips.cutting.gdal_reading:SharedFile": "bytes as they are, for GDAL",
     "images.members:PositionedReader": "bytes as they are",

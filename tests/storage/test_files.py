@@ -16,7 +16,7 @@ from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, ReadOnlyS
 from spacer_like.storage import s3_boto, s3_obstore
 from spacer_like.storage.base import Storage
 from spacer_like.storage.filesystem import FilesystemStorage
-from spacer_like.storage.ranged_file import RangedFile
+from spacer_like.storage.ranges import RangedFile
 from spacer_like.storage.remote import RemoteStorage
 
 

@@ -16,7 +16,7 @@ from spacer_like.chips.cutting.placement import outside
 from spacer_like.chips.grid import PIXEL, TILE_PIXELS, Cell
 from spacer_like.exceptions import SpacerError, TileError, reason_of
 from spacer_like.extras import import_extra
-from spacer_like.storage.seekable import SeekableFile
+from spacer_like.storage.ranges import PositionedFile
 
 GDAL_OPTIONS: dict[str, Any] = {
     # Files beside the tile are none of it.
@@ -187,36 +187,20 @@ class SharedFile:
         # GDAL looks for files beside the tile as well, and rasterio tries an opener out by "test".
         if path.rpartition("/")[2] not in (self.name, "test"):
             raise FileNotFoundError(path)
-        return _View(self)
+        return PositionedFile(self)
 
     def forget_error(self) -> None:
         self.error = None
 
-    def read(self, position: int, size: int) -> bytes:
+    def read(self, start: int, length: int) -> bytes:
         try:
-            self._file.seek(position)
-            return self._file.read(size)
+            self._file.seek(start)
+            return self._file.read(length)
         except SpacerError as error:
             # What is raised here would be printed and lost.
             self.error = self.error or error
             return b""
 
+    @property
     def size(self) -> int:
         return self._file.seek(0, io.SEEK_END)
-
-
-class _View(SeekableFile):
-    """A place in a shared file."""
-
-    def __init__(self, shared: SharedFile) -> None:
-        super().__init__()
-        self._shared = shared
-
-    @property
-    def length(self) -> int:
-        return self._shared.size()
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._shared.read(self._position, self._wanted(size))
-        self._position += len(data)
-        return data
