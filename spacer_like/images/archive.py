@@ -9,9 +9,10 @@ from typing import BinaryIO
 from typing_extensions import Self
 
 from spacer_like.exceptions import ImageError
-from spacer_like.images.members import LONGEST_NAME, Member, PositionedReader
+from spacer_like.images.members import LONGEST_NAME, Member
 from spacer_like.images.tars import plain_tar, tar_members
 from spacer_like.images.zips import zip_members
+from spacer_like.storage.ranges import PositionedReader
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
 ARCHIVE_ENDINGS = (".zip", *TAR_ENDINGS)

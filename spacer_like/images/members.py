@@ -1,11 +1,9 @@
-"""Members of archives, whatever the format: what is known of each, the limits that all keep, and reading in threads."""
+"""Members of archives, whatever the format: what is known of each and the limits that all keep."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from spacer_like.exceptions import ArchiveError
 
@@ -41,38 +39,6 @@ class Member(NamedTuple):
         if self.size > MOST_MEMBER_BYTES:
             return f"The file '{name}' is larger than {MOST_MEMBER_BYTES // 2**20} MiB: no image is read of it."
         return self.problem and f"The file '{name}' {self.problem}"
-
-
-class PositionedReader:
-    """Reads from any place of a binary file, in many threads at once."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self._lock = threading.Lock()
-        self.size = file.seek(0, os.SEEK_END)
-        try:
-            self._descriptor: int | None = file.fileno()
-        except OSError:
-            self._descriptor = None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is a file of this machine, of which any part is read at once."""
-        return self._descriptor is not None
-
-    def read(self, start: int, length: int) -> bytes:
-        """The bytes from `start` on, fewer where the file ends before; none before its beginning."""
-        length = max(min(length, self.size - start), 0) if start >= 0 else 0
-        if not length:
-            return b""
-        if self._descriptor is not None:
-            return os.pread(self._descriptor, length, start)
-        with self._lock:
-            self.file.seek(start)
-            return self.file.read(length)
-
-    def close(self) -> None:
-        self.file.close()
 
 
 def check_path(path: str, name: str) -> None:

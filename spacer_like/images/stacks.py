@@ -19,9 +19,9 @@ import numpy as np
 from typing_extensions import Self
 
 from spacer_like.exceptions import CollectionError
-from spacer_like.images.members import PositionedReader
 from spacer_like.images.zips import archive_members, member_offset
 from spacer_like.npy_header import NpyHeader, parse_npy_header
+from spacer_like.storage.ranges import PositionedReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,8 @@ from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 from spacer_like.exceptions import ArchiveError, ImageError, StorageUnavailableError, damage_as
-from spacer_like.images.members import Member, PositionedReader, check_count, check_path, most_unpacked, too_large
+from spacer_like.images.members import Member, check_count, check_path, most_unpacked, too_large
+from spacer_like.storage.ranges import PositionedReader
 
 _BLOCK = 512
 _START_OF_GZIP = b"\x1f\x8b"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import zlib
 from functools import partial
@@ -12,13 +11,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from spacer_like.exceptions import ArchiveError, ImageError, damage_as
 from spacer_like.images.members import (
     Member,
-    PositionedReader,
     check_count,
     check_path,
     most_unpacked,
     too_large,
     too_many,
 )
+from spacer_like.storage.ranges import PositionedFile, PositionedReader
 
 # The list of members at the archive's end: eighty bytes for each, and room.
 _MOST_DIRECTORY_BYTES = 2**24
@@ -69,34 +68,17 @@ def member_offset(reader: PositionedReader, member: ZipInfo) -> int | None:
     return int(member.header_offset + _LOCAL_HEADER.size + name_length + extra_length)
 
 
-class _Directory:
+class _Directory(PositionedFile):
     """What `ZipFile` reads the list of members from: no more than a list may have."""
 
     def __init__(self, reader: PositionedReader, name: str) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._name = name
-        self._position = 0
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._reader.size}[whence]
-        if begin + offset < 0:
-            raise OSError("a position before the beginning")
-        self._position = begin + offset
-        return self._position
-
-    def read(self, length: int = -1) -> bytes:
-        length = self._reader.size - self._position if length < 0 else length
-        if length > _MOST_DIRECTORY_BYTES:
+    def read(self, size: int | None = -1) -> bytes:
+        if (self._wanted(size) if size is None or size < 0 else size) > _MOST_DIRECTORY_BYTES:
             raise too_many(self._name)
-        data = self._reader.read(self._position, length)
-        self._position += len(data)
-        return data
+        return super().read(size)
 
 
 def _check_members(members: list[ZipInfo], name: str, size: int) -> None:

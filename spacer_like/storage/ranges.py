@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from spacer_like.exceptions import StorageUnavailableError
 from spacer_like.location import DataLocation
@@ -89,6 +90,38 @@ class PositionedFile(io.RawIOBase):
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("The file is closed.")
+
+
+class PositionedReader:
+    """Parts of a binary file, also of one that states wrong positions; many threads may read at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        self.size = file.seek(0, os.SEEK_END)
+        try:
+            self._descriptor: int | None = file.fileno()
+        except OSError:
+            self._descriptor = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a file of this machine, of which any part is read at once."""
+        return self._descriptor is not None
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start` on, fewer where the file ends before; none before its beginning."""
+        length = max(min(length, self.size - start), 0) if start >= 0 else 0
+        if not length:
+            return b""
+        if self._descriptor is not None:
+            return os.pread(self._descriptor, length, start)
+        with self._lock:
+            self.file.seek(start)
+            return self.file.read(length)
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class Remote(Protocol):
