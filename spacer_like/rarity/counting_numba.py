@@ -5,36 +5,53 @@ What is counted at a time stays in the core's cache while the images pass by.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
+from logging import getLogger
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import int64, uint16, uint64
+from numba import int64, njit, uint8, uint16, uint32, uint64
 from numpy.typing import NDArray
 
-from spacer_like.rarity.bins import CELLS, channel_parts
-from spacer_like.rarity.compiling import (
-    WIDTH_OF_A_MASK,
-    WIDTH_OF_COMPRESSION,
-    can_compress,
-    compiled,
-    compress_into,
-    prefetch,
-    trailing_zeros,
-    which_are_not_zero,
-)
+from spacer_like.rarity.bins import CELLS, CHANNEL_STEPS, channel_parts
 from spacer_like.rarity.image_cells import GROUP_LENGTH, IMAGES, POSITIONS, ImageCells
-from spacer_like.rarity.vector_cells import store_cells
+from spacer_like.storage.ownership import why_not_ours
+
+logger = getLogger(__name__)
 
 # Of an image that is looked up, and of one whose cells are written, at a time.
 _BLOCK = 256
-_IMAGES_AHEAD = 4
-_GROUPS_AHEAD = 2
-_BYTES_OF_A_CACHE_LINE = 64
-_NUMBERS_OF_A_CACHE_LINE = 32
-EXCESS = WIDTH_OF_COMPRESSION
+# (value * 2571) >> 16 is the bin of every value up to 254, whose bin is also that of 255.
+_FACTOR, _SHIFT, _LARGEST = 2571, 16, 254
+_RED, _GREEN, _BLUE = (uint16(step) for step in CHANNEL_STEPS)
+EXCESS = 1
 """How much is written past what occurs."""
 # 32 KB: the core's first cache holds what is counted.
 _COUNTED_LENGTH = POSITIONS * CELLS
+
+
+def compiled(function: Any) -> Any:
+    """The function, to be compiled when it is first called; other threads of Python run meanwhile.
+
+    The compiled code is kept for other processes where nobody else can write: reading it runs it.
+    """
+    with suppress(RuntimeError):
+        # Raised where neither the package's folder nor the user's may be written to.
+        kept = njit(cache=True, nogil=True)(function)
+        if _is_ours(kept.stats.cache_path):
+            return kept
+    return njit(nogil=True)(function)
+
+
+@cache
+def _is_ours(folder: str) -> bool:
+    paths = [Path(folder), *Path(folder).glob("*.nb[ic]")]
+    reason = next((reason for path in paths if (reason := why_not_ours(path))), None)
+    if reason:
+        logger.warning("What numba compiled is not kept in %s, because %s: each process compiles.", folder, reason)
+    return reason is None
 
 
 def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start: int, stop: int) -> None:
@@ -45,7 +62,7 @@ def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start:
         raise ValueError(f"Images {place + start} to {place + stop} would be written outside of their room.")
     frozen = pixels[start:stop].view()
     frozen.flags.writeable = False
-    _number(cells.values, frozen, *channel_parts(), place + start, cells.block_length)
+    _number(cells.values, frozen, place + start, cells.block_length)
 
 
 def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int, are_new: bool) -> None:
@@ -106,30 +123,32 @@ def multiplicities_into(found: NDArray[np.uint32], counts: NDArray[np.uint32], s
 
 
 @compiled
-def _number(cells, pixels, red, green, blue, place, block_length):  # type: ignore[no-untyped-def]
+def _bin(value):  # type: ignore[no-untyped-def]
+    """As `bins.bin_of`; numbers that are multiplied are computed many at a time, and those of a table are not."""
+    return uint16((uint32(min(value, uint8(_LARGEST))) * uint32(_FACTOR)) >> uint32(_SHIFT))
+
+
+@compiled
+def _number(cells, pixels, place, block_length):  # type: ignore[no-untyped-def]
     values, positions, row = pixels.reshape(-1), pixels.shape[1], uint64(3 * pixels.shape[1])
-    whole = positions // POSITIONS
     for begin in range(0, pixels.shape[0], IMAGES):
         end = min(begin + IMAGES, pixels.shape[0])
-        for low in range(0, whole, _BLOCK // POSITIONS):
-            high = min(low + _BLOCK // POSITIONS, whole)
+        for low in range(0, positions, _BLOCK):
+            high = min(low + _BLOCK, positions)
             for image in range(begin, end):
                 block, number = divmod(place + image, IMAGES)
-                sink = uint64(block * block_length + low * GROUP_LENGTH + number * POSITIONS)
-                source = uint64(image) * row + uint64(low * 3 * POSITIONS)
-                for _ in range(low, high):
-                    prefetch(cells, sink + uint64(_BLOCK // POSITIONS * GROUP_LENGTH))
-                    prefetch(values, source + uint64(3 * _BLOCK))
-                    store_cells(cells, sink, values, source)
+                sink = uint64(block * block_length + low * IMAGES + number * POSITIONS)
+                source = uint64(image) * row + uint64(3 * low)
+                for first in range(low, high, POSITIONS):
+                    for position in range(uint64(POSITIONS) if high - first >= POSITIONS else uint64(high - first)):
+                        pixel = source + uint64(3) * position
+                        cells[sink + position] = (
+                            _RED * _bin(values[pixel])
+                            + _GREEN * _bin(values[pixel + uint64(1)])
+                            + _BLUE * _bin(values[pixel + uint64(2)])
+                        )
                     sink += uint64(GROUP_LENGTH)
                     source += uint64(3 * POSITIONS)
-    for image in range(pixels.shape[0]):
-        block, number = divmod(place + image, IMAGES)
-        sink = uint64(block * block_length + whole * GROUP_LENGTH + number * POSITIONS)
-        for position in range(whole * POSITIONS, positions):
-            first = uint64(image) * row + uint64(3 * position)
-            cells[sink] = red[values[first]] + green[values[first + uint64(1)]] + blue[values[first + uint64(2)]]
-            sink += uint64(1)
 
 
 @compiled
@@ -148,27 +167,16 @@ def _count(counts, cells, n_images, block_length, start, stop, are_new):  # type
 
 
 @compiled
-def _compressed(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
+def _those_not_zero(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
     """Write the counts that are not 0, and their keys, from the place `done` on; where the next ones go."""
-    for begin in range(uint64(0), uint64(_COUNTED_LENGTH), uint64(WIDTH_OF_COMPRESSION)):
-        done += compress_into(keys, values, done, counted, begin, first_key + begin)
+    # Most are 0: they are looked at four at a time.
+    words = counted.view(np.uint64)
+    for word in range(uint64(words.shape[0])):
+        if words[word]:
+            for cell in range(uint64(4) * word, uint64(4) * word + uint64(4)):
+                keys[done], values[done] = first_key + cell, counted[cell]
+                done += uint64(counted[cell] != 0)
     return done
-
-
-@compiled
-def _one_after_the_other(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
-    """As `_compressed`, on every processor, in a third more time."""
-    for begin in range(uint64(0), uint64(_COUNTED_LENGTH), uint64(WIDTH_OF_A_MASK)):
-        occur = which_are_not_zero(counted, begin)
-        while occur:
-            cell = begin + trailing_zeros(occur)
-            occur &= occur - uint64(1)
-            keys[done], values[done] = first_key + cell, counted[cell]
-            done += uint64(1)
-    return done
-
-
-_those_not_zero = _compressed if can_compress() else _one_after_the_other
 
 
 @compiled
@@ -186,8 +194,6 @@ def _count_group(counted, cells, n_images, block_length, first, stop):  # type: 
     """Add the cells of a group, which begins at the position `first`, to `counted`."""
     for image in range(0, n_images, IMAGES):
         place = uint64(image // IMAGES * block_length + first * IMAGES)
-        for line in range(uint64(0), uint64(GROUP_LENGTH), uint64(_NUMBERS_OF_A_CACHE_LINE)):
-            prefetch(cells, place + uint64(_GROUPS_AHEAD * GROUP_LENGTH) + line)
         for _ in range(min(IMAGES, n_images - image)):
             if stop - first >= POSITIONS:
                 for position in range(uint64(POSITIONS)):
@@ -196,14 +202,6 @@ def _count_group(counted, cells, n_images, block_length, first, stop):  # type: 
                 for position in range(uint64(stop - first)):
                     counted[position * uint64(CELLS) + uint64(cells[place + position])] += uint16(1)
             place += uint64(POSITIONS)
-
-
-@compiled
-def _ask_for(pixels, image, low, high):  # type: ignore[no-untyped-def]
-    """Have an image's pixels at positions brought near; `image` is where it begins."""
-    begin = image + uint64(3 * low)
-    for line in range(uint64((3 * (high - low) + _BYTES_OF_A_CACHE_LINE - 1) // _BYTES_OF_A_CACHE_LINE)):
-        prefetch(pixels, begin + uint64(_BYTES_OF_A_CACHE_LINE) * line)
 
 
 @compiled
@@ -258,13 +256,11 @@ def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
 
 @compiled
 def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    cells, every_pixel = uint64(table.shape[1]), stack.reshape(-1)
+    cells = uint64(table.shape[1])
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
         block = table[low:high].reshape(-1)
         for image in range(stack.shape[0]):
-            ahead = min(image + _IMAGES_AHEAD, stack.shape[0] - 1)
-            _ask_for(every_pixel, uint64(ahead) * uint64(3 * stack.shape[1]), low, high)
             pixels = stack[image, low:high].reshape(-1)
             row = found[image, low:high]
             for position in range(high - low):

@@ -4,7 +4,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
-from spacer_like.rarity.compiling import compiled  # noqa: E402
+from spacer_like.rarity.counting_numba import compiled  # noqa: E402
 
 
 def one_more(number):
@@ -35,9 +35,9 @@ def test_a_file_that_others_may_write_is_not_read(folder, caplog):
     kept = next(folder.rglob("*.nbi"))
     kept.chmod(0o666)
     kept.write_bytes(b"planted")
-    from spacer_like.rarity import compiling
+    from spacer_like.rarity import counting_numba
 
-    compiling._is_ours.cache_clear()
+    counting_numba._is_ours.cache_clear()
     assert compiled(one_more)(1) == 2
     assert kept.read_bytes() == b"planted"
     assert f"because others may write to {kept}" in caplog.text

@@ -15,7 +15,6 @@ from spacer_like.rarity.bins import CELLS, cells_of
 from spacer_like.rarity.image_cells import ImageCells
 
 counting_numba = pytest.importorskip("spacer_like.rarity.counting_numba")
-can_compress = pytest.importorskip("spacer_like.rarity.compiling").can_compress
 DTYPES = pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
 SIZE = 20
 POSITIONS = SIZE * SIZE
@@ -181,19 +180,24 @@ class TestWhatIsOutsideOfTheRoom:
             counting_numba.occurring_in(keys, values, cells, n_images, 0, POSITIONS)
 
 
-@pytest.mark.skipif(not can_compress(), reason="this processor has no AVX-512")
 @pytest.mark.parametrize("occurring", [0, 1, 40, 16_000])
-def test_what_is_compressed_is_what_is_looked_at_one_after_the_other(occurring):
+def test_what_is_not_zero_is_found_with_its_key(occurring):
     random = np.random.default_rng(0)
     counted = np.zeros(16_000, np.uint16)
     counted[random.choice(16_000, occurring, replace=False)] = random.integers(1, 2**16, occurring)
-    answers = []
-    for function in (counting_numba._compressed, counting_numba._one_after_the_other):
-        keys, values = np.zeros((2, occurring + 3 + counting_numba.EXCESS), np.uint32)
-        end = function(keys, values, np.uint64(3), counted, np.uint64(2**32 - 16_000))
-        answers.append((end, keys[:end].tolist(), values[:end].tolist()))
-    assert answers[0] == answers[1]
-    assert answers[0][1][3:] == (np.flatnonzero(counted) + 2**32 - 16_000).tolist()
+    keys, values = np.zeros((2, occurring + 3 + counting_numba.EXCESS), np.uint32)
+    end = counting_numba._those_not_zero(keys, values, np.uint64(3), counted, np.uint64(2**32 - 16_000))
+    assert keys[3:end].tolist() == (np.flatnonzero(counted) + 2**32 - 16_000).tolist()
+    assert values[3:end].tolist() == counted[counted > 0].tolist()
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_every_value_of_a_channel_has_its_bin(kernels, channel):
+    stack = np.zeros((1, SIZE, SIZE, 3), np.uint8)
+    stack[0, :, :, channel].flat[:256] = range(256)
+    counts = counting.empty_counts(POSITIONS)
+    counting.count_into(counts, *room_with(stack))
+    np.testing.assert_array_equal(counts, counted_one_by_one(stack))
 
 
 def test_stacks_that_may_not_be_written_to_are_counted_like_others(kernels):
