@@ -5,17 +5,34 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from typing import Any
 
+import PIL
 from PIL import Image, ImageFile
 
 from spacer_like.exceptions import ImageError, reason_of
-from spacer_like.images.errors import UnidentifiedImageError
 
 # Formats whose decoding would start another program.
 _REFUSED_FORMATS = {"EPS"}
 _PREFIX_BYTES = 16
 # What a format's reader raises for a file of another format; Pillow tries the next one then, and so do we.
 _NOT_THIS_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)
+
+
+class UnidentifiedImageError(ImageError, PIL.UnidentifiedImageError):
+    """Bytes that no image format recognises, such as a text file named .jpg."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Below, the class takes the name of another one, under which pickle would look it up.
+        return _make_unidentified, self.args
+
+
+def _make_unidentified(*arguments: Any) -> UnidentifiedImageError:
+    return UnidentifiedImageError(*arguments)
+
+
+# CoralNet recognises this error by the dotted name at the start of a traceback's last line, and looks for Pillow's.
+UnidentifiedImageError.__module__ = "PIL"
 
 _Reader = Callable[[BytesIO, str], ImageFile.ImageFile]
 _Accepts = Callable[[bytes], bool | str]

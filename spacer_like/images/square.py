@@ -11,7 +11,7 @@ from PIL import Image
 
 from spacer_like.config import settings
 from spacer_like.exceptions import DataLimitError, ImageError, damage_as
-from spacer_like.images.bit_depth import in_eight_bits
+from spacer_like.images.decode import in_eight_bits
 from spacer_like.images.fast_jpeg import decoded_photograph
 from spacer_like.images.identify import identify
 

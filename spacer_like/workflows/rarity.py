@@ -29,7 +29,7 @@ from spacer_like.messages import (
 )
 from spacer_like.overwriting import check_places, places
 from spacer_like.rarity.messages import Method
-from spacer_like.rarity.messages.fields import table_description
+from spacer_like.rarity.messages.preparation import table_description
 from spacer_like.storage import delete, write_bytes
 from spacer_like.tables.cells import csv_bytes
 from spacer_like.workflows.rarity_collections import CollectionFolder, collections_in, wanted

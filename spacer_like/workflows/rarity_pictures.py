@@ -75,7 +75,7 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
 
 def _drawings(output: Path, report: RarityReport, options: RarityOptions) -> dict[str, Callable[[str], object]]:
     """What draws each picture whose numbers are there."""
-    from spacer_like.rarity.tasks.table_storage import read_scores
+    from spacer_like.rarity.tasks.tables import read_scores
     from spacer_like.reports import rarity_colours, rarity_contact_sheet, rarity_histograms, rarity_rankings
 
     method = options.bucketized

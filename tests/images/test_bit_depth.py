@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from spacer_like.exceptions import ImageError
-from spacer_like.images import bit_depth
+from spacer_like.images import decode
 from spacer_like.images.decode import open_image, to_rgb_array
 from spacer_like.images.square import decoded, squared
 
@@ -21,7 +21,7 @@ EIGHT = np.round(GREY / 257).astype(np.uint8)
 
 @pytest.fixture(autouse=True)
 def _new_process(monkeypatch):
-    monkeypatch.setattr(bit_depth, "_scaled", itertools.count())
+    monkeypatch.setattr(decode, "_scaled", itertools.count())
 
 
 def png(values, colour_type, extra=b""):

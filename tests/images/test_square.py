@@ -12,7 +12,7 @@ from PIL import Image
 from spacer_like import config
 from spacer_like.exceptions import DataLimitError, ImageError
 from spacer_like.images import square
-from spacer_like.images.errors import UnidentifiedImageError
+from spacer_like.images.identify import UnidentifiedImageError
 from spacer_like.images.square import FILTERS, decoded, square_into, squared
 
 FILES = [

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spacer_like.rarity.analysis import description
+from spacer_like.rarity.comparison import description
 from spacer_like.rarity.merging import merged
 from spacer_like.rarity.score_table import token_rows
 

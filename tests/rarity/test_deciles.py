@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.rarity.deciles import deciles_of
+from spacer_like.rarity.metadata import deciles_of
 
 
 def test_distinct_scores_fall_into_ten_classes_of_equal_number():

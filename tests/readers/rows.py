@@ -694,7 +694,7 @@ def scores(parquet: bool) -> Callable[[], bytes]:
 
 
 def scores_at(location: DataLocation) -> Any:
-    from spacer_like.rarity.tasks.table_storage import read_scores
+    from spacer_like.rarity.tasks.tables import read_scores
 
     found = read_scores(location)
     return found.scores, found.token_ids, found.collections(), found.not_scored
@@ -771,7 +771,7 @@ TABLE_ROWS = [
             f"a table of scores{ending}",
             (
                 "rarity.table_files:read_table",
-                "rarity.tasks.table_storage:read_scores",
+                "rarity.tasks.tables:read_scores",
                 "tables.files:csv_names",
                 "tables.files:read_csv",
             ),

@@ -16,7 +16,7 @@ from spacer_like import config
 from spacer_like.cli import main
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError, MessageError, StorageUnavailableError
-from spacer_like.rarity.tasks.table_storage import read_scores
+from spacer_like.rarity.tasks.tables import read_scores
 from spacer_like.workflows.rarity import RarityOptions, _Run, check_collections, score_collections
 from spacer_like.workflows.rarity_pictures import _Table
 

@@ -21,14 +21,13 @@ from spacer_like.rarity.messages.embeddings import (
     TrainRarityClassifierMsg,
     TrainRarityClassifierReturnMsg,
 )
-from spacer_like.rarity.messages.fields import CollectionId
 from spacer_like.rarity.messages.histograms import (
     ComputeHistogramMsg,
     ComputeHistogramReturnMsg,
     MergeHistogramsMsg,
     MergeHistogramsReturnMsg,
 )
-from spacer_like.rarity.messages.preparation import PreparationMsg, Resample, Unreadables
+from spacer_like.rarity.messages.preparation import CollectionId, PreparationMsg, Resample, Unreadables
 from spacer_like.rarity.messages.scoring import (
     Correlations,
     ExplainImageMsg,

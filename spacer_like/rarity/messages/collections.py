@@ -18,8 +18,13 @@ from spacer_like.message_base import (
     WritableLocation,
     ids_beside,
 )
-from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation
-from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
+from spacer_like.rarity.messages.preparation import (
+    AnsweredId,
+    CollectionId,
+    ImagesLocation,
+    PreparationMsg,
+    Unreadables,
+)
 
 
 class CheckCollectionMsg(PreparationMsg, Answered["CheckCollectionReturnMsg"]):

@@ -19,8 +19,14 @@ from spacer_like.message_base import (
     WritableLocation,
     ids_beside,
 )
-from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, LeftOut
-from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
+from spacer_like.rarity.messages.preparation import (
+    AnsweredId,
+    CollectionId,
+    ImagesLocation,
+    LeftOut,
+    PreparationMsg,
+    Unreadables,
+)
 from spacer_like.rarity.messages.scoring import Correlations
 
 EmbeddingMethod = Literal["mean_activation", "kmeans_log", "kmeans_surprisal"]

@@ -9,8 +9,14 @@ from typing_extensions import Self
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, Location, Message, ReturnMessage, Runtime, WritableLocation
-from spacer_like.rarity.messages.fields import AnsweredId, CollectionId, ImagesLocation, table_description
-from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
+from spacer_like.rarity.messages.preparation import (
+    AnsweredId,
+    CollectionId,
+    ImagesLocation,
+    PreparationMsg,
+    Unreadables,
+    table_description,
+)
 
 
 class ComputeHistogramMsg(PreparationMsg, Answered["ComputeHistogramReturnMsg"]):

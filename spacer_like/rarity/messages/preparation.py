@@ -1,4 +1,4 @@
-"""What all requests and answers with images share: how an image becomes a square, and which files are none."""
+"""What messages share: the types of fields, each with its bounds, and how an image becomes a square."""
 
 from __future__ import annotations
 
@@ -9,8 +9,19 @@ from pydantic import AfterValidator, Field, StrictInt, StrictStr
 from typing_extensions import Doc
 
 from spacer_like.location import DataLocation
-from spacer_like.message_base import ByKeyword, Message, Unreadable, ids_beside
+from spacer_like.message_base import ByKeyword, Folder, Location, Message, Unreadable, ids_beside
 
+CollectionId = Annotated[StrictStr, Field(min_length=1, max_length=200), Doc("the collection's id.")]
+AnsweredId = Annotated[str, Doc("the collection's id, as in the request.")]
+ImagesLocation = Annotated[
+    Location,
+    Folder(r"(?i)[^.]+|.*\.(jpe?g|png|gif|webp|bmp|tiff?)"),
+    Doc(
+        "the images: a folder (or prefix) of files named by token id, an archive of such files (``.zip``, "
+        "``.tar``, ``.tar.gz``, ``.tgz``), or a stack of `convert_collection` (``.npz``)."
+    ),
+]
+LeftOut = Annotated[list[str], Doc("tokens with an image that have no row in the metadata, and therefore no score.")]
 Resample = Literal["bicubic", "nearest", "box", "lanczos"]
 _BACKGROUND = r"^(drop|#[0-9a-fA-F]{6})$"
 
@@ -49,3 +60,8 @@ class PreparationMsg(Message, metaclass=ByKeyword):
 
 
 Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons.")]
+
+
+def table_description(loc: DataLocation) -> DataLocation:
+    """Where the description of a table (``.npy``) lies: beside it."""
+    return DataLocation(loc.storage_type, f"{loc.key}.json", loc.bucket_name)

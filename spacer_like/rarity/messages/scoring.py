@@ -9,14 +9,15 @@ from typing_extensions import Self
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, Location, ReturnMessage, Runtime, Share, WritableLocation
-from spacer_like.rarity.messages.fields import (
+from spacer_like.rarity.messages.preparation import (
     AnsweredId,
     CollectionId,
     ImagesLocation,
     LeftOut,
+    PreparationMsg,
+    Unreadables,
     table_description,
 )
-from spacer_like.rarity.messages.preparation import PreparationMsg, Unreadables
 
 Method = Literal["raw", "ratio", "log", "surprisal", "top_surprisal"]
 

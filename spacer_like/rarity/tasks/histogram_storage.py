@@ -24,7 +24,7 @@ from spacer_like.rarity.histogram import (
     check_fits_dense,
 )
 from spacer_like.rarity.histogram_file import HistogramFile, from_parquet, write_parquet
-from spacer_like.rarity.messages.fields import table_description
+from spacer_like.rarity.messages.preparation import table_description
 from spacer_like.storage import delete, exists, open_file, read_bytes, temporary_file, write_bytes, write_file
 
 if TYPE_CHECKING:

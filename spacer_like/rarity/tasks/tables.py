@@ -25,12 +25,15 @@ from spacer_like.rarity.messages import (
     MergeScoresReturnMsg,
     RankingComparison,
 )
-from spacer_like.rarity.tasks.table_storage import read_scores
-from spacer_like.storage import write_bytes
+from spacer_like.rarity.table_files import read_table
+from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.concurrency import outcomes
+from spacer_like.tables.files import is_parquet
 from spacer_like.tables.writing import check_endings, write_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from spacer_like.location import DataLocation
     from spacer_like.rarity.score_table import ScoreTable
 
@@ -73,7 +76,7 @@ def analyze_scores(msg: AnalyzeScoresMsg) -> AnalyzeScoresReturnMsg:
     Raises:
         TableError: the table is malformed.
     """
-    from spacer_like.rarity.analysis import description
+    from spacer_like.rarity.comparison import description
 
     start = time.perf_counter()
     figures = asdict(description(read_scores(msg.scores_loc, ["collectionAddress", "pixelScore"])))
@@ -140,6 +143,12 @@ def compare_rankings(msg: CompareRankingsMsg) -> CompareRankingsReturnMsg:
     if msg.comparison_loc:
         _write_comparisons(comparisons, msg.comparison_loc)
     return CompareRankingsReturnMsg(comparisons=comparisons, runtime=time.perf_counter() - start)
+
+
+def read_scores(loc: DataLocation, columns: Collection[str] | None = None) -> ScoreTable:
+    """The table of scores at a location; `columns` and errors as `read_table`, and those of the storage."""
+    parquet = is_parquet(loc)
+    return read_table(read_bytes(loc), loc.display_name, parquet, columns)
 
 
 def _tables(locs: list[DataLocation]) -> tuple[list[tuple[str, ScoreTable]], list[str]]:
