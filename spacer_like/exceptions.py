@@ -27,7 +27,7 @@
     │   ├── ModelFileError               a classifier file that is unsafe or unreadable (also ValueError)
     │   ├── WeightsError                 weights of another architecture           (also ValueError)
     │   ├── ExtractorMismatchError       features of one extractor, a model of another (also ValueError)
-    │   ├── ArchiveError                 a zip archive that is unsafe or unreadable (also ValueError)
+    │   ├── ArchiveError                 an archive that is unsafe or unreadable (also ValueError)
     │   ├── CollectionError              a collection that cannot be worked on     (also ValueError)
     │   ├── HistogramError               histograms that are malformed or do not go together (also ValueError)
     │   ├── TableError                   a malformed table, or one of other columns (also ValueError)
@@ -195,7 +195,7 @@ class ExtractorMismatchError(SpacerInputError, ValueError):
 
 
 class ArchiveError(SpacerInputError, ValueError):
-    """A zip archive that is damaged, or unsafe to unpack."""
+    """An archive that is damaged, or unsafe to unpack."""
 
 
 class CollectionError(SpacerInputError, ValueError):

@@ -41,7 +41,7 @@ from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassif
 from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
 from spacer_like.progress import report
 from spacer_like.reading_ahead import ReadingTask, readers_ahead
-from spacer_like.reused_memory import keep_memory
+from spacer_like.reused_memory import reuse_thread_memory
 
 # Also where this module is the program.
 logger = logging.getLogger("spacer_like.mailman")
@@ -205,7 +205,7 @@ def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[
             yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
         return
     readers = readers_ahead()
-    pool = ThreadPoolExecutor(readers, "reading-ahead", initializer=keep_memory)
+    pool = ThreadPoolExecutor(readers, "reading-ahead", initializer=reuse_thread_memory)
     coming: deque[Future[Any]] = deque(pool.submit(task.read, msg) for msg in messages[:readers])
     material = coming[0]
     try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 class ReusedMemory:
-    """Memory that is handed out again once nobody looks into it.
+    """A pool of memory: pieces are used again once nothing refers to them.
 
     New memory is paid for page by page when it is first written to: a tenth of the time that decoding an image takes.
     Large pages, where the system has them, cost a quarter of that.
@@ -41,18 +41,18 @@ _of_thread = _OfThread()
 _READ_AHEAD = 2
 
 
-def keep_memory(most: int = _READ_AHEAD) -> None:
-    """Let this thread's readings use the same memory again and again, until the thread ends; `most` pieces of it."""
+def reuse_thread_memory(most: int = _READ_AHEAD) -> None:
+    """Make this thread's readings use the same memory again, `most` pieces of it, until the thread ends."""
     _of_thread.memory = ReusedMemory(most)
 
 
-def kept_memory() -> ReusedMemory | None:
-    """This thread's memory; None in a thread that did not call `keep_memory`."""
+def thread_memory() -> ReusedMemory | None:
+    """This thread's memory; None in a thread that did not call `reuse_thread_memory`."""
     return _of_thread.memory
 
 
 def reusable_memory(size: int) -> mmap.mmap | None:
-    """At least `size` bytes that nobody looks into any more; None in a thread that did not call `keep_memory`."""
+    """At least `size` bytes of this thread's memory; None in a thread that did not call `reuse_thread_memory`."""
     return None if _of_thread.memory is None else _of_thread.memory.take(size)
 
 

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from spacer_like.reused_memory import keep_memory, reusable_memory
+from spacer_like.reused_memory import reusable_memory, reuse_thread_memory
 
 
 @pytest.fixture
 def reading():
     """Calls a function in one thread that keeps its memory."""
-    with ThreadPoolExecutor(1, initializer=keep_memory) as thread:
+    with ThreadPoolExecutor(1, initializer=reuse_thread_memory) as thread:
         yield lambda *call: thread.submit(*call).result()
 
 

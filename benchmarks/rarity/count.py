@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cores import THREADS
 from spacer_like.engines.worker import PIECES_OF_MEMORY
-from spacer_like.reused_memory import keep_memory
+from spacer_like.reused_memory import reuse_thread_memory
 
 ROUNDS = 5
 ROUNDS_OF_UNIQUE = 3
@@ -34,7 +34,7 @@ def by_spacer_like(stack: Stack) -> dict[str, float]:
     """
     from spacer_like.rarity.histogram import Header, HistogramBuilder
 
-    keep_memory(PIECES_OF_MEMORY)
+    reuse_thread_memory(PIECES_OF_MEMORY)
     counting, sparse = [], []
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()

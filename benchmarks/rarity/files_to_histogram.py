@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cores import THREADS
 from spacer_like.engines.worker import PIECES_OF_MEMORY
-from spacer_like.reused_memory import keep_memory
+from spacer_like.reused_memory import reuse_thread_memory
 
 ROUNDS = 15
 
@@ -88,7 +88,7 @@ def decode(folder: Path, kind: str) -> int:
 
 def main(what: str, kind: str, folder: Path, few: Path, histogram: Path) -> None:
     # As a process of the workflow, which counts one collection after the other.
-    keep_memory(PIECES_OF_MEMORY)
+    reuse_thread_memory(PIECES_OF_MEMORY)
 
     def once(files: Path) -> int:
         if what == "memory":

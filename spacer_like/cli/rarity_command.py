@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def rarity(
     folder: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="Holds a folder or zip archive of images for each collection.")
+        str, typer.Argument(metavar="FOLDER", help="Holds a folder, zip or tar of images for each collection.")
     ],
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Where everything goes; a run goes on there.")] = "rarity",
     methods: Annotated[

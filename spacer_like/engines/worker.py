@@ -20,7 +20,7 @@ from spacer_like import config, interruption
 from spacer_like.data_classes.base import paused_collector
 from spacer_like.mailman import run_task
 from spacer_like.messages import JobMsg
-from spacer_like.reused_memory import keep_memory
+from spacer_like.reused_memory import reuse_thread_memory
 
 # Images that wait to be counted, what is counted of them, and batches that are being decoded.
 PIECES_OF_MEMORY = 12
@@ -33,7 +33,7 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     how = requests.readline()
     if not how:
         return
-    keep_memory(PIECES_OF_MEMORY)
+    reuse_thread_memory(PIECES_OF_MEMORY)
     with working_as(how):
         for line in requests:
             with paused_collector():

@@ -16,7 +16,7 @@ import numpy as np
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reused_memory import ReusedMemory, kept_memory
+from spacer_like.reused_memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +83,7 @@ class Decoder:
         """
         workers, slots = self._workers()
         most_in_a_run = 1 if self.is_far else _RUN
-        memory = kept_memory() or ReusedMemory(BATCHES)
+        memory = thread_memory() or ReusedMemory(BATCHES)
         with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
             waiting: deque[_Filling] = deque()
             begins = iter(range(0, len(names), length))

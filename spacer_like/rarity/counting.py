@@ -21,7 +21,7 @@ from spacer_like.exceptions import HistogramError
 from spacer_like.extras import import_accelerator
 from spacer_like.rarity.bins import CELLS
 from spacer_like.rarity.image_cells import POSITIONS, n_groups
-from spacer_like.reused_memory import ReusedMemory, kept_memory
+from spacer_like.reused_memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def counts_of(cells: ImageCells, n_images: int, dtype: Any = np.uint16) -> Any:
         n_images: how many images have been put into `cells`.
     """
     length = cells.positions * CELLS
-    memory = (kept_memory() or ReusedMemory(1)).take(length * np.dtype(dtype).itemsize)
+    memory = (thread_memory() or ReusedMemory(1)).take(length * np.dtype(dtype).itemsize)
     counts = np.frombuffer(memory, dtype, length).reshape(-1, CELLS)
     _count_into(counts, cells, n_images, are_new=True)
     return counts
@@ -112,7 +112,7 @@ def occurring_pieces(cells: ImageCells, n_images: int, length: int) -> Iterator[
         length: a multiple of the positions that make a group.
     """
     most = min(length, cells.positions) * min(CELLS, n_images) + kernels().EXCESS
-    memory = kept_memory() or ReusedMemory(thread_count() + 2)
+    memory = thread_memory() or ReusedMemory(thread_count() + 2)
 
     def piece(start: int) -> Callable[[], Piece]:
         keys, counts = np.frombuffer(memory.take(2 * most * _BYTES), np.uint32, 2 * most).reshape(2, most)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import Self
 
-from spacer_like.reused_memory import ReusedMemory, kept_memory
+from spacer_like.reused_memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class ImageCells:
         """
         length = block_length(positions)
         blocks = min(MOST_IMAGES // IMAGES, max(1, _MOST_BYTES // (_BYTES * length)))
-        memory = (kept_memory() or ReusedMemory(1)).take(_BYTES * blocks * length)
+        memory = (thread_memory() or ReusedMemory(1)).take(_BYTES * blocks * length)
         return cls(positions, np.frombuffer(memory, np.uint16, blocks * length))
 
     @property

@@ -17,8 +17,9 @@ from spacer_like.exceptions import (
     TableError,
     damage_as,
 )
-from spacer_like.images.archive import ImageArchive
+from spacer_like.images.archive import ImageArchive, archive_stem
 from spacer_like.location import DataLocation
+from spacer_like.message_base import as_text
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.ordinary_files import open_ordinary, ordinary_files, other_files
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
@@ -32,7 +33,7 @@ class CollectionFolder:
     """A collection as it lies below the folder of collections.
 
     Attributes:
-        collection_id: the folder's name, or the archive's without ``.zip``.
+        collection_id: the folder's name, or the archive's without its ending.
         images: the folder of images, or the archive.
         metadata: ``metadata/metadata.csv``, or, of an archive, the CSV file of its name beside it, if there is one.
         problem: why it cannot be worked on, as a sentence.
@@ -91,7 +92,7 @@ class CollectionFolder:
 
 def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
     """The collections below a folder, by their ids: its folders, with the images in ``resized`` or directly inside, and
-    its zip archives.
+    its archives, zip or tar.
 
     Args:
         output: the folder of the results, which is none of them, as are those of earlier runs.
@@ -112,9 +113,9 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
             continue
         if path.is_dir():
             name, one = path.name, _of_folder(path)
-        elif path.suffix.lower() == ".zip":
-            name = path.stem
-            beside = path.with_suffix(".csv")
+        elif archive_stem(path.name)[1]:
+            name = archive_stem(path.name)[0]
+            beside = path.with_name(f"{name}.csv")
             metadata = beside if beside.is_file() else None
             one = CollectionFolder(name, path, metadata, None if path.is_file() else _no_file(path))
         else:
@@ -126,7 +127,9 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
             one = CollectionFolder(name := path.name, path, None, problem)
         found[name] = _checked_name(one)
     if not found:
-        raise DataNotFoundError(f"The folder {folder} holds no collection: no folder with images and no zip archive.")
+        raise DataNotFoundError(
+            f"The folder {folder} holds no collection: no folder with images, and no archive (.zip or .tar)."
+        )
     return [found[name] for name in sorted(found)]
 
 
@@ -146,7 +149,7 @@ def _checked_name(one: CollectionFolder) -> CollectionFolder:
     if len(name) > _LONGEST_ID:
         problem = f"The name of the collection '{name}' is longer than {_LONGEST_ID} letters: give it a shorter one."
         return replace(one, problem=problem)
-    readable = name.encode("utf-8", "backslashreplace").decode()
+    readable = as_text(name)
     if readable != name:
         problem = f"The name of the collection '{readable}' is no text in UTF-8: give it another one."
         return CollectionFolder(readable, one.images, None, problem)

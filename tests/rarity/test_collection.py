@@ -31,7 +31,7 @@ from spacer_like.images.stacks import StackWriter, ids_file
 from spacer_like.message_base import as_text
 from spacer_like.rarity.collection import TOKENS, open_collection
 from spacer_like.rarity.metadata import token_id, token_of_file, token_order
-from spacer_like.reused_memory import keep_memory
+from spacer_like.reused_memory import reuse_thread_memory
 from spacer_like.storage.memory import MemoryStorage
 
 EIGHT = SimpleNamespace(size=8, resample="bicubic", background="drop")
@@ -422,7 +422,7 @@ class TestDecodingAhead:
 
     def test_who_keeps_memory_uses_it_for_the_next_collection_too(self, new_memory):
         self.store(100)
-        with ThreadPoolExecutor(1, initializer=keep_memory, initargs=[4]) as thread:
+        with ThreadPoolExecutor(1, initializer=reuse_thread_memory, initargs=[4]) as thread:
             thread.submit(self.let_go).result()
             needed = len(new_memory)
             thread.submit(self.let_go).result()

@@ -308,7 +308,9 @@ def test_images_of_two_collections_never_share_a_name_on_the_contact_sheet(rarit
     assert {name: len(scores) for name, scores in table.scores_by_collection().items()} == {"a": 4, "a b": 4}
 
 
-def zipped(collections: Path, metadata: bytes | None = None, place: str = "metadata/metadata.csv") -> Path:
+def zipped(
+    collections: Path, metadata: bytes | None = None, place: str = "metadata/metadata.csv", form: str = "zip"
+) -> Path:
     """The apes as an archive."""
     if metadata is not None:
         images = collections / "apes" / "resized"
@@ -317,19 +319,29 @@ def zipped(collections: Path, metadata: bytes | None = None, place: str = "metad
             image.rename(images / image.name)
         (collections / "apes" / place).parent.mkdir(exist_ok=True)
         (collections / "apes" / place).write_bytes(metadata)
-    archive = Path(shutil.make_archive(str(collections / "apes"), "zip", collections / "apes"))
+    archive = Path(shutil.make_archive(str(collections / "apes"), form, collections / "apes"))
     shutil.rmtree(collections / "apes")
     return archive
 
 
-@pytest.mark.parametrize("place", ["metadata/metadata.csv", "metadata.csv", "beside"])
-def test_an_archive_has_its_metadata_inside_or_beside(rarity, collections, place):
+@pytest.mark.parametrize(
+    ("place", "form"),
+    [
+        ("metadata/metadata.csv", "zip"),
+        ("metadata.csv", "zip"),
+        ("beside", "zip"),
+        ("metadata/metadata.csv", "tar"),
+        ("metadata.csv", "gztar"),
+        ("beside", "gztar"),
+    ],
+)
+def test_an_archive_has_its_metadata_inside_or_beside(rarity, collections, place, form):
     rows = b"1;1,5;1;u\n2;2,5;2;u\n9;3;3;u\n"
     if place == "beside":
-        zipped(collections)
+        zipped(collections, form=form)
         (collections / "apes.csv").write_bytes(rows)
     else:
-        zipped(collections, rows, place)
+        zipped(collections, rows, place, form)
     code, _, err, report = rarity("--no-pictures")
     one = report["collections"][0]
     assert (code, err, one["collection_id"]) == (0, "", "apes")

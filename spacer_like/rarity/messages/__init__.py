@@ -1,9 +1,9 @@
 """Messages of the rarity family.
 
 ``images_loc`` is everywhere one of these: a folder (on S3 and in memory a prefix), whose files are images named by
-their token id, with or without an extension; a zip archive of such files (``.zip``); or a stack that
-`convert_collection` has made (``.npz``), whose ids lie beside it in ``ids.npz``. Tables are CSV or Parquet, as the
-location's ending says.
+their token id, with or without an extension; an archive of such files (``.zip``, ``.tar``, ``.tar.gz``, ``.tgz``); or
+a stack that `convert_collection` has made (``.npz``), whose ids lie beside it in ``ids.npz``. Tables are CSV or
+Parquet, as the location's ending says.
 """
 
 from spacer_like.message_base import Seed, Share, Unreadable
