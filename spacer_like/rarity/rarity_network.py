@@ -36,7 +36,7 @@ class RarityNetwork:
 
     Attributes:
         head: takes features to the probabilities of classes, with one hidden layer or more.
-        edges: float64 [classes + 1], the rarityScores between the classes, as `spacer_like.rarity.deciles.Deciles`.
+        edges: float64 [classes + 1], the rarityScores between the classes, as `spacer_like.rarity.metadata.Deciles`.
         extractor_id: what made the features.
         preparation: size, resample and background of the images.
         metrics, versions: what is known of its quality, and of the packages that made it.
