@@ -246,18 +246,6 @@ def test_real_map_data_give_a_table_at_every_place():
     )
 
 
-def test_the_same_request_writes_the_same_bytes(maker):
-    put_map(CELL, maker.square(100, 100, 2000, building="house"), maker.way([(0, 0), (9000, 4000)], highway="path"))
-    put_map(EAST, maker.node((5100, 5), natural="water"))
-    put_index([name(cell) for cell in (*CELL.children(14), *EAST.children(14))])
-    fields = {"dense_locs": [at("d.parquet")], "records_locs": [at("r.parquet"), at("r.csv")]}
-    written = []
-    for _ in range(2):
-        build_label_table(message(**fields))
-        written.append([read_bytes(at(key)) for key in ("sparse.parquet", "d.parquet", "r.parquet", "r.csv")])
-    assert written[0] == written[1]
-
-
 # What goes wrong
 
 

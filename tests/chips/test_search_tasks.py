@@ -148,15 +148,6 @@ def test_every_chip_is_encoded():
     np.testing.assert_allclose(np.linalg.norm(found.vectors.astype(np.float32), axis=1), 1, atol=2e-3)
 
 
-def test_the_same_message_gives_the_same_bytes():
-    put_chips(8)
-    written = []
-    for key in ("one", "two"):
-        encode_chips(encoding(embeddings_loc=at(key)))
-        written.append(read_bytes(at(key)))
-    assert written[0] == written[1]
-
-
 def test_chips_that_are_no_images_are_told_and_left_out():
     names = put_chips(4, [EARLY])
     write_bytes(at(f"chips/33/{names[1]}"), b"no image")

@@ -73,13 +73,6 @@ def test_features_are_stored_with_their_positions_and_their_extractor(extracted)
     assert features.extractor_id == EfficientNetLite0Extractor().extractor_id
 
 
-def test_the_same_message_gives_the_same_bytes(extracted, tmp_path):
-    image, location, annotations = extracted[0]
-    again = place(tmp_path, "again")
-    extract_features(ExtractFeaturesMsg("", EfficientNetLite0Extractor(), [a[:2] for a in annotations], image, again))
-    assert read_bytes(again) == read_bytes(location)
-
-
 @pytest.mark.parametrize("clf_type", ["LR", "MLP"])
 def test_a_classifier_is_trained_evaluated_and_stored(training, clf_type):
     msg = training(clf_type=clf_type, nbr_epochs=5)

@@ -77,14 +77,6 @@ class TestComputing:
         assert answer.n_images == 2
         assert [entry.name for entry in answer.unreadable] == ["9"]
 
-    def test_counting_twice_gives_the_same_bytes(self):
-        put_images("punks", some_images(0, 5))
-        found = []
-        for _ in range(2):
-            compute(dense_loc=at("dense.npz"))
-            found.append((read_bytes(at("punks.parquet")), read_bytes(at("dense.npz"))))
-        assert found[0] == found[1]
-
     def test_the_dense_layout_is_that_of_the_original(self):
         stack = some_images(1, 6)
         put_images("punks", stack)

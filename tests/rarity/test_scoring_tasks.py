@@ -238,16 +238,6 @@ def test_an_ending_that_is_no_table_s_is_refused_before_the_work(collection):
         score_collection(ScoreCollectionMsg(**collection, scores_locs={"log": [at("log.txt")]}))
 
 
-def test_scoring_twice_gives_the_same_bytes(collection):
-    locs = [at("log.csv"), at("log.parquet")]
-    files = []
-    for _ in range(2):
-        score_collection(ScoreCollectionMsg(**collection, scores_locs={"log": locs}))
-        files.append([read_bytes(loc) for loc in locs])
-
-    assert files[0] == files[1]
-
-
 # score_unseen
 
 

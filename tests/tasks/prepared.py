@@ -95,7 +95,7 @@ def _rarity(inputs: Path, at) -> dict[str, dict]:
     return {
         "check_collection": images,
         "convert_collection": images | {"stack_loc": at("convert_collection", "pixels.npz")},
-        "compute_histogram": images | {"histogram_loc": histogram, "dense_loc": at("compute_histogram", "dense.npy")},
+        "compute_histogram": images | {"histogram_loc": histogram, "dense_loc": at("compute_histogram", "dense.npz")},
         "merge_histograms": {
             "histogram_locs": [histogram],
             "merged_loc": at("merge_histograms", "merged.parquet"),
