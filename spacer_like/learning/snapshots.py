@@ -93,18 +93,25 @@ def fingerprint(config: Mapping[str, Any], arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def write_snapshot(arrays: Arrays, history: list[dict[str, Any]], fingerprint: str) -> bytes:
-    """The snapshot of a training after the last epoch of `history`."""
+def write_snapshot(arrays: Arrays, history: list[dict[str, Any]], own: str) -> bytes:
+    """The snapshot of a training, whose fingerprint is `own`, after the last epoch of `history`."""
     from safetensors.numpy import save
 
-    header = {"format": FORMAT, "format_version": FORMAT_VERSION, "fingerprint": fingerprint, "epochs": history}
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fingerprint": own,
+        "epochs": history,
+        # Weights that a bit has changed are numbers as others are.
+        "digest": fingerprint({"epochs": history}, arrays),
+    }
     # What is contiguous already is not copied, and a number stays one: `ascontiguousarray` would make a vector of it.
     contiguous = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
     return save(contiguous, {"header": json.dumps(header, sort_keys=True)})
 
 
-def read_snapshot(data: bytes, fingerprint: str) -> tuple[dict[str, NDArray[Any]], list[dict[str, Any]]]:
-    """The arrays and the history in a snapshot.
+def read_snapshot(data: bytes, own: str) -> tuple[dict[str, NDArray[Any]], list[dict[str, Any]]]:
+    """The arrays and the history in a snapshot of the training whose fingerprint is `own`.
 
     Raises:
         Exception: of whatever kind, for a damaged file or a snapshot of another training.
@@ -112,12 +119,12 @@ def read_snapshot(data: bytes, fingerprint: str) -> tuple[dict[str, NDArray[Any]
     from safetensors.numpy import load
 
     header = read_header(data, FORMAT, FORMAT_VERSION)
-    if header["fingerprint"] != fingerprint:
+    if header["fingerprint"] != own:
         raise ValueError("it is of another training")
     history = header["epochs"]
     if [epoch["epoch"] for epoch in history] != list(range(1, len(history) + 1)):
         raise ValueError("its epochs are not in order")
     arrays = load(data)
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError("it holds numbers that are not finite")
+    if header["digest"] != fingerprint({"epochs": history}, arrays):
+        raise ValueError("its numbers have changed since it was written")
     return arrays, history

@@ -234,8 +234,18 @@ class TestTheLoop:
             lambda data: data.replace(b"state.weights", b"state.sthgiew"),
             lambda data: data.replace(b'\\"epoch\\": 2', b'\\"epoch\\": 3'),
             lambda data: data[:-4] + b"\x00\x00\xc0\x7f",
+            lambda data: data[:-4] + bytes([data[-4] ^ 1]) + data[-3:],
         ],
-        ids=["empty", "cut short", "no file", "other kinds", "other names", "epochs not in order", "no number"],
+        ids=[
+            "empty",
+            "cut short",
+            "no file",
+            "other kinds",
+            "other names",
+            "epochs not in order",
+            "no number",
+            "a bit",
+        ],
     )
     def test_after_a_damaged_snapshot_it_begins_anew_and_says_so(self, spoil, caplog):
         found = {}
