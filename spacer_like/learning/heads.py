@@ -2,9 +2,9 @@
 
 A head with hidden layers of rectified units and
 
-- a softmax tells one of several classes,
-- a sigmoid for each output tells which of several labels or tags apply,
-- a tanh or linear output is a number, or several.
+- a softmax predicts one of several classes,
+- a sigmoid for each output predicts labels or tags, of which any number may apply,
+- a tanh or linear output predicts a number, or several.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class TorchTask(ABC):
         """Metrics of outputs for examples, by name."""
 
     def begin_epoch(self, epoch: int) -> Mapping[str, int | float]:
-        """Set what learns in an epoch, counted from 1. Returns what the history should say of it."""
+        """Set what learns in an epoch, counted from 1. Returns entries for its history."""
         self.module.train()
         return {}
 

@@ -100,7 +100,7 @@ class Learner(Protocol):
         """Get ready for an epoch, counted from 1, whose random numbers come from `seed`.
 
         Returns:
-            What the history should say of the epoch, such as how many layers learn.
+            Entries for the history of the epoch, such as how many layers learn.
         """
         ...
 
@@ -135,7 +135,7 @@ class Epoch:
 
     Attributes:
         learning_rate: of its last step.
-        facts: what the learner says of it.
+        facts: the learner's own entries.
         train: ``loss`` and metrics over its batches as they were learnt from.
         validation: the same after it, on the validation set; empty where there is none.
     """
@@ -304,5 +304,5 @@ class _Training:
 
 
 def _loss(entry: Epoch) -> float:
-    """What tells the best epoch: the validation loss, or without a validation set that it is the last one."""
+    """The validation loss, least in the best epoch; without a validation set a number that falls with every epoch."""
     return entry.validation["loss"] if entry.validation else -float(entry.epoch)

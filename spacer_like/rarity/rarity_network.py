@@ -1,4 +1,4 @@
-"""A small dense network on the features of a frozen extractor, which tells the deciles of the metadata's rarity.
+"""A small dense network on the features of a frozen extractor, which predicts the deciles of the metadata's rarity.
 
 Hidden layers of rectified units, a softmax, cross entropy, Adam at 0.001, as in PixelScore. Unlike there, a part of the
 tokens that are learnt from is set aside to say when the learning rate falls and when to stop.

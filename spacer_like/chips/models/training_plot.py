@@ -34,7 +34,7 @@ def training_picture(
         history: one epoch or more.
         figures: of the finished model on the validation set.
         majority_sample_f1: what always giving the most frequent labels reaches there.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending decides the format.
 
     Raises:
         SpacerInputError: the picture's name has an unknown ending.

@@ -1,4 +1,4 @@
-"""The tasks with models of many labels: train one, and let it say which labels chips have."""
+"""The tasks with models of many labels: train one, and predict the labels of chips by it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 @task
 def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
-    """Train a model that says which labels a chip has, and evaluate it on cells that it has not learnt from.
+    """Train a model that predicts the labels of a chip, and evaluate it on cells that it has not learnt from.
 
     The model is the one after the last epoch. The same request for the same chips gives the same model, also where a
     training was broken off and went on from a snapshot; on one machine, with the same setting TORCH_THREADS.
@@ -114,7 +114,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
 
 @task
 def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
-    """Let a model say which labels chips have; a chip that cannot be decoded has no row.
+    """Predict the labels of chips by a model; a chip that cannot be decoded has no row.
 
     Raises:
         ExtractorMismatchError: the extractor is not the one that the model was trained with.
@@ -170,7 +170,7 @@ class _Evaluation:
         return {label: self.figures.support[label] for label, count in self.train_figures.support.items() if not count}
 
     def metrics(self, trained: Trained) -> dict[str, Any]:
-        """What the model's file says."""
+        """The metrics in the model's file."""
         return {
             **{name: value for name, value in self.figures.serialize().items() if name not in ("precision", "recall")},
             "majority_sample_f1": self.majority_sample_f1,

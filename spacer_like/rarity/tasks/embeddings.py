@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @task
 def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassifierReturnMsg:
-    """Train a network that tells the deciles of rarityScore, and evaluate it on tokens that it has not learnt from.
+    """Train a network that predicts the deciles of rarityScore, and evaluate it on tokens that it has not learnt from.
 
     The deciles are those of all images that have a rarityScore. The labels and embeddings that are stored are of every
     image, in the order of the tokens; the label -1 stands where there is no rarityScore.
@@ -55,7 +55,7 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
     if msg.embeddings_loc is not None:
         _check_name(msg.embeddings_loc)
     metadata = read_metadata(read_bytes(msg.metadata_loc), msg.metadata_loc.display_name)
-    # Extraction takes long: metadata that are of no use are told before it.
+    # Extraction takes long: useless metadata are refused before it.
     deciles_of(metadata.rarity_scores)
     tokens, features, unreadable = _features(msg.extractor, msg.images_loc, msg)
     rarity_of = dict(zip(metadata.token_ids, metadata.rarity_scores.tolist(), strict=True))
