@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings.embeddings_file import NAME_LAYOUTS, described_vectors
-from spacer_like.embeddings.half_precision import as_single
 from spacer_like.embeddings.lists import Lists, ListSearch
 from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
 from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.embeddings.names import NameList
-from spacer_like.embeddings.search import ExactSearch, Nearest
+from spacer_like.embeddings.search import ExactSearch, Nearest, as_single
 from spacer_like.exceptions import FeatureFileError
 from spacer_like.progress import report
 

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.embeddings.half_precision import singles_in_blocks
-from spacer_like.embeddings.search import ExactSearch, Nearest, Vectors
+from spacer_like.embeddings.search import ExactSearch, Nearest, Vectors, single_blocks
 from spacer_like.exceptions import FeatureFileError, damage_as
 from spacer_like.extras import import_extra
 from spacer_like.progress import report
@@ -146,7 +145,7 @@ class ListSearch:
         index.is_trained = True
         lengths = np.diff(self.lists.ends, prepend=np.int64(0))
         numbers = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-        for begin, block in singles_in_blocks(self.vectors):
+        for begin, block in single_blocks(self.vectors):
             count = len(block)
             ids = self.lists.members[begin : begin + count].astype(np.int64)
             of = np.ascontiguousarray(numbers[begin : begin + count])

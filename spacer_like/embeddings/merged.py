@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings.embeddings_file import Embeddings
-from spacer_like.embeddings.half_precision import as_single
 from spacer_like.embeddings.names import NameList
+from spacer_like.embeddings.search import as_single
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
 _LARGEST_DEVIATION = 0.01

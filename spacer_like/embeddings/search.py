@@ -1,34 +1,47 @@
-"""The vectors nearest to a query, exactly: every one is compared, in NumPy, in bounded memory.
+"""The vectors nearest to a query, exactly: every one is compared, in bounded memory.
 
-Distances are Euclidean. A matrix product in single precision says which vectors may be among the nearest, by a bound on
-its rounding; the distances of those are then computed in double precision from the differences. The answer is that of
-double precision throughout, equal vectors have equal distances, and these are in the order of their places.
+Distances are Euclidean. A matrix product of blocks in single precision and a partial sort say which vectors may be
+among the nearest, by a bound on the product's rounding; the distances of those few are then computed in double
+precision from the differences. The answer is that of double precision throughout, equal vectors have equal distances,
+and equal distances are in the order of their indices.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.embeddings.half_precision import as_single, singles_in_blocks
 from spacer_like.exceptions import FeatureFileError
 
 Vectors = NDArray[np.float16] | NDArray[np.float32]
 
+LARGEST_HALF = 65504.0
+_MANTISSA_SHIFT = 13
+_WITHOUT_COPIES_OF_THE_SIGN = np.int32(~0x70000000)
+_EXPONENT = np.float32(2.0**112)
+
 _BLOCK_BYTES = 2**21
 """Of single precision: what a core's cache holds, so that a block is converted, measured and multiplied in it."""
-_MOST_PRODUCTS = 2**22
+_MOST_PRODUCTS = 2**20
 _QUERIES_AT_ONCE = 256
 _EXACT_BYTES = 2**25
 _LARGEST_COPY = 2**30
 # Vectors have length one, or a little more where half precision has rounded them.
 _LARGEST_SQUARE = 1.1
+_LARGEST_NUMBER = 1e15
+"""Of a query: its products stay far from the largest number of 32 bits."""
 
 
 class Nearest(NamedTuple):
-    """What was found for m queries, the nearest first: distances float64 [m, k], and places int64 [m, k]."""
+    """What was found for m queries, the nearest first.
+
+    Fields:
+        distances: float64 [m, k].
+        places: int64 [m, k], indices of vectors.
+    """
 
     distances: NDArray[np.float64]
     places: NDArray[np.int64]
@@ -37,7 +50,8 @@ class Nearest(NamedTuple):
 class ExactSearch:
     """Vectors that many queries are compared with.
 
-    Up to 1 GiB of them are held in single precision; of more, each search converts a block after the other.
+    After `prepare` up to 1 GiB of them are held in single precision; of more, and without it, each search converts a
+    block after the other.
 
     Args:
         vectors: float16 or float32 [n, d], of length one at most; may be mapped from a file.
@@ -48,15 +62,15 @@ class ExactSearch:
         self.vectors = vectors
         self.name = name
         self._singles: NDArray[np.float32] | None = None
-        self._norms: NDArray[np.float32] | None = None
+        self._halves: NDArray[np.float32] | None = None
 
     def prepare(self) -> None:
         """Convert and measure what every search would otherwise do again; worth it for more than a few queries."""
-        if self._norms is None and self.vectors.size * 4 <= _LARGEST_COPY:
-            self._singles = np.empty(self.vectors.shape, np.float32)
-            for begin, block in singles_in_blocks(self.vectors):
-                self._singles[begin : begin + len(block)] = block
-            self._norms = _squares(self._singles)
+        if self._singles is None and self.vectors.size * 4 <= _LARGEST_COPY:
+            singles = np.empty(self.vectors.shape, np.float32)
+            for begin, block in single_blocks(self.vectors):
+                singles[begin : begin + len(block)] = block
+            self._singles, self._halves = singles, self._half_squares(singles)
 
     def search(self, queries: NDArray[np.floating[Any]], k: int) -> Nearest:
         """The `k` vectors nearest to each of the queries [m, d], or all if there are fewer.
@@ -71,8 +85,11 @@ class ExactSearch:
                 f"'{self.name}' has vectors of {self.vectors.shape[1]} numbers, and those that are looked for have "
                 f"{wanted.shape[-1]}."
             )
-        if not np.isfinite(wanted).all():
-            raise FeatureFileError("A vector that is looked for has numbers that are not finite.")
+        # NaN is not within the bound either.
+        if not (np.abs(wanted) <= _LARGEST_NUMBER).all():
+            raise FeatureFileError(
+                f"A vector that is looked for has numbers that are not finite, or beyond {_LARGEST_NUMBER:g}."
+            )
         k = min(k, len(self.vectors))
         found = [self._nearest(wanted[at : at + _QUERIES_AT_ONCE], k) for at in range(0, len(wanted), _QUERIES_AT_ONCE)]
         if not found:
@@ -80,57 +97,59 @@ class ExactSearch:
         return Nearest(*(np.concatenate(part) for part in zip(*found, strict=True)))
 
     def _nearest(self, queries: NDArray[np.float32], k: int) -> Nearest:
-        dimension = self.vectors.shape[1]
-        rows = _MOST_PRODUCTS // len(queries)
-        if self._singles is None:
-            rows = min(rows, max(_BLOCK_BYTES // (4 * max(dimension, 1)), 1))
-        rows = max(rows, k, 1)
-        own = _squares(queries)
-        best = _Best(queries, k)
-        for begin in range(0, len(self.vectors), rows):
-            block, norms = self._block(begin, begin + rows)
-            largest = float(norms.max(initial=0))
-            # A comparison that NaN does not pass.
-            if not largest <= _LARGEST_SQUARE:
-                raise FeatureFileError(f"'{self.name}' is damaged: it has vectors that are not of length one.")
-            # |a - q|^2 = |a|^2 - 2 aq + |q|^2, of which the last is the same for all.
-            squares = _products(queries, block)
-            squares *= -2
-            squares += norms
-            best.add(self.vectors, begin, squares, _rounding(dimension, largest, own), own)
+        best = _Best(self.vectors, queries, k)
+        for begin, block, halves in self._blocks(max(_MOST_PRODUCTS // len(queries), k, 1)):
+            # |a - q|^2 = |q|^2 - 2 (aq - |a|^2 / 2): the larger what is in brackets, the nearer.
+            scores = _products(queries, block)
+            scores -= halves
+            best.add(begin, scores, float(halves.max(initial=0)))
         return best.result()
 
-    def _block(self, begin: int, end: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        if self._singles is not None and self._norms is not None:
-            return self._singles[begin:end], self._norms[begin:end]
-        block = as_single(self.vectors[begin:end])
-        return block, _squares(block)
+    def _blocks(self, rows: int) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+        """Index of the first vector, vectors float32 [b, d] and half of their squared lengths [b] of each block."""
+        if self._singles is not None and self._halves is not None:
+            for begin in range(0, len(self._singles), rows):
+                yield begin, self._singles[begin : begin + rows], self._halves[begin : begin + rows]
+        else:
+            in_cache = max(_BLOCK_BYTES // (4 * max(self.vectors.shape[1], 1)), 1)
+            for begin, block in single_blocks(self.vectors, min(rows, in_cache)):
+                yield begin, block, self._half_squares(block)
+
+    def _half_squares(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        halves: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
+        # A comparison that NaN does not pass.
+        if not float(halves.max(initial=0)) <= _LARGEST_SQUARE:
+            raise FeatureFileError(f"'{self.name}' is damaged: it has vectors that are not of length one.")
+        halves *= 0.5
+        return halves
 
 
 class _Best:
-    """The nearest of what has been seen, for each query."""
+    """The nearest of what has been seen, for each of the queries [m, d]: at most `k` each, sorted."""
 
-    def __init__(self, queries: NDArray[np.float32], k: int) -> None:
+    def __init__(self, vectors: Vectors, queries: NDArray[np.float32], k: int) -> None:
+        self._vectors = vectors
         self._queries = queries.astype(np.float64)
+        self._squares = np.square(self._queries).sum(axis=1)
         self._k = k
         self._query = np.empty(0, np.int64)
         self._place = np.empty(0, np.int64)
         self._square = np.empty(0, np.float64)
 
-    def add(
-        self,
-        vectors: Vectors,
-        begin: int,
-        squares: NDArray[np.float32],
-        slack: NDArray[np.float64],
-        own: NDArray[np.float32],
-    ) -> None:
-        """Look at a block: `squares` [m, b] are |a|^2 - 2 aq, wrong by no more than `slack` [m]."""
-        query, row = np.nonzero(squares <= self._bound(squares, slack, own)[:, None])
-        step = max(_EXACT_BYTES // (8 * max(vectors.shape[1], 1)), 1)
+    def add(self, begin: int, scores: NDArray[np.float32], largest: float) -> None:
+        """Look at a block.
+
+        Args:
+            begin: the index of its first vector.
+            scores: [m, b], aq - |a|^2 / 2 in single precision.
+            largest: the largest |a|^2 / 2.
+        """
+        lowest = self._lowest(scores, _rounding(self._queries.shape[1], largest, self._squares))
+        query, row = np.nonzero(scores >= lowest[:, None])
+        step = max(_EXACT_BYTES // (8 * max(self._queries.shape[1], 1)), 1)
         for at in range(0, len(query), step):
             some, places = query[at : at + step], row[at : at + step] + begin
-            differences = vectors[places].astype(np.float64)
+            differences = self._vectors[places].astype(np.float64)
             differences -= self._queries[some]
             np.square(differences, out=differences)
             self._merge(some, places, differences.sum(axis=1))
@@ -139,18 +158,16 @@ class _Best:
         shape = (len(self._queries), self._k)
         return Nearest(np.sqrt(self._square).reshape(shape), self._place.reshape(shape))
 
-    def _bound(
-        self, squares: NDArray[np.float32], slack: NDArray[np.float64], own: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """What `squares` [m] may be at most of a vector that is among the nearest."""
+    def _lowest(self, scores: NDArray[np.float32], rounding: NDArray[np.float64]) -> NDArray[np.float32]:
+        """What the score of a vector that is among the nearest may be at least: [m]."""
         if len(self._place) == len(self._queries) * self._k:
             worst = self._square.reshape(-1, self._k)[:, -1]
-            bound = worst - own + slack
-        elif squares.shape[1] > self._k:
-            bound = np.partition(squares, self._k - 1, axis=1)[:, self._k - 1] + 2 * slack
+            lowest = (self._squares - worst) / 2 - rounding
+        elif scores.shape[1] > self._k:
+            lowest = np.partition(scores, -self._k, axis=1)[:, -self._k] - 2 * rounding
         else:
-            bound = np.full(len(squares), np.inf)
-        return np.nextafter(bound.astype(np.float32), np.float32(np.inf))
+            lowest = np.full(len(scores), -np.inf)
+        return np.nextafter(lowest.astype(np.float32), np.float32(-np.inf))
 
     def _merge(self, query: NDArray[np.int64], place: NDArray[np.int64], square: NDArray[np.float64]) -> None:
         query = np.concatenate([self._query, query])
@@ -164,25 +181,42 @@ class _Best:
         self._query, self._place, self._square = query[kept], place[order], square[order]
 
 
+def single_blocks(vectors: Vectors, rows: int = 2**12) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The index of its first vector, and vectors float32 [b, d], of each block of `rows` of vectors [n, d]."""
+    for begin in range(0, len(vectors), rows):
+        yield begin, as_single(vectors[begin : begin + rows])
+
+
+def as_single(vectors: Vectors) -> NDArray[np.float32]:
+    """The same numbers in single precision, contiguous: three times as fast as NumPy's conversion of float16.
+
+    Infinity and NaN of half precision become numbers above `LARGEST_HALF` by their absolute value: it has no others.
+    """
+    if vectors.dtype != np.float16:
+        return np.ascontiguousarray(vectors, np.float32)
+    # The 15 bits of exponent and mantissa are moved to where single precision has them, and the exponent, which counts
+    # from 15 instead of 127, is put right by a multiplication, which is exact, of subnormal numbers too.
+    bits: NDArray[Any] = np.empty(vectors.shape, np.int32)
+    np.left_shift(np.ascontiguousarray(vectors).view(np.int16), _MANTISSA_SHIFT, out=bits, dtype=np.int32)
+    np.bitwise_and(bits, _WITHOUT_COPIES_OF_THE_SIGN, out=bits)
+    singles: NDArray[np.float32] = bits.view(np.float32)
+    singles *= _EXPONENT
+    return singles
+
+
 def _products(queries: NDArray[np.float32], block: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scalar products [m, b] of queries [m, d] and vectors [b, d]."""
-    if len(queries) > 1:
+    if len(queries) > 1 or block.nbytes > _BLOCK_BYTES:
         return queries @ block.T
-    # Memory limits the products with one vector: the threads that BLAS would use for them only wait for each other.
+    # In a block that the cache holds the threads of BLAS would spend their time on waiting for each other.
     products: NDArray[np.float32] = np.einsum("ij,j->i", block, queries[0])
     return products[None]
 
 
-def _squares(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The squared length of each vector."""
-    squares: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
-    return squares
-
-
-def _rounding(dimension: int, largest: float, own: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How wrong |a|^2 - 2 aq + |q|^2 may be in single precision, for |a|^2 up to `largest`: [m].
+def _rounding(dimension: int, largest: float, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How wrong aq - |a|^2 / 2 may be in single precision, for |a|^2 / 2 up to `largest`: [m].
 
     A sum of d products is wrong by d 2^-24 of the sum of their absolute values at most (Higham, Accuracy and Stability
-    of Numerical Algorithms, 3.5), here 2 (|a|^2 + |q|^2); eight more for the other operations.
+    of Numerical Algorithms, 3.5), here |a|^2 + |q|^2; eight more for the other operations.
     """
-    return (dimension + 8) * 2.0**-23 * (largest + own.astype(np.float64))
+    return (dimension + 8) * 2.0**-24 * (2 * largest + squares)

@@ -5,9 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from spacer_like.embeddings.half_precision import as_single
 from spacer_like.embeddings.lists import Lists, ListSearch, sorted_into_lists, usual_list_count
-from spacer_like.embeddings.search import ExactSearch
+from spacer_like.embeddings.search import ExactSearch, as_single
 from spacer_like.exceptions import FeatureFileError, MissingExtraError
 
 from .search_vectors import clustered

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from spacer_like.embeddings import search as searching
-from spacer_like.embeddings.half_precision import LARGEST_HALF, as_single, singles_in_blocks
-from spacer_like.embeddings.search import ExactSearch
+from spacer_like.embeddings.search import LARGEST_HALF, ExactSearch, as_single, single_blocks
 from spacer_like.exceptions import FeatureFileError
 
 from .search_vectors import clustered, naive_nearest
@@ -114,6 +113,6 @@ def test_single_precision_stays_what_it_is():
 
 def test_blocks_together_are_all_rows():
     vectors = clustered(10)
-    blocks = list(singles_in_blocks(vectors, 4))
+    blocks = list(single_blocks(vectors, 4))
     assert [begin for begin, _ in blocks] == [0, 4, 8]
     np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), vectors.astype(np.float32))
