@@ -65,6 +65,17 @@ class Encoder:
         """
         return ((names, self.encode(pixels)) for names, pixels in batches)
 
+    def features_of_all(
+        self, batches: Iterable[tuple[Sequence[str], NDArray[np.uint8]]]
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        """Names [n] and `features` float32 [n, dimension] of all batches, in their order. Arguments as above."""
+        names: list[str] = []
+        blocks = [np.empty((0, self.dimension), np.float32)]
+        for some, pixels in batches:
+            names += some
+            blocks.append(self.features(pixels))
+        return names, np.concatenate(blocks)
+
 
 def extractor_encoder(extractor: FeatureExtractor) -> Encoder:
     """The encoder whose vectors are an extractor's features of whole images."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.embeddings.encoder import extractor_encoder
 from spacer_like.exceptions import CollectionError, MessageError
-from spacer_like.extractors.base import check_size, image_features
+from spacer_like.extractors.base import check_size
 from spacer_like.extras import package_versions
 from spacer_like.images.stacks import ids_file, read_ids
 from spacer_like.learning.split import Split, split_by_ratio
@@ -157,15 +158,11 @@ def _features(
 ) -> tuple[list[str], NDArray[np.float32], list[Unreadable]]:
     """Tokens [n] of the images that can be decoded, their features float32 [n, m], and the other files."""
     check_size(extractor, preparation.size)
-    tokens: list[str] = []
-    blocks: list[NDArray[np.float32]] = []
     with open_collection(images_loc, preparation) as collection:
-        for some, pixels in collection.batches():
-            tokens += some
-            blocks.append(image_features(extractor, pixels))
+        tokens, features = extractor_encoder(extractor).features_of_all(collection.batches())
         if not tokens:
             raise CollectionError(collection.reason_for_nothing())
-        return tokens, np.concatenate(blocks), collection.unreadable
+        return tokens, features, collection.unreadable
 
 
 def _evaluation(
