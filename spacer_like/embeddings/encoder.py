@@ -77,12 +77,17 @@ class Encoder:
         return names, np.concatenate(blocks)
 
 
-def extractor_encoder(extractor: FeatureExtractor) -> Encoder:
-    """The encoder whose vectors are an extractor's features of whole images."""
+def extractor_encoder(extractor: FeatureExtractor, whole_images: bool = False) -> Encoder:
+    """The encoder whose vectors are an extractor's features of squares.
+
+    Args:
+        whole_images: the squares are made by `FeatureExtractor.preprocessing`, which is then a part of the id; of
+            others the caller knows how they were made.
+    """
     return Encoder(
-        extractor.extractor_id,
+        extractor.whole_image_id if whole_images else extractor.extractor_id,
         extractor.feature_dim,
-        extractor.CROP_SIZE,
+        extractor.preprocessing.size if whole_images else extractor.CROP_SIZE,
         lambda pixels: image_features(extractor, pixels),
     )
 

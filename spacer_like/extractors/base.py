@@ -28,6 +28,7 @@ from spacer_like.exceptions import (
     MessageError,
     RowColumnInvalidError,
 )
+from spacer_like.extractors.preprocessing import Preprocessing
 from spacer_like.registry import Described
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class FeatureExtractor(Described):
     """Keys that `data_locations` must have."""
     CROP_SIZE = 224
     """Width and height of a crop in pixels."""
-    PREPROCESSING = "RGB"
-    """What is done to the pixels, in words; part of the extractor's id."""
+    PREPROCESSING: ClassVar[str | Preprocessing] = "RGB"
+    """What is done to the pixels, as a value or in words; part of the extractor's id."""
 
     def __init__(
         self, data_locations: Mapping[str, DataLocation] | None = None, data_hashes: Mapping[str, str] | None = None
@@ -176,8 +177,28 @@ class FeatureExtractor(Described):
         hashes = self._hashes()
         return self._id(hashes) if set(self.data_locations) <= set(hashes) else None
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a whole image becomes the square that the extractor takes.
+
+        That of the class, or where it is told in words, what networks for ImageNet are evaluated by: the shortest side
+        resized bicubically to 8/7 of the square, which is 256 pixels for 224, and the middle cut out.
+        """
+        if isinstance(self.PREPROCESSING, Preprocessing):
+            return self.PREPROCESSING
+        return Preprocessing(self.CROP_SIZE, round(self.CROP_SIZE * 8 / 7), input_range=255)
+
+    @property
+    def whole_image_id(self) -> str:
+        """What makes features of whole images comparable: the id, and how images are resized and cropped."""
+        if isinstance(self.PREPROCESSING, Preprocessing):
+            return self.extractor_id
+        return self.preprocessing.digest(self.extractor_id)
+
     def _id(self, hashes: Mapping[str, str]) -> str:
-        what = [type(self).__name__, self.feature_dim, self.CROP_SIZE, self.PREPROCESSING, sorted(hashes.items())]
+        told = self.PREPROCESSING
+        in_words = told.digest() if isinstance(told, Preprocessing) else told
+        what = [type(self).__name__, self.feature_dim, self.CROP_SIZE, in_words, sorted(hashes.items())]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_ID_LENGTH]
 
     def _hashes(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from spacer_like.config import settings
 from spacer_like.exceptions import ConfigError
 from spacer_like.extractors.base import FeatureExtractor
+from spacer_like.extractors.preprocessing import PerChannel, Preprocessing
 from spacer_like.extras import import_extra, import_if_installed
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class NetworkExtractor(FeatureExtractor):
     """Patches that enter the network together, at most; may be set on an instance."""
     PIXEL_MEAN: ClassVar[float] = 0.0
     PIXEL_SCALE: ClassVar[float] = 255.0
-    """A pixel p enters the network as (p - PIXEL_MEAN) / PIXEL_SCALE."""
+    """A pixel p enters the network as (p - PIXEL_MEAN) / PIXEL_SCALE, unless PREPROCESSING is a value that says it for
+    each channel."""
     ONNX_VERSION: ClassVar[int | None] = None
     """A number allows ONNX Runtime. Models for it are kept on disk: the number must change with the network's code."""
 
@@ -96,12 +98,13 @@ class NetworkExtractor(FeatureExtractor):
         weights, loaded_remotely = self.weights_hash()
         device = chosen_device()
         uses_onnx = takes_pixels and device == "cpu" and self._allows_onnx() and onnx_session.is_wanted()
+        mean, scale = self._mean_and_scale()
         recipe = onnx_session.Recipe(
             network=f"{type(self).__module__}.{self.architecture}/{self.ONNX_VERSION}",
             weights=weights,
             image_size=self.CROP_SIZE,
-            mean=self.PIXEL_MEAN,
-            scale=self.PIXEL_SCALE,
+            mean=mean,
+            scale=scale,
         )
         build = partial(self._build_for_onnx if uses_onnx else self._build_for_torch, recipe)
         return network_cache.get((type(self), recipe, device, uses_onnx), build), loaded_remotely
@@ -128,7 +131,11 @@ class NetworkExtractor(FeatureExtractor):
         from spacer_like.extractors.onnx_conversion import for_inference
 
         for_inference(module)
-        return TorchNetwork(module, chosen_device(), self.PIXEL_MEAN, self.PIXEL_SCALE)
+        return TorchNetwork(module, chosen_device(), *self._mean_and_scale())
+
+    def _mean_and_scale(self) -> tuple[PerChannel, PerChannel]:
+        told = self.PREPROCESSING
+        return told.in_pixels() if isinstance(told, Preprocessing) else (self.PIXEL_MEAN, self.PIXEL_SCALE)
 
     def _allows_onnx(self) -> bool:
         """Whether ONNX_VERSION was given by who wrote the network's code, and not by a class that it overrides."""

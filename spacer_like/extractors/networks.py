@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.cores import library_thread_count
+from spacer_like.extractors.preprocessing import PerChannel
 from spacer_like.progress import report
 
 if TYPE_CHECKING:
@@ -112,15 +113,15 @@ class TorchNetwork:
     Args:
         module: has a method `extract_features`, from float32 [n, 3, size, size] to float32 [n, m].
         device: ``cpu`` or ``cuda``.
-        mean, scale: a pixel p enters the network as (p - mean) / scale.
+        mean, scale: a pixel p enters the network as (p - mean) / scale, in each channel.
     """
 
-    def __init__(self, module: nn.Module, device: str, mean: float, scale: float) -> None:
+    def __init__(self, module: nn.Module, device: str, mean: PerChannel, scale: PerChannel) -> None:
         import torch
 
         self._device = torch.device(device)
         self._module = module.eval().requires_grad_(False).to(self._device)
-        self._mean, self._scale = mean, scale
+        self._mean, self._scale = (self._of_channels(numbers) for numbers in (mean, scale))
 
     def begin(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Callable[[], NDArray[np.float32]]:
         """See `Network`. Nothing is done in the background: a batch takes all cores, or the GPU."""
@@ -144,6 +145,13 @@ class TorchNetwork:
         with torch.inference_mode(), self._exact_convolutions():
             found: Tensor = cast(Any, self._module).extract_features(pixels)
         return found.flatten(1).float().cpu().numpy()
+
+    def _of_channels(self, numbers: PerChannel) -> float | Tensor:
+        import torch
+
+        if not isinstance(numbers, tuple):
+            return numbers
+        return torch.tensor(numbers, dtype=torch.float32, device=self._device)[:, None, None]
 
     def _exact_convolutions(self) -> AbstractContextManager[None]:
         import torch

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import fx, nn
 
 from spacer_like.extractors.onnx_session import FEATURES, PIXELS
+from spacer_like.extractors.preprocessing import PerChannel
 
 _OPSET = 17
 _IR_VERSION = 10
@@ -27,12 +28,12 @@ class UntranslatableError(Exception):
     """A network with a layer that is not translated here."""
 
 
-def to_onnx(network: nn.Module, image_size: int, mean: float, scale: float) -> onnx.ModelProto:
+def to_onnx(network: nn.Module, image_size: int, mean: PerChannel, scale: PerChannel) -> onnx.ModelProto:
     """A model from uint8 [n, image_size, image_size, 3] to what `network.extract_features` makes of it, float32 [n, m].
 
     Args:
         network: in evaluation mode, on the CPU.
-        mean, scale: a pixel p enters the network as (p - mean) / scale.
+        mean, scale: a pixel p enters the network as (p - mean) / scale, in each channel.
 
     Raises:
         UntranslatableError: the network has a layer, or takes a turn, that cannot be translated.
@@ -56,7 +57,7 @@ class _FeatureNetwork(nn.Module):
 class _Translation:
     """The nodes and weights of one model, as they are added."""
 
-    def __init__(self, network: nn.Module, image_size: int, mean: float, scale: float) -> None:
+    def __init__(self, network: nn.Module, image_size: int, mean: PerChannel, scale: PerChannel) -> None:
         self._network = network
         self._image_size = image_size
         self._mean, self._scale = mean, scale
@@ -84,8 +85,8 @@ class _Translation:
         """Pixels as the network wants them; in the model, because there the conversion leaves Python to others."""
         x = self._add("Cast", self._add("Transpose", PIXELS, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
         if self._mean:
-            x = self._add("Sub", x, self._weight(np.float32(self._mean)))
-        return x if self._scale == 1 else self._add("Div", x, self._weight(np.float32(self._scale)))
+            x = self._add("Sub", x, self._weight(_of_channels(self._mean)))
+        return x if self._scale == 1 else self._add("Div", x, self._weight(_of_channels(self._scale)))
 
     def _translated(self, node: fx.Node) -> str | _Bordered:
         if node.op == "call_module":
@@ -257,6 +258,12 @@ _CALLS: dict[Any, Callable[..., str | _Bordered]] = {
     "sigmoid": lambda made, x: made.unary("Sigmoid", x),
     "flatten": _Translation.flatten,
 }
+
+
+def _of_channels(numbers: PerChannel) -> NDArray[np.float32]:
+    """Numbers that apply to planes [n, 3, size, size]: [] or [3, 1, 1]."""
+    array = np.asarray(numbers, np.float32)
+    return array.reshape(3, 1, 1) if array.ndim else array
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float32]:

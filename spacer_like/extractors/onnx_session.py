@@ -25,6 +25,7 @@ from spacer_like.config import settings
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerError
 from spacer_like.extractors.networks import BatchesUnderWay
+from spacer_like.extractors.preprocessing import PerChannel
 from spacer_like.extras import import_accelerator, import_extra, import_if_installed
 from spacer_like.location import DataLocation
 from spacer_like.storage import read_bytes, write_bytes
@@ -49,14 +50,14 @@ class Recipe:
         network: the network's architecture and its version.
         weights: SHA-256 of its weights.
         image_size: width and height of the images in pixels.
-        mean, scale: a pixel p enters the network as (p - mean) / scale.
+        mean, scale: a pixel p enters the network as (p - mean) / scale, in each channel.
     """
 
     network: str
     weights: str
     image_size: int
-    mean: float
-    scale: float
+    mean: PerChannel
+    scale: PerChannel
 
 
 class OnnxNetwork:
@@ -110,7 +111,7 @@ def _kept_at(path: Path, recipe: Recipe) -> OnnxNetwork | None:
         return None
     try:
         record = json.loads(read_bytes(DataLocation("filesystem", str(path.with_suffix(".json")))))
-        if record.items() >= asdict(recipe).items() and record.get("sha256") == file_hash(path):
+        if record.items() >= json.loads(json.dumps(asdict(recipe))).items() and record.get("sha256") == file_hash(path):
             return OnnxNetwork(str(path))
         logger.warning("The model %s is damaged and is made again.", path)
     except FileNotFoundError:

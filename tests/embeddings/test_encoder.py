@@ -40,6 +40,14 @@ def test_an_extractor_encodes_by_its_features():
     np.testing.assert_allclose(encoder.encode(some_images()), expected, rtol=1e-6)
 
 
+def test_vectors_of_whole_images_are_not_those_of_squares_that_were_made_otherwise():
+    extractor = MeanOfHalves()
+    squares, whole = extractor_encoder(extractor), extractor_encoder(extractor, whole_images=True)
+    assert whole.encoder_id == extractor.whole_image_id != squares.encoder_id
+    image = np.random.default_rng(1).integers(0, 256, (30, 20, 3), np.uint8)
+    assert whole.encode(extractor.preprocessing.square(image)[None]).shape == (1, 6)
+
+
 def test_batches_may_use_one_buffer_again():
     encoder, images = extractor_encoder(MeanOfHalves()), some_images(7)
 

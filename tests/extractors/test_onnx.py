@@ -29,6 +29,7 @@ from spacer_like.extractors.networks import TorchNetwork, network_cache
 from spacer_like.extractors.onnx_conversion import natural_patches, relative_difference
 from spacer_like.extractors.onnx_graph import UntranslatableError, to_onnx
 from spacer_like.extractors.onnx_session import OnnxNetwork
+from spacer_like.extractors.preprocessing import Preprocessing
 
 
 def runtime_of(extractor: TorchExtractor) -> type:
@@ -157,6 +158,55 @@ class Tiny(TorchExtractor):
                 return self.layer(batch).mean((2, 3))
 
         return Network()
+
+
+class TinyClip(Tiny):
+    """The same, of pixels that CLIP's mean and deviation of each channel have been taken off."""
+
+    PREPROCESSING = Preprocessing.clip()
+
+
+class TestPreprocessing:
+    @pytest.mark.parametrize("use_onnx", [True, False])
+    def test_of_each_channel_is_done_by_every_runtime(self, own_caches, use_onnx):
+        extractor = TinyClip.untrained_instance()
+        squares = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
+        with override(use_onnx=use_onnx):
+            assert (runtime_of(extractor) is OnnxNetwork) == use_onnx
+            found, _ = extractor.patches_to_features(list(squares))
+        inputs = torch.from_numpy(TinyClip.PREPROCESSING.normalised(squares))
+        with torch.inference_mode():
+            expected = extractor.build_module().extract_features(inputs).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+    def test_of_each_channel_is_kept_with_the_model(self, own_caches):
+        extractor = TinyClip.untrained_instance()
+        extractor.prepare()
+        (model,) = own_caches.glob("*.onnx")
+        made = model.stat().st_mtime_ns
+        network_cache.clear()
+        assert runtime_of(extractor) is OnnxNetwork
+        assert model.stat().st_mtime_ns == made
+
+    def test_is_a_part_of_the_id(self):
+        class OtherClip(TinyClip):
+            PREPROCESSING = Preprocessing.clip(224)
+
+        class Sharper(TinyClip):
+            PREPROCESSING = Preprocessing(224, 224, "lanczos", TinyClip.PREPROCESSING.mean, TinyClip.PREPROCESSING.std)
+
+        OtherClip.__name__ = Sharper.__name__ = TinyClip.__name__
+        weights = TinyClip.untrained_instance().data_locations
+        ids = [kind(data_locations=weights).extractor_id for kind in (TinyClip, OtherClip, Sharper)]
+        assert ids[0] == ids[1] != ids[2]
+
+    def test_of_whole_images_is_the_classes_own(self):
+        extractor = TinyClip.untrained_instance()
+        assert extractor.preprocessing == Preprocessing.clip()
+        assert extractor.whole_image_id == extractor.extractor_id
+        told_in_words = Tiny.untrained_instance()
+        assert (told_in_words.preprocessing.size, told_in_words.preprocessing.shortest_side) == (224, 256)
+        assert told_in_words.whole_image_id != told_in_words.extractor_id
 
 
 class TestWhichRuntime:
