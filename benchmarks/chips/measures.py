@@ -17,7 +17,6 @@ MASKED_WINDOW = "the same, and its mask"
 RIO_TILER = "rio-tiler"
 UNWRITTEN = f"{OURS}, manifest alone"
 LISTS = f"{OURS}, lists"
-LISTS_IN_FAISS = f"{OURS}, lists in faiss"
 NUMPY = "a product in NumPy"
 FAISS_FLAT = "faiss, flat"
 FAISS_IVF = "faiss, IVF"
@@ -172,13 +171,12 @@ class ChipsMeasures:
         sides = {
             OURS: "exact",
             LISTS: "lists",
-            LISTS_IN_FAISS: "lists-in-faiss",
             NUMPY: "numpy",
             FAISS_FLAT: "faiss-flat",
             FAISS_IVF: "faiss-ivf",
         }
-        pairs = {OURS: (NUMPY, FAISS_FLAT), LISTS: (FAISS_IVF,), LISTS_IN_FAISS: (FAISS_IVF,)}
-        titles = {OURS: "exact", LISTS: "lists", LISTS_IN_FAISS: "lists, in faiss for many queries"}
+        pairs = {OURS: (NUMPY, FAISS_FLAT), LISTS: (FAISS_IVF,)}
+        titles = {OURS: "exact", LISTS: "lists"}
         about = f"ten nearest of {self.folders.vectors:,} vectors"
         figures = []
         for side, others in pairs.items():

@@ -1,6 +1,6 @@
 """Look for the ten vectors nearest to each of some, one query at a time and all at once.
 
-usage: python -m benchmarks.chips.search exact|lists|lists-in-faiss|numpy|faiss-flat|faiss-ivf VECTORS QUERIES
+usage: python -m benchmarks.chips.search exact|lists|numpy|faiss-flat|faiss-ivf VECTORS QUERIES
 """
 
 from __future__ import annotations
@@ -38,12 +38,6 @@ def exact(vectors: NDArray[np.float16]) -> Search:
 def lists(vectors: NDArray[np.float16]) -> Search:
     index = _lists(vectors)
     return lambda queries: index.search(queries, K, PROBES).places
-
-
-def lists_in_faiss(vectors: NDArray[np.float16]) -> Search:
-    index = _lists(vectors).as_faiss()
-    index.nprobe = PROBES
-    return lambda queries: index.search(queries, K)[1]
 
 
 def by_numpy(vectors: NDArray[np.float16]) -> Search:
@@ -93,7 +87,6 @@ def _lists(vectors: NDArray[np.float16]):
 SIDES: dict[str, Callable[[NDArray[np.float16]], Search]] = {
     "exact": exact,
     "lists": lists,
-    "lists-in-faiss": lists_in_faiss,
     "numpy": by_numpy,
     "faiss-flat": faiss_flat,
     "faiss-ivf": faiss_ivf,

@@ -71,17 +71,6 @@ class VectorIndex:
         if self._lists is None:
             self._exact.prepare()
 
-    def as_faiss(self) -> Any:
-        """See `ListSearch.as_faiss`.
-
-        Raises:
-            FeatureFileError: the index has no lists.
-            MissingExtraError: faiss is not installed.
-        """
-        if self._lists is None:
-            raise FeatureFileError(f"'{self.name}' has no lists: only an index of the kind ivf is one of faiss.")
-        return self._lists.as_faiss()
-
     def vector(self, place: int) -> NDArray[np.float32]:
         """The vector of an image, float32 [d]."""
         row = place

@@ -1,7 +1,7 @@
 """Inverted lists: vectors sorted by the nearest of some centroids, so that a query looks into the nearest lists only.
 
-The lists are those of faiss's ``IVFFlat``, and `as_faiss` makes one. Faiss's own files are neither written nor read:
-what they say is not checked by it. Looking into lists needs no faiss: of a mapped file only the lists are read.
+Faiss makes the lists, and looks into them where they lie: it is given the addresses of mapped arrays, of which a query
+reads what it looks at. Its own files are neither written nor read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.embeddings.search import ExactSearch, Nearest, Vectors, single_blocks
+from spacer_like.embeddings.search import LARGEST_SQUARE, Nearest, checked_queries
 from spacer_like.exceptions import FeatureFileError, damage_as
 from spacer_like.extras import import_extra
 from spacer_like.progress import report
@@ -22,6 +22,9 @@ _TRAINED_PER_LIST = 64
 """Vectors that k-means looks at for each list; more make the lists hardly better, and take longer."""
 _ROUNDS = 10
 _ROWS_AT_ONCE = 2**14
+_SPARE = 8
+"""Vectors more than are wanted, of which the nearest are chosen in double precision."""
+_NUMBER = 2**32 - 1
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Gives vectors, float32 [b, d], by their rising places [b]."""
@@ -79,18 +82,18 @@ def sorted_into_lists(rows: Rows, n: int, n_lists: int, seed: int) -> Lists:
 
 
 class ListSearch:
-    """Vectors in lists, that queries are compared with.
+    """Vectors in lists, that queries are compared with by faiss.
 
     Args:
         lists: which vector is in which list.
-        vectors: float16 or float32 [n, d], in the order of `lists.members`; may be mapped from a file.
+        vectors: float16 [n, d], of length one at most, in the order of `lists.members`; may be mapped from a file.
         name: what errors call them.
 
     Raises:
         FeatureFileError: these do not go together.
     """
 
-    def __init__(self, lists: Lists, vectors: Vectors, name: str = "The index") -> None:
+    def __init__(self, lists: Lists, vectors: NDArray[np.float16], name: str = "The index") -> None:
         n, dimension = vectors.shape
         ends, members = lists.ends, lists.members
         fits = lists.centroids.shape == (len(ends), dimension) and len(members) == n and len(ends)
@@ -102,59 +105,98 @@ class ListSearch:
         if not fits:
             raise FeatureFileError(f"'{name}' is damaged: its lists and vectors do not fit together.")
         self.lists = lists
-        self.vectors = vectors
+        self.vectors = np.ascontiguousarray(vectors, np.float16)
         self.name = name
-        self._centroids = ExactSearch(lists.centroids, name)
+        self._mapped: _MappedLists | None = None
 
     def search(self, queries: NDArray[np.floating[Any]], k: int, n_probe: int) -> Nearest:
         """The `k` vectors nearest to each of the queries [m, d] among those in the `n_probe` lists nearest to it.
 
-        Where these lists hold fewer than `k` vectors, the last distances are infinite, and the places -1.
+        Where these lists hold fewer than `k` vectors, the last distances are infinite, and the places -1. Distances are
+        those of double precision, and equal ones in the order of their places.
 
         Raises:
             FeatureFileError: the queries have another dimension, or numbers are not finite.
-        """
-        wanted = np.atleast_2d(np.asarray(queries, np.float32))
-        k = min(k, len(self.vectors))
-        distances = np.full((len(wanted), k), np.inf)
-        places = np.full((len(wanted), k), -1, np.int64)
-        self._centroids.prepare()
-        probed = self._centroids.search(wanted, n_probe).places
-        for number, query in enumerate(wanted):
-            rows = self._rows_of(np.sort(probed[number]))
-            members = self.lists.members[rows]
-            # In the order of their places, in which equal distances are told.
-            order = np.argsort(members)
-            found = ExactSearch(self.vectors[rows[order]], self.name).search(query, k)
-            count = found.places.shape[1]
-            distances[number, :count] = found.distances[0]
-            places[number, :count] = members[order][found.places[0]]
-        return Nearest(distances, places)
-
-    def as_faiss(self) -> Any:
-        """The same as a ``faiss.IndexIVFFlat`` in memory, for thousands of queries: its distances are squared.
-
-        Raises:
             MissingExtraError: faiss is not installed.
         """
-        faiss = _faiss()
-        dimension = self.vectors.shape[1]
-        quantizer = faiss.IndexFlatL2(dimension)
-        quantizer.add(np.ascontiguousarray(self.lists.centroids, np.float32))
-        index = faiss.IndexIVFFlat(quantizer, dimension, len(self.lists.ends), faiss.METRIC_L2)
-        index.is_trained = True
-        lengths = np.diff(self.lists.ends, prepend=np.int64(0))
-        numbers = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-        for begin, block in single_blocks(self.vectors):
-            count = len(block)
-            ids = self.lists.members[begin : begin + count].astype(np.int64)
-            of = np.ascontiguousarray(numbers[begin : begin + count])
-            index.add_core(count, faiss.swig_ptr(block), faiss.swig_ptr(ids), faiss.swig_ptr(of))
-        return index
+        wanted = checked_queries(queries, self.vectors.shape[1], self.name)
+        k = min(k, len(self.vectors))
+        if self._mapped is None:
+            self._mapped = _MappedLists(self.lists, self.vectors, self.name)
+        # Some more, because faiss compares in single precision.
+        rows = self._mapped.search(wanted, min(k + _SPARE, len(self.vectors)), min(n_probe, len(self.lists.ends)))
+        distances = self._distances(wanted, rows)
+        places = np.where(rows < 0, -1, self.lists.members[np.maximum(rows, 0)].astype(np.int64))
+        order = np.lexsort((places, distances), axis=1)[:, :k]
+        return Nearest(np.take_along_axis(distances, order, 1), np.take_along_axis(places, order, 1))
 
-    def _rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        ends = self.lists.ends
-        return np.concatenate([np.arange(ends[one - 1] if one else 0, ends[one]) for one in numbers])
+    def _distances(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Distances [m, k] of queries [m, d] to the vectors in some rows [m, k]; infinite where a row is -1."""
+        distances = np.full(rows.shape, np.inf)
+        for number, query in enumerate(queries.astype(np.float64)):
+            found = rows[number] >= 0
+            vectors = self.vectors[rows[number][found]].astype(np.float64)
+            if not (np.square(vectors).sum(axis=1) <= LARGEST_SQUARE).all():
+                raise FeatureFileError(f"'{self.name}' is damaged: it has vectors that are not of length one.")
+            distances[number][found] = np.sqrt(np.square(vectors - query).sum(axis=1))
+        return distances
+
+
+class _MappedLists:
+    """Faiss's view of lists: it reads vectors where they are, and the array must outlive it."""
+
+    def __init__(self, lists: Lists, vectors: NDArray[np.float16], name: str) -> None:
+        self._faiss = faiss = _faiss()
+        self._vectors, self._name = vectors, name
+        n, dimension = vectors.shape
+        # NaN does not pass; centroids are means of vectors.
+        if not (np.square(lists.centroids.astype(np.float64)).sum(axis=1) <= LARGEST_SQUARE).all():
+            raise FeatureFileError(f"'{name}' is damaged: the centroids of its lists are no means of its vectors.")
+        self._begins = np.concatenate([np.zeros(1, np.int64), lists.ends[:-1]]).astype(np.int64)
+        self._lengths = lists.ends - self._begins
+        self._centroids = faiss.IndexFlatL2(dimension)
+        self._centroids.add(np.ascontiguousarray(lists.centroids, np.float32))
+        self._lists = self._view(lists.ends)
+        half = faiss.ScalarQuantizer.QT_fp16
+        count = len(lists.ends)
+        self._index = faiss.IndexIVFScalarQuantizer(self._centroids, dimension, count, half, faiss.METRIC_L2, False)
+        self._index.is_trained = True
+        self._index.replace_invlists(self._lists, False)
+        self._index.ntotal = n
+
+    def __del__(self) -> None:
+        # Its destructor would return memory to the system that it has not taken from there.
+        if lists := self.__dict__.get("_lists"):
+            lists.ptr = None
+
+    def search(self, queries: NDArray[np.float32], k: int, n_probe: int) -> NDArray[np.int64]:
+        """The rows [m, k] of the vectors nearest to queries [m, d], in any order; -1 where there are too few."""
+        faiss, m = self._faiss, len(queries)
+        queries = np.ascontiguousarray(queries)
+        nearest, lists = self._centroids.search(queries, n_probe)
+        distances, found = np.empty((m, k), np.float32), np.empty((m, k), np.int64)
+        arrays = [faiss.swig_ptr(array) for array in (lists, nearest, distances, found)]
+        parameters = faiss.SearchParametersIVF(nprobe=n_probe)
+        # Instead of its members, which are not in faiss's form, the list of each vector and its number in there.
+        self._index.search_preassigned_c(m, faiss.swig_ptr(queries), k, *arrays, True, parameters)
+        if ((found >= 0).sum(axis=1) < np.minimum(self._lengths[lists].sum(axis=1), k)).any():
+            raise FeatureFileError(f"'{self._name}' is damaged: it has vectors that are not of length one.")
+        rows: NDArray[np.int64] = np.where(found < 0, -1, self._begins[np.maximum(found, 0) >> 32] + (found & _NUMBER))
+        return rows
+
+    def _view(self, ends: NDArray[np.int64]) -> Any:
+        faiss = self._faiss
+        size = self._vectors.shape[1] * self._vectors.itemsize
+        view = faiss.OnDiskInvertedLists()
+        view.nlist, view.code_size, view.read_only = len(ends), size, True
+        view.lists.clear()
+        for begin, end in zip(self._begins.tolist(), ends.tolist(), strict=True):
+            one = faiss.OnDiskOneList()
+            one.size = one.capacity = end - begin
+            one.offset = begin * size
+            view.lists.push_back(one)
+        view.ptr, view.totsize = faiss.swig_ptr(self._vectors.view(np.uint8)), self._vectors.nbytes
+        return view
 
 
 def _faiss() -> Any:

@@ -29,8 +29,8 @@ _MOST_PRODUCTS = 2**20
 _QUERIES_AT_ONCE = 256
 _EXACT_BYTES = 2**25
 _LARGEST_COPY = 2**30
-# Vectors have length one, or a little more where half precision has rounded them.
-_LARGEST_SQUARE = 1.1
+LARGEST_SQUARE = 1.1
+"""Of a vector: length one, or a little more where half precision has rounded it."""
 _LARGEST_NUMBER = 1e15
 """Of a query: its products stay far from the largest number of 32 bits."""
 
@@ -79,17 +79,7 @@ class ExactSearch:
             FeatureFileError: the queries have another dimension or numbers that are not finite, or a vector is longer
                 than one.
         """
-        wanted = np.atleast_2d(np.asarray(queries, np.float32))
-        if wanted.ndim != 2 or wanted.shape[1] != self.vectors.shape[1]:
-            raise FeatureFileError(
-                f"'{self.name}' has vectors of {self.vectors.shape[1]} numbers, and those that are looked for have "
-                f"{wanted.shape[-1]}."
-            )
-        # NaN is not within the bound either.
-        if not (np.abs(wanted) <= _LARGEST_NUMBER).all():
-            raise FeatureFileError(
-                f"A vector that is looked for has numbers that are not finite, or beyond {_LARGEST_NUMBER:g}."
-            )
+        wanted = checked_queries(queries, self.vectors.shape[1], self.name)
         k = min(k, len(self.vectors))
         found = [self._nearest(wanted[at : at + _QUERIES_AT_ONCE], k) for at in range(0, len(wanted), _QUERIES_AT_ONCE)]
         if not found:
@@ -118,7 +108,7 @@ class ExactSearch:
     def _half_squares(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         halves: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
         # A comparison that NaN does not pass.
-        if not float(halves.max(initial=0)) <= _LARGEST_SQUARE:
+        if not float(halves.max(initial=0)) <= LARGEST_SQUARE:
             raise FeatureFileError(f"'{self.name}' is damaged: it has vectors that are not of length one.")
         halves *= 0.5
         return halves
@@ -167,7 +157,8 @@ class _Best:
             lowest = np.partition(scores, -self._k, axis=1)[:, -self._k] - 2 * rounding
         else:
             lowest = np.full(len(scores), -np.inf)
-        return np.nextafter(lowest.astype(np.float32), np.float32(-np.inf))
+        below: NDArray[np.float32] = np.nextafter(lowest.astype(np.float32), np.float32(-np.inf))
+        return below
 
     def _merge(self, query: NDArray[np.int64], place: NDArray[np.int64], square: NDArray[np.float64]) -> None:
         query = np.concatenate([self._query, query])
@@ -179,6 +170,28 @@ class _Best:
         kept = np.arange(len(query)) - first[query] < self._k
         order = order[kept]
         self._query, self._place, self._square = query[kept], place[order], square[order]
+
+
+def checked_queries(queries: NDArray[np.floating[Any]], dimension: int, name: str) -> NDArray[np.float32]:
+    """Queries [m, d], or one [d], as float32 [m, dimension].
+
+    Args:
+        name: what errors call the vectors that they are compared with.
+
+    Raises:
+        FeatureFileError: they have another dimension, or numbers that are not finite.
+    """
+    wanted = np.atleast_2d(np.asarray(queries, np.float32))
+    if wanted.ndim != 2 or wanted.shape[1] != dimension:
+        raise FeatureFileError(
+            f"'{name}' has vectors of {dimension} numbers, and those that are looked for have {wanted.shape[-1]}."
+        )
+    # NaN is not within the bound either.
+    if not (np.abs(wanted) <= _LARGEST_NUMBER).all():
+        raise FeatureFileError(
+            f"A vector that is looked for has numbers that are not finite, or beyond {_LARGEST_NUMBER:g}."
+        )
+    return wanted
 
 
 def single_blocks(vectors: Vectors, rows: int = 2**12) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -207,10 +220,10 @@ def as_single(vectors: Vectors) -> NDArray[np.float32]:
 def _products(queries: NDArray[np.float32], block: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scalar products [m, b] of queries [m, d] and vectors [b, d]."""
     if len(queries) > 1 or block.nbytes > _BLOCK_BYTES:
-        return queries @ block.T
+        products: NDArray[np.float32] = queries @ block.T
+        return products
     # In a block that the cache holds the threads of BLAS would spend their time on waiting for each other.
-    products: NDArray[np.float32] = np.einsum("ij,j->i", block, queries[0])
-    return products[None]
+    return np.einsum("ij,j->i", block, queries[0])[None]  # type: ignore[no-any-return]
 
 
 def _rounding(dimension: int, largest: float, squares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -147,13 +147,6 @@ def test_an_index_finds_what_comparing_one_by_one_finds(kind):
     np.testing.assert_array_equal(query, as_single(VECTORS[42]))
     found = index.search(query, 9, n_probe=12)
     assert (found.distances[0].tolist(), found.places[0].tolist()) == naive_nearest(query, VECTORS, 9)
-    if kind == "ivf":
-        assert index.as_faiss().search(query[None], 1)[1].tolist() == [[42]]
-
-
-def test_an_exact_index_is_none_of_faiss():
-    with pytest.raises(FeatureFileError, match="has no lists"):
-        index_of(embeddings(NAMES, VECTORS)).as_faiss()
 
 
 # Hostile files.

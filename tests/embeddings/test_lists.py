@@ -1,5 +1,6 @@
 """Lists of vectors: looking into all of them is exact, and into a few nearly so."""
 
+import gc
 import sys
 
 import numpy as np
@@ -81,14 +82,36 @@ def test_an_empty_list_is_no_obstacle():
     assert search.search(np.array([1.0, 0]), 1, n_probe=2).places.tolist() == [[0]]
 
 
-def test_faiss_finds_the_same(search):
-    index = search.as_faiss()
-    index.nprobe = 5
-    queries = as_single(clustered(40, seed=9))
-    squares, places = index.search(queries, 6)
-    found = search.search(queries, 6, n_probe=5)
-    assert (places == found.places).mean() > 0.99
-    np.testing.assert_allclose(np.sqrt(squares), found.distances, atol=1e-3)
+def test_nothing_is_copied_and_what_is_mapped_is_let_go_of(lists, tmp_path):
+    np.save(tmp_path / "vectors.npy", VECTORS[lists.members])
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    search = ListSearch(lists, mapped)
+    assert np.shares_memory(search.vectors, mapped)
+    found = search.search(rows([17]), 1, n_probe=3)
+    del search
+    gc.collect()
+    assert found.places.tolist() == [[17]]
+    # The memory is still there.
+    np.testing.assert_array_equal(mapped, VECTORS[lists.members])
+
+
+def test_a_vector_that_is_not_of_length_one_is_noticed(lists):
+    vectors = VECTORS[lists.members] * np.float16(1.5)
+    with pytest.raises(FeatureFileError, match="'the index' is damaged: it has vectors that are not of length one"):
+        ListSearch(lists, vectors, "the index").search(rows([0]), 3, n_probe=2)
+
+
+def test_vectors_that_are_no_numbers_are_noticed(lists):
+    vectors = VECTORS[lists.members]
+    vectors[:] = np.nan
+    with pytest.raises(FeatureFileError, match="'the index' is damaged: it has vectors that are not of length one"):
+        ListSearch(lists, vectors, "the index").search(rows([0]), 3, n_probe=50)
+
+
+@pytest.mark.parametrize("query", [np.ones((1, 5)), np.full(16, np.nan), np.full(16, 1e30)])
+def test_a_query_that_cannot_be_compared_is_refused(search, query):
+    with pytest.raises(FeatureFileError, match=r"that (are|is) looked for ha(s|ve)"):
+        search.search(query, 1, 1)
 
 
 def test_the_same_seed_gives_the_same_lists_and_another_one_others(lists):
