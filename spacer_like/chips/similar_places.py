@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.geography import centres
 from spacer_like.chips.grid import TILE_ZOOM
-from spacer_like.embeddings.index import VectorIndex
-from spacer_like.embeddings.names import NameList
+from spacer_like.embeddings import NameList, VectorIndex
 from spacer_like.exceptions import DataNotFoundError, TileError
 
 _NEAR_NAMES = 3

@@ -1,4 +1,8 @@
-"""Vectors of images as safetensors: float16 and the names, with the id of what made them."""
+"""Vectors of images as safetensors: with their names and the id of what made them; one file, or several as one.
+
+A file of version 1 holds float16 vectors of length one, for search. One of version 2 holds float32 vectors as they were
+made, for models that learn from them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,22 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.embeddings.encoder import unit_length
 from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
 from spacer_like.embeddings.names import NameList
-from spacer_like.exceptions import FeatureFileError
+from spacer_like.embeddings.search import Vectors, as_single
+from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
 FORMAT = "spacer_like.chip_embeddings"
-FORMAT_VERSION = 1
+UNIT_VERSION, RAW_VERSION = 1, 2
 MOST_DIMENSIONS = 2**16
 MOST_ID = 200
 NAME_LAYOUTS = {"names": Layout(np.uint8, 1), "name_ends": Layout(np.int64, 1)}
-_LAYOUTS = {"vectors": Layout(np.float16, 2), **NAME_LAYOUTS}
+_LAYOUTS = {
+    UNIT_VERSION: {"vectors": Layout(np.float16, 2), **NAME_LAYOUTS},
+    RAW_VERSION: {"vectors": Layout(np.float32, 2), **NAME_LAYOUTS},
+}
+_LARGEST_DEVIATION = 0.01
 
 
 class Embeddings(NamedTuple):
@@ -27,13 +37,19 @@ class Embeddings(NamedTuple):
         source: what errors call the file that they are from.
         encoder_id: of what made them.
         names: the images', in any order.
-        vectors: float16 [n, d], of length one, or of nothing but zeros; not read before they are looked at.
+        vectors: float16 [n, d], of length one, or of nothing but zeros; or float32 [n, d] as they were made. Not read
+            before they are looked at, so that they may be more than the memory holds.
     """
 
     source: str
     encoder_id: str
     names: NameList
-    vectors: NDArray[np.float16]
+    vectors: Vectors
+
+    @property
+    def unit_length(self) -> bool:
+        """Whether the vectors were scaled to length one."""
+        return self.vectors.dtype == np.float16
 
 
 def write_embeddings(
@@ -41,12 +57,14 @@ def write_embeddings(
     encoder_id: str,
     dimension: int,
     batches: Iterable[tuple[Sequence[str], NDArray[np.floating]]],
+    unit_length: bool = True,
 ) -> int:
     """Write a file, a batch after the other; the same vectors give the same bytes.
 
     Args:
         file: seekable and empty.
-        batches: names [b] and vectors [b, dimension] of length one.
+        batches: names [b] and vectors [b, dimension], of length one where `unit_length`.
+        unit_length: write float16 and not float32.
 
     Returns:
         The number of vectors.
@@ -59,11 +77,12 @@ def write_embeddings(
             yield block
 
     writer = TensorWriter(file)
-    count = writer.add("vectors", vectors(), np.float16, (dimension,))
+    version = UNIT_VERSION if unit_length else RAW_VERSION
+    count = writer.add("vectors", vectors(), _LAYOUTS[version]["vectors"].dtype, (dimension,))
     begins = np.cumsum([0, *(len(some.text) for some in names)])
     writer.add("name_ends", (some.ends + begin for some, begin in zip(names, begins, strict=False)), np.int64)
     writer.add("names", (some.text for some in names), np.uint8)
-    writer.finish({"format": FORMAT, "format_version": FORMAT_VERSION, "encoder_id": encoder_id})
+    writer.finish({"format": FORMAT, "format_version": version, "encoder_id": encoder_id})
     return count
 
 
@@ -76,16 +95,16 @@ def read_embeddings(file: BinaryIO, name: str) -> Embeddings:
     Raises:
         FeatureFileError: a damaged file, or one that holds no embeddings.
     """
-    header, arrays = read_tensors(file, name, FORMAT, FORMAT_VERSION, _LAYOUTS)
+    header, arrays = read_tensors(file, name, FORMAT, _LAYOUTS)
     encoder_id, names, vectors = described_vectors(header, arrays, name)
     return Embeddings(name, encoder_id, names, vectors)
 
 
 def described_vectors(
     header: dict[str, object], arrays: dict[str, NDArray[np.generic]], name: str
-) -> tuple[str, NameList, NDArray[np.float16]]:
+) -> tuple[str, NameList, Vectors]:
     """The id of the encoder, the names and the vectors in a file; errors as `read_embeddings`."""
-    if missing := [tensor for tensor in _LAYOUTS if tensor not in arrays]:
+    if missing := [tensor for tensor in _LAYOUTS[UNIT_VERSION] if tensor not in arrays]:
         raise FeatureFileError(f"'{name}' is damaged: it has no array {missing[0]}.")
     encoder_id = header.get("encoder_id")
     if not isinstance(encoder_id, str) or not 0 < len(encoder_id) <= MOST_ID:
@@ -95,3 +114,90 @@ def described_vectors(
     if len(names) != len(vectors) or not 1 <= vectors.shape[1] <= MOST_DIMENSIONS:
         raise FeatureFileError(f"'{name}' is damaged: it has {len(names)} names, and {list(vectors.shape)} numbers.")
     return encoder_id, names, vectors  # type: ignore[return-value]
+
+
+class MergedEmbeddings:
+    """The vectors of one or more files as if they were of one, in the order of their names; they stay where they are.
+
+    Attributes:
+        encoder_id: of what made all of them.
+        names: of all images, sorted.
+        dimension: how many numbers a vector has.
+
+    Raises:
+        ExtractorMismatchError: different encoders have made the vectors.
+        FeatureFileError: no vector at all, an image twice, or a name that is no text.
+    """
+
+    def __init__(self, parts: Sequence[Embeddings]) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        self.encoder_id = parts[0].encoder_id
+        self.dimension = parts[0].vectors.shape[1]
+        self._parts = parts
+        for part in parts[1:]:
+            self._check_alike(part)
+        self._begins = np.cumsum([0, *(len(part.vectors) for part in parts)])
+        if not self._begins[-1]:
+            raise FeatureFileError(f"'{parts[0].source}' has no vector: there is nothing to make an index of.")
+        for part in parts:
+            try:
+                part.names.to_arrow().cast(pa.large_string())
+            except pa.ArrowInvalid:
+                raise FeatureFileError(f"'{part.source}' is damaged: the name of an image is no text.") from None
+        names = pa.concat_arrays([part.names.to_arrow() for part in parts])
+        order = pc.sort_indices(names)
+        names = names.take(order)
+        self._order = order.to_numpy().astype(np.int64)
+        repeated = pc.equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+        self.names = NameList.from_arrow(names)
+        if repeated.any():
+            self._refuse_repeated(int(np.flatnonzero(repeated)[0]))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def vectors(self, places: NDArray[np.integer]) -> NDArray[np.float16]:
+        """The vectors float16 [b, d], scaled to length one, of the images at some places among `names`.
+
+        Raises:
+            FeatureFileError: one is not of length one.
+        """
+        rows = self._order[places]
+        found = np.empty((len(rows), self.dimension), np.float16)
+        of = np.searchsorted(self._begins, rows, side="right") - 1
+        for number in np.unique(of):
+            some = of == number
+            part = self._parts[number]
+            vectors = part.vectors[rows[some] - self._begins[number]]
+            found[some] = vectors if part.unit_length else unit_length(as_single(vectors))
+        singles = as_single(found)
+        squares = np.einsum("ij,ij->i", singles, singles)
+        wrong = ~((np.abs(squares - 1) <= _LARGEST_DEVIATION) | (squares == 0))
+        if wrong.any():
+            place = int(np.flatnonzero(wrong)[0])
+            raise FeatureFileError(
+                f"'{self._parts[of[place]].source}' is damaged: the vector of the image "
+                f"'{self.names[int(places[place])]}' is not of length one."
+            )
+        return found
+
+    def singles(self, places: NDArray[np.integer]) -> NDArray[np.float32]:
+        """The same in single precision."""
+        return as_single(self.vectors(places))
+
+    def _check_alike(self, part: Embeddings) -> None:
+        first = self._parts[0]
+        if (part.encoder_id, part.vectors.shape[1]) != (self.encoder_id, self.dimension):
+            raise ExtractorMismatchError(
+                f"The vectors of '{first.source}' were made by the encoder {self.encoder_id[:16]}, of {self.dimension} "
+                f"numbers, and those of '{part.source}' by {part.encoder_id[:16]}, of {part.vectors.shape[1]}: they "
+                "are not comparable, encode the images of one of them again."
+            )
+
+    def _refuse_repeated(self, place: int) -> None:
+        rows = self._order[place : place + 2]
+        first, second = (self._parts[number].source for number in np.searchsorted(self._begins, rows, "right") - 1)
+        where = f"twice in '{first}'" if first == second else f"in '{first}' and in '{second}'"
+        raise FeatureFileError(f"The image '{self.names[place]}' is {where}: name each file once, and each image.")

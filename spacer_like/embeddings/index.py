@@ -11,10 +11,9 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.embeddings.embeddings_file import NAME_LAYOUTS, described_vectors
+from spacer_like.embeddings.embeddings_file import NAME_LAYOUTS, MergedEmbeddings, described_vectors
 from spacer_like.embeddings.lists import Lists, ListSearch
 from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
-from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.embeddings.names import NameList
 from spacer_like.embeddings.search import ExactSearch, Nearest, as_single
 from spacer_like.exceptions import FeatureFileError
@@ -130,8 +129,9 @@ def read_index(file: BinaryIO, name: str) -> VectorIndex:
     Raises:
         FeatureFileError: a damaged file, or one that holds no index.
     """
-    header, arrays = read_tensors(file, name, FORMAT, FORMAT_VERSION, _LAYOUTS)
-    encoder_id, names, vectors = described_vectors(header, arrays, name)
+    header, arrays = read_tensors(file, name, FORMAT, {FORMAT_VERSION: _LAYOUTS})
+    encoder_id, names, numbers = described_vectors(header, arrays, name)
+    vectors: NDArray[np.float16] = numbers  # type: ignore[assignment]
     kind = header.get("kind")
     given = [tensor for tensor in _LIST_LAYOUTS if tensor in arrays]
     if (kind, len(given)) not in (("exact", 0), ("ivf", len(_LIST_LAYOUTS))):

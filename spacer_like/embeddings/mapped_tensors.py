@@ -82,16 +82,17 @@ class TensorWriter:
 
 
 def read_tensors(
-    file: BinaryIO, name: str, format_name: str, version: int, layouts: Mapping[str, Layout]
+    file: BinaryIO, name: str, format_name: str, versions: Mapping[int, Mapping[str, Layout]]
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The header of a file, and those of its arrays that `layouts` names and that are there: read-only, not yet read.
+    """The header of a file, and those of its arrays that its version names and that are there: read-only, not yet read.
 
     A file of the filesystem is mapped, so that only what is looked at is read, bytes in memory are taken as they are,
     and any other file is copied to a temporary one, a part at a time. The file may be closed afterwards.
 
     Args:
         name: what errors call it.
-        format_name, version: what the header must say in ``format`` and ``format_version``.
+        format_name: what the header must say in ``format``.
+        versions: the arrays of each ``format_version`` that can be read, 1 to the newest.
 
     Raises:
         FeatureFileError: damaged, of another format, or an array is not as its layout says.
@@ -100,15 +101,16 @@ def read_tensors(
     with damage_as(FeatureFileError, name, f"'{name}' is no {_called(format_name)}, or is damaged"):
         entries, begin = _head(data)
         header = json.loads(entries.pop("__metadata__")["header"])
-        if header["format"] != format_name or header["format_version"] != version:
+        if header["format"] != format_name or header["format_version"] not in versions:
+            newest = "1" if len(versions) == 1 else f"up to {max(versions)}"
             raise ValueError(
                 f"it is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this "
-                f"version reads {format_name} {version}"
+                f"version reads {format_name} {newest}"
             )
         _check_offsets(entries, len(data) - begin)
         arrays = {
             tensor: _array(data, begin, tensor, entries[tensor], layout)
-            for tensor, layout in layouts.items()
+            for tensor, layout in versions[header["format_version"]].items()
             if tensor in entries
         }
     return header, arrays

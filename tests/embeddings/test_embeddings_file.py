@@ -20,6 +20,13 @@ GOLDEN = Path(__file__).parent / "golden" / "embeddings-v1.safetensors"
 NAMES = chip_names(5)
 
 
+RAW_GOLDEN = GOLDEN.with_name("embeddings-v2.safetensors")
+
+
+def raw_vectors():
+    return np.array([[10.5, 0, 0], [0, 1e-3, 0], [0, 0, -1], [6, 8, 0], [0, 0, 0]], np.float32)
+
+
 def golden_vectors():
     return np.array([[1, 0, 0], [0, 1, 0], [0, 0, -1], [0.6, 0.8, 0], [0, 0, 0]], np.float16)
 
@@ -67,6 +74,16 @@ def test_the_golden_file_is_read():
     assert (found.source, found.encoder_id, list(found.names)) == ("golden", "golden", NAMES)
     assert found.vectors.dtype == np.float16
     np.testing.assert_array_equal(found.vectors, golden_vectors())
+
+
+def test_vectors_as_they_were_made_are_the_golden_file_of_the_next_version():
+    sink = io.BytesIO()
+    write_embeddings(sink, "golden", 3, [(NAMES, raw_vectors())], unit_length=False)
+    assert sink.getvalue() == RAW_GOLDEN.read_bytes()
+    found = read_embeddings(io.BytesIO(RAW_GOLDEN.read_bytes()), "golden")
+    assert (found.unit_length, list(found.names), found.vectors.dtype) == (False, NAMES, np.float32)
+    np.testing.assert_array_equal(found.vectors, raw_vectors())
+    assert read_embeddings(io.BytesIO(GOLDEN.read_bytes()), "golden").unit_length
 
 
 def test_other_readers_of_safetensors_read_it():
@@ -163,7 +180,8 @@ def test_a_head_that_is_none_is_refused(data):
     ("changes", "reason"),
     [
         ({"format": "spacer_like.classifier"}, "no file of chip embeddings.*format spacer_like.classifier 1"),
-        ({"format_version": 2}, "this version reads spacer_like.chip_embeddings 1"),
+        ({"format_version": 3}, "this version reads spacer_like.chip_embeddings up to 2"),
+        ({"format_version": 2}, "array vectors is of another type or shape"),
         ({"format": None}, "lacks 'format'"),
         ({"encoder_id": None}, "does not say what made its vectors"),
         ({"encoder_id": 5}, "does not say what made its vectors"),

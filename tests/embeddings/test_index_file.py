@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from spacer_like.embeddings.embeddings_file import MergedEmbeddings, read_embeddings, write_embeddings
 from spacer_like.embeddings.index import read_index, write_index
 from spacer_like.embeddings.lists import Lists, sorted_into_lists
 from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
-from spacer_like.embeddings.merged import MergedEmbeddings
 from spacer_like.embeddings.search import as_single
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
 
@@ -55,6 +55,14 @@ def test_vectors_of_several_files_are_in_the_order_of_their_names():
     assert list(merged.names) == NAMES
     np.testing.assert_array_equal(merged.vectors(np.arange(300)), VECTORS)
     np.testing.assert_array_equal(merged.singles(np.array([7, 3])), VECTORS[[7, 3]].astype(np.float32))
+
+
+def test_vectors_as_they_were_made_are_scaled_and_joined_with_others():
+    sink = io.BytesIO()
+    write_embeddings(sink, "encoder", 16, [(NAMES[:9], 7 * VECTORS[:9].astype(np.float32))], unit_length=False)
+    merged = MergedEmbeddings([embeddings(NAMES[9:], VECTORS[9:]), read_embeddings(sink, "raw.safetensors")])
+    assert list(merged.names) == NAMES
+    np.testing.assert_allclose(merged.singles(np.arange(300)), VECTORS.astype(np.float32), atol=1e-3)
 
 
 def test_the_order_of_the_files_does_not_matter():

@@ -26,7 +26,7 @@ def file_of(entries=ENTRIES, header=HEADER, data=DATA, head_bytes=None, length=N
 
 
 def read(file, layouts=LAYOUTS):
-    return read_tensors(file, "a.safetensors", "spacer.some_vectors", 1, layouts)
+    return read_tensors(file, "a.safetensors", "spacer.some_vectors", {1: layouts})
 
 
 def changed(name, **fields):

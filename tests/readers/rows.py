@@ -977,14 +977,17 @@ CHIP_ROWS = [
         ".parquet",
         share=0.5,
     ),
-    Reader(
-        "embeddings",
-        (
-            "embeddings.embeddings_file:read_embeddings",
-            "embeddings.mapped_tensors:read_tensors",
-        ),
-        golden(EMBEDDINGS, "embeddings-v1.safetensors"),
-        embeddings,
+    *(
+        Reader(
+            f"embeddings, version {version}",
+            (
+                "embeddings.embeddings_file:read_embeddings",
+                "embeddings.mapped_tensors:read_tensors",
+            ),
+            golden(EMBEDDINGS, f"embeddings-v{version}.safetensors"),
+            embeddings,
+        )
+        for version in (1, 2)
     ),
     *(
         Reader(

@@ -27,11 +27,19 @@ from spacer_like.chips.similar_places import (
 from spacer_like.chips.similar_table import similar_table
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
-from spacer_like.embeddings.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.embeddings.encoder import Encoder, check_same_encoder, extractor_encoder
-from spacer_like.embeddings.index import VectorIndex, read_index, write_index
-from spacer_like.embeddings.lists import sorted_into_lists, usual_list_count
-from spacer_like.embeddings.merged import MergedEmbeddings
+from spacer_like.embeddings import (
+    Encoder,
+    MergedEmbeddings,
+    VectorIndex,
+    check_same_encoder,
+    extractor_encoder,
+    read_embeddings,
+    read_index,
+    sorted_into_lists,
+    usual_list_count,
+    write_embeddings,
+    write_index,
+)
 from spacer_like.exceptions import (
     CollectionError,
     FeatureFileError,

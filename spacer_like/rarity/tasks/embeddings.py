@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.embeddings.encoder import extractor_encoder
+from spacer_like.embeddings import extractor_encoder
 from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.extractors.base import check_size
 from spacer_like.extras import package_versions
