@@ -139,7 +139,7 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
         FeatureFileError: a damaged index.
         TableError: the name of a table has an unknown ending.
         ImageError: the image cannot be decoded.
-        MissingExtraError: pyproj is not installed, or matplotlib for a contact sheet.
+        MissingExtraError: pyproj is not installed, faiss for an index with lists, or matplotlib for a contact sheet.
     """
     start = time.perf_counter()
     _check(msg)
