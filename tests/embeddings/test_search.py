@@ -1,5 +1,7 @@
 """Exact search is that of double precision, whatever the order in which it is computed."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,6 +62,18 @@ def test_equal_vectors_are_in_the_order_of_their_places_and_are_at_no_distance()
     found = ExactSearch(vectors).search(as_single(vectors[:1]), 4)
     assert found.distances.tolist() == [[0, 0, 0, 0]]
     assert found.places.tolist() == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("m", [1, 300])
+def test_a_search_takes_the_memory_of_some_blocks(m):
+    vectors = np.tile(clustered(1000, dimension=256), (60, 1))
+    queries = as_single(clustered(m, dimension=256, seed=3))
+    tracemalloc.start()
+    ExactSearch(vectors).search(queries, 5)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # In single precision all would take 61 MB, and their products with all queries 72 MB.
+    assert taken < 25e6
 
 
 def test_the_opposite_is_at_distance_two():
