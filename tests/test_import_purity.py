@@ -19,7 +19,18 @@ def brought_in_by(statements: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["exceptions", "config", "registry", "data_classes", "messages", "points.messages", "tasks", "mailman"],
+    [
+        "exceptions",
+        "config",
+        "registry",
+        "location",
+        "storage",
+        "data_classes",
+        "messages",
+        "points.messages",
+        "tasks",
+        "mailman",
+    ],
 )
 def test_the_contract_imports_nothing_heavy(module):
     assert brought_in_by(f"import spacer_like.{module}") == []

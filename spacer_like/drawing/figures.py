@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.extras import import_extra
 from spacer_like.location import DataLocation
+from spacer_like.storage import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,8 +94,6 @@ def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
     """
     location = as_location(path)
     ending = check_ending(location)
-    from spacer_like.storage import write_bytes
-
     write_bytes(location, _drawn(figure, ending, _WITHOUT_HOUR.get(ending), dpi))
     return location
 

@@ -30,6 +30,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.extractors.preprocessing import Preprocessing
 from spacer_like.registry import Described
+from spacer_like.storage import cached_file, read_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,8 +235,6 @@ class FeatureExtractor(Described):
             HashMismatchError: the bytes are not the announced ones; a copy that was kept is deleted.
             ConfigError: the file is remote and EXTRACTORS_CACHE_DIR is not set.
         """
-        from spacer_like.storage import read_bytes
-
         location = self.data_locations[key]
         loaded_remotely = False
         if location.is_remote:
@@ -252,7 +251,6 @@ class FeatureExtractor(Described):
 
     def load_data_into_filesystem(self, key: str) -> tuple[str, bool]:
         """The path of a file with the contents of `key`, checked, and whether they were fetched; errors as above."""
-        from spacer_like.storage import cached_file
         from spacer_like.storage.cache import file_hash
 
         location = self.data_locations[key]

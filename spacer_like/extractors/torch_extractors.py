@@ -13,6 +13,7 @@ from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.network_extractor import NetworkExtractor
 from spacer_like.extras import import_extra
 from spacer_like.location import DataLocation
+from spacer_like.storage import write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -80,8 +81,6 @@ class TorchExtractor(NetworkExtractor, ABC):
     def untrained_instance(cls, data_loc_key: str = "weights") -> Self:
         """An extractor with random weights, which are put into the process's memory storage; for tests."""
         torch = import_extra("torch", f"Making weights for {cls.__name__}", "torch")
-        from spacer_like.storage import write_bytes
-
         stream = BytesIO()
         torch.save({"net": cls.untrained_model().state_dict()}, stream)
         location = DataLocation("memory", data_loc_key)

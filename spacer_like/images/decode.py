@@ -19,6 +19,7 @@ from spacer_like.exceptions import DataLimitError, ImageError, damage_as
 from spacer_like.images.fast_jpeg import decoded_jpeg
 from spacer_like.images.identify import identify
 from spacer_like.images.tolerant import make_tolerant
+from spacer_like.storage import read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,15 +64,11 @@ def open_image(data: bytes, name: str, max_pixels: int | None = None) -> Image.I
 
 def load_image(loc: DataLocation) -> Image.Image:
     """The image at a location; errors as `open_image`, and those of the storage."""
-    from spacer_like.storage import read_bytes
-
     return open_image(read_bytes(loc), loc.display_name if loc.storage_type == "url" else loc.key)
 
 
 def store_image(loc: DataLocation, img: Image.Image) -> None:
     """Write an image to a location as JPEG of Pillow's default quality."""
-    from spacer_like.storage import write_bytes
-
     stream = BytesIO()
     img.save(stream, "JPEG")
     write_bytes(loc, stream.getvalue())

@@ -25,6 +25,7 @@ from spacer_like.points.messages import (
     TrainClassifierReturnMsg,
 )
 from spacer_like.reading_ahead import reads_ahead
+from spacer_like.storage import write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
@@ -82,7 +83,6 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
         classifier_bytes,
         load_classifier,
     )
-    from spacer_like.storage import write_bytes
 
     check_storable(msg.model_loc, getattr(msg.trainer, "classifier_classes", ()))
     labels = learnable_labels(msg.labels)
