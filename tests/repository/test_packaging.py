@@ -5,6 +5,7 @@ import configparser
 import json
 import sys
 from fnmatch import fnmatch
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,11 @@ PLACES = {
 }
 
 SHIPPED = ("core", "torch", "onnx", "plots", "rarity", "geo", "search")
+# Of these only themselves are installed.
+WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
+as_pinned = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11) or sys.platform != "linux", reason="the pins were tried with Python 3.11 on Linux"
+)
 
 
 def imported_modules(*folders: str) -> set[str]:
@@ -106,6 +112,21 @@ def imported_packages(*folders: str) -> set[str]:
     return {name.split(".")[0] for name in imported_modules(*folders)}
 
 
+def with_dependencies(required: list[Requirement]) -> set[str]:
+    """The names of packages, and of all that they require, as the installed ones say it."""
+    found: set[tuple[str, str]] = set()
+    waiting = [(one, extra) for one in required for extra in {"", *one.extras}]
+    while waiting:
+        requirement, extra = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if (name, extra) not in found:
+            found.add((name, extra))
+            needed = [Requirement(text) for text in distribution(name).requires or []]
+            needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
+            waiting += [(one, more) for one in needed for more in {"", *one.extras}]
+    return {name for name, _ in found}
+
+
 def module_of(requirement: Requirement) -> str:
     name = canonicalize_name(requirement.name)
     return MODULES.get(name, name)
@@ -119,6 +140,23 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(place):
         version = pinned.get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} is pinned in none of {files}"
         assert requirement.specifier.contains(version), f"{requirement} against the pin {version}"
+
+
+@as_pinned
+@pytest.mark.parametrize("place", [name for name, (_, files) in PLACES.items() if "dev" not in files])
+def test_the_pins_are_all_that_an_extra_installs_beside_the_core_and_no_more(place):
+    required, files = PLACES[place]
+    assert {*pins("core"), *(name for file in files for name in pins(file))} == with_dependencies(CORE + required)
+
+
+@as_pinned
+def test_the_pins_are_all_that_development_installs_and_no_more():
+    required = [one for found, _ in PLACES.values() for one in found]
+    needed = with_dependencies([one for one in required if canonicalize_name(one.name) not in WITHOUT_DEPENDENCIES])
+    assert {name for _, files in PLACES.values() for file in files for name in pins(file)} == {
+        *needed,
+        *WITHOUT_DEPENDENCIES,
+    }
 
 
 def test_the_oldest_releases_that_are_tested_are_the_lower_bounds():
