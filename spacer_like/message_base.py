@@ -25,16 +25,17 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core.core_schema import no_info_after_validator_function
 from typing_extensions import Doc, Self, TypeVar, dataclass_transform
 
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.data_classes.base import plain
-from spacer_like.exceptions import MessageError, MissingFieldError
+from spacer_like.exceptions import MessageError
+from spacer_like.message_errors import message_error
 from spacer_like.registry import Described
 
 IDS_NAME = "ids.npz"
 """The file with the ids of a stack of images, or of embeddings, in the same folder."""
-_LONGEST_PART = 100
 _MOST_UNKNOWN_FIELDS = 100
 _FIELDS = "\nFields:\n"
 _ENTRY = re.compile(r"^    (\w+(?:, \w+)*):((?:.*\n?(?:     .*(?:\n|$))*))", re.MULTILINE)
@@ -45,7 +46,7 @@ Value = TypeVar("Value")
 Given = TypeVar("Given")
 
 if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic._internal._model_construction import ModelMetaclass
 
     from spacer_like.extractors import FeatureExtractor
@@ -169,21 +170,6 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def message_error(name: str, error: ValidationError) -> MessageError:
-    """What pydantic found, as one sentence that names each field's path (five at most)."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    details = "; ".join(
-        f"{_path(one['loc'])}: {one['msg'].removeprefix('Value error, ').rstrip('.')}" for one in found[:5]
-    )
-    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-    kind = MissingFieldError if any(one["type"] == "missing" for one in found) else MessageError
-    return kind(f"{name} does not validate: {details}{more}.")
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part)[:_LONGEST_PART] for part in location) or "the message"
-
-
 def _parts(kind: type) -> tuple[str, str]:
     """A class's docstring without its "Fields:" section, and that section's lines."""
     before, _, rest = cleandoc(kind.__doc__ or "").partition(_FIELDS)
@@ -276,6 +262,30 @@ def _check_writable(location: DataLocation) -> DataLocation:
     if not location.is_writable:
         raise MessageError(f"Write not supported for '{location.storage_type}' storage type")
     return location
+
+
+class TextLike(NamedTuple):
+    """Marks the field type of a text that matches a pattern, which errors give in words: people need not read patterns.
+
+    Fields:
+        pattern: a regular expression; without ``$`` at its end only the text's beginning must match.
+        words: what such a text is, after "it must be".
+    """
+
+    pattern: str
+    words: str
+
+    def check(self, text: str) -> str:
+        matches = re.fullmatch if self.pattern.endswith("$") else re.match
+        if not matches(self.pattern, text):
+            raise ValueError(f"it must be {self.words}")
+        return text
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core_schema) | {"pattern": self.pattern}
 
 
 class Folder(NamedTuple):

@@ -29,6 +29,7 @@ FLOORS = {
     "spacer_like.config": 0,
     "spacer_like.cores": 0,
     "spacer_like.location": 0,
+    "spacer_like.message_errors": 0,
     "spacer_like.reading_ahead": 0,
     "spacer_like.reused_memory": 0,
     "spacer_like.npy_header": 0,

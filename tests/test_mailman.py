@@ -300,8 +300,8 @@ def test_a_key_with_a_line_feed_leaves_the_class_at_the_start_of_the_last_line()
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
         ("[]", "must be a JSON object"),
-        ('{"task_name": ["classify_image"], "tasks": []}', "task_name: Input should be a valid string"),
-        ('{"task_name": {}, "tasks": {}}', "task_name: Input should be a valid string"),
+        ('{"task_name": ["classify_image"], "tasks": []}', "task_name: it must be a text"),
+        ('{"task_name": {}, "tasks": {}}', "task_name: it must be a text"),
     ],
 )
 def test_a_message_that_cannot_be_read_is_answered_all_the_same(run_in_environment, text, sentence):

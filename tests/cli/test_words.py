@@ -85,9 +85,15 @@ def test_a_mistake_in_the_arguments_points_at_the_help_of_its_command(command, p
         ("extract photos/0.jpg --out f", "set them with --grid or --random. See spacer-like extract --help."),
         ("extract photos --grid 2 --random 3 --out f", "Choose between --grid and --random. See spacer-like extract"),
         ("chips plot-labels labels.csv", "each with a file. See spacer-like chips plot-labels --help."),
-        ("chips cut photos --zones 99", "--zones: Input should be less than or equal to 60."),
-        ("chips fetch-labels Z33-031111212322 --endpoint ftp://x", "--endpoint: String should match"),
-        ("chips train labels.csv photos --threshold 3", "--threshold: Input should be less than 1"),
+        ("chips cut photos --zones 99", "--zones: it must be at most 60."),
+        (
+            "chips fetch-labels Z33-031111212322 --endpoint ftp://x",
+            "--endpoint: it must be a URL that begins with http://",
+        ),
+        (
+            "chips train labels.csv photos --threshold 3",
+            "--threshold: it must be less than 1, or ",
+        ),
         ("chips plot-labels labels.csv --map https://a/b", "--map: Write not supported for 'url' storage type."),
         ("chips nodata photos --out https://a/b", "--out: Write not supported"),
         ("chips encode photos --out photos", "--out would overwrite CHIPS"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictInt, StrictStr
 from typing_extensions import Doc
 
-from spacer_like.message_base import Folder, Location
+from spacer_like.message_base import Folder, Location, TextLike
 
 ChipsLocation = Annotated[
     Location,
@@ -24,7 +24,15 @@ TreeLocation = Annotated[
 ]
 Zone = Annotated[StrictInt, Field(ge=1, le=60)]
 Zoom = Annotated[StrictInt, Field(ge=12, le=22)]
-Cell = Annotated[StrictStr, Field(pattern=r"^[0-3]{12}$")]
+Quadkey = Annotated[StrictStr, TextLike(r"^[0-3]{1,12}$", "a quadkey of 1 to 12 digits from 0 to 3")]
+Acquisition = Annotated[
+    StrictStr,
+    TextLike(
+        r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$",
+        "1 to 100 letters, digits, dots and hyphens, a letter or digit first",
+    ),
+]
+Cell = Annotated[StrictStr, TextLike(r"^[0-3]{12}$", "a quadkey of 12 digits from 0 to 3")]
 ChipName = Annotated[StrictStr, Field(min_length=1, max_length=300)]
 Label = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 Way = Literal["passthrough", "blocks", "strips"]

@@ -16,6 +16,7 @@ from spacer_like.message_base import (
     Message,
     ReturnMessage,
     Runtime,
+    TextLike,
     WritableFolder,
     WritableLocation,
 )
@@ -23,6 +24,9 @@ from spacer_like.message_base import (
 MOST_SECONDS = 3600
 MOST_SERVER_BYTES = 2**32
 """What an Overpass server may be allowed at most."""
+ServerUrl = Annotated[
+    StrictStr, Field(max_length=2000), TextLike(r"^https?://", "a URL that begins with http:// or https://")
+]
 OVERPASS = "https://overpass-api.de/api/interpreter"
 
 
@@ -51,7 +55,7 @@ class FetchLabelsMsg(Message, Answered["FetchLabelsReturnMsg"]):
     zone: Zone
     quadkeys: Annotated[list[Cell], Field(min_length=1, max_length=100_000)]
     ard_loc: WritableFolder
-    endpoint: Annotated[StrictStr, Field(pattern=r"^https?://", max_length=2000)] = OVERPASS
+    endpoint: ServerUrl = OVERPASS
     extract_loc: Location | None = None
     keys: list[Annotated[StrictStr, Field(min_length=1, max_length=255)]] | None = None
     attempts: Annotated[StrictInt, Field(ge=1, le=100)] = 5

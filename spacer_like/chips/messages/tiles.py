@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictInt
 from typing_extensions import Self
 
-from spacer_like.chips.messages.fields import ChipName, ChipsLocation, TreeLocation, Way, Zone, Zoom
+from spacer_like.chips.messages.fields import (
+    Acquisition,
+    ChipName,
+    ChipsLocation,
+    Quadkey,
+    TreeLocation,
+    Way,
+    Zone,
+    Zoom,
+)
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
@@ -65,8 +74,8 @@ class ChipTileMsg(ChippingMsg, Answered["ChipTileReturnMsg"]):
     manifest_loc: WritableLocation
     chips_loc: WritableFolder | None = None
     zone: Zone | None = None
-    quadkey: Annotated[StrictStr, Field(pattern=r"^[0-3]{1,12}$")] | None = None
-    acquisition: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$")] | None = None
+    quadkey: Quadkey | None = None
+    acquisition: Acquisition | None = None
 
     @classmethod
     def example(cls) -> Self:
