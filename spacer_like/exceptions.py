@@ -44,7 +44,7 @@ name (``spacer_like.exceptions.Name``) at the start of a traceback's last line, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -330,3 +330,15 @@ def _has_name(text: str, name: str) -> bool:
 
 def _meaning(error_class: type[BaseException]) -> str:
     return (error_class.__doc__ or error_class.__name__).strip().partition("\n")[0]
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """What to say of an unknown name: which of the choices is spelt much like it, if any is.
+
+    >>> nearest("lite", ["lite0", "vgg16"]), nearest("x", ["lite0", "vgg16"])
+    (' Did you mean lite0?', '')
+    """
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(choices), n=1)
+    return f" Did you mean {found[0]}?" if found else ""

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,7 +27,7 @@ from spacer_like.cli import (
 )
 from spacer_like.cli.options import UsageError
 from spacer_like.cli.terminal import Terminal
-from spacer_like.cli.wording import command_called, in_options, renamed
+from spacer_like.cli.wording import command_called, in_options, renamed, speak_of
 from spacer_like.exceptions import SpacerError, sentence_of, visible
 from spacer_like.interruption import Interrupted
 
@@ -99,7 +99,9 @@ def _completed(given: list[str], terminal: Terminal) -> int:
         if _command(given) != ENTRY_POINT:
             # A container's job stores its return message first.
             interruption.ready()
-        code = int(typer.main.get_command(app).main(given, prog_name="spacer-like", standalone_mode=False) or 0)
+        whole = typer.main.get_command(app)
+        speak_of(*command_called(whole, given))
+        code = int(whole.main(given, prog_name="spacer-like", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         raise Interrupted(signal.SIGINT) from None
     except BrokenPipeError:
@@ -110,7 +112,7 @@ def _completed(given: list[str], terminal: Terminal) -> int:
         if heard := interruption.heard():
             # What a library raises when it is interrupted says nothing.
             raise heard from None
-        code = _failure(error, terminal, *command_called(typer.main.get_command(app), given))
+        code = _failure(error, terminal, command_called(typer.main.get_command(app), given)[0])
     interruption.over()
     return code
 
@@ -136,7 +138,7 @@ def _command(arguments: list[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def _failure(error: Exception, terminal: Terminal, path: str, command: Any) -> int:
+def _failure(error: Exception, terminal: Terminal, path: str) -> int:
     # Not before it is needed: a help page is to appear at once.
     from spacer_like.cli.running import JobFailedError
     from spacer_like.mailman import ExitCode, is_transient
@@ -144,7 +146,7 @@ def _failure(error: Exception, terminal: Terminal, path: str, command: Any) -> i
     code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
     if isinstance(error, JobFailedError):
         code = error.exit_code
-        terminal.fail(in_options(str(error), path, command), error, error_class=error.error_class, code=code)
+        terminal.fail(in_options(str(error)), error, error_class=error.error_class, code=code)
     elif isinstance(error, UsageError) or callable(getattr(error, "format_message", None)):
         # The other ones are Typer's complaints about the arguments themselves.
         said = str(error) if isinstance(error, UsageError) else error.format_message()  # type: ignore[attr-defined]
@@ -152,7 +154,7 @@ def _failure(error: Exception, terminal: Terminal, path: str, command: Any) -> i
         said += "" if said.endswith((".", "?")) else "."
         terminal.fail(f"{said} See {path} --help.", error_class="usage", code=code)
     elif isinstance(error, SpacerError | OSError):
-        terminal.fail(in_options(sentence_of(error), path, command), error, code=code)
+        terminal.fail(in_options(sentence_of(error)), error, code=code)
     else:
         hint = "" if terminal.debug else " Run with --debug to see where."
         said = sentence_of(error).removeprefix(f"{type(error).__name__}: ").rstrip(".")

@@ -77,8 +77,8 @@ def fetched_labels(zones: Sequence[dict[str, Any]], folder: str) -> Shown:
         rows.add_row(f"Z{zone:02d}-{cell['quadkey']}", *counts)
     skipped = sum(len(zone["skipped"]) for zone in zones)
     before = f", {skipped:,} were there" if skipped else ""
-    told = Text(f"{count_of(len(fetched), 'cell')} fetched{before}, below {folder}.", style="green")
-    return [*([rows] if fetched else []), told]
+    summary = Text(f"{count_of(len(fetched), 'cell')} fetched{before}, below {folder}.", style="green")
+    return [*([rows] if fetched else []), summary]
 
 
 def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:

@@ -50,7 +50,7 @@ def classify(
     definition: options.Definition = None,
     json_mode: options.JsonMode = False,
 ) -> int:
-    """Classify points of images, or of feature files, and tell how much each class covers."""
+    """Classify points of images, or of feature files, and show how much each class covers."""
     from spacer_like.cli.classified import Classified, GrowingFile, writing
     from spacer_like.cli.extractors import prepared_extractor
     from spacer_like.cli.point_jobs import (

@@ -165,7 +165,7 @@ def _identity(ask_machine: bool) -> tuple[str, bool]:
     """Where boto3's chain finds credentials for S3, and whether it finds any; nothing of the credentials themselves.
 
     Args:
-        ask_machine: whether the address is asked where a machine of Amazon's tells its role.
+        ask_machine: whether the address is asked where a machine of Amazon's gives its role.
     """
     from spacer_like.aws import create_aws_session
 

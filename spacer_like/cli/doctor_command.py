@@ -35,7 +35,7 @@ def doctor(
     ] = False,
     json_mode: JsonMode = False,
 ) -> int:
-    """Tell what is installed, which settings come from where, and which storages answer.
+    """Show what is installed, which settings come from where, and which storages answer.
 
     Ends with 1 if something that should work does not.
     """

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.cli.locations import location
-from spacer_like.cli.options import nearest
-from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+from spacer_like.exceptions import DataNotFoundError, SpacerInputError, nearest
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor

@@ -9,9 +9,9 @@ import typer
 
 from spacer_like import interruption
 from spacer_like.cli.locations import location, read_text_source
-from spacer_like.cli.options import JsonMode, nearest, source
+from spacer_like.cli.options import JsonMode, source
 from spacer_like.cli.terminal import Terminal
-from spacer_like.exceptions import MessageError, SpacerInputError
+from spacer_like.exceptions import MessageError, SpacerInputError, nearest
 
 if TYPE_CHECKING:
     from spacer_like.messages import JobMsg
@@ -32,12 +32,12 @@ def run(
     ] = None,
     json_mode: JsonMode = False,
 ) -> int:
-    """Run a job message and tell how each of its tasks ended."""
+    """Run a job message and show how each of its tasks ended."""
     from spacer_like.cli.running import run_with_progress
     from spacer_like.overwriting import check_places, places
 
     terminal = Terminal(json_mode=json_mode)
-    # An unusable destination is told before the work, not after it.
+    # An unusable destination is refused before the work, not after it.
     result_location = location(result) if result else None
     if result_location is not None and not result_location.is_writable:
         raise SpacerInputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,18 +57,6 @@ Inputs = Annotated[
         help="Images, folders or feature files: paths or URIs; without any, the images of --points.",
     ),
 ]
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """What to say of an unknown name: which of the choices is spelt much like it, if any is.
-
-    >>> nearest("lite", ["lite0", "vgg16"]), nearest("x", ["lite0", "vgg16"])
-    (' Did you mean lite0?', '')
-    """
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(choices), n=1)
-    return f" Did you mean {found[0]}?" if found else ""
 
 
 class UsageError(SpacerInputError):

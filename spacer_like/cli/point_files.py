@@ -26,6 +26,7 @@ Of several labels the first here counts: names that people read before CoralNet'
 _WHOLE = re.compile(r"([0-9]{1,9})(?:([.,])(0*))?")
 _THOUSANDS = "000"
 _OUTSIDE = re.compile(r"\b(Row|Column) value (\d+) falls outside")
+_LACKING = re.compile(r"\(example: \((\d+), (\d+)\)\)")
 
 Point = tuple[int, int, LabelId | None]
 
@@ -61,11 +62,13 @@ class PointTable:
         """
         if image not in self.lines:
             return ""
-        outside, at = _OUTSIDE.search(sentence), 0
-        if outside:
+        at, points = 0, enumerate(self.images[image])
+        if outside := _OUTSIDE.search(sentence):
             column = ("Row", "Column").index(outside[1])
-            points = enumerate(self.images[image])
             at = next((number for number, point in points if str(point[column]) == outside[2]), 0)
+        elif lacking := _LACKING.search(sentence):
+            rowcol = (int(lacking[1]), int(lacking[2]))
+            at = next((number for number, point in points if point[:2] == rowcol), 0)
         return f"{self.name}, line {self.lines[image][at]}"
 
     def notices(self) -> list[str]:

@@ -268,6 +268,23 @@ def labelled_features(table: PointTable, folder: DataLocation, terminal: Termina
     return ImageLabels({inside(folder, files[found[image]]): points for image, points in labelled.items()})
 
 
+def row_of_label(table: PointTable, labels: ImageLabels, sentence: str) -> str:
+    """The table's file and line that an error about a feature file concerns; empty where the sentence names none.
+
+    Args:
+        table: the table.
+        labels: its labels as `labelled_features` makes them.
+        sentence: the error, which begins with the feature file's key.
+    """
+    images = [image for image, points in table.images.items() if any(label is not None for *_, label in points)]
+    named = [
+        image
+        for loc, image in zip(labels, images, strict=True)
+        if f"{loc.key}: " in sentence or f"{loc.display_name}: " in sentence
+    ]
+    return table.row_of(named[0], sentence) if named else ""
+
+
 def _ending(key: str) -> str:
     return next(ending for ending in FEATURE_ENDINGS if key.endswith(ending))
 

@@ -8,6 +8,7 @@ import typer
 
 from spacer_like.cli import options
 from spacer_like.cli.terminal import Terminal
+from spacer_like.cli.wording import in_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,9 +123,9 @@ def _checked(report: RarityReport, folder: str, output: Path, terminal: Terminal
 def _complain(report: RarityReport, folder: str, terminal: Terminal) -> None:
     """What went wrong, that which concerns all collections first."""
     for step, reason in report.failures.items():
-        terminal.complain(f"{step}: {reason}")
+        terminal.complain(f"{step}: {in_options(reason)}")
     for one in report.failed:
-        terminal.complain(f"{one.collection_id}: {one.reason}")
+        terminal.complain(f"{one.collection_id}: {in_options(str(one.reason))}")
     for name in report.missing:
         terminal.complain(f"{name}: the whitelist names it, and {folder} has no such collection.")
 

@@ -52,12 +52,12 @@ def job_end(end: JobEnd, job: JobMsg) -> list[RenderableType]:
             continue
         outcome = end.outcomes[number] if number < len(end.outcomes) else None
         seconds = getattr(getattr(outcome, "result", None), "runtime", None)
-        told = Text(plain_text(outcome.error_message), style="red") if outcome and outcome.error_message else Text("")
+        reason = outcome.error_message if outcome else None
         rows.add_row(
             name(getattr(msg, "job_token", None) or number),
             Text(status.replace("_", " "), style="" if status == "done" else "red"),
             "" if seconds is None else f"{seconds:.2f}",
-            told,
+            Text(plain_text(reason), style="red") if reason else Text(""),
         )
     done = statuses.count("done")
     style = "green" if done == len(statuses) else "red"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spacer_like.cli.wording import in_options
 from spacer_like.exceptions import SpacerError, class_of, sentence_of
 from spacer_like.mailman import ExitCode, JobEnd, run_job
 from spacer_like.progress import listening
@@ -97,7 +98,7 @@ def run_for_answers(
     take: Callable[[int, Any], None] | None = None,
     row_of: Callable[[str, str], str] | None = None,
 ) -> Answers:
-    """Run a job whose tasks bear `names`, and complain about each that fails; `places` and `take` as in `run_job`.
+    """Run a job of tasks called `names`, and complain about each that fails; `places` and `take` as in `run_job`.
 
     Args:
         before: what failed before it could become a task.
@@ -143,7 +144,7 @@ def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedE
 
 
 def _sentence(name: str, message: str | None, row_of: Callable[[str, str], str] | None = None) -> str:
-    text = " ".join((message or "failed").split())
+    text = in_options(" ".join((message or "failed").split()))
     text = text if name in text else f"{name}: {text}"
     row = row_of(name, text) if row_of else ""
     return f"{row}: {text}" if row else text

@@ -14,6 +14,8 @@ from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabe
 from spacer_like.exceptions import SpacerInputError, TrainingLabelsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spacer_like.messages import TrainClassifierMsg, TrainClassifierReturnMsg
 
 SPLITS = {"vectors": "VECTORS", "points": "POINTS", "points-stratified": "POINTS_STRATIFIED"}
@@ -50,8 +52,8 @@ def train(
     valresult: Annotated[str | None, typer.Option(metavar="FILE.json", help="Keep the results point by point.")] = None,
     json_mode: options.JsonMode = False,
 ) -> int:
-    """Train a classifier on labelled points, and tell how good it is on points that it has not seen."""
-    from spacer_like.cli.point_jobs import labelled_features
+    """Train a classifier on labelled points, and evaluate it on points that it was not trained on."""
+    from spacer_like.cli.point_jobs import labelled_features, row_of_label
 
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(features, "features", "the folder or URI prefix of the feature files")
@@ -73,14 +75,21 @@ def train(
         "valresult_loc": options.optional(valresult) or DataLocation("memory", "results point by point"),
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
     }
-    message, result, figures = _train(fields, terminal, labels, options.optional(plot), options.optional(page))
+    drawn = {"--plot": options.optional(plot), "--page": options.optional(page)}
+    message, result, figures = _train(
+        fields, terminal, labels, drawn, lambda _, sentence: row_of_label(table, labelled, sentence)
+    )
     files = {"Model": model, "Report": report, "Picture": plot, "Page": page, "Results point by point": valresult}
     _tell(terminal, message, result, figures, table.point_count - labelled.label_count, files)
     return 0
 
 
 def _train(
-    fields: dict[str, Any], terminal: Terminal, table: str, plot: DataLocation | None, page: DataLocation | None
+    fields: dict[str, Any],
+    terminal: Terminal,
+    table: str,
+    drawn: dict[str, DataLocation | None],
+    row_of: Callable[[str, str], str],
 ) -> tuple[TrainClassifierMsg, TrainClassifierReturnMsg, dict[str, Any]]:
     """The request, its answer and the evaluation report, which is drawn where that is asked for."""
     from spacer_like.cli.running import run_for_answers
@@ -90,10 +99,10 @@ def _train(
 
     message = TrainClassifierMsg(trainer="minibatch", **fields)
     job = JobMsg(task_name="train_classifier", tasks=[message])
-    used = places({"--plot": plot, "--page": page}, {"the table of labels": options.source(table)})
-    (result,) = run_for_answers(job, terminal, [message.job_token], used).results
+    used = places(drawn, {"the table of labels": options.source(table)})
+    (result,) = run_for_answers(job, terminal, [message.job_token], used, row_of=row_of).results
     figures = json.loads(read_bytes(fields["report_loc"]))
-    _draw(figures, plot, page, message.model_loc.filename)
+    _draw(figures, drawn["--plot"], drawn["--page"], message.model_loc.filename)
     return message, result, figures
 
 
@@ -153,7 +162,7 @@ def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> Tra
     except TrainingLabelsError as error:
         if mode is not SplitMode.VECTORS:
             raise
-        hint = "Where images are few, deal out points: --split points-stratified."
+        hint = "Where images are few, split points: --split points-stratified."
         raise TrainingLabelsError(f"{error} {hint}") from error
 
 

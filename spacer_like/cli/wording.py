@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import Any
 
 _OLD_NAMES = {"--extractor-name": "--extractor"}
@@ -52,9 +53,18 @@ def command_called(whole: Any, arguments: list[str]) -> tuple[str, Any]:
     return path, command
 
 
-def in_options(text: str, path: str, command: Any) -> str:
-    """A sentence about a request, with its fields called as the command's options are."""
-    if path.split()[-1] in _ABOUT_MESSAGES:
+_spoken: ContextVar[tuple[str, Any] | None] = ContextVar("_spoken", default=None)
+
+
+def speak_of(path: str, command: Any) -> None:
+    """From now on sentences are in the words of this command; arguments as `command_called` returns them."""
+    _spoken.set((path, command))
+
+
+def in_options(text: str) -> str:
+    """A sentence about a request, with its fields called as the running command's options are."""
+    path, command = _spoken.get() or ("", None)
+    if command is None or path.split()[-1] in _ABOUT_MESSAGES:
         return text
     known = {option for one in command.params for option in (*one.opts, str(one.name).upper())}
     of_message = getattr(command.callback, "option_of", {})

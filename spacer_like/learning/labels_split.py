@@ -26,10 +26,10 @@ PointIndex = tuple[DataLocation, int]
 
 
 class SplitMode(Enum):
-    """What is dealt out to the three sets.
+    """What is divided among the three sets.
 
     VECTORS: whole feature files. Points of one image resemble each other; a classifier that is calibrated and evaluated
-        on images that it has not seen tells how it will fare on new ones. Sizes are met only as closely as images
+        on images that it has not seen shows how well it does on new ones. Sizes are met only as closely as images
         allow.
     POINTS: single points, so that the sizes are met exactly; the three sets share images.
     POINTS_STRATIFIED: single points, each class in the same proportions. A set is not sure to hold every class.
@@ -145,7 +145,7 @@ def split_labels(
     Args:
         labels_in: the labels.
         split_ratios: shares of ref and val; ref has at most TRAINING_BATCH_LABEL_COUNT annotations. The rest is train.
-        split_mode: whether whole images or single points are dealt out.
+        split_mode: whether whole images or single points are divided.
 
     Raises:
         TrainingLabelsError: too few annotations for three sets.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import MessageError, nearest
 from spacer_like.location import DataLocation
 from spacer_like.rarity.messages import Method, Resample
 
@@ -53,5 +53,8 @@ def methods_named(text: str) -> tuple[Method, ...]:
     """
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [name for name in names if name not in get_args(Method)]:
-        raise MessageError(f"The method '{unknown[0]}' is unknown: it must be one of {', '.join(get_args(Method))}.")
+        raise MessageError(
+            f"The method '{unknown[0]}' is unknown: it must be one of {', '.join(get_args(Method))}."
+            f"{nearest(unknown[0], get_args(Method))}"
+        )
     return cast("tuple[Method, ...]", names)

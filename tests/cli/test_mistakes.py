@@ -136,7 +136,10 @@ def test_a_label_is_missing(extracted, command):
 def test_labels_of_points_that_the_features_lack(extracted, command):
     with (extracted / "labels.csv").open("a") as file:
         file.write("photos/0.jpg,1,1,sand\n")
-    assert "(1, 1)" in sentence(command("train", *TRAINING))
+    said = sentence(command("train", *TRAINING))
+    last = len((extracted / "labels.csv").read_text().splitlines())
+    assert f"labels.csv, line {last}: " in said
+    assert "(1, 1)" in said
 
 
 def test_one_class_only(extracted, command):
@@ -144,7 +147,7 @@ def test_one_class_only(extracted, command):
     assert "Need multiple classes to do training" in sentence(command("train", *TRAINING))
 
 
-def test_too_few_images_to_deal_out_come_with_advice(extracted, command):
+def test_too_few_images_to_split_come_with_advice(extracted, command):
     lines = (extracted / "labels.csv").read_text().splitlines()
     (extracted / "labels.csv").write_text("\n".join(lines[:17]))
     assert "--split points-stratified" in sentence(command("train", *TRAINING))

@@ -12,7 +12,9 @@ from rich.console import Console
 from spacer_like.chips.messages import BuildIndexMsg, ChipsFolderMsg, TrainMultilabelMsg
 from spacer_like.cli.app import app
 from spacer_like.cli.rendering import table
-from spacer_like.cli.running import DESCRIPTIONS
+from spacer_like.cli.running import DESCRIPTIONS, failure_of
+from spacer_like.cli.wording import speak_of
+from spacer_like.exceptions import MessageError
 from spacer_like.messages import TASKS
 from spacer_like.rarity.messages.preparation import PreparationMsg
 
@@ -107,6 +109,24 @@ def test_a_refusal_speaks_of_options_and_not_of_messages(reef, command, argument
     assert not re.search(r"Msg\b|_locs?\b|validate", said.err)
 
 
+@pytest.mark.parametrize(
+    ("path", "sentence", "said"),
+    [
+        (
+            ("extract",),
+            "feature_loc: a.features would overwrite image_loc.",
+            "--out: a.features would overwrite the image.",
+        ),
+        (("chips", "train"), "validation_share leaves no chips; nbr_epochs", "--validation leaves no chips; --epochs"),
+        (("chips", "similar"), "n_probe, chips_loc and size", "--probe, --chips and size"),
+        (("run",), "feature_loc would overwrite image_loc.", "feature_loc would overwrite image_loc."),
+    ],
+)
+def test_the_failure_of_one_task_of_many_speaks_of_options(path, sentence, said):
+    speak_of(" ".join(("spacer-like", *path)), COMMANDS[path])
+    assert failure_of("a.jpg", MessageError(sentence))["message"] == f"a.jpg: {said}"
+
+
 def test_who_writes_messages_is_told_of_fields(tmp_path, command):
     (tmp_path / "job.json").write_text('{"task_name": "classify_image", "tasks": [{"job_token": 1}]}')
     assert "ClassifyImageMsg does not validate: job_token" in command("run", tmp_path / "job.json").err
@@ -124,6 +144,8 @@ def test_every_task_has_words_for_its_progress():
         ("schema something_else", "Choose one of extract_features"),
         ("extract photos --grid 2 --out f --extractor lite", "Did you mean lite0?"),
         ("exract photos", "Did you mean 'extract'?"),
+        ("rarity photos --methods ratio,suprisal", "Did you mean surprisal?"),
+        ("rarity photos --buckets lgo", "Did you mean log?"),
     ],
 )
 def test_a_misspelt_name_gets_a_suggestion(reef, command, arguments, said):

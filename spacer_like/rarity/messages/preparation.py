@@ -27,7 +27,7 @@ _BACKGROUND = r"^(drop|#[0-9a-fA-F]{6})$"
 
 
 def _checked_background(text: str) -> str:
-    # A field's own pattern would be told to the user, who need not read patterns.
+    # Of a field's own pattern the error would be the pattern, which users need not read.
     if not re.fullmatch(_BACKGROUND, text):
         raise ValueError(f"{text!r} is neither 'drop' nor a colour such as '#ffffff'")
     return text.lower()
