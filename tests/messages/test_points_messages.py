@@ -117,7 +117,7 @@ def test_a_message_cannot_be_changed():
         ({"rowcols": [[1, 2], [1.5, 2]]}, r"rowcols\.1\.0: it must be a whole number"),
         ({"rowcols": [["1", 2]]}, r"rowcols\.0\.0: it must be a whole number"),
         ({"rowcols": [[True, 2]]}, r"rowcols\.0\.0: it must be a whole number"),
-        ({"rowcols": [[1, 2, 3]]}, r"rowcols\.0: Tuple should have at most 2 items"),
+        ({"rowcols": [[1, 2, 3]]}, r"rowcols\.0: it must have at most 2 items"),
         ({"image_loc": {"storage_type": "ftp", "key": "a"}}, "image_loc: The storage type 'ftp' is unknown"),
         ({"image_loc": "s3://bucket/key"}, "image_loc: "),
         ({"extractor": {"class_path": "os.system"}}, r"extractor: The .* class 'os\.system' is unknown"),
