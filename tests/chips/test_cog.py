@@ -177,6 +177,13 @@ def test_numbers_that_cannot_be_are_refused(entries, message):
         cog_of(tiff(entries))
 
 
+def test_numbers_below_zero_of_the_signed_kind_count_as_zero():
+    blocks = cog_of(
+        tiff([*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 9, 1, 2**32 - 8), (325, 9, 1, 2**32 - 9)])
+    ).blocks
+    assert (blocks.offsets, blocks.lengths) == ((0,), (0,))
+
+
 def test_a_block_that_is_another_picture_does_not_become_a_chip(data):
     """A picture of 65,500 x 65,500 pixels would fill the memory of whoever decodes the chip."""
     blocks = cog_of(data).blocks

@@ -237,6 +237,17 @@ def test_what_reaches_around_the_globe_is_cut_off_where_the_projection_ends(make
     assert found.point_owners.tolist() == []
 
 
+def test_of_points_that_reach_too_far_those_near_enough_are_left(maker):
+    route = maker.relation([("", [(0, 0), (10, 0)])], type="route")
+    places = [(15.0, 83.0), (15.0, 85.0), (15.0, -85.0), (34.0, 44.0), (36.0, 44.0)]
+    route["members"] += [
+        {"type": "node", "ref": ref, "role": "stop", "lon": lon, "lat": lat} for ref, (lon, lat) in enumerate(places)
+    ]
+    back = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
+    left = [back.transform(*point) for point in geometries_of([route], 33).points.tolist()]
+    assert np.allclose(sorted(left), [(15.0, 83.0), (34.0, 44.0)], atol=1e-6)
+
+
 def test_a_way_on_the_other_side_of_the_globe_does_not_come_through_here():
     points = [{"lon": lon, "lat": 44.0} for lon in (-160.0, -164.0, -166.0, -170.0)]
     way = {"type": "way", "id": 1, "nodes": [1, 2, 3, 4], "geometry": points, "tags": {"highway": "path"}}

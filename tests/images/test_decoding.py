@@ -117,6 +117,21 @@ def test_one_error_ends_all(fault):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
+def test_who_stops_early_waits_for_no_more_than_what_has_begun():
+    begun = []
+
+    def read_slowly(name):
+        begun.append(name)
+        time.sleep(0.02)
+        return read(name)
+
+    with config.override(torch_threads=2, storage_concurrency=2):
+        batches = Decoder(read_slowly, fill, 4, is_far=True).batches([f"{number}.png" for number in range(300)], 100)
+        next(batches)
+        batches.close()
+    assert len(begun) < 150
+
+
 def test_progress_is_told_while_it_goes_on():
     told, waiting = [], threading.Event()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spacer_like.images.decode import open_image, to_rgb_array
-from spacer_like.images.fast_jpeg import decoded_jpeg, decoded_photograph, jpeg_frame
+from spacer_like.images.fast_jpeg import decoded_jpeg, decoded_photograph, jpeg_frame, shrinking
 
 SQUARE = Image.radial_gradient("L").resize((24, 20))
 BEFORE_THE_FRAME = 250
@@ -158,3 +158,8 @@ def test_only_photographs_in_colours_are_decoded_from_bytes(mode):
     assert not memory.any()
     assert decoded_photograph(jpeg(), 480, memory) is memory
     assert np.array_equal(memory, np.asarray(Image.open(BytesIO(jpeg()))))
+
+
+@pytest.mark.parametrize(("long", "short", "factor"), [(9000, 800, 8), (900, 300, 2), (900, 200, 2), (900, 199, 1)])
+def test_the_shorter_side_says_how_far_a_photograph_may_shrink(long, short, factor):
+    assert shrinking(long, short, 100) == shrinking(short, long, 100) == factor

@@ -30,7 +30,7 @@ from spacer_like.learning.model_files import (
     load_classifier,
     store_classifier,
 )
-from spacer_like.learning.pickle_reader import read_pickle
+from spacer_like.learning.pickle_reader import Made, read_pickle
 from spacer_like.learning.sklearn_objects import FROZEN, to_pickle_bytes, tree_of
 from spacer_like.learning.sklearn_tree import ALLOWED, classifier_of, from_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer
@@ -399,6 +399,13 @@ def test_a_tree_of_another_kind_is_refused_in_a_sentence(
     change(tree.state, inner, (frozen.state["estimator"] if frozen.name == FROZEN else frozen).state)
     with pytest.raises(ModelFileError, match=sentence):
         classifier_of(read_pickle(sklearn_objects.write_pickle(tree), ALLOWED))
+
+
+def test_a_frozen_classifier_without_a_state_is_refused_in_a_sentence() -> None:
+    tree = tree_of(made())
+    tree.state["calibrated_classifiers_"][0].state["estimator"] = Made(FROZEN, (), None)
+    with pytest.raises(ModelFileError, match="A FrozenEstimator in the pickle is malformed"):
+        from_pickle_bytes(sklearn_objects.write_pickle(tree))
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ class TestTrees:
         tree = forest.estimators_[0].tree_
         state = tree.__getstate__()
         for name, value in changes.items():
+            value = value(state["nodes"]) if value is len else value
             if name in state:
                 state[name] = value
             else:
@@ -149,6 +150,9 @@ class TestTrees:
         [
             {"left_child": 10**9},
             {"right_child": 10**9},
+            # The first place behind its end.
+            {"left_child": len},
+            {"right_child": len},
             {"left_child": 0},
             {"right_child": -5},
             {"feature": 8},

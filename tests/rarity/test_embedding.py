@@ -66,8 +66,10 @@ def test_there_are_no_more_cells_than_embeddings_that_differ_which_is_said(caplo
     with caplog.at_level("WARNING"):
         assert sorted(np.bincount(kmeans_cells(embeddings, 1000, 0))) == [1, 2, 5]
         kmeans_cells(embeddings, 2, 0)
-    (said,) = caplog.messages
+        kmeans_cells(embeddings, 3, 0)
+    said, of_as_many = caplog.messages
     assert said.startswith("k-means is asked for 1000 cells of 8 images, of which 3 differ: ")
+    assert of_as_many.startswith("k-means is asked for 3 cells of 8 images, of which 3 differ: ")
 
 
 def test_the_same_seed_gives_the_same_cells():

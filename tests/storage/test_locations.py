@@ -115,6 +115,10 @@ def test_many_are_done_at_once():
     assert len(list(outcomes(lambda item: together.wait(), range(16), 8))) == 16
 
 
+def test_none_at_once_is_one_after_the_other():
+    assert [result for _, result in outcomes(lambda item: 2 * item, [1, 2, 3], 0)] == [2, 4, 6]
+
+
 def test_results_come_in_the_order_of_completion():
     released = threading.Event()
 

@@ -116,6 +116,9 @@ def test_the_temporary_folder_of_a_killed_process_is_removed_when_it_is_old(tmp_
     aged(left / "pixels", 23)
     assert remove_old(tmp_path) == []
     aged(left / "pixels", 25)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    assert remove_old(tmp_path) == [str(left)]
+    assert len(os.listdir("/proc/self/fd")) == descriptors
     with temporary_folder(tmp_path):
         assert not left.exists()
     assert os.listdir(tmp_path) == []
