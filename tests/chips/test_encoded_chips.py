@@ -48,6 +48,15 @@ def test_chips_are_the_right_ones_wherever_the_tile_lies(tmp_path, way, column, 
     check_against_gdal(path, found, tolerance=4)
 
 
+@pytest.mark.parametrize("way", ["blocks", "strips"])
+def test_beyond_the_tile_a_chip_is_black_and_not_what_the_one_before_showed(tmp_path, way):
+    path = make_tile(tmp_path / "t.tif", column=-100, row=0, width=900, height=512)
+    found = cut(path, way=way, quality=95)
+    (name,) = (name for name, row in found.rows.items() if 0 < row["valid_fraction"] < 1)
+    assert found.pixels(name)[:, :280].mean() > 40
+    assert found.pixels(name)[:, 304:].mean() < 5
+
+
 @pytest.mark.parametrize("zoom", [17, 18])
 def test_each_block_is_decoded_once_and_kept_no_longer_than_its_chips_take(tmp_path, monkeypatch, zoom):
     """Chips that lie across blocks share them with those to the east and to the south."""
