@@ -15,6 +15,7 @@ OLDEST_VENV := .oldest-env
 OLDEST_STAMP := $(OLDEST_VENV)/.installed
 OLDEST_TESTS := $(addprefix tests/,messages storage data_classes points learning tables test_mailman.py test_config.py test_registry.py \
 	test_exceptions.py test_import_purity.py extractors/test_base.py)
+# pyarrow 15 goes through all objects of the process at each CSV file, which takes minutes on a busy machine: --timeout.
 # Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
 NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
 	takes_the_steps_of_scikit_learn or TooManyRequests
@@ -62,7 +63,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST_STAMP)
-	$(OLDEST_VENV)/bin/python -m pytest -n 2 --dist worksteal $(OLDEST_TESTS) -k "not ($(NEWER_ALONE))" $(PYTEST_ARGS)
+	$(OLDEST_VENV)/bin/python -m pytest -n 2 --dist worksteal $(OLDEST_TESTS) --timeout 1600 -k "not ($(NEWER_ALONE))" $(PYTEST_ARGS)
 
 $(OLDEST_STAMP): requirements/oldest.txt setup.cfg
 	test -x $(OLDEST_VENV)/bin/python || $(PYTHON) -m venv $(OLDEST_VENV)
