@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,11 @@ from spacer_like.chips.grid import TILE_ZOOM
 from spacer_like.embeddings import NameList, VectorIndex
 from spacer_like.exceptions import DataNotFoundError, TileError
 
+if TYPE_CHECKING:
+    from spacer_like.chips.messages import SimilarChip
+
 _NEAR_NAMES = 3
+COLUMNS = ("chip", "distance", "tile", "longitude", "latitude")
 
 
 class Found(NamedTuple):
@@ -97,3 +101,13 @@ def centres_of(chips: Sequence[ChipName | None]) -> list[tuple[float, float] | N
     cells = [chip.cell for chip in chips if chip is not None]
     found = iter(centres(cells).tolist() if cells else [])
     return [None if chip is None else tuple(next(found)) for chip in chips]
+
+
+def similar_table(similar: Sequence[SimilarChip]) -> Any:
+    """A pyarrow table with a row a chip, the nearest first; what is not known is empty."""
+    import pyarrow as pa
+
+    kinds = (pa.string(), pa.float64(), pa.string(), pa.float64(), pa.float64())
+    schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
+    columns = [pa.array([getattr(chip, field.name) for chip in similar], field.type) for field in schema]
+    return pa.table(columns, schema=schema)

@@ -23,8 +23,8 @@ from spacer_like.chips.similar_places import (
     place_of_chip,
     places_of_same_ground,
     similar_chips,
+    similar_table,
 )
-from spacer_like.chips.similar_table import similar_table
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
 from spacer_like.embeddings import (
