@@ -1,5 +1,7 @@
 """What the pictures of a label table say."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -151,3 +153,8 @@ def test_a_table_without_chips_is_drawn(drawn):
     distribution_picture(empty, "x.png")
     correlation_picture(empty, "x.png")
     assert "0 chips, 0 of them with no label; 2 labels" in words(drawn[0])
+
+
+@pytest.mark.parametrize(("bounds", "size"), [((0, 0, 1, 100), (1.6, 6.2)), ((0, 0, 100, 1), (6.2, 1.6))])
+def test_a_picture_of_a_narrow_strip_keeps_room_for_its_axes(bounds, size):
+    assert label_plots._fitted(SimpleNamespace(bounds=bounds, squeeze=1.0)) == size

@@ -121,7 +121,7 @@ class TestErrorsNameTheFile:
             list(labels.load_data_in_batches())
 
     def test_no_labels(self) -> None:
-        with pytest.raises(TrainingLabelsError):
+        with pytest.raises(TrainingLabelsError, match="There are no labels to learn from"):
             LabelledFeatures(ImageLabels(), INDEX, PLENTY)
 
     def test_a_class_that_is_not_wanted(self, store: Store) -> None:

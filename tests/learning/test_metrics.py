@@ -129,9 +129,16 @@ class TestFormat:
         assert evaluation.accuracy == 0.5
         assert evaluation.point_count == 4
 
-    @pytest.mark.parametrize("change", [{"format": "other"}, {"format_version": 2}, {"per_class": [{"label": 1}]}])
-    def test_what_is_no_report_is_refused(self, change: dict[str, Any]) -> None:
-        with pytest.raises(MessageError):
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            ({"format": "other"}, "This is not an evaluation report"),
+            ({"format_version": 2}, "of the format version 2, not 1"),
+            ({"per_class": [{"label": 1}]}, "The evaluation report is malformed"),
+        ],
+    )
+    def test_what_is_no_report_is_refused(self, change: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(MessageError, match=sentence):
             EvaluationReport.deserialize(evaluation_report(self.RESULTS).serialize() | change)
 
     def test_a_missing_field_is_named(self) -> None:

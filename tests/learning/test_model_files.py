@@ -347,7 +347,7 @@ class TestPredicting:
             made().predict_proba(features)
 
     def test_numbers_that_are_not_finite(self) -> None:
-        with pytest.raises(FeatureFileError):
+        with pytest.raises(FeatureFileError, match="numbers that are not finite"):
             made().predict_proba(np.full((1, 6), np.nan))
 
     def test_it_is_shown_shortly(self) -> None:

@@ -113,7 +113,7 @@ class TestFactory:
 
     @pytest.mark.parametrize("name", ["unknown", "collections.OrderedDict", "spacer_like.extractors.DummyExtractor"])
     def test_what_is_no_trainer_is_refused(self, name: str) -> None:
-        with pytest.raises(MessageError):
+        with pytest.raises(MessageError, match=rf"'{name}' is (unknown: register it|not a kind of ClassifierTrainer)"):
             trainer_factory(name)
 
     def test_a_message_carries_it(self) -> None:

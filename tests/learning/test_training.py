@@ -214,7 +214,7 @@ class TestWhatCannotBeTrained:
 
     @pytest.mark.parametrize(("kind", "epochs"), [("SVM", 1), ("LR", 0)])
     def test_arguments_out_of_range(self, three_sets: TrainingTaskLabels, kind: str, epochs: int) -> None:
-        with pytest.raises(MessageError):
+        with pytest.raises(MessageError, match="of the type MLP or LR, and is trained for at least one epoch"):
             TRAINER(three_sets, epochs, [], kind)
 
 
@@ -254,7 +254,7 @@ def test_evaluate_classifier_takes_any_classifier(three_sets: TrainingTaskLabels
     assert [results.classes[index] for index in results.gt] == true
     assert [results.classes[index] for index in results.est] == estimated
     np.testing.assert_allclose(scores, results.scores, rtol=1e-5)
-    with pytest.raises(TrainingLabelsError):
+    with pytest.raises(TrainingLabelsError, match="There are no points to evaluate the classifier on"):
         evaluate_classifier(classifier, ImageLabels())
 
 
