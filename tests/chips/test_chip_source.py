@@ -1,13 +1,11 @@
 """Chips, wherever they are: files, or blocks that are still in their tiles."""
 
 import os
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,8 +35,7 @@ from spacer_like.storage import clear_memory_storage, read_bytes, register_stora
 from spacer_like.storage.memory import MemoryStorage
 from spacer_like.storage.ranges import Range, RangesReader
 
-sys.path.insert(0, str(Path(__file__).parent))
-from tile_making import ACQUISITION, CELL, make_tile
+from .tile_making import ACQUISITION, CELL, make_tile
 
 # rasterio's way with its dependency affine.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")

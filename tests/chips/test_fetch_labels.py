@@ -1,7 +1,6 @@
 """fetch_labels: the files of each cell, from a server or an extract, on every kind of storage."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ from spacer_like.exceptions import (
 from spacer_like.progress import listening
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from overpass_server import ANSWER, CELL, DATA, answers, overpass_machine, page
+from .overpass_server import ANSWER, CELL, DATA, answers, overpass_machine, page
 
 CELLS = [CELL[:12], "013133103012", "013133103001"]
 FILES = ["node_tags.json", "osm_data.json", "relation_tags.json", "way_tags.json"]

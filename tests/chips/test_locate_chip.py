@@ -1,6 +1,5 @@
 """Where a chip comes from: its tile, and the window in it."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ from spacer_like.chips.tasks.chips import locate_chip
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, TileError
 
-sys.path.insert(0, str(Path(__file__).parent))
-from tile_making import ACQUISITION, CELL, HYPHENATED, SOUTHERN_CELL, make_tile
+from .tile_making import ACQUISITION, CELL, HYPHENATED, SOUTHERN_CELL, make_tile
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 

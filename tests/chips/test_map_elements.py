@@ -1,8 +1,6 @@
 """The file osm_data.json: what goes into it, and what is made of it."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,9 +10,7 @@ from spacer_like.chips.labels import map_elements
 from spacer_like.chips.labels.map_elements import MapElements, merged_tags, read_json, write_json
 from spacer_like.exceptions import DataLimitError, MapDataError
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from overpass_server import ANSWER
+from .overpass_server import ANSWER
 
 QUADKEY = "013133103003"
 NODE = {"type": "node", "id": 1, "lat": 60.17, "lon": 24.9, "tags": {"amenity": "cafe", "name": "Äiti"}}

@@ -1,9 +1,7 @@
 """Which chips have data: by masks exactly, by colours about."""
 
 import json
-import sys
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +20,7 @@ from spacer_like.exceptions import DataNotFoundError, StorageUnavailableError, T
 from spacer_like.storage import clear_memory_storage, read_bytes, write_bytes
 from spacer_like.storage.memory import MemoryStorage
 
-sys.path.insert(0, str(Path(__file__).parent))
-from tile_making import ACQUISITION, CELL, make_tile
+from .tile_making import ACQUISITION, CELL, make_tile
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import logging
-import sys
 import zlib
 from contextlib import suppress
 from io import BytesIO
@@ -21,9 +20,7 @@ from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.exceptions import DataLimitError, MapDataError
 from spacer_like.progress import listening
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from overpass_server import ANSWER, CELL, DATA
+from .overpass_server import ANSWER, CELL, DATA
 
 osmium = pytest.importorskip("osmium")
 

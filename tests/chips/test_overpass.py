@@ -2,10 +2,8 @@
 
 import gzip
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from pathlib import Path
 
 import pytest
 
@@ -18,9 +16,7 @@ from spacer_like.exceptions import DataLimitError, MapDataError, StorageUnavaila
 from spacer_like.storage import http_connection
 from spacer_like.storage.addresses import is_public
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from overpass_server import (
+from .overpass_server import (
     ANSWER,
     CELL,
     MISUNDERSTOOD,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,7 @@ from hypothesis import strategies as st
 from spacer_like.exceptions import WeightsError
 from spacer_like.extractors.caffe_weights import read_caffemodel
 
-sys.path.insert(0, str(Path(__file__).parent))
-from caffe_files import MESSAGES, caffemodel
+from .caffe_files import MESSAGES, caffemodel
 
 WEIGHTS = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
 BIAS = np.array([0.5, -1.5], np.float32)

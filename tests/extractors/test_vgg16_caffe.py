@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,7 @@ from spacer_like.extractors.vgg16_definition import read_definition
 from spacer_like.images.crop import Patches
 from spacer_like.storage import write_bytes
 
-sys.path.insert(0, str(Path(__file__).parent))
-from caffe_files import CONVOLUTIONS, STAGES, caffemodel, definition, random_layers
+from .caffe_files import CONVOLUTIONS, STAGES, caffemodel, definition, random_layers
 
 SIZE = 224
 

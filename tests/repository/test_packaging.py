@@ -3,6 +3,7 @@
 import ast
 import configparser
 import json
+import re
 import sys
 from fnmatch import fnmatch
 from importlib.metadata import distribution
@@ -201,6 +202,11 @@ def test_what_development_declares_is_used():
 def test_what_tests_and_examples_import_is_declared():
     declared = {module_of(requirement) for required, _ in PLACES.values() for requirement in required}
     assert imported_packages("tests", "examples", "benchmarks") - declared - set(OTHERS) == set()
+
+
+def test_tests_find_their_helpers_by_relative_imports():
+    changes = re.compile(r"sys\.path\.(insert|append|extend)|sys\.path *(\+=|=[^=])")
+    assert [path for path in (ROOT / "tests").rglob("*.py") if changes.search(path.read_text())] == []
 
 
 def test_every_file_beside_the_code_travels_in_the_wheel():
