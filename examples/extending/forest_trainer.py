@@ -1,13 +1,13 @@
 """A trainer of one's own: scikit-learn's forests of decision trees."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from spacer_like.data_classes import TrainingTaskLabels, ValResults
+from spacer_like.data_classes import ImageLabels, TrainingTaskLabels, ValResults
 from spacer_like.learning.evaluation import evaluate_classifiers, validation_results
 from spacer_like.learning.metrics import calc_acc
 from spacer_like.learning.trainer import TrainingDetails
@@ -33,7 +33,11 @@ class ForestTrainer(ClassifierTrainer):
         return {"trees": self.trees, "seed": self.seed}
 
     def __call__(
-        self, labels: TrainingTaskLabels, nbr_epochs: int, pc_models: Sequence[Any], clf_type: str
+        self,
+        labels: TrainingTaskLabels | Mapping[str, ImageLabels],
+        nbr_epochs: int,
+        pc_models: Sequence[Any],
+        clf_type: str,
     ) -> tuple[Any, ValResults, TrainingDetails]:
         start = time.perf_counter()
         vectors, classes = labels["train"].load_all_data()

@@ -3,10 +3,13 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 from spacer_like.exceptions import DataNotFoundError, StorageUnavailableError
 from spacer_like.storage import Storage, register_storage
 from spacer_like.storage.base import check_key
+
+Rows = list[tuple[Any, ...]]
 
 
 class SqliteStorage(Storage):
@@ -39,7 +42,7 @@ class SqliteStorage(Storage):
         for (key,) in self._run("SELECT key FROM entries WHERE substr(key, 1, ?) = ?", len(prefix), prefix):
             yield key
 
-    def _run(self, command: str, *values: object) -> "list[tuple]":
+    def _run(self, command: str, *values: object) -> Rows:
         try:
             # A connection for each command: threads may share a storage, and may not share a connection.
             with closing(sqlite3.connect(self._path, timeout=60)) as file, file:
