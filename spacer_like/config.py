@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ContextDecorator, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from importlib import import_module
 from logging import basicConfig, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +28,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from spacer_like.exceptions import ConfigError, damage_as
 from spacer_like.location import STORAGE_TYPES as STORAGE_TYPES
 from spacer_like.shown_url import shown_url
+
+# PySpacer's own list; `spacer_like.messages.TASKS` has every task.
+TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
 
 logger = getLogger(__name__)
 
@@ -348,7 +350,6 @@ if TYPE_CHECKING:
     CN_TEST_EXTRACTORS_BUCKET: str | None
     CN_FIXTURES_BUCKET: str | None
     HAS_CAFFE: bool
-    TASKS: list[str]
 else:
 
     def __getattr__(name: str) -> Any:
@@ -357,14 +358,11 @@ else:
         if name == "HAS_CAFFE":
             # VGG16CaffeExtractor reads Caffe's files without Caffe.
             return True
-        if name == "TASKS":
-            # PySpacer's list of them; the table belongs to the messages.
-            return list(import_module("spacer_like.messages").TASKS)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE", "TASKS"})
+    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE"})
 
 
 def check() -> None:

@@ -157,8 +157,8 @@ def test_pyspacers_constants_are_the_settings(monkeypatch):
 
 
 def test_the_tables_that_pyspacer_keeps_here_are_those_in_force():
-    assert list(messages.TASKS) == config.TASKS
-    assert {"extract_features", "train_classifier", "classify_features", "classify_image"} <= set(config.TASKS)
+    assert config.TASKS == ["extract_features", "train_classifier", "classify_features", "classify_image"]
+    assert set(config.TASKS) <= set(messages.TASKS)
     assert config.STORAGE_TYPES is location.STORAGE_TYPES
 
 
