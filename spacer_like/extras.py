@@ -1,13 +1,14 @@
-"""Packages that may be absent: the one way in which the library imports them.
+"""Import of optional packages, with one sentence where a package is missing or broken.
 
-A package that is not installed and one that is installed but does not load, for want of a shared library say, are told
-apart: to install the second once more is no help.
+A package that is not installed is distinguished from one that does not load, for example because a shared library is
+missing: installing the second one again does not help.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 # onnxruntime reports on its use to its maker unless this is set before it is imported.
 _ENVIRONMENT = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+_TORCHVISION_OPERATORS = ("nms", "qnms")
+_OPERATOR_SCHEMA = "{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+# A library of torch forgets its operators when it is collected.
+_libraries: list[object] = []
 
 
 def import_extra(name: str, purpose: str, extra: str) -> Any:
@@ -104,3 +109,34 @@ def package_versions(*names: str) -> dict[str, str]:
     ['spacer_like', 'numpy']
     """
     return {"spacer_like": spacer_like.__version__, **{name: version(name) for name in names}}
+
+
+def import_torchvision() -> Any:
+    """The package torchvision, also where its compiled operators do not load.
+
+    Beside a CPU build of torch its import can fail with "operator torchvision::nms does not exist". Models and
+    transforms need none of these operators, so on exactly that error their schemas are declared to torch, and the
+    package is imported again.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        BrokenPackageError: it does not load.
+    """
+    try:
+        return import_extra("torchvision", "This network", "torch")
+    except BrokenPackageError as error:
+        if "operator torchvision::nms does not exist" not in error.reason:
+            raise
+        _declare_operators()
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        return import_extra("torchvision", "This network", "torch")
+
+
+def _declare_operators() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    for name in _TORCHVISION_OPERATORS:
+        library.define(_OPERATOR_SCHEMA.format(name=name))  # type: ignore[no-untyped-call]
+    _libraries.append(library)

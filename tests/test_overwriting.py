@@ -20,7 +20,7 @@ from spacer_like.messages import (
     ScoreCollectionMsg,
     TrainClassifierMsg,
 )
-from spacer_like.overwriting import check_message, check_outputs, check_tasks, places, same_place
+from spacer_like.overwriting import check_message, check_outputs, check_tasks, named_locations, same_location
 from spacer_like.testing.task import full_message
 
 
@@ -36,7 +36,8 @@ def test_the_sentence_names_both_fields_and_the_place():
     message = full_message("extract_features", image_loc=memory("a"), feature_loc=memory("a"))
     with pytest.raises(
         MessageError,
-        match=r"^feature_loc would overwrite image_loc, both are 'memory://a': give the output a place of its own\.$",
+        match=r"^feature_loc would overwrite image_loc, both are 'memory://a': "
+        r"give the output a location of its own\.$",
     ):
         check_message(message)
 
@@ -50,31 +51,31 @@ class TestSameFile:
 
     @pytest.mark.parametrize("spelling", ["a.jpg", "./a.jpg", "{folder}//a.jpg", "{folder}/./a.jpg"])
     def test_by_another_spelling(self, file, spelling):
-        assert same_place(local(file), local(spelling.format(folder=file.parent)))
+        assert same_location(local(file), local(spelling.format(folder=file.parent)))
 
     @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
     def test_by_a_link(self, file, link):
         link(file.parent / "b.jpg", file)
-        assert same_place(local(file), local("b.jpg"))
+        assert same_location(local(file), local("b.jpg"))
 
     def test_by_a_linked_folder_also_before_it_is_made(self, file):
         Path("other").symlink_to(file.parent)
-        assert same_place(local(file), local("other/a.jpg"))
-        assert same_place(local("new.csv"), local(file.parent / "other" / "new.csv"))
+        assert same_location(local(file), local("other/a.jpg"))
+        assert same_location(local("new.csv"), local(file.parent / "other" / "new.csv"))
 
     def test_by_a_link_that_leads_nowhere_yet(self, file):
         Path("link.csv").symlink_to("new.csv")
-        assert same_place(local("new.csv"), local("link.csv"))
+        assert same_location(local("new.csv"), local("link.csv"))
 
     def test_by_a_name_in_other_case_where_the_disk_ignores_it(self, file, monkeypatch):
         """Stands in for a disk that nobody has on Linux."""
-        assert not same_place(local("new.csv"), local("NEW.csv"))
+        assert not same_location(local("new.csv"), local("NEW.csv"))
         monkeypatch.setattr(overwriting, "_ignores_case", lambda folder: True)
-        assert same_place(local("new.csv"), local("NEW.csv"))
+        assert same_location(local("new.csv"), local("NEW.csv"))
 
     def test_not_by_equal_bytes(self, file):
         (file.parent / "b.jpg").write_bytes(b"image")
-        assert not same_place(local(file), local("b.jpg"))
+        assert not same_location(local(file), local("b.jpg"))
 
     @pytest.mark.parametrize(
         ("one", "other", "same"),
@@ -87,10 +88,10 @@ class TestSameFile:
         ],
     )
     def test_of_other_storages_by_bucket_and_key(self, one, other, same):
-        assert same_place(one, other) is same
+        assert same_location(one, other) is same
 
     def test_a_name_that_no_file_has(self):
-        assert not same_place(local("a\0b"), local("a"))
+        assert not same_location(local("a\0b"), local("a"))
 
 
 class TestInputsInside:
@@ -210,7 +211,7 @@ def test_scores_of_one_method_do_not_overwrite_those_of_another():
 class TestOutputsThatCannotBeWritten:
     @staticmethod
     def check(key):
-        check_outputs(places({"--out": local(key)}, {}))
+        check_outputs(named_locations({"--out": local(key)}, {}))
 
     @pytest.mark.parametrize("granted", [0, os.R_OK, os.W_OK, os.X_OK, os.R_OK | os.X_OK, os.R_OK | os.W_OK])
     def test_lie_in_a_folder_that_this_user_may_not_both_write_and_enter(self, tmp_path, monkeypatch, granted):
@@ -230,4 +231,4 @@ class TestOutputsThatCannotBeWritten:
                 self.check(tmp_path / key)
 
     def test_are_looked_for_among_outputs_alone(self, tmp_path):
-        check_outputs(places({"--json": None}, {"--points": local(tmp_path)}))
+        check_outputs(named_locations({"--json": None}, {"--points": local(tmp_path)}))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.cores import THREADS
 from spacer_like.engines.worker import PIECES_OF_MEMORY
-from spacer_like.reused_memory import reuse_thread_memory
+from spacer_like.memory import reuse_thread_memory
 
 ROUNDS = 5
 ROUNDS_OF_UNIQUE = 3

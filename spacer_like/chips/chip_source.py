@@ -29,9 +29,9 @@ from spacer_like.images.sets import FileSet
 from spacer_like.images.square import square_into
 from spacer_like.location import DataLocation
 from spacer_like.message_base import as_text
-from spacer_like.overwriting import Place, check_also_read, places_of
+from spacer_like.overwriting import NamedLocation, check_also_read, locations_of
 from spacer_like.storage import list_keys, storage_factory
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 from spacer_like.storage.ranges import Range, RangesReader
 
 if TYPE_CHECKING:
@@ -174,11 +174,13 @@ class ChipSource:
         Raises:
             MessageError: one of them would.
         """
-        places = [Place(f"a tile of {self.name}", tile.tile_loc, is_output=False) for tile in self._tiles]
-        for output in places_of(msg):
+        places = [NamedLocation(f"a tile of {self.name}", tile.tile_loc, is_output=False) for tile in self._tiles]
+        for output in locations_of(msg):
             name = output.location.filename
             if output.is_output and name in self and (folder := self._where(name).file) < 0:
-                places.append(Place(f"a chip of {self.name}", below(self._folders[~folder], name), is_output=False))
+                places.append(
+                    NamedLocation(f"a chip of {self.name}", below(self._folders[~folder], name), is_output=False)
+                )
         check_also_read(msg, places)
 
     def close(self) -> None:

@@ -17,11 +17,10 @@ from spacer_like import interruption
 from spacer_like.cli import (
     chips_command,
     classify_command,
-    doctor_command,
-    examples_command,
     extract_command,
     job_commands,
     rarity_command,
+    start_commands,
     tiles_command,
     train_command,
 )
@@ -65,7 +64,7 @@ def _whole(
 
 
 for _commands in (
-    examples_command,
+    start_commands,
     extract_command,
     train_command,
     classify_command,
@@ -73,7 +72,6 @@ for _commands in (
     chips_command,
     tiles_command,
     job_commands,
-    doctor_command,
 ):
     _commands.add_to(app)
 

@@ -8,7 +8,7 @@ import typer
 
 from spacer_like.cli import chip_labels_command, chip_models_command
 from spacer_like.cli.from_message import Given, from_message, run_and_show
-from spacer_like.cli.groups import group_on_demand
+from spacer_like.cli.options import group_on_demand
 
 TILES = "ard"
 

@@ -61,16 +61,16 @@ def classify(
         truth_of,
     )
     from spacer_like.cli.running import run_for_answers
-    from spacer_like.learning.learned_points import image_name
+    from spacer_like.learning.labels_split import image_name
     from spacer_like.learning.model_files import check_extractor, load_classifier
-    from spacer_like.overwriting import Place, check_outputs, check_places, places
+    from spacer_like.overwriting import NamedLocation, check_locations, check_outputs, named_locations
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
     out_loc = _output(out)
-    used = places({"--out": out_loc}, {"--points": options.source(points)})
-    check_places([*used, Place("classifier_loc", model_loc, is_output=False)])
+    used = named_locations({"--out": out_loc}, {"--points": options.source(points)})
+    check_locations([*used, NamedLocation("classifier_loc", model_loc, is_output=False)])
     check_outputs(used)
     if annotate is not None:
         from spacer_like.drawing.figures import check_drawing
@@ -96,7 +96,7 @@ def classify(
         found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal, tabled)
         names, truths = [one.name for one in found], [one.truth for one in found]
         pictures = _pictures(found, annotate, is_one=len(found) + len(unsampled) == 1)
-        used += [Place("--annotate", picture, is_output=True) for picture in pictures.values()]
+        used += [NamedLocation("--annotate", picture, is_output=True) for picture in pictures.values()]
         job = classify_job(found, described, model_loc)
     classified = Classified(names, truths, threshold)
     with TemporaryFile() as spool:
@@ -126,7 +126,7 @@ def _note_learned(
     model: DataLocation, files: list[str], points: list[list[tuple[int, int]]], terminal: Terminal
 ) -> None:
     """Note how many points of images the model learned from, which do not show how good it is on others."""
-    from spacer_like.learning.learned_points import count_learned
+    from spacer_like.learning.labels_split import count_learned
     from spacer_like.learning.model_files import load_classifier
 
     metrics = getattr(load_classifier(model), "metrics", {})

@@ -34,7 +34,7 @@ def extract(
     from spacer_like.cli.extractors import prepared_extractor
     from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.cli.running import run_for_answers
-    from spacer_like.overwriting import check_outputs, places
+    from spacer_like.overwriting import check_outputs, named_locations
     from spacer_like.storage import write_bytes
     from spacer_like.tables.cells import csv_bytes
 
@@ -42,7 +42,7 @@ def extract(
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
     sampled = options.sampling(grid, random, seed)
     points_loc = options.optional(points_out)
-    used = places({"--points-out": points_loc}, {"--points": options.source(points)})
+    used = named_locations({"--points-out": points_loc}, {"--points": options.source(points)})
     check_outputs(used)
     described = prepared_extractor(extractor, weights, definition)
     table, tabled = options.table(points, terminal), points_out is not None

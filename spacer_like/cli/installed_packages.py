@@ -91,7 +91,7 @@ def _fault(name: str) -> str | None:
 
     try:
         if name == "torchvision":
-            from spacer_like.extractors._torchvision import import_torchvision
+            from spacer_like.extras import import_torchvision
 
             import_torchvision()
             return None

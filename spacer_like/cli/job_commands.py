@@ -34,7 +34,7 @@ def run(
 ) -> int:
     """Run a job message and show how each of its tasks ended."""
     from spacer_like.cli.running import run_with_progress
-    from spacer_like.overwriting import check_places, places
+    from spacer_like.overwriting import check_locations, named_locations
 
     terminal = Terminal(json_mode=json_mode)
     # An unusable destination is refused before the work, not after it.
@@ -44,8 +44,8 @@ def run(
             f"The result cannot be written to {result_location.display_name}: a URL can only be read."
         )
     message = _read_job(job)
-    used = places({"--result": result_location}, {"the job": source(job)})
-    check_places(used)
+    used = named_locations({"--result": result_location}, {"the job": source(job)})
+    check_locations(used)
     end = run_with_progress(message, terminal, used)
     if result_location is not None:
         with interruption.deferred():

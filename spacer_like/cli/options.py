@@ -1,18 +1,23 @@
-"""Options that several commands share."""
+"""Options and groups that several commands share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from spacer_like.cli.locations import STANDARD_INPUT, location, read_text_source
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
-    from spacer_like.cli.point_files import PointTable
-    from spacer_like.cli.sampling import Sampling
+    from collections.abc import MutableMapping
+    from typing import Any
+
+    from spacer_like.cli.point_files import PointTable, Sampling
     from spacer_like.cli.terminal import Terminal
 
 JsonMode = Annotated[
@@ -101,8 +106,48 @@ def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
 
 def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
     """How to set points, if it was said."""
-    from spacer_like.cli.sampling import Sampling
+    from spacer_like.cli.point_files import Sampling
 
     if grid is not None and random is not None:
         raise UsageError("Choose between --grid and --random.")
     return None if grid is None and random is None else Sampling(grid, random, seed)
+
+
+def group(sentence: str) -> typer.Typer:
+    """A group that, named alone, shows what commands it has."""
+    made = typer.Typer(rich_markup_mode=None, help=sentence)
+
+    def show_commands(context: typer.Context) -> int:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+        return 0
+
+    made.callback(invoke_without_command=True, help=sentence)(show_commands)
+    return made
+
+
+def group_on_demand(sentence: str, add_commands: Callable[[typer.Typer], None]) -> typer.Typer:
+    """As `group`, of commands that are made when one of them is first asked for.
+
+    Messages, of which they are made, are not imported for the help pages of others.
+    """
+
+    @cache
+    def commands() -> dict[str, Any]:
+        whole = group(sentence)
+        add_commands(whole)
+        found: dict[str, Any] = typer.main.get_command(whole).commands  # type: ignore[attr-defined]
+        return found
+
+    class GroupOnDemand(TyperGroup):
+        @property
+        def commands(self) -> MutableMapping[str, Any]:
+            return commands()
+
+        @commands.setter
+        def commands(self, none: Any) -> None:
+            """Those that Typer knows of: none."""
+
+    made = group(sentence)
+    made.info.cls = GroupOnDemand
+    return made

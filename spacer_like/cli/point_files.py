@@ -1,4 +1,4 @@
-"""Tables of points: image, row, column and, where it is known, label."""
+"""Tables of points (image, row, column and, where it is known, label), and points set in images that have none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
+from random import Random
 
 from spacer_like.cli.image_names import ImageNames, folded
-from spacer_like.data_classes import LabelId
+from spacer_like.data_classes import DataLocation, LabelId
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
@@ -223,3 +224,77 @@ def _with_integers(images: dict[str, list[Point]]) -> dict[str, list[Point]]:
 def _is_integer(text: str) -> bool:
     """Whether a label is a number as a number is written: '007' is a name."""
     return text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text
+
+
+RowCols = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to set points in images: a grid, or at random; exactly one of the two."""
+
+    grid: str | None = None
+    random: int | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse, before any image is opened, what fits none."""
+        if self.grid is not None:
+            parse_grid(self.grid)
+
+    def points(self, name: str, image: DataLocation) -> list[Point]:
+        from spacer_like.images.decode import load_image
+
+        width, height = load_image(image).size
+        if self.grid is not None:
+            positions = grid_points(height, width, *parse_grid(self.grid))
+        else:
+            # Each image its own points, whatever other images are asked for beside it.
+            positions = random_points(height, width, self.random or 0, f"{self.seed} {name}")
+        return [(row, col, None) for row, col in positions]
+
+
+def grid_points(height: int, width: int, rows: int, columns: int) -> RowCols:
+    """The centres of `rows` x `columns` equal cells, row by row, in pixels.
+
+    Raises:
+        SpacerInputError: a grid finer than the pixels.
+
+    >>> grid_points(100, 200, 1, 2)
+    [(50, 50), (50, 150)]
+    """
+    if rows > height or columns > width:
+        raise SpacerInputError(
+            f"A grid of {rows} x {columns} points is finer than an image of {height} x {width} pixels."
+        )
+    return [
+        (int((row + 0.5) * height / rows), int((column + 0.5) * width / columns))
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def random_points(height: int, width: int, count: int, seed: str) -> RowCols:
+    """`count` different points, each pixel as likely as any other; the same seed gives the same points.
+
+    Raises:
+        SpacerInputError: more points than pixels.
+
+    >>> random_points(10, 10, 3, "reef") == random_points(10, 10, 3, "reef")
+    True
+    """
+    if count > height * width:
+        raise SpacerInputError(f"{count} different points are more than an image of {height} x {width} pixels has.")
+    return sorted(divmod(pixel, width) for pixel in Random(seed).sample(range(height * width), count))
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Rows and columns of a grid.
+
+    >>> parse_grid("10"), parse_grid("8x12")
+    ((10, 10), (8, 12))
+    """
+    match = re.fullmatch(r"([1-9]\d{0,3})(?:[x×]([1-9]\d{0,3}))?", text.strip().lower(), re.ASCII)
+    if not match:
+        raise SpacerInputError(f"'{text}' is no grid: write the points along each side (10), or rows x columns (8x12).")
+    return int(match[1]), int(match[2] or match[1])

@@ -14,7 +14,7 @@ from spacer_like.progress import listening
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
     from spacer_like.messages import JobMsg
-    from spacer_like.overwriting import Place
+    from spacer_like.overwriting import NamedLocation
 
 DESCRIPTIONS = {
     "extract_features": "Extracting features",
@@ -81,24 +81,27 @@ class Answers:
 
 
 def run_with_progress(
-    job: JobMsg, terminal: Terminal, places: Sequence[Place] = (), take: Callable[[int, Any], None] | None = None
+    job: JobMsg,
+    terminal: Terminal,
+    others: Sequence[NamedLocation] = (),
+    take: Callable[[int, Any], None] | None = None,
 ) -> JobEnd:
-    """Run a job, with a bar where somebody can see it; `places` and `take` as in `run_job`."""
+    """Run a job, with a bar where somebody can see it; `others` and `take` as in `run_job`."""
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
         listener(job.task_name, 0, len(job.tasks))
-        return run_job(job, places, take)
+        return run_job(job, others, take)
 
 
 def run_for_answers(
     job: JobMsg,
     terminal: Terminal,
     names: list[str],
-    places: Sequence[Place] = (),
+    others: Sequence[NamedLocation] = (),
     before: Sequence[Failure] = (),
     take: Callable[[int, Any], None] | None = None,
     row_of: Callable[[str, str], str] | None = None,
 ) -> Answers:
-    """Run a job of tasks called `names`, and complain about each that fails; `places` and `take` as in `run_job`.
+    """Run a job of tasks called `names`, and complain about each that fails; `others` and `take` as in `run_job`.
 
     Args:
         before: what failed before it could become a task.
@@ -107,7 +110,7 @@ def run_for_answers(
     Raises:
         JobFailedError: no task succeeded.
     """
-    end = run_with_progress(job, terminal, places, take)
+    end = run_with_progress(job, terminal, others, take)
     failures: list[Failure] = [
         {"name": name, "class": one.error_class, "message": _sentence(name, one.error_message, row_of)}
         for name, one in zip(names, end.outcomes, strict=False)

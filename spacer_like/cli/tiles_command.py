@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spacer_like.cli.groups import group
+from spacer_like.cli.options import group
 from spacer_like.cli.terminal import Terminal
 from spacer_like.interruption import Interrupted
 

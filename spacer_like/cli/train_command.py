@@ -94,12 +94,12 @@ def _train(
     """The request, its answer and the evaluation report, which is drawn where that is asked for."""
     from spacer_like.cli.running import run_for_answers
     from spacer_like.messages import JobMsg, TrainClassifierMsg
-    from spacer_like.overwriting import places
+    from spacer_like.overwriting import named_locations
     from spacer_like.storage import read_bytes
 
     message = TrainClassifierMsg(trainer="minibatch", **fields)
     job = JobMsg(task_name="train_classifier", tasks=[message])
-    used = places(drawn, {"the table of labels": options.source(table)})
+    used = named_locations(drawn, {"the table of labels": options.source(table)})
     (result,) = run_for_answers(job, terminal, [message.job_token], used, row_of=row_of).results
     figures = json.loads(read_bytes(fields["report_loc"]))
     _draw(figures, drawn["--plot"], drawn["--page"], message.model_loc.filename)

@@ -4,8 +4,7 @@ from typing import Any
 
 from spacer_like.data_classes.base import Annotation, DataClass, LabelId
 from spacer_like.data_classes.features import ImageFeatures, PointFeatures
-from spacer_like.data_classes.labels import ImageLabels, TrainingTaskLabels
-from spacer_like.data_classes.results import ValResults
+from spacer_like.data_classes.labels import ImageLabels, TrainingTaskLabels, ValResults
 from spacer_like.location import DataLocation
 
 # A vector and its label, and the batches of PySpacer's callers.

@@ -19,8 +19,8 @@ from typing import IO, Any
 from spacer_like import config, interruption
 from spacer_like.data_classes.base import paused_collector
 from spacer_like.mailman import run_task
+from spacer_like.memory import reuse_thread_memory
 from spacer_like.messages import JobMsg
-from spacer_like.reused_memory import reuse_thread_memory
 
 # Images that wait to be counted, what is counted of them, and batches that are being decoded.
 PIECES_OF_MEMORY = 12

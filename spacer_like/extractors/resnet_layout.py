@@ -62,6 +62,6 @@ def weight_shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 
 def _convolution(name: str, norm: str, inputs: int, outputs: int, kernel: int) -> dict[str, tuple[int, ...]]:
-    """A convolution without offsets and the batch norm behind it."""
+    """A convolution without bias and the batch norm behind it."""
     parts = ("weight", "bias", "running_mean", "running_var")
     return {f"{name}.weight": (outputs, inputs, kernel, kernel)} | {f"{norm}.{part}": (outputs,) for part in parts}

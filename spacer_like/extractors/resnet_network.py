@@ -8,9 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from spacer_like.extractors._torchvision import import_torchvision
 from spacer_like.extractors.resnet_layout import Layout, layout_of
 from spacer_like.extractors.torch_weights import fit
+from spacer_like.extras import import_torchvision
 
 _resnet: Any = import_torchvision().models.resnet
 

@@ -16,7 +16,7 @@ import numpy as np
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.reused_memory import ReusedMemory, thread_memory
+from spacer_like.memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

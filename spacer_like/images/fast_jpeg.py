@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from spacer_like.extras import import_accelerator
-from spacer_like.reused_memory import reusable_memory
+from spacer_like.memory import reusable_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

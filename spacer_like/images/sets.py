@@ -25,9 +25,9 @@ from spacer_like.images.decoding import BATCHES, Decoder, Fill, batch_length, sq
 from spacer_like.images.files import Files, one_file, open_files
 from spacer_like.images.stacks import STACK_ENDING, Stack, read_ids
 from spacer_like.location import DataLocation
+from spacer_like.memory import ReusedMemory
 from spacer_like.message_base import Unreadable, ids_beside
 from spacer_like.progress import report
-from spacer_like.reused_memory import ReusedMemory
 from spacer_like.storage import open_file, storage_factory
 
 if TYPE_CHECKING:

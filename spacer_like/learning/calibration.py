@@ -23,7 +23,7 @@ _SMALLEST_DESCENT = 1e-10
 
 
 def fit_sigmoids(scores: NDArray[np.floating], is_positive: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Slopes a and offsets b of 1 / (1 + exp(a * score + b)), one pair for each column.
+    """Slopes a and bias b of 1 / (1 + exp(a * score + b)), one pair for each column.
 
     Args:
         scores: [n, columns] decision values or probabilities.
@@ -41,20 +41,18 @@ def fit_sigmoids(scores: NDArray[np.floating], is_positive: NDArray[np.bool_]) -
     negatives = len(scores) - positives
     targets = np.where(is_positive, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     slopes = np.zeros(scores.shape[1])
-    offsets = np.log((negatives + 1) / (positives + 1))
+    bias = np.log((negatives + 1) / (positives + 1))
     for _ in range(_MAX_STEPS):
-        step_a, step_b, descent = _newton_direction(scaled, targets, slopes, offsets)
-        slopes, offsets = _step(scaled, targets, slopes, offsets, step_a, step_b, descent)
+        step_a, step_b, descent = _newton_direction(scaled, targets, slopes, bias)
+        slopes, bias = _step(scaled, targets, slopes, bias, step_a, step_b, descent)
         if descent.min() > -_SMALLEST_DESCENT:
             break
-    return slopes / scale, offsets
+    return slopes / scale, bias
 
 
-def _newton_direction(
-    scores: Floats, targets: Floats, slopes: Floats, offsets: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """The step of slopes and offsets, and the loss's slope along it, for each column."""
-    probabilities = sigmoid(-(scores * slopes + offsets))
+def _newton_direction(scores: Floats, targets: Floats, slopes: Floats, bias: Floats) -> tuple[Floats, Floats, Floats]:
+    """The step of slopes and bias, and the loss's slope along it, for each column."""
+    probabilities = sigmoid(-(scores * slopes + bias))
     residuals = targets - probabilities
     weights = probabilities * (1 - probabilities)
     gradient_a, gradient_b = (residuals * scores).sum(axis=0), residuals.sum(axis=0)
@@ -68,25 +66,25 @@ def _newton_direction(
 
 
 def _step(
-    scores: Floats, targets: Floats, slopes: Floats, offsets: Floats, step_a: Floats, step_b: Floats, descent: Floats
+    scores: Floats, targets: Floats, slopes: Floats, bias: Floats, step_a: Floats, step_b: Floats, descent: Floats
 ) -> tuple[Floats, Floats]:
-    """The point reached from (slopes, offsets): in each column the step is halved until the loss really falls."""
-    before = _losses(scores, targets, slopes, offsets)
+    """The point reached from (slopes, bias): in each column the step is halved until the loss really falls."""
+    before = _losses(scores, targets, slopes, bias)
     length = np.ones_like(slopes)
     watched = descent <= -_SMALLEST_DESCENT
     for _ in range(_MAX_HALVINGS):
-        after = _losses(scores, targets, slopes + length * step_a, offsets + length * step_b)
+        after = _losses(scores, targets, slopes + length * step_a, bias + length * step_b)
         too_long = watched & ~(after <= before + 1e-4 * length * descent)
         if not too_long.any():
             break
         length[too_long] /= 2
     else:
         length[too_long] = 0
-    return slopes + length * step_a, offsets + length * step_b
+    return slopes + length * step_a, bias + length * step_b
 
 
-def _losses(scores: Floats, targets: Floats, slopes: Floats, offsets: Floats) -> Floats:
-    exponents = scores * slopes + offsets
+def _losses(scores: Floats, targets: Floats, slopes: Floats, bias: Floats) -> Floats:
+    exponents = scores * slopes + bias
     losses: Floats = (np.logaddexp(0, exponents) - (1 - targets) * exponents).sum(axis=0)
     return losses
 
@@ -99,13 +97,13 @@ def sigmoid(values: Floats) -> Floats:
     return probabilities
 
 
-def calibrated(scores: Floats, slopes: Floats, offsets: Floats) -> Floats:
+def calibrated(scores: Floats, slopes: Floats, bias: Floats) -> Floats:
     """Probabilities [n, classes] that sum to 1, from scores [n, columns].
 
     One column is two classes, of which the score speaks for the second. Where no class keeps any probability, all are
     alike.
     """
-    probabilities = sigmoid(-(slopes * scores + offsets))
+    probabilities = sigmoid(-(slopes * scores + bias))
     if scores.shape[1] == 1:
         return np.concatenate([1 - probabilities, probabilities], axis=1)
     total = probabilities.sum(axis=1, keepdims=True)

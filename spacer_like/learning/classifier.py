@@ -33,7 +33,7 @@ class Classifier(ClassifierArrays):
             ExtractorMismatchError: vectors of another length.
             FeatureFileError: a number that is not finite.
         """
-        probabilities = calibrated(self.scores(features), self.slopes, self.offsets)
+        probabilities = calibrated(self.scores(features), self.slopes, self.bias)
         return np.minimum(probabilities, 1.0)
 
     def predict(self, features: Any) -> NDArray[Any]:
@@ -68,7 +68,7 @@ class Classifier(ClassifierArrays):
         return getattr(calibrated, "estimator", calibrated)
 
     def __repr__(self) -> str:
-        sizes = " → ".join(str(size) for size in (self.n_features_in_, *(len(offsets) for _, offsets in self.layers)))
+        sizes = " → ".join(str(size) for size in (self.n_features_in_, *(len(bias) for _, bias in self.layers)))
         return f"Classifier({self.kind}, {sizes}, {len(self.classes_)} classes)"
 
 
@@ -80,10 +80,10 @@ def with_checked_arrays(classifier: Classifier) -> Classifier:
     """
     classes, outputs = classifier.classes_, classifier.slopes.shape
     fits = classes.ndim == 1 and classes.dtype.kind in "iuU" and len(classes) >= 2
-    fits = fits and outputs == classifier.offsets.shape == (len(classes) if len(classes) > 2 else 1,)
+    fits = fits and outputs == classifier.bias.shape == (len(classes) if len(classes) > 2 else 1,)
     if not fits or outputs != (output_width([Layer(*arrays) for arrays in classifier.layers]),):
         raise ModelFileError("The classifier's arrays do not fit together.")
-    for arrays in ((classes, classifier.slopes, classifier.offsets), *classifier.layers):
+    for arrays in ((classes, classifier.slopes, classifier.bias), *classifier.layers):
         for array in arrays:
             array.flags.writeable = False
     return classifier

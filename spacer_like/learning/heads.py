@@ -27,7 +27,7 @@ ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
 """Of hidden layers, by scikit-learn's names."""
 _MOST_LAYERS = 100
 _ROWS_AT_A_TIME = 4096
-# A layer's arrays by their names in files.
+# A layer's arrays by their names in files, which stay as they are.
 _PARTS = {"weights": "weights", "bias": "offsets", "scales": "scales", "shifts": "shifts"}
 _OPTIONAL = ("scales", "shifts")
 

@@ -1,28 +1,49 @@
-"""Labels made ready for training: classes filtered, images or points divided into three sets, the result checked."""
+"""Labels for training: classes filtered, images or points divided into three sets, the result checked.
+
+The points that a classifier learned from are kept with it as digests, and recognised by image and position.
+"""
 
 from __future__ import annotations
 
+import base64
+import string
+import unicodedata
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from enum import Enum
+from hashlib import blake2b
 from logging import getLogger
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 from spacer_like import config
-from spacer_like.data_classes import Annotation, DataLocation, ImageLabels, LabelId, TrainingTaskLabels
+from spacer_like.data_classes import Annotation, DataLocation, ImageFeatures, ImageLabels, LabelId, TrainingTaskLabels
 from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import TrainingLabelsError
-
-if TYPE_CHECKING:
-    from spacer_like.points.messages import LeftOutClass
 
 logger = getLogger(__name__)
 
 FEWEST_STRATIFIED = 3
 """A class with fewer annotations cannot be stratified over three sets."""
+FEATURE_ENDINGS = (".features", ".featurevector", ".npz")
+LEARNED_POINTS = "learned_points"
+"""The key of the digests among a classifier's metrics."""
+MOST_POINTS = 250_000
+"""Of more points nothing is kept: eight letters for each would outgrow the model."""
+_DIGEST_BYTES = 6
 
 PointIndex = tuple[DataLocation, int]
+"""An image, and the index of one of its points."""
+
+
+class LeftOut(NamedTuple):
+    """A class that is not trained: its points in each set, and why, as a sentence."""
+
+    label: LabelId
+    train: int
+    ref: int
+    val: int
+    reason: str
 
 
 class SplitMode(Enum):
@@ -112,15 +133,13 @@ def learnable_labels(labels: TrainingTaskLabels) -> TrainingTaskLabels:
     return labels
 
 
-def left_out_classes(labels: TrainingTaskLabels, kept: TrainingTaskLabels) -> list[LeftOutClass]:
+def left_out_classes(labels: TrainingTaskLabels, kept: TrainingTaskLabels) -> list[LeftOut]:
     """The classes of `labels` that `kept` lacks, those with most points first."""
-    from spacer_like.points.messages import LeftOutClass
-
     known = {label for name in SET_NAMES for label in kept[name].classes_set}
     found = []
     for label in {label for name in SET_NAMES for label in labels[name].classes_set} - known:
         counts: dict[str, int] = {name: labels[name].label_count_per_class[label] for name in SET_NAMES}
-        found.append(LeftOutClass(label=label, **counts, reason=_reason_to_leave_out(counts)))
+        found.append(LeftOut(label, **counts, reason=_reason_to_leave_out(counts)))
     return sorted(found, key=lambda one: (-(one.train + one.ref + one.val), str(one.label)))
 
 
@@ -213,3 +232,75 @@ def _gather(labels: ImageLabels, points: Iterable[PointIndex]) -> ImageLabels:
     for location, index in points:
         chosen[location].append(labels[location][index])
     return ImageLabels(chosen)
+
+
+def make_random_data(
+    im_count: int,
+    class_list: list[LabelId],
+    points_per_image: int,
+    feature_dim: int,
+    feature_loc_base: DataLocation,
+    feature_loc_keys: list[str] | None = None,
+) -> ImageLabels:
+    """Store features of random points, image by image, and return their labels. The first points cover all classes.
+
+    Args:
+        im_count: images.
+        class_list: the labels to choose from.
+        points_per_image: points in each; at least one for each label.
+        feature_dim: numbers in a feature vector.
+        feature_loc_base: storage and bucket of the feature files.
+        feature_loc_keys: their keys, at least `im_count`; None draws them at random.
+    """
+    labels = ImageLabels()
+    random = Random()
+    for number in range(im_count):
+        point_labels = [*class_list, *random.choices(class_list, k=max(0, points_per_image - len(class_list)))]
+        key = feature_loc_keys[number] if feature_loc_keys is not None else _random_key(random)
+        features = ImageFeatures.make_random(point_labels, feature_dim)
+        location = DataLocation(feature_loc_base.storage_type, key, feature_loc_base.bucket_name)
+        features.store(location)
+        labels.add_image(
+            location, [(row, col, label) for (row, col), label in zip(features.rowcols, point_labels, strict=True)]
+        )
+    return labels
+
+
+def _random_key(random: Random) -> str:
+    return "".join(random.choices(string.ascii_uppercase + string.digits, k=20))
+
+
+def image_name(feature_file: str) -> str:
+    """The name of the image that a feature file belongs to.
+
+    >>> image_name("001.jpg.features")
+    '001.jpg'
+    """
+    ending = next((ending for ending in FEATURE_ENDINGS if feature_file.endswith(ending)), "")
+    return feature_file.removesuffix(ending)
+
+
+def learned_points(sets: Iterable[ImageLabels]) -> dict[str, str]:
+    """The entry for a classifier's metrics; empty where there are too many points."""
+    sets = list(sets)
+    if sum(labels.label_count for labels in sets) > MOST_POINTS:
+        return {}
+    digests = {
+        _digest(image_name(loc.filename), row, col) for labels in sets for loc in labels for row, col, _ in labels[loc]
+    }
+    return {LEARNED_POINTS: base64.b64encode(b"".join(sorted(digests))).decode()}
+
+
+def count_learned(metrics: Mapping[str, Any], points: Iterable[tuple[str, int, int]]) -> int:
+    """How many of points (name of the image's file, row, column) a classifier learned from, as far as it is known."""
+    try:
+        data = base64.b64decode(metrics.get(LEARNED_POINTS, ""))
+    except (TypeError, ValueError):
+        return 0
+    known = {data[at : at + _DIGEST_BYTES] for at in range(0, len(data), _DIGEST_BYTES)}
+    return sum(_digest(name, row, col) in known for name, row, col in points) if known else 0
+
+
+def _digest(name: str, row: int, col: int) -> bytes:
+    text = f"{unicodedata.normalize('NFC', name).casefold()}\n{row}\n{col}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()

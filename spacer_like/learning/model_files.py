@@ -32,7 +32,7 @@ def _parts(classifier: Classifier) -> tuple[Header, Tensors]:
         "activation": classifier.activation,
         "parameters": dict(classifier.parameters),
     }
-    return header, head_tensors(classifier.head) | {"slopes": classifier.slopes, "offsets": classifier.offsets}
+    return header, head_tensors(classifier.head) | {"slopes": classifier.slopes, "offsets": classifier.bias}
 
 
 def _build(header: Header, tensors: Tensors) -> Classifier:

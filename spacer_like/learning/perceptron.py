@@ -29,7 +29,7 @@ class Perceptron:
     """A network from `sizes[0]` inputs through hidden layers to `sizes[-1]` outputs; one output is two classes.
 
     Attributes:
-        layers: (weights [inputs, outputs], offsets [outputs]) of each layer, views of one array.
+        layers: (weights [inputs, outputs], bias [outputs]) of each layer, views of one array.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Perceptron:
         )
         self.layers = _views(self._parameters, shapes)
         self._gradients = _views(self._gradient, shapes)
-        for (inputs, outputs), (weights, offsets) in zip(shapes, self.layers, strict=True):
+        for (inputs, outputs), (weights, bias) in zip(shapes, self.layers, strict=True):
             bound = np.sqrt(6 / (inputs + outputs))
             weights[...] = random.uniform(-bound, bound, (inputs, outputs))
-            offsets[...] = random.uniform(-bound, bound, outputs)
+            bias[...] = random.uniform(-bound, bound, outputs)
 
     def learn(self, features: Array, rows: NDArray[np.intp], targets: NDArray[np.bool_], random: RandomState) -> None:
         """One pass over samples, shuffled by `random`, in steps of at most `INNER_BATCH`.
@@ -96,9 +96,9 @@ class Perceptron:
 
     def _activations(self, features: Array) -> list[Array]:
         activations = [features]
-        for weights, offsets in self.layers:
+        for weights, bias in self.layers:
             values = activations[-1] @ weights
-            values += offsets
+            values += bias
             if len(activations) < len(self.layers):
                 np.maximum(values, 0, out=values)
             activations.append(values)
@@ -185,7 +185,7 @@ class PerceptronLearner:
 
 
 def _views(flat: Array, shapes: Sequence[tuple[int, int]]) -> list[tuple[Array, Array]]:
-    """Weights and offsets of each layer within one array: first all weights, which are penalised, then all offsets."""
+    """Weights and bias of each layer within one array: first all weights, which are penalised, then all biases."""
     matrices, vectors, start = [], [], 0
     for inputs, outputs in shapes:
         matrices.append(flat[start : start + inputs * outputs].reshape(inputs, outputs))

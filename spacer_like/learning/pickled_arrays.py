@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.pickle_reader import Made, Reference
+from spacer_like.learning.pickles import Made, Reference
 
 _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 RECONSTRUCT = frozenset(f"{module}._reconstruct" for module in _MULTIARRAY)

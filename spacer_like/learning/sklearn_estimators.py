@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from spacer_like import config
 from spacer_like.exceptions import ModelFileError, reason_of
 from spacer_like.learning.heads import feature_vectors
-from spacer_like.learning.pickle_reader import Made, Reference
 from spacer_like.learning.pickled_arrays import (
     FROM_BUFFER,
     RECONSTRUCT,
@@ -30,6 +29,7 @@ from spacer_like.learning.pickled_arrays import (
     records_of,
     scalar_of,
 )
+from spacer_like.learning.pickles import Made, Reference
 
 _TREE = "sklearn.tree._tree.Tree"
 _TREE_OWNERS = frozenset({f"sklearn.tree._classes.{name}Classifier" for name in ("DecisionTree", "ExtraTree")})

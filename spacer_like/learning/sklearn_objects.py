@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.pickle_reader import Made
-from spacer_like.learning.pickle_writer import write_pickle
+from spacer_like.learning.pickles import Made, write_pickle
 
 CALIBRATED_CV = "sklearn.calibration.CalibratedClassifierCV"
 CALIBRATED = "sklearn.calibration._CalibratedClassifier"
@@ -98,9 +97,9 @@ class ClassifierArrays:
     Attributes:
         kind: ``MLP``, whose scores are probabilities, or ``LR``, whose scores are decision values.
         classes_: [classes] the labels, sorted: int64 or text.
-        layers: (weights [inputs, outputs], offsets [outputs]) of each layer; LR has one. Two classes have one output,
+        layers: (weights [inputs, outputs], bias [outputs]) of each layer; LR has one. Two classes have one output,
             which speaks for the second.
-        slopes, offsets: float64 [outputs]; a score s means the probability 1 / (1 + exp(slope * s + offset)).
+        slopes, bias: float64 [outputs]; a score s means the probability 1 / (1 + exp(slope * s + bias)).
         activation: of the hidden layers.
         parameters: what distinguishes the training from scikit-learn's defaults, by scikit-learn's names.
         extractor_id: what made the features that it was trained on; None where that is not known.
@@ -111,7 +110,7 @@ class ClassifierArrays:
     classes_: NDArray[Any]
     layers: tuple[Layer, ...]
     slopes: Floats
-    offsets: Floats
+    bias: Floats
     activation: str = "relu"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extractor_id: str | None = None
@@ -143,8 +142,8 @@ def tree_of(classifier: ClassifierArrays) -> Made:
     is_older = _minor_version() == "1.5"
     frozen = estimator if is_older else _object(FROZEN, {"estimator": estimator})
     sigmoids = [
-        _object(SIGMOID, {"a_": float(slope), "b_": float(offset)})
-        for slope, offset in zip(classifier.slopes, classifier.offsets, strict=True)
+        _object(SIGMOID, {"a_": float(slope), "b_": float(bias)})
+        for slope, bias in zip(classifier.slopes, classifier.bias, strict=True)
     ]
     calibrated = Made(
         CALIBRATED,
@@ -186,7 +185,7 @@ def _perceptron(classifier: ClassifierArrays) -> Made:
         "classes_": classifier.classes_,
         "_label_binarizer": binarizer,
         "coefs_": [np.ascontiguousarray(weights) for weights, _ in classifier.layers],
-        "intercepts_": [np.ascontiguousarray(offsets) for _, offsets in classifier.layers],
+        "intercepts_": [np.ascontiguousarray(bias) for _, bias in classifier.layers],
         "n_layers_": len(classifier.layers) + 1,
         "n_outputs_": outputs,
         "out_activation_": "logistic" if is_binary else "softmax",
@@ -198,18 +197,18 @@ def _perceptron(classifier: ClassifierArrays) -> Made:
         "best_validation_score_": None,
         "_no_improvement_count": 0,
     }
-    sizes = tuple(len(offsets) for _, offsets in classifier.layers[:-1])
+    sizes = tuple(len(bias) for _, bias in classifier.layers[:-1])
     own = {"hidden_layer_sizes": sizes, "activation": classifier.activation}
     return _object(PERCEPTRON, _PERCEPTRON_DEFAULTS | _accepted(classifier, _PERCEPTRON_DEFAULTS) | own | fitted)
 
 
 def _linear(classifier: ClassifierArrays) -> Made:
-    weights, offsets = classifier.layers[0]
+    weights, bias = classifier.layers[0]
     fitted = {
         "n_features_in_": classifier.n_features_in_,
         "classes_": classifier.classes_,
         "coef_": np.ascontiguousarray(weights.T),
-        "intercept_": np.ascontiguousarray(offsets),
+        "intercept_": np.ascontiguousarray(bias),
         "t_": 1.0,
         "n_iter_": 1,
     }

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.classifier import Classifier, with_checked_arrays
 from spacer_like.learning.heads import ACTIVATIONS
-from spacer_like.learning.pickle_reader import Made, read_pickle
 from spacer_like.learning.pickled_arrays import NAMES, array_of, scalar_of
+from spacer_like.learning.pickles import Made, read_pickle
 from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle
 from spacer_like.learning.sklearn_objects import (
     CALIBRATED,
@@ -120,11 +120,11 @@ def classifier_of(tree: Any) -> Classifier:
     if scalar_of(inner.get("method")) != "sigmoid":
         raise ModelFileError("Only classifiers calibrated by the method 'sigmoid' can be read.")
     estimator = _unfrozen(_either(inner, "estimator", "base_estimator"))
-    slopes, offsets = _sigmoids(_either(inner, "calibrators", "calibrators_"))
+    slopes, bias = _sigmoids(_either(inner, "calibrators", "calibrators_"))
     classes = array_of(_either(outer, "classes_", "classes"))
     kind, layers, activation = _estimator_layers(estimator, classes)
     return with_checked_arrays(
-        Classifier(kind, classes, layers, slopes, offsets, activation, _parameters(estimator), **_own(outer))
+        Classifier(kind, classes, layers, slopes, bias, activation, _parameters(estimator), **_own(outer))
     )
 
 
@@ -181,8 +181,8 @@ def _estimator_layers(estimator: Made, classes: NDArray[Any]) -> tuple[Kind, tup
     if own_classes is not None and not np.array_equal(array_of(own_classes), classes):
         raise ModelFileError("The classifier and its calibration speak of different classes.")
     if estimator.name in _LINEARS:
-        weights, offsets = (array_of(_either(attributes, name, name)) for name in ("coef_", "intercept_"))
-        return "LR", ((weights.T, offsets),), "identity"
+        weights, bias = (array_of(_either(attributes, name, name)) for name in ("coef_", "intercept_"))
+        return "LR", ((weights.T, bias),), "identity"
     matrices, vectors = (_either(attributes, name, name) for name in ("coefs_", "intercepts_"))
     activation = scalar_of(attributes.get("activation"))
     if not isinstance(matrices, list) or not isinstance(vectors, list) or activation not in ACTIVATIONS:

@@ -29,16 +29,16 @@ class StochasticGradient:
     """Weights of `columns` binary classifiers and their running averages.
 
     Attributes:
-        weights, offsets: float64 [columns, dimension] and [columns], after the last step.
-        mean_weights, mean_offsets: their means over all steps.
+        weights, bias: float64 [columns, dimension] and [columns], after the last step.
+        mean_weights, mean_bias: their means over all steps.
     """
 
     def __init__(self, columns: int, dimension: int, alpha: float = ALPHA) -> None:
         self.alpha = alpha
         self.weights = np.zeros((columns, dimension))
-        self.offsets = np.zeros(columns)
+        self.bias = np.zeros(columns)
         self.mean_weights = np.zeros((columns, dimension))
-        self.mean_offsets = np.zeros(columns)
+        self.mean_bias = np.zeros(columns)
         self.step = 1
         self._first_step = 1 / (alpha * np.sqrt(1 / np.sqrt(alpha)))
 
@@ -68,16 +68,16 @@ class StochasticGradient:
         lasting = np.cumsum(shrunk[::-1])[::-1]
         combined = np.concatenate([pushes, pushes * lasting[:, None]], axis=1).T @ samples
         columns = len(self.weights)
-        offsets = self.offsets + np.cumsum(updates, axis=0)
+        bias = self.bias + np.cumsum(updates, axis=0)
 
         last_step = self.step + count - 1
         kept = (self.step - 1) / last_step
         self.mean_weights *= kept
         self.mean_weights += (combined[columns:] + lasting[0] * self.weights) / last_step
-        self.mean_offsets = kept * self.mean_offsets + offsets.sum(axis=0) / last_step
+        self.mean_bias = kept * self.mean_bias + bias.sum(axis=0) / last_step
         self.weights += combined[:columns]
         self.weights *= shrunk[-1]
-        self.offsets = offsets[-1]
+        self.bias = bias[-1]
         self.step += count
 
     def _residuals(
@@ -91,7 +91,7 @@ class StochasticGradient:
         influence *= rates / 2
         influence = np.tril(influence, -1)
         halves = targets - 0.5
-        known = (samples @ self.weights.T * before[:, None] + self.offsets) / 2 + influence @ halves
+        known = (samples @ self.weights.T * before[:, None] + self.bias) / 2 + influence @ halves
         influence /= -2
         tanhs = np.zeros_like(known)
         tanh = np.tanh

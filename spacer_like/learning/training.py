@@ -20,7 +20,7 @@ from spacer_like.learning.batches import Batch, LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
 from spacer_like.learning.classifier import Classifier
 from spacer_like.learning.evaluation import agreement
-from spacer_like.learning.learned_points import learned_points
+from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.perceptron import Perceptron
 from spacer_like.learning.sklearn_objects import Kind, Layer
 from spacer_like.learning.stochastic_gradient import StochasticGradient
@@ -190,14 +190,14 @@ class _GradientLearner:
         self._descent.learn(batch.features, batch.rows[order], targets)
 
     def outputs(self, vectors: NDArray[np.float32]) -> NDArray[np.floating]:
-        [(weights, offsets)] = self.layers()
-        return vectors.astype(np.float64) @ weights + offsets
+        [(weights, bias)] = self.layers()
+        return vectors.astype(np.float64) @ weights + bias
 
     def layers(self) -> tuple[Layer, ...]:
         descent = self._descent
         if self._average:
-            return ((descent.mean_weights.T, descent.mean_offsets),)
-        return ((descent.weights.T, descent.offsets),)
+            return ((descent.mean_weights.T, descent.mean_bias),)
+        return ((descent.weights.T, descent.bias),)
 
 
 class _SklearnLearner:
@@ -235,8 +235,8 @@ def _calibrate(classifier: Classifier, ref: LabelledFeatures) -> Classifier:
     for batch in ref.batches(READ_POINTS):
         scores.append(classifier.scores(batch.vectors))
         targets.append(_targets_by_column(batch.targets, len(classifier.classes_)))
-    slopes, offsets = fit_sigmoids(np.concatenate(scores), np.concatenate(targets))
-    return replace(classifier, slopes=slopes, offsets=offsets)
+    slopes, bias = fit_sigmoids(np.concatenate(scores), np.concatenate(targets))
+    return replace(classifier, slopes=slopes, bias=bias)
 
 
 def _common_extractor(ids: set[str]) -> str | None:

@@ -4,35 +4,70 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from logging import getLogger
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spacer_like import config
 from spacer_like.data_classes import ImageFeatures, TrainingTaskLabels
-from spacer_like.exceptions import RowColumnInvalidError
+from spacer_like.exceptions import DataLimitError, RowColumnInvalidError
 from spacer_like.overwriting import task
-from spacer_like.points.checks import check_extract_inputs
 from spacer_like.points.messages import (
     ClassifyFeaturesMsg,
     ClassifyImageMsg,
     ClassifyReturnMsg,
     ExtractFeaturesMsg,
     ExtractFeaturesReturnMsg,
+    LeftOutClass,
     TrainClassifierMsg,
     TrainClassifierReturnMsg,
 )
-from spacer_like.reading_ahead import reads_ahead
+from spacer_like.prefetch import reads_ahead
 from spacer_like.storage import write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from spacer_like.extractors.base import Extraction, FeatureExtractor
     from spacer_like.learning.trainer import ClassifierTrainer
 
 logger = getLogger(__name__)
+
+
+def check_extract_inputs(image: Image.Image, rowcols: Sequence[tuple[Any, Any]], im_key: str) -> None:
+    """Check an image's size, of which only the header was read, and that all points lie within it.
+
+    Raises:
+        DataLimitError: more pixels or points than the settings MAX_IMAGE_PIXELS and MAX_POINTS_PER_IMAGE allow.
+        RowColumnInvalidError: a row or column that is no integer, negative, or outside the image.
+    """
+    width, height = image.size
+    limits = config.settings()
+    if width * height > limits.max_image_pixels:
+        raise DataLimitError(
+            f"Image {im_key} has {width} x {height} = {width * height} total pixels, "
+            f"which is larger than the max allowed of {limits.max_image_pixels}."
+        )
+    if len(rowcols) > limits.max_points_per_image:
+        raise DataLimitError(
+            f"{len(rowcols)} point locations were specified for image {im_key}, "
+            f"and that's larger than the max allowed of {limits.max_points_per_image}."
+        )
+    for row, col in rowcols:
+        for name, value in (("Row", row), ("Column", col)):
+            if not isinstance(value, int):
+                raise RowColumnInvalidError(f"{im_key}: {name} values must be integers. Given value was: {value}")
+        for name, value in (("Row", row), ("Column", col)):
+            if value < 0:
+                raise RowColumnInvalidError(f"{im_key}: {name} values must be non-negative. Given value was: {value}")
+        for name, value, size in (("Row", row, height), ("Column", col, width)):
+            if value >= size:
+                raise RowColumnInvalidError(
+                    f"{im_key}: {name} value {value} falls outside this image's valid range of 0-{size - 1}."
+                )
 
 
 def _begin_extraction(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> Callable[[], Extraction]:
@@ -86,7 +121,7 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
 
     check_storable(msg.model_loc, getattr(msg.trainer, "classifier_classes", ()))
     labels = learnable_labels(msg.labels)
-    left_out = left_out_classes(msg.labels, labels)
+    left_out = [LeftOutClass(**one._asdict()) for one in left_out_classes(msg.labels, labels)]
     previous = [load_classifier(location) for location in msg.previous_model_locs]
     if previous:
         # Training takes long: a classifier of other features is noticed before it.

@@ -19,9 +19,9 @@ import numpy as np
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
 from spacer_like.extras import import_accelerator
+from spacer_like.memory import ReusedMemory, thread_memory
 from spacer_like.rarity.bins import CELLS
 from spacer_like.rarity.image_cells import POSITIONS, n_groups
-from spacer_like.reused_memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import Self
 
-from spacer_like.reused_memory import ReusedMemory, thread_memory
+from spacer_like.memory import ReusedMemory, thread_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class ImageCells:
     def empty(cls, positions: int) -> Self:
         """Room for `MOST_IMAGES` images, or as many blocks of them, one at least, as fit into 160 MiB.
 
-        Memory is taken as it is filled; a thread that keeps its memory uses it again (`spacer_like.reused_memory`).
+        Memory is taken as it is filled; a thread that keeps its memory uses it again (`spacer_like.memory`).
         """
         length = block_length(positions)
         blocks = min(MOST_IMAGES // IMAGES, max(1, _MOST_BYTES // (_BYTES * length)))

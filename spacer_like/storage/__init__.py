@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from spacer_like import config, location
 from spacer_like.exceptions import InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.location import DataLocation
-from spacer_like.storage.base import Storage
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import Storage, outcomes
 from spacer_like.storage.filesystem import FilesystemStorage
 from spacer_like.storage.memory import MemoryStorage
 

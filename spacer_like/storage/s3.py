@@ -20,9 +20,8 @@ from spacer_like.storage import s3_obstore
 from spacer_like.storage.base import check_key, check_range
 from spacer_like.storage.ordinary_files import open_ordinary
 from spacer_like.storage.remote import RemoteStorage
-from spacer_like.storage.s3_account import Account
+from spacer_like.storage.s3_account import Account, RangeBeyondEndError, UploadLostError
 from spacer_like.storage.s3_boto import BotoBucket
-from spacer_like.storage.s3_errors import RangeBeyondEndError, UploadLostError
 from spacer_like.storage.s3_obstore import ObstoreBucket
 
 Bucket = TypeVar("Bucket", BotoBucket, ObstoreBucket)

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, StorageUnavailableError
-from spacer_like.storage.s3_account import Account
-from spacer_like.storage.s3_errors import s3_error
+from spacer_like.storage.s3_account import Account, s3_error
 
 _ONE_REQUEST_BYTES = 2**26
 _PART_BYTES = 2**24

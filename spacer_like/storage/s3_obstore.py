@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from spacer_like.exceptions import ConfigError, InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.shown_url import shown_url
 from spacer_like.storage.ordinary_files import open_ordinary
-from spacer_like.storage.s3_account import Account, checked_endpoint
+from spacer_like.storage.s3_account import Account, checked_endpoint, s3_error
 from spacer_like.storage.s3_boto import BotoBucket, missing_credentials
-from spacer_like.storage.s3_errors import s3_error
 
 if TYPE_CHECKING:
     from obstore.store import S3Store

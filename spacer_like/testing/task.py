@@ -20,7 +20,7 @@ from spacer_like.location import DataLocation
 from spacer_like.mailman import process_job
 from spacer_like.message_base import Message, location_fields
 from spacer_like.messages import TASKS, JobMsg
-from spacer_like.overwriting import check_message, places_of
+from spacer_like.overwriting import check_message, locations_of
 from spacer_like.storage import write_bytes
 from spacer_like.testing.killing import Killing
 
@@ -173,27 +173,27 @@ class TaskContract:
 
     @pytest.mark.parametrize("name", TASKS)
     def test_its_request_tells_what_it_writes(self, name):
-        places = places_of(full_message(name))
-        assert any(place.is_output for place in places) is (name not in self.only_read)
+        used = locations_of(full_message(name))
+        assert any(named.is_output for named in used) is (name not in self.only_read)
         fields = {field for field in TASKS[name].message.model_fields if field.endswith(("_loc", "_locs"))}
-        assert {place.field for place in places} >= fields
+        assert {named.field for named in used} >= fields
 
     @pytest.mark.parametrize("name", TASKS)
     def test_it_refuses_an_output_that_is_an_input_or_another_output(self, name):
         message = full_message(name)
         check_message(message)
         # What lies beside a field's location moves with it, and is tested by itself.
-        places = [place for place in places_of(message) if " " not in place.name and "_loc" in place.name]
-        for one, other in combinations(places, 2):
-            output, place = (one, other) if one.is_output else (other, one)
-            if not output.is_output or not place.location.is_writable:
+        used = [named for named in locations_of(message) if " " not in named.name and "_loc" in named.name]
+        for one, other in combinations(used, 2):
+            output, named = (one, other) if one.is_output else (other, one)
+            if not output.is_output or not named.location.is_writable:
                 # Refused as an output whatever else there is.
                 continue
-            same = with_location(message, output.name, place.location)
+            same = with_location(message, output.name, named.location)
             with pytest.raises(MessageError) as caught:
                 function_of(name)(same)
-            assert place.name in str(caught.value)
-            assert place.location.display_name in str(caught.value)
+            assert named.name in str(caught.value)
+            assert named.location.display_name in str(caught.value)
             answer = process_job(JobMsg(name, [same]))
             assert not answer.ok
             assert str(answer.error_message).splitlines()[-1].endswith(str(caught.value))
@@ -240,13 +240,13 @@ class TaskContract:
         world.done(name)
         world.clear(name)
         nowhere = DataLocation("filesystem", str(world.folder / "nowhere" / "at-all"))
-        for place in places_of(request):
-            if place.is_output or place.location.storage_type != "filesystem" or "_loc" not in place.name:
+        for named in locations_of(request):
+            if named.is_output or named.location.storage_type != "filesystem" or "_loc" not in named.name:
                 continue
-            lacking = with_location(request, place.name, nowhere)
+            lacking = with_location(request, named.name, nowhere)
             with pytest.raises(SpacerInputError):
                 function_of(name)(lacking)
-            assert world.tree(name) == {}, place.name
+            assert world.tree(name) == {}, named.name
         world.restore(name)
 
 

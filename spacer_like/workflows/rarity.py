@@ -27,7 +27,7 @@ from spacer_like.messages import (
     ScoreCollectionMsg,
     ScoreCollectionReturnMsg,
 )
-from spacer_like.overwriting import check_places, places
+from spacer_like.overwriting import check_locations, named_locations
 from spacer_like.rarity.messages import Method
 from spacer_like.rarity.messages.preparation import table_description
 from spacer_like.storage import delete, write_bytes
@@ -128,7 +128,7 @@ def _only_run(output: Path, engine: Engine) -> Iterator[Engine]:
 def _found(folder: Path, output: Path, options: RarityOptions) -> tuple[Path, list[CollectionFolder], list[str]]:
     """Where the results go, the collections that are wanted, and the ids of those that lack."""
     made, there = DataLocation.local(output), DataLocation.local(folder)
-    check_places(places({"--out": made}, {"the folder of collections": there}))
+    check_locations(named_locations({"--out": made}, {"the folder of collections": there}))
     output = Path(made.key)
     return output, *wanted(collections_in(Path(there.key), output), options.whitelist, options.blacklist)
 

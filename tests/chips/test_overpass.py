@@ -14,7 +14,7 @@ from spacer_like.chips.labels.overpass import OverpassServer, query_text
 from spacer_like.config import override
 from spacer_like.exceptions import DataLimitError, MapDataError, StorageUnavailableError, URLDownloadError
 from spacer_like.storage import http_connection
-from spacer_like.storage.addresses import is_public
+from spacer_like.storage.http_connection import is_public
 
 from .overpass_server import (
     ANSWER,

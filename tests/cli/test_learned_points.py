@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacer_like.learning.learned_points import LEARNED_POINTS, MOST_POINTS, count_learned, learned_points
+from spacer_like.learning.labels_split import LEARNED_POINTS, MOST_POINTS, count_learned, learned_points
 
 from .conftest import COLOURS, TRAINING
 

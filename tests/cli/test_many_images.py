@@ -4,8 +4,8 @@ import pytest
 
 from spacer_like.cli import image_names
 from spacer_like.cli.image_names import ImageNames
+from spacer_like.cli.point_files import grid_points, random_points
 from spacer_like.cli.running import Answers
-from spacer_like.cli.sampling import grid_points, random_points
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.mailman import ExitCode
 

@@ -19,7 +19,7 @@ def photograph(width: int, height: int) -> Image.Image:
 
 def by_torchvision(image: Image.Image, shortest: int, size: int, bicubic: bool, mean, std) -> np.ndarray:
     pytest.importorskip("torch")
-    from spacer_like.extractors._torchvision import import_torchvision
+    from spacer_like.extras import import_torchvision
 
     import_torchvision()
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor

@@ -12,11 +12,11 @@ from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ConfigError, WeightsError
 from spacer_like.extractors import FeatureExtractor, ResNet50Extractor
-from spacer_like.extractors._torchvision import import_torchvision
 from spacer_like.extractors.networks import network_cache
 from spacer_like.extractors.onnx_conversion import natural_patches, relative_difference
 from spacer_like.extractors.resnet_layout import layout_of, weight_shapes
 from spacer_like.extractors.resnet_network import BATCH_COUNT, Normalised, ResNet, random_resnet
+from spacer_like.extras import import_torchvision
 from spacer_like.storage import write_bytes
 
 

@@ -8,7 +8,7 @@ import sys
 
 def test_models_and_transforms_work():
     code = """
-from spacer_like.extractors._torchvision import import_torchvision
+from spacer_like.extras import import_torchvision
 torchvision = import_torchvision()
 import torch
 from torchvision import models, transforms

@@ -31,8 +31,8 @@ def test_probabilities_are_those_of_scikit_learn(name: str) -> None:
     scores, positive = CASES[name]
     positive = np.asarray(positive).astype(int)
     theirs = _SigmoidCalibration().fit(scores, positive)
-    slopes, offsets = fit_sigmoids(scores[:, None], positive[:, None] > 0)
-    found = sigmoid(-(slopes * scores[:, None] + offsets))[:, 0]
+    slopes, bias = fit_sigmoids(scores[:, None], positive[:, None] > 0)
+    found = sigmoid(-(slopes * scores[:, None] + bias))[:, 0]
     np.testing.assert_allclose(found, theirs.predict(scores), atol=1e-6)
 
 
@@ -40,10 +40,10 @@ def test_columns_do_not_influence_each_other() -> None:
     names = ["overlapping", "separable", "huge", "none positive"]
     scores = np.stack([CASES[name][0] for name in names], axis=1)
     positive = np.stack([np.asarray(CASES[name][1]) > 0 for name in names], axis=1)
-    slopes, offsets = fit_sigmoids(scores, positive)
+    slopes, bias = fit_sigmoids(scores, positive)
     for column in range(len(names)):
         alone = fit_sigmoids(scores[:, column : column + 1], positive[:, column : column + 1])
-        np.testing.assert_allclose((slopes[column], offsets[column]), np.ravel(alone), rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose((slopes[column], bias[column]), np.ravel(alone), rtol=1e-5, atol=1e-9)
 
 
 @given(

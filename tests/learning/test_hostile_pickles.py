@@ -23,7 +23,7 @@ from spacer_like import storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.model_files import classifier_from_bytes, load_classifier
-from spacer_like.learning.pickle_reader import MAX_INSTRUCTIONS, read_pickle
+from spacer_like.learning.pickles import MAX_INSTRUCTIONS, read_pickle
 from spacer_like.learning.sklearn_tree import ALLOWED
 
 GOLDEN = Path(__file__).parent / "golden"

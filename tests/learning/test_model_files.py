@@ -30,7 +30,7 @@ from spacer_like.learning.model_files import (
     load_classifier,
     store_classifier,
 )
-from spacer_like.learning.pickle_reader import Made, read_pickle
+from spacer_like.learning.pickles import Made, read_pickle
 from spacer_like.learning.sklearn_objects import FROZEN, to_pickle_bytes, tree_of
 from spacer_like.learning.sklearn_tree import ALLOWED, classifier_of, from_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer

@@ -27,11 +27,9 @@ def test_the_same_stream_gives_the_network_of_scikit_learn(classes: int, hidden:
     for _ in range(3):
         ours.learn(features, np.arange(450), targets, random)
 
-    for weights, offsets, (our_weights, our_offsets) in zip(
-        theirs.coefs_, theirs.intercepts_, ours.layers, strict=True
-    ):
+    for weights, bias, (our_weights, our_bias) in zip(theirs.coefs_, theirs.intercepts_, ours.layers, strict=True):
         np.testing.assert_allclose(our_weights, weights, rtol=1e-10, atol=1e-12)
-        np.testing.assert_allclose(our_offsets, offsets, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(our_bias, bias, rtol=1e-10, atol=1e-12)
     assert random.randint(2**31) == stream.randint(2**31), "as many numbers were drawn"
 
 

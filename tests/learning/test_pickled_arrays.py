@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from spacer_like.exceptions import ModelFileError
-from spacer_like.learning.pickle_reader import Made, Reference, read_pickle
 from spacer_like.learning.pickled_arrays import NAMES, array_of, scalar_of
+from spacer_like.learning.pickles import Made, Reference, read_pickle
 
 ARRAYS = [
     np.arange(6).reshape(2, 3),

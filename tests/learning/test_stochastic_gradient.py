@@ -24,7 +24,7 @@ def test_it_takes_the_steps_of_scikit_learn(classes: int, count: int) -> None:
     for found, wanted in (
         (ours.weights, np.atleast_2d(theirs._standard_coef)),
         (ours.mean_weights, theirs.coef_),
-        (ours.mean_offsets, theirs.intercept_),
+        (ours.mean_bias, theirs.intercept_),
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-8)
     assert ours.step == theirs.t_

@@ -15,7 +15,7 @@ from spacer_like import config, storage
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
-from spacer_like.learning.learned_points import learned_points
+from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer
 from spacer_like.train_utils import calc_acc, evaluate_classifier

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from spacer_like import config, progress, reused_memory, storage
+from spacer_like import config, memory, progress, storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     AccessDeniedError,
@@ -28,10 +28,10 @@ from spacer_like.exceptions import (
 )
 from spacer_like.images import decoding, files
 from spacer_like.images.stacks import StackWriter, ids_file
+from spacer_like.memory import reuse_thread_memory
 from spacer_like.message_base import as_text
 from spacer_like.rarity.collection import TOKENS, open_collection
 from spacer_like.rarity.metadata import token_id, token_of_file, token_order
-from spacer_like.reused_memory import reuse_thread_memory
 from spacer_like.storage.memory import MemoryStorage
 
 EIGHT = SimpleNamespace(size=8, resample="bicubic", background="drop")
@@ -436,8 +436,8 @@ class TestDecodingAhead:
     @pytest.fixture
     def new_memory(self, monkeypatch):
         """The sizes of memory that the system was asked for."""
-        sizes, real = [], reused_memory._memory
-        monkeypatch.setattr(reused_memory, "_memory", lambda size: sizes.append(size) or real(size))
+        sizes, real = [], memory._memory
+        monkeypatch.setattr(memory, "_memory", lambda size: sizes.append(size) or real(size))
         return sizes
 
     def test_batches_are_bounded_by_their_bytes(self):

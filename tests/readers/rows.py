@@ -371,7 +371,7 @@ def classifier(name: str) -> Reader:
         (
             "learning.model_files:classifier_from_bytes",
             "learning.sklearn_tree:from_pickle_bytes",
-            "learning.pickle_reader:read_pickle",
+            "learning.pickles:read_pickle",
         ),
         golden(LEARNING, name),
         classifier_from_bytes,

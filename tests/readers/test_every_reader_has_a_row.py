@@ -68,7 +68,7 @@ NOT_READERS = {
     "chips.grid:Cell.parse": "a text",
     "chips.tree:TilePath.parse": "a text",
     "chips.similar_places:parsed_name": "a text",
-    "cli.sampling:parse_grid": "a text",
+    "cli.point_files:parse_grid": "a text",
     "tile_server.addresses:LastPart.parse": "a text",
     "location:DataLocation.from_uri": "a text",
     "storage.http_connection:parsed": "a text",

@@ -8,7 +8,7 @@ import pytest
 from spacer_like import location, storage
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, InvalidKeyError, StorageUnavailableError
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 
 
 @pytest.fixture(autouse=True)

@@ -178,6 +178,7 @@ def test_what_is_read_by_its_path_is_opened_by_one_function():
         "feature_reading.py": "copies in a temporary folder of its own",
         "osm_current.py": "a temporary file of its own",
         "stacks.py": "a temporary file of its own",
+        "task.py": "results of a task under test, in a folder of its own",
         "examples/__init__.py": "files of the package, and what was found to be an ordinary file",
     }
     reading = re.compile(

@@ -19,7 +19,7 @@ from spacer_like.exceptions import (
     URLDownloadError,
 )
 from spacer_like.storage import http_connection
-from spacer_like.storage.addresses import is_public
+from spacer_like.storage.http_connection import is_public
 
 urls = storage.storage_factory("url")
 

@@ -1,7 +1,7 @@
 """Every task passes the suite that is shipped."""
 
 from spacer_like.messages import TASKS
-from spacer_like.overwriting import places_of
+from spacer_like.overwriting import locations_of
 from spacer_like.testing.task import TaskContract, full_message
 
 from . import prepared
@@ -16,7 +16,7 @@ class TestTasks(TaskContract):
 
 
 def test_every_task_that_writes_has_something_to_overwrite():
-    few = {name for name in TASKS.keys() - TestTasks.only_read if len(places_of(full_message(name))) < 2}
+    few = {name for name in TASKS.keys() - TestTasks.only_read if len(locations_of(full_message(name))) < 2}
     assert few == set()
 
 

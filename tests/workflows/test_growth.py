@@ -7,7 +7,7 @@ import pytest
 from spacer_like.data_classes import DataLocation
 from spacer_like.engines.processes import Processes
 from spacer_like.messages import ComputeHistogramMsg, MergeHistogramsMsg, ScoreCollectionMsg
-from spacer_like.overwriting import Place, check_places
+from spacer_like.overwriting import NamedLocation, check_locations
 from spacer_like.tables import writing
 from spacer_like.workflows.steps import Step, Steps
 
@@ -48,11 +48,13 @@ def test_many_outputs_are_compared_by_their_places_once(monkeypatch):
     compared = []
     identity = overwriting._identity
     monkeypatch.setattr(overwriting, "_identity", lambda loc: compared.append(loc) or identity(loc))
-    places = [Place(f"out.{number}", DataLocation("memory", f"{number}"), is_output=True) for number in range(500)]
-    check_places(places)
+    locations = [
+        NamedLocation(f"out.{number}", DataLocation("memory", f"{number}"), is_output=True) for number in range(500)
+    ]
+    check_locations(locations)
     assert len(compared) == 500
     with pytest.raises(ValueError, match=r"out\.7 and again are both 'memory://7'"):
-        check_places([*places, Place("again", DataLocation("memory", "7"), is_output=True)])
+        check_locations([*locations, NamedLocation("again", DataLocation("memory", "7"), is_output=True)])
 
 
 def test_pictures_decode_no_more_images_than_they_show(make_collections, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from spacer_like.chips.cutting.passthrough import check_block, chip_start
 from spacer_like.chips.cutting.placement import Placement
 from spacer_like.chips.cutting.tiff import Read
 from spacer_like.exceptions import TileError
-from spacer_like.reused_memory import ReusedMemory
+from spacer_like.memory import ReusedMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -25,7 +25,7 @@ from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import storage_factory, write_bytes
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

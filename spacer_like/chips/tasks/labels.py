@@ -32,7 +32,7 @@ from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, list_keys, open_file, read_bytes, write_bytes
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 
 # A server that gives none of so many cells is no Overpass server, or is asked the wrong way.
 _REFUSALS = 3

@@ -50,7 +50,7 @@ from spacer_like.images.files import file_bytes
 from spacer_like.images.square import square_into
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -27,7 +27,7 @@ from spacer_like.rarity.messages import (
 )
 from spacer_like.rarity.table_files import read_table
 from spacer_like.storage import read_bytes, write_bytes
-from spacer_like.storage.concurrency import outcomes
+from spacer_like.storage.base import outcomes
 from spacer_like.tables.files import is_parquet
 from spacer_like.tables.writing import check_endings, write_tables
 

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from spacer_like.learning.pickle_reader import Made, Reference, read_pickle
+from spacer_like.learning.pickles import Made, Reference, read_pickle
 from spacer_like.learning.sklearn_tree import ALLOWED
 
 FUNCTIONS = ("numpy.core.multiarray._reconstruct", "numpy.core.multiarray.scalar", "numpy.dtype", "_codecs.encode")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from spacer_like.reused_memory import reusable_memory, reuse_thread_memory
+from spacer_like.memory import reusable_memory, reuse_thread_memory
 
 
 @pytest.fixture
