@@ -32,12 +32,12 @@ def exact(vectors: NDArray[np.float16]) -> Search:
 
     index = ExactSearch(vectors)
     index.prepare()
-    return lambda queries: index.search(queries, K).places
+    return lambda queries: index.search(queries, K).indices
 
 
 def lists(vectors: NDArray[np.float16]) -> Search:
     index = _lists(vectors)
-    return lambda queries: index.search(queries, K, PROBES).places
+    return lambda queries: index.search(queries, K, PROBES).indices
 
 
 def by_numpy(vectors: NDArray[np.float16]) -> Search:

@@ -67,7 +67,7 @@ class TileBlocks(NamedTuple):
     chip_start: bytes
 
 
-class ChipPlaces:
+class ChipIndex:
     """Where the bytes of chips are: in files of their own in one of the folders, or in blocks of one of the tiles.
 
     Made so that a million take little memory.
@@ -111,9 +111,9 @@ class ChipSource:
         names: of all chips, such as ``Z33-03111121232201230_1050410012C31100.jpg``, sorted.
     """
 
-    def __init__(self, name: str, places: ChipPlaces, unreadable: Sequence[UnreadableChip] = ()) -> None:
+    def __init__(self, name: str, places: ChipIndex, unreadable: Sequence[UnreadableChip] = ()) -> None:
         self.name = name
-        self.names, self._places = places.sorted()
+        self.names, self._ranges = places.sorted()
         self._folders = places.folders
         self._tiles = places.tiles
         self._reasons = {chip.name: chip.reason for chip in unreadable}
@@ -195,7 +195,7 @@ class ChipSource:
     def _where(self, name: str) -> Range:
         if name not in self:
             raise DataNotFoundError(f"There is no chip '{as_text(name)}' in '{self.name}'.")
-        return Range(*self._places[bisect_left(self.names, name)].tolist())
+        return Range(*self._ranges[bisect_left(self.names, name)].tolist())
 
     @property
     def is_far(self) -> bool:
@@ -209,11 +209,11 @@ class ChipSource:
         if not (self._tiles and self.is_far):
             return self.read
         blocks = [name for name, where in zip(names, places, strict=True) if where.file >= 0]
-        place_of = {name: place for place, name in enumerate(blocks)}
+        number_of = {name: place for place, name in enumerate(blocks)}
         ranges = RangesReader([where for where in places if where.file >= 0], self._read_range)
 
         def read(name: str) -> bytes:
-            place = place_of.get(name)
+            place = number_of.get(name)
             return self.read(name) if place is None else self._chip_of_block(name, self._where(name), ranges[place])
 
         return read
@@ -261,7 +261,7 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
         TableError: a manifest that is malformed.
         SpacerError: errors of the storage.
     """
-    places = ChipPlaces()
+    places = ChipIndex()
     unreadable: list[UnreadableChip] = []
     if chips_loc.filename.lower().endswith(MANIFEST_ENDING):
         manifests = [chips_loc]
@@ -278,7 +278,7 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
 
 def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSource:
     """Some image files of a folder, as chips."""
-    places = ChipPlaces()
+    places = ChipIndex()
     unreadable = _add_files(places, files, below(chips_loc, "").key)
     return ChipSource(chips_loc.display_name, places, unreadable)
 
@@ -342,7 +342,7 @@ def _manifest_bytes(loc: DataLocation) -> bytes:
     return data
 
 
-def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> list[UnreadableChip]:
+def _add_files(places: ChipIndex, files: Sequence[DataLocation], root: str) -> list[UnreadableChip]:
     """Add image files; those that do not count are returned."""
     unreadable = []
     numbers: dict[str, int] = {}
@@ -360,7 +360,7 @@ def _add_files(places: ChipPlaces, files: Sequence[DataLocation], root: str) -> 
     return unreadable
 
 
-def _add_manifests(places: ChipPlaces, manifests: Sequence[DataLocation]) -> list[UnreadableChip]:
+def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list[UnreadableChip]:
     """Add the chips of manifests that there are no image files of; returns the malformed ones of several."""
     unreadable: list[UnreadableChip] = []
     for loc, manifest in read_manifests(manifests, unreadable):

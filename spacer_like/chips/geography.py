@@ -48,17 +48,17 @@ def centre(cell: Cell) -> tuple[float, float]:
 
 def centres(cells: Sequence[Cell]) -> NDArray[np.float64]:
     """Longitudes and latitudes of the centres of cells of any zones, float64 [n, 2]; errors as `centre`."""
-    places = np.empty((len(cells), 2), np.float64)
+    points = np.empty((len(cells), 2), np.float64)
     of_projection: dict[int, list[int]] = {}
-    for place, cell in enumerate(cells):
-        of_projection.setdefault(cell.epsg, []).append(place)
+    for index, cell in enumerate(cells):
+        of_projection.setdefault(cell.epsg, []).append(index)
     for epsg, some in of_projection.items():
-        bounds = np.array([cells[place].bounds for place in some])
+        bounds = np.array([cells[index].bounds for index in some])
         middle = (bounds[:, :2] + bounds[:, 2:]) / 2
-        places[some] = np.stack(to_degrees(epsg)(middle[:, 0], middle[:, 1]), axis=1)
-    if not np.isfinite(places).all():
-        raise _nowhere(cells[int(np.flatnonzero(~np.isfinite(places).all(axis=1))[0])])
-    return places
+        points[some] = np.stack(to_degrees(epsg)(middle[:, 0], middle[:, 1]), axis=1)
+    if not np.isfinite(points).all():
+        raise _nowhere(cells[int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])])
+    return points
 
 
 def envelope(cell: Cell) -> Box:
@@ -158,11 +158,11 @@ def _cells_in(box: Box, zone: int, zoom: int) -> list[Cell]:
     ]
 
 
-def _range(places: NDArray[np.float64], last: int) -> tuple[int, int]:
+def _range(points: NDArray[np.float64], last: int) -> tuple[int, int]:
     # A margin for what bulges between two points: a thousandth of the extent, and of a cell.
-    margin = 1e-3 * (1 + float(places.max() - places.min()))
-    first = math.floor(float(places.min()) - margin)
-    return min(max(first, 0), last), min(max(math.floor(float(places.max()) + margin), 0), last)
+    margin = 1e-3 * (1 + float(points.max() - points.min()))
+    first = math.floor(float(points.min()) - margin)
+    return min(max(first, 0), last), min(max(math.floor(float(points.max()) + margin), 0), last)
 
 
 def _parts_near(west: float, east: float, meridian: float) -> list[tuple[float, float]]:
@@ -228,7 +228,7 @@ def to_metres(zone: int) -> Transformation:
 
 
 def _transformation(from_epsg: int, to_epsg: int) -> Transformation:
-    import_extra("pyproj", "Telling where on earth a cell lies", "geo")
+    import_extra("pyproj", "Locating a cell on earth", "geo")
     from pyproj import Transformer
 
     return Transformer.from_crs(from_epsg, to_epsg, always_xy=True).transform

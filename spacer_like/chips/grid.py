@@ -41,7 +41,7 @@ PIXEL = 5000 / 16384
 """Width of a pixel, in metres."""
 TILE_PIXELS = 2 ** (PIXEL_ZOOM - TILE_ZOOM)
 """Width of a cell of zoom 12, in pixels."""
-APRON_PIXELS = 512
+BUFFER_PIXELS = 512
 """What a whole tile has more than its cell on each of its sides, in pixels."""
 
 # More than a million cells in one list are a mistake.
@@ -218,7 +218,7 @@ def _digits_row_by_row(levels: int) -> list[str]:
     """The last digits of the quadkeys of a cell's descendants, row by row."""
     if not levels:
         return [""]
-    numerals = [int(f"{place:b}") for place in range(2**levels)]
+    numerals = [int(f"{number:b}") for number in range(2**levels)]
     return [f"{column + 2 * row:0{levels}d}" for row in numerals for column in numerals]
 
 

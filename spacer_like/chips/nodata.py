@@ -1,6 +1,6 @@
 """Which chips are full of data, which have some, and which none.
 
-Exact where a tile's mask says so, as manifests have it; of chips without a manifest the colours of their pixels tell,
+Exact where a tile's mask says so, as manifests have it; of chips without a manifest the colours of their pixels decide,
 about: JPEG bleeds, and shadows are dark as well.
 """
 
@@ -88,7 +88,7 @@ def class_of_pixels(pixels: NDArray[np.uint8], threshold: int) -> str:
         return ALL_DATA
     dark = np.ascontiguousarray(pixels <= threshold).reshape(-1)
     bands = pixels.shape[-1]
-    # Each value with those after it: what begins at a pixel's first band tells of the pixel. Going through bands by
+    # Each value with those after it: what begins at a pixel's first band describes the pixel. Going through bands by
     # their stride instead takes five times as long.
     run = dark[: len(dark) - bands + 1].copy()
     for band in range(1, bands):

@@ -28,18 +28,18 @@ class Found(NamedTuple):
     distance: float
 
 
-def place_of_chip(index: VectorIndex, chip: str) -> int:
-    """Where a chip is in an index, by its name with or without folders before it and its ending.
+def index_of_chip(index: VectorIndex, chip: str) -> int:
+    """The number of a chip in an index, by its name with or without folders before it and its ending.
 
     Raises:
-        DataNotFoundError: the index has no such chip; the sentence tells names that begin alike.
+        DataNotFoundError: the index has no such chip; the sentence suggests names that begin alike.
     """
     candidates = [chip, chip.replace("\\", "/").rpartition("/")[2]]
     if parsed := parsed_name(chip):
         candidates.append(str(parsed))
     for candidate in candidates:
-        if (place := index.names.place(candidate)) is not None:
-            return place
+        if (number := index.names.find(candidate)) is not None:
+            return number
     near = ", ".join(f"'{name}'" for name in index.names.near(candidates[-1], _NEAR_NAMES))
     shown = chip if len(chip) <= 100 else f"{chip[:97]}..."
     raise DataNotFoundError(f"The index '{index.name}' has no chip '{shown}'; next to where it would be are {near}.")
@@ -53,8 +53,8 @@ def parsed_name(name: str) -> ChipName | None:
         return None
 
 
-def places_of_same_ground(names: NameList, chip: ChipName) -> list[range]:
-    """The places of all chips of one zone that show what a chip shows, or a part of it, or that show it as a part.
+def indices_of_same_ground(names: NameList, chip: ChipName) -> list[range]:
+    """The numbers of all chips in one zone whose cell is a chip's, lies in it, or contains it.
 
     The name of a cell begins with that of every cell around it, so that sorted names have each kind side by side.
     """
@@ -71,29 +71,29 @@ def similar_chips(
     Where an index with lists has too few in the `n_probe` lists nearest to the query, more lists are looked into.
 
     Args:
-        left_out: places of chips that are not wanted.
+        left_out: numbers of chips that are not wanted.
 
     Raises:
         FeatureFileError: the query has another dimension, or the index is damaged.
     """
-    n_left_out = sum(len(places) for places in left_out)
+    n_left_out = sum(len(numbers) for numbers in left_out)
     wanted = min(k, len(index) - n_left_out)
     if wanted <= 0:
         return []
     while True:
-        distances, places = (found[0] for found in index.search(query, wanted + n_left_out, n_probe))
-        kept = places >= 0
+        distances, numbers = (found[0] for found in index.search(query, wanted + n_left_out, n_probe))
+        kept = numbers >= 0
         for some in left_out:
-            kept &= (places < some.start) | (places >= some.stop)
+            kept &= (numbers < some.start) | (numbers >= some.stop)
         if kept.sum() >= wanted or n_probe >= (index.n_lists or 0):
             break
         n_probe *= 2
     chosen = np.flatnonzero(kept)[:wanted]
-    return [Found(index.names[int(places[one])], float(distances[one])) for one in chosen]
+    return [Found(index.names[int(numbers[one])], float(distances[one])) for one in chosen]
 
 
 def centres_of(chips: Sequence[ChipName | None]) -> list[tuple[float, float] | None]:
-    """Longitude and latitude of the centre of each chip; None where its name says no place.
+    """Longitude and latitude of the centre of each chip; None where its name has no cell.
 
     Raises:
         MissingExtraError: pyproj is not installed.

@@ -1,4 +1,4 @@
-"""A picture of the chips that look most like a query: the query first, and below each chip its distance and place."""
+"""A picture of the chips that look most like a query, with the query first, and distance and coordinates below each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PICTURE_SIZE = 160
 LONGEST_QUERY = 46
 LONGEST_NAME = 16
 
-Place = tuple[float, float] | None
+Coordinates = tuple[float, float] | None
 
 
 def similar_sheet(
     query: str,
     query_pixels: NDArray[np.uint8] | None,
-    query_place: Place,
+    query_centre: Coordinates,
     similar: Sequence[SimilarChip],
     pictures: Mapping[str, NDArray[np.uint8]],
     path: Destination,
@@ -38,9 +38,9 @@ def similar_sheet(
     Args:
         query: its name.
         query_pixels: uint8 [height, width, 3], or None.
-        query_place: longitude and latitude, or None.
+        query_centre: longitude and latitude, or None.
         pictures: the chips' pixels by their names; one that is not there is drawn as an empty square.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
 
     Raises:
         SpacerInputError: the picture's name has an unknown ending.
@@ -48,14 +48,14 @@ def similar_sheet(
     """
     shown = similar[:SHOWN]
     images = [
-        SheetImage(pictures.get(chip.chip), f"{rank}.  {chip.distance:.3f}", _caption(chip.chip, _place(chip)))
+        SheetImage(pictures.get(chip.chip), f"{rank}.  {chip.distance:.3f}", _caption(chip.chip, _centre(chip)))
         for rank, chip in enumerate(shown, 1)
     ]
     first = f", the first {len(shown)} of {len(similar):,}" if len(similar) > len(shown) else ""
     contact_sheet(
         [
             SheetSection(
-                shorten(query, LONGEST_QUERY), [SheetImage(query_pixels, "query", _caption(query, query_place))]
+                shorten(query, LONGEST_QUERY), [SheetImage(query_pixels, "query", _caption(query, query_centre))]
             ),
             SheetSection(f"The most similar{first}", images),
         ],
@@ -65,12 +65,12 @@ def similar_sheet(
     )
 
 
-def _place(chip: SimilarChip) -> Place:
+def _centre(chip: SimilarChip) -> Coordinates:
     return None if chip.longitude is None or chip.latitude is None else (chip.longitude, chip.latitude)
 
 
-def _caption(name: str, place: Place) -> str:
-    if place is None:
+def _caption(name: str, centre: Coordinates) -> str:
+    if centre is None:
         return shorten(name, LONGEST_NAME)
-    longitude, latitude = place
+    longitude, latitude = centre
     return f"{abs(latitude):.3f}°{'S' if latitude < 0 else 'N'} {abs(longitude):.3f}°{'W' if longitude < 0 else 'E'}"

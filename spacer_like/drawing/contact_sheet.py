@@ -57,7 +57,7 @@ def contact_sheet(
     """Draw sections of images one below the other; one without images is left out.
 
     Args:
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         headline: above the sheet, and `detail` the line below it.
         title: what the sheet is about, before the headline.
         columns: images in a row at most; never more than `COLUMNS`.

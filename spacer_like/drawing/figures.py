@@ -68,12 +68,12 @@ def check_drawing(*locations: DataLocation) -> None:
 
 
 def as_location(path: Destination) -> DataLocation:
-    """A path as the place it names on the file system; a location stays itself."""
+    """A path as its location on the file system; a location stays itself."""
     return path if isinstance(path, DataLocation) else DataLocation("filesystem", fspath(path))
 
 
 def check_ending(location: DataLocation) -> str:
-    """The format that the ending of a picture's name tells, one of `FORMATS`.
+    """The format that the ending of a picture's name sets, one of `FORMATS`.
 
     Raises:
         SpacerInputError: it is none of them.
@@ -87,7 +87,7 @@ def check_ending(location: DataLocation) -> str:
 
 
 def write_figure(figure: Figure, path: Destination, dpi: int) -> DataLocation:
-    """Write the picture in the format that the name's ending tells, and return where it lies.
+    """Write the picture in the format that the name's ending sets, and return where it lies.
 
     Raises:
         SpacerInputError: the ending is none of `FORMATS`.
@@ -102,7 +102,7 @@ def svg_element(figure: Figure, description: str) -> str:
     """The figure as an ``<svg>`` element for an HTML page: its texts are texts, and it refers to nothing outside.
 
     Args:
-        description: what a screen reader says in its place.
+        description: what a screen reader says instead.
     """
     text = _drawn(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type")), dpi=72).decode()
     # A style element would rule the whole page; what it says of joins can stand in the first tag.

@@ -32,7 +32,7 @@ def shorten(label: object, width: int) -> str:
 
 
 def shorten_all(labels: list[object] | list[str], width: int) -> list[str]:
-    """Each label shortened; those that became equal get a number, so that no two rows bear one name."""
+    """Each label shortened; those that became equal get a number, so that no two rows have one name."""
     shortened = [shorten(label, width) for label in labels]
     seen: dict[str, int] = {}
     distinct = []

@@ -158,13 +158,13 @@ class MergedEmbeddings:
     def __len__(self) -> int:
         return len(self._order)
 
-    def vectors(self, places: NDArray[np.integer]) -> NDArray[np.float16]:
-        """The vectors float16 [b, d], scaled to length one, of the images at some places among `names`.
+    def vectors(self, indices: NDArray[np.integer]) -> NDArray[np.float16]:
+        """The vectors float16 [b, d], scaled to length one, of the images at some indices of `names`.
 
         Raises:
             FeatureFileError: one is not of length one.
         """
-        rows = self._order[places]
+        rows = self._order[indices]
         found = np.empty((len(rows), self.dimension), np.float16)
         of = np.searchsorted(self._begins, rows, side="right") - 1
         for number in np.unique(of):
@@ -176,16 +176,16 @@ class MergedEmbeddings:
         squares = np.einsum("ij,ij->i", singles, singles)
         wrong = ~((np.abs(squares - 1) <= _LARGEST_DEVIATION) | (squares == 0))
         if wrong.any():
-            place = int(np.flatnonzero(wrong)[0])
+            index = int(np.flatnonzero(wrong)[0])
             raise FeatureFileError(
-                f"'{self._parts[of[place]].source}' is damaged: the vector of the image "
-                f"'{self.names[int(places[place])]}' is not of length one."
+                f"'{self._parts[of[index]].source}' is damaged: the vector of the image "
+                f"'{self.names[int(indices[index])]}' is not of length one."
             )
         return found
 
-    def singles(self, places: NDArray[np.integer]) -> NDArray[np.float32]:
+    def singles(self, indices: NDArray[np.integer]) -> NDArray[np.float32]:
         """The same in single precision."""
-        return as_single(self.vectors(places))
+        return as_single(self.vectors(indices))
 
     def _check_alike(self, part: Embeddings) -> None:
         first = self._parts[0]
@@ -196,8 +196,8 @@ class MergedEmbeddings:
                 "are not comparable, encode the images of one of them again."
             )
 
-    def _refuse_repeated(self, place: int) -> None:
-        rows = self._order[place : place + 2]
+    def _refuse_repeated(self, index: int) -> None:
+        rows = self._order[index : index + 2]
         first, second = (self._parts[number].source for number in np.searchsorted(self._begins, rows, "right") - 1)
         where = f"twice in '{first}'" if first == second else f"in '{first}' and in '{second}'"
-        raise FeatureFileError(f"The image '{self.names[place]}' is {where}: name each file once, and each image.")
+        raise FeatureFileError(f"The image '{self.names[index]}' is {where}: name each file once, and each image.")

@@ -37,7 +37,7 @@ class VectorIndex:
     Attributes:
         name: what errors call it.
         encoder_id: of what made the vectors.
-        names: of the images, sorted; a place is a number among them.
+        names: of the images, sorted; the number of an image is its index among them.
         kind: ``exact`` or ``ivf``.
     """
 
@@ -70,13 +70,13 @@ class VectorIndex:
         if self._lists is None:
             self._exact.prepare()
 
-    def vector(self, place: int) -> NDArray[np.float32]:
+    def vector(self, number: int) -> NDArray[np.float32]:
         """The vector of an image, float32 [d]."""
-        row = place
+        row = number
         if self._lists is not None:
-            rows = np.flatnonzero(self._lists.lists.members == place)
+            rows = np.flatnonzero(self._lists.lists.members == number)
             if not len(rows):
-                raise FeatureFileError(f"'{self.name}' is damaged: no list has the image '{self.names[place]}'.")
+                raise FeatureFileError(f"'{self.name}' is damaged: no list has the image '{self.names[number]}'.")
             row = int(rows[0])
         vector: NDArray[np.float32] = as_single(self._vectors[row : row + 1])[0]
         return vector

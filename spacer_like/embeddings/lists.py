@@ -27,7 +27,7 @@ _SPARE = 8
 _NUMBER = 2**32 - 1
 
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-"""Gives vectors, float32 [b, d], by their rising places [b]."""
+"""Gives vectors, float32 [b, d], by their ascending indices [b]."""
 
 
 class Lists(NamedTuple):
@@ -36,7 +36,7 @@ class Lists(NamedTuple):
     Fields:
         centroids: float32 [l, d].
         ends: int64 [l], where each list ends in `members`.
-        members: uint32 [n], the places of the vectors, list after list, rising in each.
+        members: uint32 [n], the indices of the vectors, list after list, ascending in each.
     """
 
     centroids: NDArray[np.float32]
@@ -112,8 +112,8 @@ class ListSearch:
     def search(self, queries: NDArray[np.floating[Any]], k: int, n_probe: int) -> Nearest:
         """The `k` vectors nearest to each of the queries [m, d] among those in the `n_probe` lists nearest to it.
 
-        Where these lists hold fewer than `k` vectors, the last distances are infinite, and the places -1. Distances are
-        those of double precision, and equal ones in the order of their places.
+        Where these lists hold fewer than `k` vectors, the last distances are infinite, and the indices -1. Distances
+        are those of double precision, and equal ones in the order of their indices.
 
         Raises:
             FeatureFileError: the queries have another dimension, or numbers are not finite.
@@ -126,9 +126,9 @@ class ListSearch:
         # Some more, because faiss compares in single precision.
         rows = self._mapped.search(wanted, min(k + _SPARE, len(self.vectors)), min(n_probe, len(self.lists.ends)))
         distances = self._distances(wanted, rows)
-        places = np.where(rows < 0, -1, self.lists.members[np.maximum(rows, 0)].astype(np.int64))
-        order = np.lexsort((places, distances), axis=1)[:, :k]
-        return Nearest(np.take_along_axis(distances, order, 1), np.take_along_axis(places, order, 1))
+        indices = np.where(rows < 0, -1, self.lists.members[np.maximum(rows, 0)].astype(np.int64))
+        order = np.lexsort((indices, distances), axis=1)[:, :k]
+        return Nearest(np.take_along_axis(distances, order, 1), np.take_along_axis(indices, order, 1))
 
     def _distances(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Distances [m, k] of queries [m, d] to the vectors in some rows [m, k]; infinite where a row is -1."""

@@ -1,4 +1,4 @@
-"""Names of images by the million: one text of bytes in place of a Python object each."""
+"""Names of images by the million: one text of bytes instead of a Python object each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_NAME_BYTES = 1024
 
 class NameList(Sequence[str]):
     """Names in the order of their UTF-8 bytes, which is that of Python's texts; where they are in no order, only
-    `place`, `with_prefix` and `near` make no sense.
+    `find`, `with_prefix` and `near` make no sense.
 
     Args:
         text: uint8 [m], the names one after the other in UTF-8.
@@ -46,38 +46,38 @@ class NameList(Sequence[str]):
         return len(self.ends)
 
     @overload
-    def __getitem__(self, place: int) -> str: ...
+    def __getitem__(self, index: int) -> str: ...
     @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
         try:
-            return self._bytes(place % len(self)).decode()
+            return self._bytes(index % len(self)).decode()
         except UnicodeDecodeError:
             raise FeatureFileError(f"'{self.source}' is damaged: the name of an image is no text.") from None
 
     def __iter__(self) -> Iterator[str]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
-    def place(self, name: str) -> int | None:
-        """Where a name is, or None."""
+    def find(self, name: str) -> int | None:
+        """The index of a name, or None."""
         wanted = _encoded(name)
-        place = self._first_not_below(wanted)
-        return place if place < len(self) and self._bytes(place) == wanted else None
+        index = self._first_not_below(wanted)
+        return index if index < len(self) and self._bytes(index) == wanted else None
 
     def with_prefix(self, prefix: str) -> range:
-        """The places of all names that begin with a text."""
+        """The indices of all names that begin with a text."""
         begin = _encoded(prefix)
         # Higher than any byte of UTF-8.
         return range(self._first_not_below(begin), self._first_not_below(begin + b"\xff"))
 
     def near(self, name: str, count: int = 3) -> list[str]:
-        """The names around the place where `name` would be, `count` at most: those that begin most alike."""
-        place = self._first_not_below(_encoded(name))
-        first = max(min(place - count // 2, len(self) - count), 0)
+        """At most `count` names around the index where `name` would be: those that begin most alike."""
+        index = self._first_not_below(_encoded(name))
+        first = max(min(index - count // 2, len(self) - count), 0)
         return self[first : first + count]
 
     def to_arrow(self) -> Any:
@@ -98,9 +98,9 @@ class NameList(Sequence[str]):
         taken = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)
         return cls(taken[ends[0] : ends[-1]], ends[1:] - ends[0], source)
 
-    def _bytes(self, place: int) -> bytes:
-        begin = int(self.ends[place - 1]) if place else 0
-        return self.text[begin : int(self.ends[place])].tobytes()
+    def _bytes(self, index: int) -> bytes:
+        begin = int(self.ends[index - 1]) if index else 0
+        return self.text[begin : int(self.ends[index])].tobytes()
 
     def _first_not_below(self, wanted: bytes) -> int:
         low, high = 0, len(self)

@@ -40,11 +40,11 @@ class Nearest(NamedTuple):
 
     Fields:
         distances: float64 [m, k].
-        places: int64 [m, k], indices of vectors.
+        indices: int64 [m, k], indices of vectors.
     """
 
     distances: NDArray[np.float64]
-    places: NDArray[np.int64]
+    indices: NDArray[np.int64]
 
 
 class ExactSearch:
@@ -123,7 +123,7 @@ class _Best:
         self._squares = np.square(self._queries).sum(axis=1)
         self._k = k
         self._query = np.empty(0, np.int64)
-        self._place = np.empty(0, np.int64)
+        self._index = np.empty(0, np.int64)
         self._square = np.empty(0, np.float64)
 
     def add(self, begin: int, scores: NDArray[np.float32], largest: float) -> None:
@@ -138,19 +138,19 @@ class _Best:
         query, row = np.nonzero(scores >= lowest[:, None])
         step = max(_EXACT_BYTES // (8 * max(self._queries.shape[1], 1)), 1)
         for at in range(0, len(query), step):
-            some, places = query[at : at + step], row[at : at + step] + begin
-            differences = self._vectors[places].astype(np.float64)
+            some, indices = query[at : at + step], row[at : at + step] + begin
+            differences = self._vectors[indices].astype(np.float64)
             differences -= self._queries[some]
             np.square(differences, out=differences)
-            self._merge(some, places, differences.sum(axis=1))
+            self._merge(some, indices, differences.sum(axis=1))
 
     def result(self) -> Nearest:
         shape = (len(self._queries), self._k)
-        return Nearest(np.sqrt(self._square).reshape(shape), self._place.reshape(shape))
+        return Nearest(np.sqrt(self._square).reshape(shape), self._index.reshape(shape))
 
     def _lowest(self, scores: NDArray[np.float32], rounding: NDArray[np.float64]) -> NDArray[np.float32]:
         """What the score of a vector that is among the nearest may be at least: [m]."""
-        if len(self._place) == len(self._queries) * self._k:
+        if len(self._index) == len(self._queries) * self._k:
             worst = self._square.reshape(-1, self._k)[:, -1]
             lowest = (self._squares - worst) / 2 - rounding
         elif scores.shape[1] > self._k:
@@ -160,16 +160,16 @@ class _Best:
         below: NDArray[np.float32] = np.nextafter(lowest.astype(np.float32), np.float32(-np.inf))
         return below
 
-    def _merge(self, query: NDArray[np.int64], place: NDArray[np.int64], square: NDArray[np.float64]) -> None:
+    def _merge(self, query: NDArray[np.int64], index: NDArray[np.int64], square: NDArray[np.float64]) -> None:
         query = np.concatenate([self._query, query])
-        place = np.concatenate([self._place, place])
+        index = np.concatenate([self._index, index])
         square = np.concatenate([self._square, square])
-        order = np.lexsort((place, square, query))
+        order = np.lexsort((index, square, query))
         query = query[order]
         first = np.searchsorted(query, np.arange(len(self._queries)))
         kept = np.arange(len(query)) - first[query] < self._k
         order = order[kept]
-        self._query, self._place, self._square = query[kept], place[order], square[order]
+        self._query, self._index, self._square = query[kept], index[order], square[order]
 
 
 def checked_queries(queries: NDArray[np.floating[Any]], dimension: int, name: str) -> NDArray[np.float32]:

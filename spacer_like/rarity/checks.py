@@ -80,9 +80,9 @@ class ImageComparison:
 
 
 def drawn_indices(count: int, sample_size: int, seed: int) -> dict[int, int]:
-    """Places of `count` drawn uniformly with replacement, ascending: place -> how many times."""
+    """Indices below `count` drawn uniformly with replacement, ascending: index -> how many times."""
     if not count:
         return {}
     drawn = np.random.default_rng(seed).integers(0, count, sample_size)
-    places, times = np.unique(drawn, return_counts=True)
-    return dict(zip(places.tolist(), times.tolist(), strict=True))
+    indices, times = np.unique(drawn, return_counts=True)
+    return dict(zip(indices.tolist(), times.tolist(), strict=True))

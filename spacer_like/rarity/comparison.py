@@ -1,4 +1,4 @@
-"""What tables of scores say: the figures of one, and how far the rankings of several agree, token by token."""
+"""What tables of scores say: the statistics of one, and how far the rankings of several agree, token by token."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METADATA = "rarityScore"
 
 @dataclass(frozen=True)
 class Description:
-    """Figures of a column of scores.
+    """Statistics of a column of scores.
 
     Attributes:
         count: scores; nulls: rows without one.
@@ -48,7 +48,7 @@ class Description:
 
 
 def description(table: ScoreTable) -> Description:
-    """The figures of a table's pixelScore."""
+    """The statistics of a table's pixelScore."""
     all_scores = table.scores
     scored = ~np.isnan(all_scores)
     scores = all_scores[scored]
@@ -85,10 +85,10 @@ def agreements(tables: Mapping[str, ScoreTable], top_share: float) -> list[tuple
     """
     if METADATA in tables:
         raise TableError(f"No table may be called {METADATA}: the metadata's ranking is.")
-    places, n_tokens = _places(tables)
+    indices, n_tokens = _token_indices(tables)
     found = []
     for first, second in combinations(tables, 2):
-        one, other = (_spread(tables[name].scores, places[name], n_tokens) for name in (first, second))
+        one, other = (_spread(tables[name].scores, indices[name], n_tokens) for name in (first, second))
         found.append((first, second, agreement(one, other, top_share)))
     for name, table in tables.items():
         rarity = table.numbers(METADATA)
@@ -110,18 +110,18 @@ def rarity_correlations(table: ScoreTable) -> Correlations:
     )
 
 
-def _places(tables: Mapping[str, ScoreTable]) -> tuple[dict[str, NDArray[np.int64]], int]:
-    """Of each table's rows their place among the tokens of all tables, and how many those are."""
+def _token_indices(tables: Mapping[str, ScoreTable]) -> tuple[dict[str, NDArray[np.int64]], int]:
+    """Of each table's rows their index among the tokens of all tables, and how many those are."""
     keys = {name: _keys(table) for name, table in tables.items()}
     every = pc.unique(pa.concat_arrays(list(keys.values())))
-    places = {}
+    indices = {}
     for name, own in keys.items():
-        place = pc.index_in(own, value_set=every).to_numpy().astype(np.int64)
-        if len(place) and (repeated := np.flatnonzero(np.bincount(place) > 1)).size:
+        index = pc.index_in(own, value_set=every).to_numpy().astype(np.int64)
+        if len(index) and (repeated := np.flatnonzero(np.bincount(index) > 1)).size:
             collection, token = every[int(repeated[0])].as_py().split("\0", 1)
             raise TableError(f"The table '{name}' has the token {token} of the collection {collection} twice.")
-        places[name] = place
-    return places, len(every)
+        indices[name] = index
+    return indices, len(every)
 
 
 def _keys(table: ScoreTable) -> pa.Array:
@@ -131,7 +131,7 @@ def _keys(table: ScoreTable) -> pa.Array:
     return pc.binary_join_element_wise(collection, token, pa.scalar("\0", pa.large_string()))
 
 
-def _spread(scores: NDArray[np.float64], places: NDArray[np.int64], n_tokens: int) -> NDArray[np.float64]:
+def _spread(scores: NDArray[np.float64], indices: NDArray[np.int64], n_tokens: int) -> NDArray[np.float64]:
     spread = np.full(n_tokens, np.nan)
-    spread[places] = scores
+    spread[indices] = scores
     return spread

@@ -1,6 +1,6 @@
 """Counting and looking up colours by position, on all processor cores: by numba where it is installed, else by NumPy.
 
-Both give the same bits. Positions (or rows) are shared out among threads, so that no two write to one place.
+Both give the same bits. Positions (or rows) are shared out among threads, so that no two write to one entry.
 """
 
 from __future__ import annotations
@@ -66,15 +66,17 @@ def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
-def number_into(cells: ImageCells, stack: NDArray[np.uint8], place: int) -> None:
-    """Put the cells of images into their room, from `place` on.
+def number_into(cells: ImageCells, stack: NDArray[np.uint8], after: int) -> None:
+    """Put the cells of images into the buffer, behind the `after` images that it has.
 
     Args:
         stack: uint8 [n, height, width, 3].
     """
     flat = positions_of(stack, cells.positions)
     share_out(
-        len(flat), lambda start, stop: kernels().number_into(cells, flat, place, start, stop), fewest=_FEWEST_IMAGES
+        len(flat),
+        lambda start, stop: kernels().number_into(cells, flat, after, start, stop),
+        fewest=_FEWEST_IMAGES,
     )
 
 
@@ -156,10 +158,10 @@ def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     numbers = _run(ranges, lambda start, stop: kernels().number_occurring(counts, start, stop))
     ends = np.cumsum([0, *numbers])
     keys, values = np.empty(ends[-1], np.uint32), np.empty(ends[-1], np.uint32)
-    places = {start: slice(low, high) for (start, _), low, high in zip(ranges, ends, ends[1:], strict=False)}
+    parts = {start: slice(low, high) for (start, _), low, high in zip(ranges, ends, ends[1:], strict=False)}
     _run(
         ranges,
-        lambda start, stop: kernels().occurring_into(counts, keys[places[start]], values[places[start]], start, stop),
+        lambda start, stop: kernels().occurring_into(counts, keys[parts[start]], values[parts[start]], start, stop),
     )
     return keys, values
 

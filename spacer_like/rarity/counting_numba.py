@@ -54,15 +54,15 @@ def _is_ours(folder: str) -> bool:
     return reason is None
 
 
-def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start: int, stop: int) -> None:
+def number_into(cells: ImageCells, pixels: NDArray[np.uint8], after: int, start: int, stop: int) -> None:
     """See `counting_numpy.number_into`."""
     if stop <= start:
         return
-    if not 0 <= place + start < place + stop <= cells.room or pixels.shape[1] != cells.positions:
-        raise ValueError(f"Images {place + start} to {place + stop} would be written outside of their room.")
+    if not 0 <= after + start < after + stop <= cells.room or pixels.shape[1] != cells.positions:
+        raise ValueError(f"Images {after + start} to {after + stop} would be written outside of their room.")
     frozen = pixels[start:stop].view()
     frozen.flags.writeable = False
-    _number(cells.values, frozen, place + start, cells.block_length)
+    _number(cells.values, frozen, after + start, cells.block_length)
 
 
 def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int, are_new: bool) -> None:
@@ -129,14 +129,14 @@ def _bin(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _number(cells, pixels, place, block_length):  # type: ignore[no-untyped-def]
+def _number(cells, pixels, after, block_length):  # type: ignore[no-untyped-def]
     values, positions, row = pixels.reshape(-1), pixels.shape[1], uint64(3 * pixels.shape[1])
     for begin in range(0, pixels.shape[0], IMAGES):
         end = min(begin + IMAGES, pixels.shape[0])
         for low in range(0, positions, _BLOCK):
             high = min(low + _BLOCK, positions)
             for image in range(begin, end):
-                block, number = divmod(place + image, IMAGES)
+                block, number = divmod(after + image, IMAGES)
                 sink = uint64(block * block_length + low * IMAGES + number * POSITIONS)
                 source = uint64(image) * row + uint64(3 * low)
                 for first in range(low, high, POSITIONS):
@@ -168,7 +168,7 @@ def _count(counts, cells, n_images, block_length, start, stop, are_new):  # type
 
 @compiled
 def _those_not_zero(keys, values, done, counted, first_key):  # type: ignore[no-untyped-def]
-    """Write the counts that are not 0, and their keys, from the place `done` on; where the next ones go."""
+    """Write the counts that are not 0, and their keys, from index `done` on; where the next ones go."""
     # Most are 0: they are looked at four at a time.
     words = counted.view(np.uint64)
     for word in range(uint64(words.shape[0])):
@@ -193,15 +193,15 @@ def _occurring_in(keys, values, cells, n_images, block_length, start, stop):  # 
 def _count_group(counted, cells, n_images, block_length, first, stop):  # type: ignore[no-untyped-def]
     """Add the cells of a group, which begins at the position `first`, to `counted`."""
     for image in range(0, n_images, IMAGES):
-        place = uint64(image // IMAGES * block_length + first * IMAGES)
+        at = uint64(image // IMAGES * block_length + first * IMAGES)
         for _ in range(min(IMAGES, n_images - image)):
             if stop - first >= POSITIONS:
                 for position in range(uint64(POSITIONS)):
-                    counted[position * uint64(CELLS) + uint64(cells[place + position])] += uint16(1)
+                    counted[position * uint64(CELLS) + uint64(cells[at + position])] += uint16(1)
             else:
                 for position in range(uint64(stop - first)):
-                    counted[position * uint64(CELLS) + uint64(cells[place + position])] += uint16(1)
-            place += uint64(POSITIONS)
+                    counted[position * uint64(CELLS) + uint64(cells[at + position])] += uint16(1)
+            at += uint64(POSITIONS)
 
 
 @compiled

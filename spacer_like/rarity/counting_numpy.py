@@ -36,13 +36,13 @@ def _keys(stack: NDArray[np.uint8], low: int, high: int) -> NDArray[np.int64]:
     return cells_of(stack[:, low:high]) + CELLS * np.arange(high - low, dtype=np.int64)
 
 
-def number_into(cells: ImageCells, pixels: NDArray[np.uint8], place: int, start: int, stop: int) -> None:
-    """Put the cells of images `start` to `stop` of a stack, whose first has this `place`, into their room."""
+def number_into(cells: ImageCells, pixels: NDArray[np.uint8], after: int, start: int, stop: int) -> None:
+    """Put the cells of images `start` to `stop` of a stack into the buffer, behind the `after` images that it has."""
     positions, blocks = pixels.shape[1], cells.blocks
     padded = np.zeros(blocks.shape[1] * POSITIONS, np.uint16)
     for image in range(start, stop):
         padded[:positions] = cells_of(pixels[image])
-        block, number = divmod(place + image, IMAGES)
+        block, number = divmod(after + image, IMAGES)
         blocks[block, :, number] = padded.reshape(-1, POSITIONS)
 
 

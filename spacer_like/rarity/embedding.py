@@ -60,16 +60,16 @@ def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> N
     There are no more cells than embeddings that differ, which the log warns of. The same numbers and seed give the same
     cells.
     """
-    distinct, place = np.unique(embeddings, axis=0, return_inverse=True)
+    distinct, group = np.unique(embeddings, axis=0, return_inverse=True)
     if len(distinct) <= n_cells:
         logger.warning(
             "k-means is asked for %d cells of %d images, of which %d differ: each of these has a cell of its own, and "
-            "the scores tell no more than how many images are equal. Ask for fewer cells.",
+            "the scores say no more than how many images are equal. Ask for fewer cells.",
             n_cells,
             len(embeddings),
             len(distinct),
         )
-        return np.asarray(place.ravel(), np.int64)
+        return np.asarray(group.ravel(), np.int64)
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEAST_WIDTH = 448
 """Pixels that an overlay is wide and high at least, beside its scale."""
 
-# Inferno of matplotlib (CC0) at nine places: equal steps look equally large, in print without colour too.
+# Inferno of matplotlib (CC0) at nine points: equal steps look equally large, in print without colour too.
 _HEAT = np.array(
     [
         (0, 0, 4), (31, 12, 72), (85, 15, 109), (136, 34, 106), (186, 54, 85),
@@ -43,8 +43,8 @@ def rarest_cells(
     """
     total = surprisal.sum()
     found = []
-    for place in np.argsort(-surprisal, axis=None, kind="stable")[:most].tolist():
-        row, col = divmod(place, surprisal.shape[1])
+    for index in np.argsort(-surprisal, axis=None, kind="stable")[:most].tolist():
+        row, col = divmod(index, surprisal.shape[1])
         bits = float(surprisal[row, col])
         found.append(
             RareCell(
@@ -91,7 +91,7 @@ def overlay(image: NDArray[np.uint8], surprisal: NDArray[np.float64], most: floa
         most: the bits at the upper end of the scale, so that pictures of several images may be compared.
     """
     shares = np.clip(surprisal / most, 0, 1) if most > 0 else np.zeros_like(surprisal)
-    # Dim, so that a bright place does not look rare; and the rarer a place, the less of it shows through.
+    # Dim, so that a bright pixel does not look rare; and the rarer a pixel, the less of it shows through.
     grey = 24 + 0.4 * np.asarray(Image.fromarray(image).convert("L"), np.float64)[..., None]
     strength = 0.2 + 0.75 * np.sqrt(shares[..., None])
     lit = (1 - strength) * grey + strength * _heat(shares)
@@ -107,8 +107,8 @@ def overlay(image: NDArray[np.uint8], surprisal: NDArray[np.float64], most: floa
 
 def _heat(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours float64 [..., 3] of shares from 0 to 1."""
-    places = np.linspace(0, 1, len(_HEAT))
-    return np.stack([np.interp(shares, places, channel) for channel in _HEAT.T], axis=-1)
+    points = np.linspace(0, 1, len(_HEAT))
+    return np.stack([np.interp(shares, points, channel) for channel in _HEAT.T], axis=-1)
 
 
 def _with_scale(plain: Image.Image, heat: Image.Image, most: float) -> Image.Image:

@@ -163,8 +163,8 @@ class Histogram:
     def pieces(self) -> Iterator[Piece]:
         """See `Counted`."""
         starts = np.arange(0, self.header.positions, POSITIONS_IN_A_PIECE, dtype=np.uint32) * np.uint32(CELLS)
-        places = [*np.searchsorted(self.keys, starts[1:]).tolist(), len(self.keys)]
-        for low, high in zip([0, *places], places, strict=False):
+        ends = [*np.searchsorted(self.keys, starts[1:]).tolist(), len(self.keys)]
+        for low, high in zip([0, *ends], ends, strict=False):
             yield self.keys[low:high], self.counts[low:high]
 
     def to_dense(self) -> NDArray[np.int32]:
@@ -198,7 +198,7 @@ def checked(counted: Counted, pieces: Iterator[Piece], name: str) -> Iterator[Pi
     """The pieces, each looked at before it is given.
 
     Raises:
-        HistogramError: as `Histogram.check`; what only all of them show is told after the last piece.
+        HistogramError: as `Histogram.check`; what only all of them show is raised after the last piece.
     """
     sums = np.zeros(counted.header.positions, np.uint64)
     previous = -1
@@ -242,17 +242,17 @@ class HistogramBuilder:
         """Count images, uint8 [n, size, size, 3]."""
         positions_of(stack[:0], self._header.positions)
         while len(stack):
-            place, count = self._places_for(len(stack))
+            first, count = self._free_slots(len(stack))
             try:
-                number_into(self._cells, stack[:count], place)
+                number_into(self._cells, stack[:count], first)
             finally:
                 with self._turn:
                     self._being_added -= 1
                     self._turn.notify_all()
             stack = stack[count:]
 
-    def _places_for(self, wanted: int) -> tuple[int, int]:
-        """The first of places in the room of waiting images, and how many, not more than are `wanted`."""
+    def _free_slots(self, wanted: int) -> tuple[int, int]:
+        """The first free slot for waiting images, and the number of slots, at most `wanted`."""
         with self._turn:
             if self.n_images + wanted > _LARGEST_UINT32:
                 raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
@@ -261,11 +261,11 @@ class HistogramBuilder:
                     self._turn.wait()
                 else:
                     self._count_waiting()
-            place, count = self._waiting, min(wanted, self._cells.room - self._waiting)
+            first, count = self._waiting, min(wanted, self._cells.room - self._waiting)
             self._waiting += count
             self._being_added += 1
             self.n_images += count
-            return place, count
+            return first, count
 
     def counted(self, collection_id: str) -> DenseCounts | WaitingCounts:
         """What was counted so far, not copied: until the next is added."""

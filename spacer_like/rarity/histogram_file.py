@@ -87,7 +87,7 @@ class HistogramFile:
         import pyarrow.parquet
 
         self._name = name
-        with self._damage_told():
+        with self._reading_errors():
             self._file = pyarrow.parquet.ParquetFile(pa.BufferReader(data))
             schema = self._file.schema_arrow
         self.header, self.collections = _described((schema.metadata or {}).get(_METADATA), name)
@@ -102,16 +102,16 @@ class HistogramFile:
         """See `Counted`.
 
         Raises:
-            HistogramError: malformed; what only all pieces show is told after the last one.
+            HistogramError: malformed; what only all pieces show is raised after the last one.
         """
         return checked(self, self._pieces(), self._name)
 
     def _pieces(self) -> Iterator[Piece]:
-        with self._damage_told():
+        with self._reading_errors():
             for batch in self._file.iter_batches(_ROWS_AT_ONCE):
                 yield _numbers(batch.column(0), self._name), _numbers(batch.column(1), self._name)
 
-    def _damage_told(self) -> AbstractContextManager[None]:
+    def _reading_errors(self) -> AbstractContextManager[None]:
         return damage_as(HistogramError, self._name, f"{self._name} is no histogram, or is damaged: compute it again")
 
 

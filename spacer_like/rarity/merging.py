@@ -26,7 +26,7 @@ def merged(tables: Sequence[tuple[str, ScoreTable]], threads: int = 1) -> ScoreT
     or bucketizing added are left out. Memory: about twice that of the tables.
 
     Args:
-        tables: each with its file's name, which errors tell; an empty sequence gives an empty table.
+        tables: each with its file's name, for errors; an empty sequence gives an empty table.
 
     Raises:
         TableError: a collection is in two tables.
@@ -69,10 +69,10 @@ def _in_token_order(table: ScoreTable) -> ScoreTable:
         keys = (numbers, collection)
     else:
         texts = ids.to_pylist()
-        place = np.empty(len(texts), np.int64)
-        place[sorted(range(len(texts)), key=lambda row: token_order(texts[row]))] = np.arange(len(texts))
-        within = np.diff(place) >= 0
-        keys = (place, collection)
+        rank = np.empty(len(texts), np.int64)
+        rank[sorted(range(len(texts)), key=lambda row: token_order(texts[row]))] = np.arange(len(texts))
+        within = np.diff(rank) >= 0
+        keys = (rank, collection)
     steps = np.diff(collection)
     if np.all((steps > 0) | ((steps == 0) & within)):
         return table
@@ -80,8 +80,8 @@ def _in_token_order(table: ScoreTable) -> ScoreTable:
 
 
 def _with_text_ids(part: pa.Table) -> pa.Table:
-    place = part.column_names.index("tokenId")
-    return part.set_column(place, "tokenId", part["tokenId"].cast(pa.large_string()))
+    column = part.column_names.index("tokenId")
+    return part.set_column(column, "tokenId", part["tokenId"].cast(pa.large_string()))
 
 
 def _rarest_first(scores: NDArray[np.float64], collection: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ def read_metadata(data: bytes, name: str) -> Metadata:
     """The metadata in a CSV file: id, rarityScore, rarityRank, url, or the first of these, without a row of names.
 
     A row of names is understood too, and may put the columns in another order. What is no finite number, such as
-    'undefined', is no score. Of a token that has several rows the last one counts, in the place of the first.
+    'undefined', is no score. Of a token that has several rows the last one counts, at the first one's row.
 
     Args:
         data: the bytes of the file: cells between commas, semicolons or tabs, as `decoded_table` reads them.
@@ -85,7 +85,7 @@ def _metadata(data: bytes, name: str) -> Metadata:
             columns = _named_columns(row)
             if columns is not None:
                 continue
-            columns = {column: place for place, column in enumerate(COLUMNS)}
+            columns = {column: index for index, column in enumerate(COLUMNS)}
         token = token_id(_cell(row, columns, "id"))
         if not token:
             raise TableError(f"The metadata '{name}' have a row without an id in line {line}.")
@@ -119,16 +119,16 @@ def _named_columns(row: list[str]) -> dict[str, int] | None:
     """Where the columns are, by a row of names; None: it is a row of data."""
     names = [cell.strip().lower() for cell in row]
     found: dict[str, int] = {}
-    for place, spelling in enumerate(names):
+    for index, spelling in enumerate(names):
         if spelling in _SPELLINGS:
-            found.setdefault(_SPELLINGS[spelling], place)
+            found.setdefault(_SPELLINGS[spelling], index)
     # No column is called by a number, but an image may well be called "id".
     return found if "id" in found and all(math.isnan(_number(name)) for name in names) else None
 
 
 def _cell(row: list[str], columns: dict[str, int], column: str) -> str:
-    place = columns.get(column)
-    return row[place] if place is not None and place < len(row) else ""
+    index = columns.get(column)
+    return row[index] if index is not None and index < len(row) else ""
 
 
 def _number(text: str) -> float:
@@ -217,7 +217,7 @@ def deciles_of(scores: NDArray[np.float64], classes: int = CLASSES) -> Deciles:
     edges = np.unique(np.quantile(known, np.arange(classes + 1) / classes)) if len(known) else known
     if len(edges) < 3:
         raise TrainingLabelsError(
-            f"The metadata's rarityScore gives no two classes to tell apart: {len(known)} tokens have one, "
+            f"The metadata's rarityScore gives fewer than two classes: {len(known)} tokens have one, "
             f"{len(np.unique(known))} of them different."
         )
     return Deciles(np.asarray(edges, np.float64))

@@ -121,7 +121,7 @@ def train_head(
         TrainingLabelsError: all labels are equal, or the training diverges.
     """
     if len(np.unique(labels)) < 2:
-        raise TrainingLabelsError("All images to learn from are of the same decile: there is nothing to tell apart.")
+        raise TrainingLabelsError("All images to learn from are of the same decile: there is nothing to learn.")
     mean, scale = scaling(features, np.arange(len(features)), features.shape[1])
     scaled = ((features - mean) / scale).astype(np.float32)
     network = Perceptron((features.shape[1], *hidden, n_classes), LEARNING_RATE, RandomState(seed))

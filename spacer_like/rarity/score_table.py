@@ -92,13 +92,13 @@ class ScoreTable:
         used = np.flatnonzero(np.bincount(codes, minlength=len(names))).tolist()
         # A dictionary may hold a name twice.
         sorted_names = sorted({names[code] for code in used})
-        place = np.zeros(len(names), np.int64)
+        position = np.zeros(len(names), np.int64)
         index = {name: at for at, name in enumerate(sorted_names)}
-        place[used] = [index[names[code]] for code in used]
-        return sorted_names, place[codes]
+        position[used] = [index[names[code]] for code in used]
+        return sorted_names, position[codes]
 
     def with_column(self, name: str, values: pa.Array) -> ScoreTable:
-        """The table with a column of `COLUMNS` more, or in the place of the one it had."""
+        """The table with a column of `COLUMNS` more, or instead of the one it had."""
         named = {present: self.columns[present] for present in self.columns.column_names}
         named[name] = values.cast(COLUMNS[name])
         return ScoreTable(pa.table({present: named[present] for present in COLUMNS if present in named}))
@@ -110,7 +110,7 @@ class TokenRows:
 
     Attributes:
         token_ids: in the order of the tokens, as `spacer_like.rarity.metadata.token_order` has it.
-        image: int64 [n], the place of the token's image among those scored; -1: it has none.
+        image: int64 [n], the index of the token's image among those scored; -1: it has none.
         rarity_scores, rarity_ranks: float64 [n] with NaN.
         urls: empty where there is none.
         dropped: tokens with an image that the metadata do not know.
@@ -147,22 +147,22 @@ class TokenRows:
 def token_rows(tokens: Sequence[str], metadata: Metadata | None = None) -> TokenRows:
     """The rows for the images of these tokens.
 
-    With metadata every row of theirs is one of the table, and images that they lack are left out; the log tells.
+    With metadata every row of theirs is one of the table, and images that they lack are left out and logged.
     Without, every image is a row.
     """
-    place = {token: index for index, token in enumerate(tokens)}
+    position = {token: index for index, token in enumerate(tokens)}
     known = range(len(tokens)) if metadata is None else range(len(metadata.token_ids))
     ids = list(tokens) if metadata is None else metadata.token_ids
     order = sorted(known, key=lambda index: token_order(ids[index]))
     nothing = np.full(len(order), np.nan)
-    dropped = [] if metadata is None else sorted(place.keys() - set(metadata.token_ids), key=token_order)
+    dropped = [] if metadata is None else sorted(position.keys() - set(metadata.token_ids), key=token_order)
     if dropped:
         logger.warning(
             "%d images are left out, for the metadata lack their tokens: %s.", len(dropped), _listed(dropped)
         )
     return TokenRows(
         token_ids=[ids[index] for index in order],
-        image=np.array([place.get(ids[index], -1) for index in order], np.int64),
+        image=np.array([position.get(ids[index], -1) for index in order], np.int64),
         rarity_scores=nothing if metadata is None else metadata.rarity_scores[order],
         rarity_ranks=nothing if metadata is None else metadata.rarity_ranks[order],
         urls=[""] * len(order) if metadata is None else [metadata.urls[index] for index in order],
@@ -197,7 +197,7 @@ def checked_table(columns: dict[str, Any], name: str, wanted: Collection[str] | 
 
 
 def numbers_column(values: NDArray[np.float64]) -> pa.Array:
-    """An array of float64 with null in the place of NaN."""
+    """An array of float64 with null instead of NaN."""
     return pa.array(values, pa.float64(), from_pandas=True)
 
 

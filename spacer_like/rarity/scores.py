@@ -11,7 +11,7 @@ surprisal      mean of -log2(max(C, a) / n), in bits
 top_surprisal  the same over the ceil(top_share P) positions where it is largest
 =============  =======================================================================================================
 
-``raw``, ``ratio`` and ``log`` are PixelScore's; the others tell rare figures better, however small they are.
+``raw``, ``ratio`` and ``log`` are PixelScore's; the others find rare motifs better, however small they are.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def annotated_picture(
     Args:
         image: the photograph; an array is uint8 of shape [height, width, 3].
         points: (row, column, label, score or None) of each point.
-        path: a file's path or a location; its ending tells the format (png, svg, pdf, jpg, webp).
+        path: a file's path or a location; its ending sets the format (png, svg, pdf, jpg, webp).
         truth: the true label by (row, column). Points that differ from it get a ring and, where there is room, the
             true class beside them; points without an entry are only drawn.
         threshold: points whose score is lower are drawn hollow: a person should look at them.
@@ -172,10 +172,10 @@ def _draw_points(axes: Axes, drawn: list[_Drawn], style: Mapping[str, Mark], siz
             _write_true_name(axes, point, size)
 
 
-def _draw_marks(axes: Axes, places: list[tuple[float, float]], mark: Mark, size: float, *, filled: bool) -> None:
-    if not places:
+def _draw_marks(axes: Axes, points: list[tuple[float, float]], mark: Mark, size: float, *, filled: bool) -> None:
+    if not points:
         return
-    columns, rows = zip(*places, strict=True)
+    columns, rows = zip(*points, strict=True)
     common: dict[str, Any] = {"marker": mark.shape, "clip_on": False, "zorder": 3}
     if filled:
         axes.scatter(columns, rows, s=size**2, c=mark.colour, edgecolors="black", linewidths=1.1, **common)
@@ -185,10 +185,10 @@ def _draw_marks(axes: Axes, places: list[tuple[float, float]], mark: Mark, size:
         axes.scatter(columns, rows, s=size**2, c="none", edgecolors=mark.colour, linewidths=1.6, **common)
 
 
-def _draw_rings(axes: Axes, places: list[tuple[float, float]], size: float) -> None:
-    if not places:
+def _draw_rings(axes: Axes, points: list[tuple[float, float]], size: float) -> None:
+    if not points:
         return
-    columns, rows = zip(*places, strict=True)
+    columns, rows = zip(*points, strict=True)
     for colour, width in (("black", 4.0), ("white", 2.0)):
         axes.scatter(
             columns, rows, s=(2.1 * size) ** 2, c="none", edgecolors=colour, linewidths=width, marker="o",
@@ -247,8 +247,8 @@ class _Legend:
         axes.set_axis_off()
         axes.set_xlim(0, self.width)
         axes.set_ylim(self.rows_in_column, 0)
-        for place, (name, label) in enumerate(zip(shorten_all(list(style), LONGEST_NAME), style, strict=True)):
-            x, y = self._place(place)
+        for index, (name, label) in enumerate(zip(shorten_all(list(style), LONGEST_NAME), style, strict=True)):
+            x, y = self._position(index)
             _draw_marks(axes, [(x, y)], style[label], 9.5, filled=True)
             share = counts[label] / len(drawn)
             text = axes.text(x + 0.2, y, drawable(name), va="center", color=INK, **name_style(fontsize=10))
@@ -258,7 +258,7 @@ class _Legend:
             )
         self._draw_explanations(axes, len(style), drawn, threshold)
 
-    def _place(self, index: int) -> tuple[float, float]:
+    def _position(self, index: int) -> tuple[float, float]:
         return index // self.rows_in_column * self.column_width + 0.25, index % self.rows_in_column + 0.5
 
     def _draw_explanations(self, axes: Axes, start: int, drawn: list[_Drawn], threshold: float | None) -> None:
@@ -270,8 +270,8 @@ class _Legend:
             lines.append((f"wrong: {wrong}{beside}", "ring"))
         if threshold is not None:
             lines.append((f"score below {threshold:.2f}: {undecided}", "hollow"))
-        for place, (text, kind) in enumerate(lines, start + 1):
-            x, y = self._place(place)
+        for index, (text, kind) in enumerate(lines, start + 1):
+            x, y = self._position(index)
             if kind == "ring":
                 _draw_rings(axes, [(x, y)], 5.5)
             else:

@@ -78,13 +78,13 @@ def draw_thresholds(axes: Axes, evaluation: Evaluation, threshold: float) -> Non
 
 def _mark_threshold(axes: Axes, evaluation: Evaluation, threshold: float) -> None:
     at = int(np.abs(evaluation.thresholds - threshold).argmin())
-    place = 100 * float(evaluation.thresholds[at])
-    axes.axvline(place, color=GREY, linewidth=1, linestyle=":")
+    x = 100 * float(evaluation.thresholds[at])
+    axes.axvline(x, color=GREY, linewidth=1, linestyle=":")
     for values, colour in ((evaluation.threshold_accuracy, BLUE), (evaluation.threshold_coverage, VERMILLION)):
         if not np.isnan(values[at]):
-            axes.plot(place, 100 * values[at], "o", color=colour, markersize=8, markeredgecolor="white")
+            axes.plot(x, 100 * values[at], "o", color=colour, markersize=8, markeredgecolor="white")
             axes.annotate(
-                percent(float(values[at])), (place, 100 * float(values[at])), xytext=(7, -4 if values[at] > 0.2 else 5),
+                percent(float(values[at])), (x, 100 * float(values[at])), xytext=(7, -4 if values[at] > 0.2 else 5),
                 textcoords="offset points", fontsize=10, fontweight="bold", color=colour,
                 va="top" if values[at] > 0.2 else "bottom",
             )  # fmt: skip

@@ -105,7 +105,7 @@ def evaluation_figure(report: Mapping[str, Any], *, title: str = "", threshold: 
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
-    """Axes at a place given in inches."""
+    """Axes at a position given in inches."""
     total_width, total_height = figure.get_size_inches()
     return figure.add_axes(
         (left / total_width, bottom / total_height, width / total_width, height / total_height), **options

@@ -54,7 +54,7 @@ def commonest_colours_picture(
 
     Args:
         counts: [1000] how often each colour occurs: a histogram summed over its positions.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         shown: how many at most.
         title: the collection's name, for the headline.
 

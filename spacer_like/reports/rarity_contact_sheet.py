@@ -69,7 +69,7 @@ def contact_sheet_picture(
         scores: [n] theirs.
         images: the pixels, uint8 [height, width, 3], by token; those of `sheet_entries` are needed only. One that is
             not there is drawn as an empty square.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         shown: how many of either.
         score_name: which score ranks them.
         title: the collection's name, for the headline.

@@ -54,7 +54,7 @@ def score_histogram_picture(
 
     Args:
         scores: [n]; missing ones (NaN) are left out.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         bins: how many.
         score_name: what the axis is called.
         title: the collection's name, for the headline.
@@ -93,7 +93,7 @@ def collection_histograms_picture(
 
     Args:
         scores: [n] of each collection, by its id; missing ones (NaN) are left out, and so is a collection of these.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         bins: how many, of equal width and the same for all.
         score_name: what the axis is called.
 
@@ -115,13 +115,13 @@ def collection_histograms_picture(
     figure = headed_figure(9, 1.75 + 0.5 * len(counts), "How the scores spread in each collection", detail)
     left = 0.5 + 0.085 * max(map(len, labels))
     axes = chart(figure, left, 9 - left - 1.2)
-    for place, (name, row) in enumerate(counts.items()):
+    for index, (name, row) in enumerate(counts.items()):
         heights = np.array(row) / max(row)
-        axes.bar(edges[:-1], -0.85 * heights, np.diff(edges), place + 0.42, align="edge", color=BAR)
+        axes.bar(edges[:-1], -0.85 * heights, np.diff(edges), index + 0.42, align="edge", color=BAR)
         median = float(np.median(known[name]))
-        axes.plot([median] * 2, [place + 0.42, place - 0.43], color=VERMILLION, linewidth=1.3)
+        axes.plot([median] * 2, [index + 0.42, index - 0.43], color=VERMILLION, linewidth=1.3)
         axes.annotate(
-            f"{len(known[name]):,}", (1, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            f"{len(known[name]):,}", (1, index), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=9, color=INK, annotation_clip=False,
         )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels, **name_style(fontsize=9.5))
@@ -165,7 +165,7 @@ def bucket_shares_picture(
     Args:
         buckets: [n] the bucket of each score; missing ones (NaN, or numbers below 1) are left out.
         names: each bucket's number and its name in words; buckets without a score are shown as empty.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         score_name: which score was sorted into them.
         title: the collection's name, for the headline.
 
@@ -203,9 +203,9 @@ def _draw_buckets(table: list[BucketShare], count: int, path: Destination, score
     axes = chart(figure, names_width, 8.6 - names_width - 0.4)
     shares = [100 * row.share for row in table]
     axes.barh(range(len(table)), shares, height=0.66, color=BAR)
-    for place, row in enumerate(table):
+    for index, row in enumerate(table):
         axes.annotate(
-            f"{100 * row.share:.1f} %  ({row.images:,})", (100 * row.share, place), xytext=(5, 0),
+            f"{100 * row.share:.1f} %  ({row.images:,})", (100 * row.share, index), xytext=(5, 0),
             textcoords="offset points", va="center", fontsize=9, color=INK,
         )  # fmt: skip
     axes.set_yticks(range(len(table)), labels, **name_style(fontsize=9.5))
@@ -221,7 +221,7 @@ def log_function_picture(path: Destination) -> list[LogValue]:
     """Draw f(p) = -ln(1 + p), by which the log score weighs the share p of images with a colour.
 
     Args:
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
 
     Returns:
         The function at p = 0, 0.01, ..., 0.99.

@@ -47,7 +47,7 @@ def rarest_collections_picture(
 
     Args:
         means: of each collection, by its id.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         shown: how many at most.
         score_name: what the axis is called.
 
@@ -101,7 +101,7 @@ def sorted_scores_picture(
 
     Args:
         scores: [n]; missing ones (NaN) are left out.
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
         most: how many of the rarest are drawn at most.
         score_name: what the axis is called.
         title: the collection's name, for the headline.

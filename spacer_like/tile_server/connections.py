@@ -27,7 +27,7 @@ class Bounds:
 
     Fields:
         connections, of_client: open at once: of all clients, and of each address.
-        requests: that are answered at once; more are told to come back.
+        requests: that are answered at once; more are refused with 503.
         seconds_to_ask: to send a complete request, from the connection or the last answer on.
         seconds_to_take: in which nothing may be left of an answer that was sent.
     """

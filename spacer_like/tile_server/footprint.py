@@ -29,7 +29,7 @@ MOST_ZONE_ZOOM = 22
 ZONE_SIZE = 512
 """Pixels: those of zoom 17 in the zone's grid are the tiles' own."""
 WEB_SIZES = (256, 512)
-# Places in between are interpolated: over 16 pixels a projection bends by less than a hundred-thousandth of one.
+# Positions in between are interpolated: over 16 pixels a projection bends by less than a hundred-thousandth of one.
 _STEP = 16
 
 
@@ -88,7 +88,7 @@ class Footprint:
         """Whether a cell of zoom 12 is wider than five pixels; if not there are too many of them to look at."""
         if self.cell is not None:
             return self.cell.zoom > TILE_ZOOM - 6
-        _, latitudes = from_web_mercator(*(np.array(self.bounds)[places] for places in ([0, 2], [1, 3])))
+        _, latitudes = from_web_mercator(*(np.array(self.bounds)[axis] for axis in ([0, 2], [1, 3])))
         nearest = 0.0 if latitudes[0] <= 0 <= latitudes[1] else float(np.abs(latitudes).min())
         return self.pixel * float(np.cos(np.radians(nearest))) < 1000
 
@@ -108,11 +108,11 @@ class Footprint:
         longitudes, latitudes = from_web_mercator(np.array([west, east]), np.array([south, north]))
         return zone.may_show(float(longitudes[0]), float(latitudes[0]), float(longitudes[1]), float(latitudes[1]))
 
-    def places(self, zone: int) -> Coordinates:
+    def positions(self, zone: int) -> Coordinates:
         """Easting and northing of the centre of each pixel in a zone's northern projection.
 
-        Both are float64 [size, size]; in a zone's own grid [1, size] and [size, 1]. Places that the projection has no
-        meaning for are far outside of the grid.
+        Both are float64 [size, size]; in a zone's own grid [1, size] and [size, 1]. Positions without a meaning
+        in the projection are far outside of the grid.
         """
         west, _, _, north = self.bounds
         if self.zone:
@@ -123,7 +123,7 @@ class Footprint:
         xs, ys = np.meshgrid(west + nodes * self.pixel, north - nodes * self.pixel)
         eastings, northings = to_metres(zone)(*from_web_mercator(xs, ys))
         if not (np.isfinite(eastings).all() and np.isfinite(northings).all()):
-            # A zone that ends in the picture: half of infinity would be no number, and no place.
+            # A zone that ends in the picture: half of infinity would be no number, and no position.
             eastings, northings = (np.where(np.isfinite(values), values, 1e12) for values in (eastings, northings))
         return _between(eastings, self.size, nodes), _between(northings, self.size, nodes)
 
@@ -135,7 +135,7 @@ def to_web_mercator(longitudes: NDArray[np.float64], latitudes: NDArray[np.float
 
 
 def from_web_mercator(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Coordinates:
-    """Longitudes and latitudes of places in Web Mercator."""
+    """Longitudes and latitudes of positions in Web Mercator."""
     return np.degrees(xs / EARTH_RADIUS), np.degrees(np.arctan(np.sinh(ys / EARTH_RADIUS)))
 
 

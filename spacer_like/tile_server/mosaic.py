@@ -17,7 +17,7 @@ import numpy as np
 from spacer_like.chips.grid import TILE_ZOOM
 from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.tile_server.open_tile import Part
-from spacer_like.tile_server.tree_index import APRON, cell_numbers, northern_bounds
+from spacer_like.tile_server.tree_index import BUFFER, cell_numbers, northern_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class Mosaic:
 @dataclass(frozen=True)
 class _ZoneInPicture:
     zone: ZoneIndex
-    places: Coordinates
+    positions: Coordinates
     numbers: NDArray[np.int64]
     cells: list[int]
     """Numbers of the cells that there are tiles of."""
@@ -87,8 +87,8 @@ class _ZoneInPicture:
 def put_together(footprint: Footprint, index: TreeIndex, choice: Choice, open_tiles: OpenTiles) -> Mosaic | None:
     """The picture of a footprint; None where it shows too many cells.
 
-    Each place is shown by the tiles of the cell that it lies in; where these have no data, the aprons of the cells next
-    to it are looked at. A tile that cannot be read is passed over.
+    Each position is shown by the tiles of the cell that it lies in; where these have no data, the buffers of the cells
+    next to it are read. A tile that cannot be read is passed over.
     """
     if not footprint.shows_cells:
         return None
@@ -99,24 +99,24 @@ def put_together(footprint: Footprint, index: TreeIndex, choice: Choice, open_ti
     painter = _Painter(footprint, mosaic, open_tiles)
     painter.paint(_own_areas(zones, choice))
     if not mosaic.has_data.all():
-        painter.paint(_apron_areas(zones, choice, ~mosaic.has_data))
+        painter.paint(_buffer_areas(zones, choice, ~mosaic.has_data))
     return mosaic
 
 
 def _zones_in(footprint: Footprint, index: TreeIndex) -> Iterator[_ZoneInPicture]:
     for zone in index.zones.values():
         if footprint.may_show(zone):
-            places = footprint.places(zone.zone)
-            numbers = cell_numbers(*places)
-            cells = zone.cells_within(*_range(places))
+            positions = footprint.positions(zone.zone)
+            numbers = cell_numbers(*positions)
+            cells = zone.cells_within(*_range(positions))
             if len(cells) <= _MOST_LOOKED_AT:
                 cells = [number for number in cells if (numbers == number).any()]
-            yield _ZoneInPicture(zone, places, numbers, cells)
+            yield _ZoneInPicture(zone, positions, numbers, cells)
 
 
-def _range(places: Coordinates, margin: float = 0.0) -> tuple[float, float, float, float]:
-    """West, south, east, north of some places, and a margin around them."""
-    eastings, northings = places
+def _range(positions: Coordinates, margin: float = 0.0) -> tuple[float, float, float, float]:
+    """West, south, east, north of some positions, and a margin around them."""
+    eastings, northings = positions
     return (
         float(eastings.min()) - margin,
         float(northings.min()) - margin,
@@ -130,7 +130,7 @@ class _Area:
     """A tile, and the pixels that it may show."""
 
     tile: IndexedTile
-    places: Coordinates
+    positions: Coordinates
     mask: NDArray[np.bool_]
     rank: tuple[bool, int]
 
@@ -144,18 +144,18 @@ def _own_areas(zones: Sequence[_ZoneInPicture], choice: Choice) -> list[_Area]:
     ]
 
 
-def _apron_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray[np.bool_]) -> list[_Area]:
+def _buffer_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray[np.bool_]) -> list[_Area]:
     areas = []
     for one in zones:
-        eastings, northings = np.broadcast_arrays(*one.places)
-        around = _range((eastings[empty], northings[empty]), APRON)
+        eastings, northings = np.broadcast_arrays(*one.positions)
+        around = _range((eastings[empty], northings[empty]), BUFFER)
         for number in one.zone.cells_within(*around):
             west, south, east, north = northern_bounds(np.array(number)).tolist()
             near = (
-                (eastings >= west - APRON)
-                & (eastings <= east + APRON)
-                & (northings >= south - APRON)
-                & (northings <= north + APRON)
+                (eastings >= west - BUFFER)
+                & (eastings <= east + BUFFER)
+                & (northings >= south - BUFFER)
+                & (northings <= north + BUFFER)
                 # The cell's own pixels have been tried.
                 & (one.numbers != number)
             )
@@ -164,7 +164,9 @@ def _apron_areas(zones: Sequence[_ZoneInPicture], choice: Choice, empty: NDArray
 
 
 def _areas_of_cell(one: _ZoneInPicture, number: int, mask: NDArray[np.bool_], choice: Choice) -> list[_Area]:
-    return [_Area(tile, one.places, mask, choice.order(tile)) for tile in one.zone.tiles[number] if choice.admits(tile)]
+    return [
+        _Area(tile, one.positions, mask, choice.order(tile)) for tile in one.zone.tiles[number] if choice.admits(tile)
+    ]
 
 
 class _Painter:
@@ -190,7 +192,7 @@ class _Painter:
 
     def _paint_area(self, area: _Area, wanted: NDArray[np.bool_]) -> None:
         rows, columns = _extent(wanted.max(axis=1)), _extent(wanted.max(axis=0))
-        eastings, northings = (values[_cut(values, rows, columns)] for values in area.places)
+        eastings, northings = (values[_cut(values, rows, columns)] for values in area.positions)
         pixel = self._footprint.ground_pixel(rows)
         part = Part(self._footprint, rows, columns, area.tile.cell.zone, eastings, northings, pixel)
         try:
@@ -211,8 +213,8 @@ def _cut(values: NDArray[np.float64], rows: slice, columns: slice) -> tuple[slic
 
 
 def _extent(any_wanted: NDArray[np.bool_]) -> slice:
-    places = np.flatnonzero(any_wanted)
-    return slice(int(places[0]), int(places[-1]) + 1)
+    positions = np.flatnonzero(any_wanted)
+    return slice(int(positions[0]), int(positions[-1]) + 1)
 
 
 def unchanged_block(footprint: Footprint, index: TreeIndex, choice: Choice, open_tiles: OpenTiles) -> bytes | None:

@@ -18,7 +18,7 @@ import rasterio.errors
 from rasterio.windows import Window
 
 from spacer_like.chips.cutting.cog import JPEG, read_cog
-from spacer_like.chips.cutting.gdal_reading import DRIVER, GDAL_OPTIONS, SharedFile, bounds_in, told
+from spacer_like.chips.cutting.gdal_reading import DRIVER, GDAL_OPTIONS, SharedFile, bounds_in, gdal_errors
 from spacer_like.chips.cutting.mask import check_mask_file, mask_beside
 from spacer_like.chips.cutting.passthrough import check_block, chip_start, jpeg_of_block
 from spacer_like.chips.cutting.tile_picture import tile_picture
@@ -98,7 +98,7 @@ class OpenTile:
                 if mask_loc is not None and self._mask is not None:
                     mask = stack.enter_context(_open_dataset(mask_loc, self._mask))
                 bounds_in(dataset, loc.display_name, cell)
-                is_straight = self.cog.place is not None and self.cog.epsg in _epsg_codes(cell.zone)
+                is_straight = self.cog.origin is not None and self.cog.epsg in _epsg_codes(cell.zone)
                 self.epsg = self.cog.epsg if is_straight and self.cog.epsg is not None else cell.epsg
                 self._picture = stack.enter_context(
                     tile_picture(dataset, mask, loc.display_name, None if is_straight else cell)
@@ -121,7 +121,7 @@ class OpenTile:
             SpacerError: what the storage says.
         """
         with self._own_errors():
-            return self._straight(part) if part.footprint.epsg == self.epsg else self._aslant(part)
+            return self._straight(part) if part.footprint.epsg == self.epsg else self._reprojected(part)
 
     def block(self, cell: Cell) -> bytes | None:
         """The chip of a cell as a file of JPEG, made of the tile's own block.
@@ -152,13 +152,13 @@ class OpenTile:
     def _number_of_block(self, cell: Cell) -> int | None:
         """The block that shows a cell, and nothing else; None where there is none that can be given out."""
         cog, blocks = self.cog, self.cog.blocks
-        if blocks is None or cog.place is None or cog.has_nodata_value or cog.compression != JPEG:
+        if blocks is None or cog.origin is None or cog.has_nodata_value or cog.compression != JPEG:
             return None
         if cog.has_mask_file:
             return None
         if (blocks.block_width, blocks.block_height) != (ZONE_SIZE, ZONE_SIZE) or cog.bands not in (1, 3):
             return None
-        west, north, pixel = cog.place
+        west, north, pixel = cog.origin
         column, row = (cell.bounds[0] - west) / cell.side, (north - cell.bounds[3]) / cell.side
         if cell.side != ZONE_SIZE * pixel or cog.epsg != cell.epsg or column % 1 or row % 1:
             return None
@@ -172,8 +172,8 @@ class OpenTile:
         self.file.seek(offset)
         return self.file.read(length)
 
-    def _aslant(self, part: Part) -> Picture:
-        """Pixels of the size that is wanted, or of up to half of it, and places between them."""
+    def _reprojected(self, part: Part) -> Picture:
+        """Pixels of the size that is wanted, or of up to half of it, interpolated between them."""
         transform = self.dataset.transform
         shift = SOUTHERN_OFFSET if self.epsg != epsg_of_zone(part.zone) else 0.0
         # Eastings may be one row and northings one column.
@@ -226,7 +226,7 @@ class OpenTile:
         for file in files:
             file.forget_error()
         try:
-            with told(self.loc.display_name):
+            with gdal_errors(self.loc.display_name):
                 yield
         except TileError as error:
             # GDAL knows only that reading failed.
@@ -269,14 +269,14 @@ def _within(pixels: slice, begin: float, scale: float, margin: int, size: int) -
 
 
 def _overlap(wanted: slice, first: int, last: int) -> tuple[slice, slice]:
-    """What of pixels `first` to `last` is wanted: its places among the wanted, and among those that were read."""
+    """What of pixels `first` to `last` is wanted: its slice of the wanted ones, and of those that were read."""
     begin, end = max(wanted.start, first), max(min(wanted.stop, last), max(wanted.start, first))
     return slice(begin - wanted.start, end - wanted.start), slice(begin - first, end - first)
 
 
-def _around(places: NDArray[np.float64], size: int) -> tuple[int, int]:
-    """The range of pixels, of `size` there are, that some places lie in, and one more on either side."""
-    first, last = math.floor(float(places.min())), math.floor(float(places.max()))
+def _around(positions: NDArray[np.float64], size: int) -> tuple[int, int]:
+    """The range of pixels, of `size` there are, that some positions lie in, and one more on either side."""
+    first, last = math.floor(float(positions.min())), math.floor(float(positions.max()))
     return min(max(first - 1, 0), size), max(min(last + 2, size), 0)
 
 
@@ -298,16 +298,16 @@ def sample(
     Args:
         pixels: uint8 [height, width, 3].
         has_data: bool [height, width].
-        columns, rows: places in pixels from the corner, whose centre is at one half, float64 [m, n]; one beyond the
+        columns, rows: positions in pixels from the corner, whose centre is at one half, float64 [m, n]; one beyond the
             outermost centres is given the outermost pixel.
 
     Returns:
-        uint8 [m, n, 3], and bool [m, n]: whether the pixel that each place lies in has data.
+        uint8 [m, n, 3], and bool [m, n]: whether the pixel that each position lies in has data.
     """
     height, width, _ = pixels.shape
     left, right, right_share = _neighbours(columns, width)
     top, bottom, bottom_share = _neighbours(rows, height)
-    places = (top * width + left, top * width + right, bottom * width + left, bottom * width + right)
+    positions = (top * width + left, top * width + right, bottom * width + left, bottom * width + right)
     shares = (
         (1 - bottom_share) * (1 - right_share),
         (1 - bottom_share) * right_share,
@@ -318,7 +318,7 @@ def sample(
     seen = np.ones(columns.shape, bool)
     if not valid.all():
         seen = valid.take(_clipped(rows, height) * width + _clipped(columns, width))
-        counted = [share * valid.take(place) for place, share in zip(places, shares, strict=True)]
+        counted = [share * valid.take(origin) for origin, share in zip(positions, shares, strict=True)]
         # Where nothing counts nothing is shown.
         whole = np.maximum(sum(counted[1:], counted[0]), np.float32(1e-6))
         shares = tuple(share / whole for share in counted)
@@ -327,17 +327,17 @@ def sample(
     for band in range(3):
         values = np.ascontiguousarray(pixels[..., band]).reshape(-1)
         total = np.full(columns.shape, 0.5, np.float32)
-        for place, share in zip(places, shares, strict=True):
-            total += values.take(place) * share
+        for origin, share in zip(positions, shares, strict=True):
+            total += values.take(origin) * share
         sampled[..., band] = total
     return sampled, seen
 
 
 def _neighbours(
-    places: NDArray[np.float64], size: int
+    positions: NDArray[np.float64], size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The pixels on either side of places, and the share of the second one."""
-    from_centre = places - 0.5
+    """The pixels on either side of positions, and the share of the second one."""
+    from_centre = positions - 0.5
     first = np.floor(from_centre)
     return _clipped(first, size), _clipped(first + 1, size), (from_centre - first).astype(np.float32)
 

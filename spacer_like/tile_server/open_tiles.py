@@ -42,7 +42,7 @@ class OpenTiles:
         """The tile of a cell at a location; one that cannot be read is not tried again for a minute.
 
         Raises:
-            SpacerError: as `OpenTile`; told to the log the first time.
+            SpacerError: as `OpenTile`; logged the first time.
         """
         name = loc.json_text
         self._refuse_broken(name)

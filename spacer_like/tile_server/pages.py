@@ -88,8 +88,8 @@ def _cells(index: TreeIndex) -> str:
         longitudes, latitudes = zone.middles
         numbers = zone.cell_numbers.tolist()[: MOST_LINES - len(rows)]
         rows += [
-            _cell_row(zone.tiles[number], float(longitudes[place]), float(latitudes[place]))
-            for place, number in enumerate(numbers)
+            _cell_row(zone.tiles[number], float(longitudes[row]), float(latitudes[row]))
+            for row, number in enumerate(numbers)
         ]
     return "<h2>Cells</h2>" + _table(["cell", "newest", "tiles"], rows, names=2) + _rest(index.n_cells)
 

@@ -33,7 +33,7 @@ class ServerOptions:
         threads: tiles made at once; None: twice the cores, 4 at least, for threads wait for storages as well.
         refresh: seconds after which the tree is listed again; 0: never.
         origins: of web pages elsewhere that may read what the server says.
-        log_requests: tell the log of every request.
+        log_requests: whether every request is logged.
     """
 
     host: str = "127.0.0.1"
@@ -63,7 +63,7 @@ def serve(ard_loc: DataLocation, options: ServerOptions, ready: Callable[[str, L
     from spacer_like.tile_server.connections import Bounds
     from spacer_like.tile_server.tree_index import LiveTree
 
-    # A port that is taken is told before the tree is listed.
+    # A port that is taken is reported before the tree is listed.
     with _listening(options.host, options.port) as listening:
         tree = LiveTree(ard_loc, options.kind, options.zones, options.refresh)
         app = make_app(tree, options.threads or max(4, 2 * core_count()), options.origins)

@@ -13,7 +13,7 @@ import numpy as np
 
 from spacer_like.chips.geography import central_meridian, to_degrees
 from spacer_like.chips.grid import (
-    APRON_PIXELS,
+    BUFFER_PIXELS,
     NORTH_EDGE,
     PIXEL,
     TILE_ZOOM,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CELL_SIDE = side_of_zoom(TILE_ZOOM)
-APRON = APRON_PIXELS * PIXEL
+BUFFER = BUFFER_PIXELS * PIXEL
 """What a tile shows beyond its cell on each side, in metres."""
 _CELLS_ACROSS = 2**TILE_ZOOM
 
@@ -45,7 +45,7 @@ class IndexedTile:
 
     Fields:
         cell_number: of its cell in its zone, see `cell_numbers`.
-        age: its place among all tiles of the tree, the newest first.
+        age: its index among all tiles of the tree, the newest first.
     """
 
     cell: Cell
@@ -67,7 +67,7 @@ class Acquisition:
 
 
 def cell_numbers(eastings: NDArray[np.float64], northings: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The number of the cell of zoom 12 that each place lies in, -1 outside of the grid: row x 4096 + column.
+    """The number of the cell of zoom 12 that each position lies in, -1 outside of the grid: row x 4096 + column.
 
     Args:
         eastings, northings: metres of a zone's northern projection, of shapes that go together.
@@ -141,7 +141,7 @@ class ZoneIndex:
         """West, south, east, north in degrees of all that the zone's tiles show; may go beyond 180 degrees."""
         longitudes, latitudes = self.corners
         # A degree of latitude is 111 km. Sides of cells bend by metres.
-        margin = 1.2 * APRON / 111_000
+        margin = 1.2 * BUFFER / 111_000
         wide = margin / max(float(np.cos(np.radians(np.abs(latitudes).max()))), 0.01)
         return (
             float(longitudes.min()) - wide,

@@ -81,7 +81,7 @@ class CollectionFolder:
         if data is None:
             return self
         loc = DataLocation("filesystem", str(file))
-        # What is the same stays as it is: the file's time tells whether the scores are to be made again.
+        # What is the same stays as it is: the file's time decides whether the scores are made again.
         if not file.is_file() or read_bytes(loc) != data:
             write_bytes(loc, data)
         return replace(self, metadata=file)
@@ -103,7 +103,7 @@ def collections_in(folder: Path, output: Path) -> list[CollectionFolder]:
     """
     if not folder.is_dir():
         raise DataNotFoundError(f"There is no folder {folder}: name the one that holds a folder for each collection.")
-    results = _place_of_results(folder, output)
+    results = _results_folder(folder, output)
     found: dict[str, CollectionFolder] = {}
     with _reading(folder):
         # Folders first: an archive beside the folder of its name is not a second collection of that name.
@@ -160,7 +160,7 @@ def _no_file(path: Path) -> str:
     return f"'{path}' is no ordinary file: it is not opened."
 
 
-def _place_of_results(folder: Path, output: Path) -> Path | None:
+def _results_folder(folder: Path, output: Path) -> Path | None:
     """Where in the folder of collections the results lie, if they lie there.
 
     Raises:
@@ -170,10 +170,10 @@ def _place_of_results(folder: Path, output: Path) -> Path | None:
     if results != inside and not results.is_relative_to(inside):
         return None
     parts = results.relative_to(inside).parts
-    place = folder / parts[0] if parts else folder
+    path = folder / parts[0] if parts else folder
     # What an earlier run has made is known by its records.
-    if parts and (not place.exists() or (results / LOCK).is_file() or (place.is_dir() and not any(place.iterdir()))):
-        return place
+    if parts and (not path.exists() or (results / LOCK).is_file() or (path.is_dir() and not any(path.iterdir()))):
+        return path
     raise CollectionError(f"The results in '{output}' would come among the collections: name another folder for them.")
 
 
@@ -200,8 +200,8 @@ def read_list(location: DataLocation) -> list[str]:
         rows = [cells for _, cells in csv_rows(text, delimiter, read=stripped) if any(cells)]
         if not rows or "collection_id" not in rows[0]:
             raise TableError(f"The list {name} has no column 'collection_id'.")
-        place = rows[0].index("collection_id")
-        return [cells[place] for cells in rows[1:] if len(cells) > place and cells[place]]
+        column = rows[0].index("collection_id")
+        return [cells[column] for cells in rows[1:] if len(cells) > column and cells[column]]
 
 
 def _states(path: Path) -> Iterator[str]:

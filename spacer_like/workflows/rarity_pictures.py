@@ -11,7 +11,7 @@ import numpy as np
 
 from spacer_like.exceptions import MissingExtraError, SpacerError, TransientError
 from spacer_like.location import DataLocation
-from spacer_like.progress import report as tell
+from spacer_like.progress import report as report_progress
 from spacer_like.rarity.buckets import Buckets
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES, PreparationMsg
 from spacer_like.storage import delete, read_bytes
@@ -55,7 +55,7 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
         report.fail("draw", error)
         return drawn
     for ended, name in enumerate(PICTURES):
-        tell(_WORK, ended, len(PICTURES))
+        report_progress(_WORK, ended, len(PICTURES))
         path = output / "pictures" / f"{name}.png"
         try:
             delete(DataLocation("filesystem", str(path)))
@@ -69,7 +69,7 @@ def draw_pictures(output: Path, report: RarityReport, options: RarityOptions) ->
             if isinstance(error, TransientError):
                 # It would meet the others too.
                 break
-    tell(_WORK, len(PICTURES), len(PICTURES))
+    report_progress(_WORK, len(PICTURES), len(PICTURES))
     return drawn
 
 
@@ -164,9 +164,9 @@ def _shown_pixels(table: _Table, report: RarityReport, options: RarityOptions) -
 
     names = [entry.token_id for entries in sheet_entries(table.names, table.scores) for entry in entries]
     wanted: dict[str, dict[str, str]] = defaultdict(dict)
-    places = dict(zip(table.names, zip(table.collections, table.tokens, strict=True), strict=True))
+    source_of = dict(zip(table.names, zip(table.collections, table.tokens, strict=True), strict=True))
     for name in names:
-        collection, token = places[name]
+        collection, token = source_of[name]
         wanted[collection][token] = name
     found: dict[str, NDArray[np.uint8]] = {}
     for collection, tokens in wanted.items():

@@ -81,7 +81,7 @@ def test_the_layout_is_what_tifffile_and_gdal_say(tmp_path, options):
         assert found.has_mask == bool(masks)
         if masks:
             assert tuple(found.mask.offsets) == masks[0].dataoffsets
-        assert found.place == (dataset.transform.c, dataset.transform.f, dataset.transform.a)
+        assert found.origin == (dataset.transform.c, dataset.transform.f, dataset.transform.a)
         assert found.epsg == dataset.crs.to_epsg()
 
 
@@ -151,18 +151,18 @@ def test_a_number_of_values_that_no_file_has_takes_no_memory():
         ([*GREY, (322, 4, 1, 17), (323, 4, 1, 16)], "its blocks are 17"),
         ([*GREY, (322, 4, 1, 16), (323, 4, 1, 0)], "its blocks are 16 x 0"),
         ([*GREY, (322, 4, 1, 2**14 + 16), (323, 4, 1, 16)], "its blocks are 16400 x 16"),
-        ([*GREY, (322, 4, 1, 512), (323, 4, 1, 512)], "it knows 0 places"),
+        ([*GREY, (322, 4, 1, 512), (323, 4, 1, 512)], "it knows 0 offsets"),
         (
             [*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 4, 1, 8)],
-            "of its 1 blocks it knows 1 places and 0 lengths",
+            "of its 1 blocks it knows 1 offsets and 0 lengths",
         ),
         (
             [*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (325, 4, 1, 8)],
-            "of its 1 blocks it knows 0 places and 1 lengths",
+            "of its 1 blocks it knows 0 offsets and 1 lengths",
         ),
         (
             [*GREY, (322, 4, 1, 256), (323, 4, 1, 512), (324, 4, 1, 8), (325, 4, 1, 8)],
-            "of its 2 blocks it knows 1 places and 1 lengths",
+            "of its 2 blocks it knows 1 offsets and 1 lengths",
         ),
         ([*GREY, (322, 4, 1, 512), (323, 4, 1, 512), (324, 4, 1, 8), (325, 4, 1, 4000)], "reach to byte 4008"),
         (

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.labels import label_plots
-from spacer_like.chips.labels.chip_places import ChipPlaces
+from spacer_like.chips.labels.chip_positions import ChipPositions
 from spacer_like.chips.labels.label_plots import (
     correlation_picture,
     distribution_picture,
@@ -101,7 +101,7 @@ def test_a_map_of_a_label_says_where_it_is_borne(drawn):
 
 def test_chips_of_the_south_have_southern_metres():
     cell = Cell(23, "211111111111")
-    mosaic = ChipPlaces.of(table_of(cell.children(13)).names).mosaic(np.arange(4.0))
+    mosaic = ChipPositions.of(table_of(cell.children(13)).names).mosaic(np.arange(4.0))
     assert mosaic.bounds == pytest.approx([metres / 1000 for metres in cell.bounds])
     assert "EPSG:32723" in mosaic.axes[0]
     assert mosaic.image.tolist() == [[0, 1], [2, 3]]
@@ -110,7 +110,7 @@ def test_chips_of_the_south_have_southern_metres():
 def test_chips_far_apart_are_drawn_in_larger_squares_by_their_mean():
     far = Cell.at(33, 12, CELL.column, CELL.row + 200)
     names = table_of([*CELL.children(13), *far.children(13)]).names
-    mosaic = ChipPlaces.of([*names, table_of(CELL.children(17)[:1]).names[0]]).mosaic(np.arange(9.0))
+    mosaic = ChipPositions.of([*names, table_of(CELL.children(17)[:1]).names[0]]).mosaic(np.arange(9.0))
     assert mosaic.is_aggregated
     assert mosaic.side == 2500
     assert mosaic.image.shape == (402, 2)
@@ -121,7 +121,7 @@ def test_chips_far_apart_are_drawn_in_larger_squares_by_their_mean():
 
 def test_a_great_extent_has_no_more_squares_than_fit():
     far = Cell.at(33, 12, CELL.column + 3, CELL.row + 900)
-    mosaic = ChipPlaces.of(table_of([*CELL.children(17), *far.children(17)]).names).mosaic(np.ones(2048))
+    mosaic = ChipPositions.of(table_of([*CELL.children(17), *far.children(17)]).names).mosaic(np.ones(2048))
     assert max(mosaic.image.shape) <= 1024
     assert mosaic.largest == 1
 

@@ -334,7 +334,7 @@ def test_a_table_is_drawn_in_three_pictures(maker):
 @pytest.mark.parametrize(
     ("fields", "expected", "sentence"),
     [
-        ({}, SpacerInputError, "Nothing is to be drawn"),
+        ({}, SpacerInputError, "Nothing to draw"),
         ({"map_loc": at("map.bmp")}, SpacerInputError, "must end in one of"),
         ({"map_loc": at("map.png"), "label": "castle"}, TableError, "no label 'castle'"),
         ({"map_loc": at("map.png"), "table_loc": at("labels.json")}, TableError, "must end with"),

@@ -200,7 +200,7 @@ class TestOpenTile:
     def read(self, tile, cell):
         footprint, everything = Footprint.of_cell(cell), slice(0, 512)
         return tile.read(
-            Part(footprint, everything, everything, cell.zone, *footprint.places(cell.zone), footprint.pixel)
+            Part(footprint, everything, everything, cell.zone, *footprint.positions(cell.zone), footprint.pixel)
         )
 
     @pytest.mark.parametrize("column", range(5))

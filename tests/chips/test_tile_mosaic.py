@@ -115,7 +115,7 @@ def test_pixels_of_a_web_tile_lie_in_the_zone_where_the_projection_says(zoom, of
     longitude = (6 * zone - 183 + offset + 180) % 360 - 180
     tile = WEB.tile(longitude, latitude, zoom)
     footprint = Footprint.of_web_tile(zoom, tile.x, tile.y)
-    eastings, northings = footprint.places(zone)
+    eastings, northings = footprint.positions(zone)
     west, _, _, north = footprint.bounds
     to_zone = pyproj.Transformer.from_crs(3857, 32600 + zone, always_xy=True)
     for row, column in ((0, 0), (100, 37), (255, 255)):

@@ -138,7 +138,7 @@ def test_the_golden_file_is_read(name, n_lists):
     assert (index.kind, index.n_lists, index.encoder_id) == (name, n_lists, "golden")
     assert (len(index), index.dimension, list(index.names)) == (4, 2, chip_names(4))
     assert [index.vector(place).tolist() for place in range(4)] == [[1, 0], [0, 1], [-1, 0], [0, -1]]
-    assert index.search(np.array([0.6, 0.8]), 4, n_probe=2).places.tolist() == [[1, 0, 2, 3]]
+    assert index.search(np.array([0.6, 0.8]), 4, n_probe=2).indices.tolist() == [[1, 0, 2, 3]]
 
 
 @pytest.mark.parametrize("kind", ["exact", "ivf"])
@@ -154,7 +154,7 @@ def test_an_index_finds_what_comparing_one_by_one_finds(kind):
     query = index.vector(42)
     np.testing.assert_array_equal(query, as_single(VECTORS[42]))
     found = index.search(query, 9, n_probe=12)
-    assert (found.distances[0].tolist(), found.places[0].tolist()) == naive_nearest(query, VECTORS, 9)
+    assert (found.distances[0].tolist(), found.indices[0].tolist()) == naive_nearest(query, VECTORS, 9)
 
 
 # Hostile files.

@@ -16,8 +16,8 @@ N = 3000
 VECTORS = clustered(N, n_clusters=60)
 
 
-def rows(places):
-    return as_single(VECTORS[places])
+def rows(indices):
+    return as_single(VECTORS[indices])
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def test_in_a_list_places_rise(lists):
 def test_looking_into_every_list_is_exact(search):
     queries = as_single(clustered(20, seed=3))
     found, expected = search.search(queries, 12, n_probe=50), ExactSearch(VECTORS).search(queries, 12)
-    np.testing.assert_array_equal(found.places, expected.places)
+    np.testing.assert_array_equal(found.indices, expected.indices)
     np.testing.assert_array_equal(found.distances, expected.distances)
 
 
 def test_looking_into_a_few_lists_finds_nearly_all(search):
     queries = rows(np.arange(0, N, 30))
-    found, expected = search.search(queries, 10, n_probe=8).places, ExactSearch(VECTORS).search(queries, 10).places
+    found, expected = search.search(queries, 10, n_probe=8).indices, ExactSearch(VECTORS).search(queries, 10).indices
     recall = np.mean([len({*some} & {*others}) / 10 for some, others in zip(found, expected, strict=True)])
     assert 0.97 < recall <= 1
 
@@ -61,9 +61,9 @@ def test_equal_vectors_are_in_the_order_of_their_places():
     pytest.importorskip("faiss")
     vectors = VECTORS.copy()
     vectors[1000:2000] = vectors[5]
-    lists = sorted_into_lists(lambda places: as_single(vectors[places]), N, 20, seed=0)
+    lists = sorted_into_lists(lambda indices: as_single(vectors[indices]), N, 20, seed=0)
     found = ListSearch(lists, vectors[lists.members]).search(as_single(vectors[5:6]), 4, n_probe=3)
-    assert found.places.tolist() == [[5, 1000, 1001, 1002]]
+    assert found.indices.tolist() == [[5, 1000, 1001, 1002]]
     assert found.distances.tolist() == [[0, 0, 0, 0]]
 
 
@@ -71,15 +71,15 @@ def test_where_the_lists_hold_too_few_the_rest_is_nothing():
     lists = Lists(np.eye(2, dtype=np.float32), np.array([1, 3]), np.array([0, 1, 2], np.uint32))
     vectors = np.array([[1, 0], [0, 1], [0, 1]], np.float16)
     found = ListSearch(lists, vectors).search(np.array([1.0, 0]), 3, n_probe=1)
-    assert found.places.tolist() == [[0, -1, -1]]
+    assert found.indices.tolist() == [[0, -1, -1]]
     assert found.distances.tolist() == [[0, np.inf, np.inf]]
 
 
 def test_an_empty_list_is_no_obstacle():
     lists = Lists(np.eye(2, dtype=np.float32), np.array([0, 1]), np.array([0], np.uint32))
     search = ListSearch(lists, np.array([[0, 1]], np.float16))
-    assert search.search(np.array([1.0, 0]), 1, n_probe=1).places.tolist() == [[-1]]
-    assert search.search(np.array([1.0, 0]), 1, n_probe=2).places.tolist() == [[0]]
+    assert search.search(np.array([1.0, 0]), 1, n_probe=1).indices.tolist() == [[-1]]
+    assert search.search(np.array([1.0, 0]), 1, n_probe=2).indices.tolist() == [[0]]
 
 
 def test_nothing_is_copied_and_what_is_mapped_is_let_go_of(lists, tmp_path):
@@ -90,7 +90,7 @@ def test_nothing_is_copied_and_what_is_mapped_is_let_go_of(lists, tmp_path):
     found = search.search(rows([17]), 1, n_probe=3)
     del search
     gc.collect()
-    assert found.places.tolist() == [[17]]
+    assert found.indices.tolist() == [[17]]
     # The memory is still there.
     np.testing.assert_array_equal(mapped, VECTORS[lists.members])
 
@@ -162,4 +162,4 @@ def test_without_faiss_the_extra_is_named(monkeypatch):
 
 def test_vectors_that_are_no_numbers_are_refused_in_a_sentence():
     with pytest.raises(FeatureFileError, match=r"^The vectors cannot be sorted into lists: .*\.$"):
-        sorted_into_lists(lambda places: np.full((len(places), 4), np.nan, np.float32), 10, 2, 0)
+        sorted_into_lists(lambda indices: np.full((len(indices), 4), np.nan, np.float32), 10, 2, 0)

@@ -18,8 +18,8 @@ sorted_names = st.sets(short_texts).map(sorted)
 def test_a_name_is_found_where_it_is(names, wanted):
     names_of = NameList.of(names)
     assert list(names_of) == names
-    assert names_of.place(wanted) == (names.index(wanted) if wanted in names else None)
-    assert [names_of.place(name) for name in names] == list(range(len(names)))
+    assert names_of.find(wanted) == (names.index(wanted) if wanted in names else None)
+    assert [names_of.find(name) for name in names] == list(range(len(names)))
 
 
 @given(sorted_names, short_texts)

@@ -39,8 +39,8 @@ def test_the_nearest_are_those_of_comparing_one_by_one(vectors, queries, k, prep
         if prepared:
             search.prepare()
         found = search.search(queries, k)
-    for distances, places, query in zip(found.distances, found.places, queries, strict=True):
-        assert (distances.tolist(), places.tolist()) == naive_nearest(query, vectors, k)
+    for distances, indices, query in zip(found.distances, found.indices, queries, strict=True):
+        assert (distances.tolist(), indices.tolist()) == naive_nearest(query, vectors, k)
 
 
 @pytest.mark.parametrize("prepared", [False, True])
@@ -53,15 +53,15 @@ def test_many_vectors_are_compared_as_exactly_as_few(prepared):
     if prepared:
         search.prepare()
     found = search.search(queries, 7)
-    for distances, places, query in zip(found.distances, found.places, queries, strict=True):
-        assert (distances.tolist(), places.tolist()) == naive_nearest(query, vectors, 7)
+    for distances, indices, query in zip(found.distances, found.indices, queries, strict=True):
+        assert (distances.tolist(), indices.tolist()) == naive_nearest(query, vectors, 7)
 
 
 def test_equal_vectors_are_in_the_order_of_their_places_and_are_at_no_distance():
     vectors = np.tile(clustered(1), (5000, 1))
     found = ExactSearch(vectors).search(as_single(vectors[:1]), 4)
     assert found.distances.tolist() == [[0, 0, 0, 0]]
-    assert found.places.tolist() == [[0, 1, 2, 3]]
+    assert found.indices.tolist() == [[0, 1, 2, 3]]
 
 
 @pytest.mark.parametrize("m", [1, 300])
@@ -81,12 +81,12 @@ def test_the_opposite_is_at_distance_two():
 
 
 def test_there_are_no_more_found_than_there_are_vectors():
-    assert ExactSearch(clustered(3)).search(clustered(2), 10).places.shape == (2, 3)
+    assert ExactSearch(clustered(3)).search(clustered(2), 10).indices.shape == (2, 3)
 
 
 def test_no_query_finds_nothing():
     found = ExactSearch(clustered(3)).search(np.empty((0, 16), np.float32), 2)
-    assert found.distances.shape == found.places.shape == (0, 2)
+    assert found.distances.shape == found.indices.shape == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_the_model_says_how_good_it_is_and_what_made_it():
 
 
 @pytest.mark.parametrize(
-    ("metadata", "said"), [(b"0,undefined\n1,undefined\n", "0 tokens"), (b"0,1\n1,1\n", "no two classes")]
+    ("metadata", "said"), [(b"0,undefined\n1,undefined\n", "0 tokens"), (b"0,1\n1,1\n", "fewer than two classes")]
 )
 def test_metadata_without_different_scores_are_refused_before_any_image_is_read(metadata, said):
     write_bytes(at("c/metadata.csv"), metadata)

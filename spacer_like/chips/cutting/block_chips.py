@@ -33,7 +33,7 @@ def band_parts(
     def parts_of(band: Band) -> Parts:
         wanted = valid.parts(band)
         if pictures:
-            numbers = (blocks.number(*place) for place in blocks_of(band, placement, blocks))
+            numbers = (blocks.number(*span) for span in blocks_of(band, placement, blocks))
             wanted += [
                 (blocks.offsets[i], blocks.lengths[i]) for i in numbers if blocks.offsets[i] and blocks.lengths[i]
             ]
@@ -56,7 +56,7 @@ def passed_through(
 
     Args:
         is_far: as `band_parts`.
-        left: chips are left in the tile, and only their places are given; where there is no block, there is none.
+        left: whether chips stay in the tile: only offsets and lengths are given, and nothing where there is no block.
 
     Raises:
         TileError: a block is damaged.
@@ -67,24 +67,24 @@ def passed_through(
     for band, parts, valid in band_parts(cog, blocks, placement, read, is_far, pictures=not left):
         chips.set_valid(band, valid.counts(band, parts))
         for row, column in chips.wanted_in(band):
-            place = _place(blocks, column_of_first + column, row_of_first + row)
-            if place is None:
+            span = _span(blocks, column_of_first + column, row_of_first + row)
+            if span is None:
                 if not left:
                     black = black_jpeg(pixels, cog.bands)
                     yield MadeChip(row, column, len(black), (black,))
             elif left:
                 # What is left is not read, but for one: they share their tables.
                 if not is_checked:
-                    check_block(read(*place), pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
+                    check_block(read(*span), pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
                     is_checked = True
-                yield MadeChip(row, column, len(start) + place[1] - 2, (), place)
+                yield MadeChip(row, column, len(start) + span[1] - 2, (), span)
             else:
-                block = parts[place]
+                block = parts[span]
                 check_block(block, pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
-                yield MadeChip(row, column, len(start) + len(block) - 2, (start, block[2:]), place)
+                yield MadeChip(row, column, len(start) + len(block) - 2, (start, block[2:]), span)
 
 
-def _place(blocks: Blocks, column: int, row: int) -> tuple[int, int] | None:
+def _span(blocks: Blocks, column: int, row: int) -> tuple[int, int] | None:
     """Offset and length of a block; None: a hole, or outside the raster."""
     if not (0 <= column < blocks.columns and 0 <= row < blocks.rows):
         return None

@@ -31,14 +31,14 @@ class MadeChip(NamedTuple):
         row, column: of the chip among those of its cell, from the north-west.
         n_bytes: of the JPEG file.
         parts: its bytes, one after the other; none where they are left in the tile.
-        place: offset and length of its block in the tile; None: it is no block of it.
+        span: offset and length of its block in the tile; None: it is no block of it.
     """
 
     row: int
     column: int
     n_bytes: int
     parts: tuple[Buffer, ...]
-    place: tuple[int, int] | None = None
+    span: tuple[int, int] | None = None
 
 
 class CellChips:
@@ -51,7 +51,7 @@ class CellChips:
     Attributes:
         names: of the files, row by row.
         stretch: the values that became 0 and 255, where the tile has not 8 bits.
-        n_made, n_bytes: chips that `add` was told of, and their bytes.
+        n_made, n_bytes: chips that were added, and their bytes.
     """
 
     def __init__(self, cell: Cell, zoom: int, acquisition: str, wanted: str) -> None:
@@ -67,7 +67,7 @@ class CellChips:
         shape = (self.wide, self.wide)
         self._valid = np.zeros(shape, np.int64)
         self._bytes = np.full(shape, -1, np.int64)
-        self._places = np.full((*shape, 2), -1, np.int64)
+        self._spans = np.full((*shape, 2), -1, np.int64)
         self._least = {ALL_DATA: chip_pixels(zoom) ** 2, NO_DATA: 0}.get(wanted, 1)
 
     def set_valid(self, band: Band, counts: NDArray[np.int64]) -> None:
@@ -86,8 +86,8 @@ class CellChips:
     def add(self, chip: MadeChip) -> str:
         """Note that a chip was made; its name."""
         self._bytes[chip.row, chip.column] = chip.n_bytes
-        if chip.place is not None:
-            self._places[chip.row, chip.column] = chip.place
+        if chip.span is not None:
+            self._spans[chip.row, chip.column] = chip.span
         self.n_made += 1
         self.n_bytes += chip.n_bytes
         return self.names[chip.row * self.wide + chip.column]
@@ -102,7 +102,7 @@ class CellChips:
         return dict(zip(CLASSES, found.tolist(), strict=True))
 
     def _classes(self) -> NDArray[np.int64]:
-        """The place of each chip's class in `CLASSES`: int64 [chips]."""
+        """The index of each chip's class in `CLASSES`: int64 [chips]."""
         valid = self._valid.ravel()
         return np.where(valid == chip_pixels(self.zoom) ** 2, 0, np.where(valid > 0, 1, 2))
 
@@ -116,8 +116,8 @@ class CellChips:
         pixels, n_chips = chip_pixels(self.zoom), self.wide**2
         west, _, _, north = self.cell.bounds
         side = self.cell.side / self.wide
-        rows, columns = (places.ravel() for places in np.indices((self.wide, self.wide)))
-        valid, n_bytes, places = self._valid.ravel(), self._bytes.ravel(), self._places.reshape(-1, 2)
+        rows, columns = (spans.ravel() for spans in np.indices((self.wide, self.wide)))
+        valid, n_bytes, spans = self._valid.ravel(), self._bytes.ravel(), self._spans.reshape(-1, 2)
         found: dict[str, Any] = {
             "chip": self.names,
             "zone": np.full(n_chips, self.cell.zone),
@@ -131,8 +131,8 @@ class CellChips:
             "valid_fraction": valid / pixels**2,
             "way": [None if size < 0 else way for size in n_bytes.tolist()],
             "n_bytes": _with_gaps(n_bytes),
-            "offset": _with_gaps(places[:, 0]),
-            "length": _with_gaps(places[:, 1]),
+            "offset": _with_gaps(spans[:, 0]),
+            "length": _with_gaps(spans[:, 1]),
             "column": None if corner is None else corner[0] + columns * pixels,
             "row": None if corner is None else corner[1] + rows * pixels,
         }

@@ -61,7 +61,7 @@ class Blocks:
         return -(-self.height // self.block_height)
 
     def number(self, column: int, row: int) -> int:
-        """The place of a block in `offsets` and `lengths`."""
+        """The index of a block in `offsets` and `lengths`."""
         return row * self.columns + column
 
 
@@ -80,7 +80,7 @@ class Cog:
         mask: its 1-bit mask, None where `has_mask` is False, or it is of another kind.
         has_mask_file: whether its mask lies in a file beside it; the tile itself does not say so.
         has_nodata_value: whether it names a value of pixels without data, which counts where there is no mask.
-        place: west and north of its corner and the width of its square pixels, in the projection's unit; None where it
+        origin: west and north of its corner and the width of its square pixels, in the projection's unit; None where it
             lies otherwise.
         epsg: of its projection; None where it is none of EPSG's.
     """
@@ -96,7 +96,7 @@ class Cog:
     mask: Blocks | None
     has_mask: bool
     has_nodata_value: bool
-    place: tuple[float, float, float] | None
+    origin: tuple[float, float, float] | None
     epsg: int | None
     has_mask_file: bool = False
 
@@ -146,7 +146,7 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
         mask=None if mask_at is None else _mask_blocks(tiff, mask_at),
         has_mask=mask_at is not None,
         has_nodata_value=_NO_DATA in tiff.directories[first],
-        place=_place(tiff, first),
+        origin=_origin(tiff, first),
         epsg=_epsg(tiff, first),
     )
 
@@ -197,7 +197,7 @@ def _blocks(tiff: Tiff, directory: int, bands: int) -> Blocks | None:
     lengths = _integers(tiff.numbers(directory, _COUNTS))
     if n_blocks > _MOST_BLOCKS or len(offsets) != n_blocks or len(lengths) != n_blocks:
         raise TileError(
-            f"The tile '{tiff.name}' is damaged: of its {n_blocks} blocks it knows {len(offsets)} places and "
+            f"The tile '{tiff.name}' is damaged: of its {n_blocks} blocks it knows {len(offsets)} offsets and "
             f"{len(lengths)} lengths."
         )
     most = _MOST_BYTES_PER_BYTE * block_width * block_height * bands + 2**16
@@ -219,7 +219,7 @@ def _integers(values: tuple[int | float, ...]) -> tuple[int, ...]:
     return tuple(value if isinstance(value, int) and value >= 0 else 0 for value in values)
 
 
-def _place(tiff: Tiff, directory: int) -> tuple[float, float, float] | None:
+def _origin(tiff: Tiff, directory: int) -> tuple[float, float, float] | None:
     """West, north and the width of a pixel, where pixels are square and north is up."""
     scale, tie = tiff.numbers(directory, _PIXEL_SCALE), tiff.numbers(directory, _TIE_POINT)
     if len(scale) < 2 or len(tie) != 6 or not all(math.isfinite(value) for value in (*scale, *tie)):
@@ -240,5 +240,5 @@ def _epsg(tiff: Tiff, directory: int) -> int | None:
 def _geo_keys(tiff: Tiff, directory: int) -> dict[int, int]:
     """The keys of GeoTIFF whose value is one short number."""
     words = _integers(tiff.numbers(directory, _GEO_KEYS))
-    rows = (words[place : place + 4] for place in range(4, len(words) - 3, 4))
+    rows = (words[origin : origin + 4] for origin in range(4, len(words) - 3, 4))
     return {key: value for key, where, count, value in rows if where == 0 and count == 1}

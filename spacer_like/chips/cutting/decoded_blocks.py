@@ -116,15 +116,15 @@ class _Picture:
         """Let go of blocks that no later band needs."""
         bottom = self._placement.row + band.end * self._placement.chip_pixels
         height = self._blocks.block_height
-        self._decoded = {place: block for place, block in self._decoded.items() if (place[1] + 1) * height > bottom}
+        self._decoded = {at: block for at, block in self._decoded.items() if (at[1] + 1) * height > bottom}
 
     def _forget_columns(self, first: int, band: Band) -> None:
         """Let go of blocks to the west of a column of blocks, unless a later band needs them."""
         bottom = self._placement.row + band.end * self._placement.chip_pixels
         height = self._blocks.block_height
-        gone = [place for place in self._decoded if place[0] < first and (place[1] + 1) * height <= bottom]
-        for place in gone:
-            del self._decoded[place]
+        gone = [position for position in self._decoded if position[0] < first and (position[1] + 1) * height <= bottom]
+        for position in gone:
+            del self._decoded[position]
 
     def _cut(self, pixels: NDArray[np.uint8], x: tuple[int, int], y: tuple[int, int]) -> NDArray[np.uint8]:
         part = self._part

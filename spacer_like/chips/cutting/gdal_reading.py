@@ -31,7 +31,7 @@ _SETTINGS = {
     "GDAL_CACHEMAX": 2**26,
     "GDAL_NUM_THREADS": 1,
 }
-# Of a place in any zone's projection, in metres; GDAL would take minutes to look for pixels beyond.
+# Of a position in any zone's projection, in metres; GDAL would take minutes to look for pixels beyond.
 _FARTHEST = 1e8
 # Pixels.
 _MARGIN = 16
@@ -54,8 +54,8 @@ def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
     with ExitStack() as stack:
         file = None if isinstance(source, str) else SharedFile(source)
         stack.enter_context(rasterio.Env(**_SETTINGS))
-        stack.enter_context(_telling_errors_of(file))
-        with told(name), warnings.catch_warnings():
+        stack.enter_context(_raising_errors_of(file))
+        with gdal_errors(name), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             path, options = (source, {}) if file is None else (file.name, {"opener": file.opener})
             dataset = stack.enter_context(rasterio.open(path, driver=DRIVER, sharing=False, **options))
@@ -63,7 +63,7 @@ def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def gdal_errors(name: str) -> Iterator[None]:
     """Convert whatever GDAL and rasterio raise for a tile: the errors of GDAL itself have no public class."""
     try:
         yield
@@ -75,14 +75,14 @@ def told(name: str) -> Iterator[None]:
 
 
 def resampled(
-    dataset: Any, name: str, cell: Cell, *, place: Any = None, smooth: bool = False, add_alpha: bool = False
+    dataset: Any, name: str, cell: Cell, *, georeferenced: Any = None, smooth: bool = False, add_alpha: bool = False
 ) -> Any:
     """A raster on the pixels of a cell's grid, of those that it may have something of.
 
     Args:
-        place: the tile that says where the raster lies; None: it says so itself.
+        georeferenced: the tile that says where the raster lies; None: it says so itself.
         smooth: whether pixels are interpolated, else they are the nearest.
-        add_alpha: whether the last band shall tell where there is data.
+        add_alpha: whether an alpha band is added, which is 0 where there is no data.
 
     Raises:
         TileError: it does not say where it lies, or lies outside the cell.
@@ -91,12 +91,12 @@ def resampled(
     from rasterio.transform import from_origin
     from rasterio.vrt import WarpedVRT
 
-    options = {} if place is None else {"src_crs": place.crs, "src_transform": place.transform}
-    bounds = bounds_in(dataset if place is None else place, name, cell)
+    options = {} if georeferenced is None else {"src_crs": georeferenced.crs, "src_transform": georeferenced.transform}
+    bounds = bounds_in(dataset if georeferenced is None else georeferenced, name, cell)
     west, _, _, north = cell.bounds
     left, right = (_within_cell((easting - west) / PIXEL, side) for easting, side in ((bounds[0], -1), (bounds[2], 1)))
     top, bottom = (_within_cell((north - y) / PIXEL, side) for y, side in ((bounds[3], -1), (bounds[1], 1)))
-    with told(name):
+    with gdal_errors(name):
         return WarpedVRT(
             dataset,
             **options,
@@ -110,9 +110,9 @@ def resampled(
         )
 
 
-def _within_cell(place: float, side: int) -> int:
-    """A pixel of a cell's grid beyond a place, which projections give about."""
-    return int(min(max(round(place) + side * _MARGIN, 0), TILE_PIXELS))
+def _within_cell(position: float, side: int) -> int:
+    """The pixel of a cell's grid that a position, which projections give only roughly, cannot exceed."""
+    return int(min(max(round(position) + side * _MARGIN, 0), TILE_PIXELS))
 
 
 def bounds_in(dataset: Any, name: str, cell: Cell) -> tuple[float, float, float, float]:
@@ -128,11 +128,11 @@ def bounds_in(dataset: Any, name: str, cell: Cell) -> tuple[float, float, float,
     # South may be up, or any other side.
     corners = [dataset.transform * (x, y) for x in (0, dataset.width) for y in (0, dataset.height)]
     xs, ys = zip(*corners, strict=True)
-    with _told_of_place(name, cell):
+    with _position_errors(name, cell):
         found: tuple[float, float, float, float] = transform_bounds(
             dataset.crs, f"EPSG:{cell.epsg}", min(xs), min(ys), max(xs), max(ys)
         )
-    if not all(abs(place) < _FARTHEST for place in found):
+    if not all(abs(georeferenced) < _FARTHEST for georeferenced in found):
         raise TileError(f"The tile '{name}' lies nowhere on earth: its bounds are {found} in EPSG:{cell.epsg}.")
     west, south, east, north = cell.bounds
     if not (found[0] < east and found[2] > west and found[1] < north and found[3] > south):
@@ -141,7 +141,7 @@ def bounds_in(dataset: Any, name: str, cell: Cell) -> tuple[float, float, float,
 
 
 @contextmanager
-def _told_of_place(name: str, cell: Cell) -> Iterator[None]:
+def _position_errors(name: str, cell: Cell) -> Iterator[None]:
     try:
         yield
     # Names the projection in full, which is a page of text.
@@ -153,7 +153,7 @@ def _told_of_place(name: str, cell: Cell) -> Iterator[None]:
 
 
 @contextmanager
-def _telling_errors_of(file: SharedFile | None) -> Iterator[None]:
+def _raising_errors_of(file: SharedFile | None) -> Iterator[None]:
     """Raise the error that the file gave, where GDAL says no more than that it could not read."""
     try:
         yield

@@ -255,7 +255,7 @@ def _check_values(table: pa.Table, name: str) -> None:
     is_half = pc.any(pc.xor(pc.is_null(table["offset"]), pc.is_null(table["length"]))).as_py()
     names = table["chip"]
     if is_half or pc.count_distinct(names).as_py() != len(names):
-        raise _malformed(name, "it has a chip twice, or half a place of one")
+        raise _malformed(name, "it has a chip twice, or an offset without a length")
 
 
 def _malformed(name: str, reason: str) -> TableError:

@@ -87,7 +87,7 @@ class ValidPixels:
         mask = self._mask
         if mask is None:
             return []
-        numbers = (mask.number(*place) for place in blocks_of(band, self._placement, mask))
+        numbers = (mask.number(*position) for position in blocks_of(band, self._placement, mask))
         return [(mask.offsets[i], mask.lengths[i]) for i in numbers if mask.offsets[i] and mask.lengths[i]]
 
     def counts(self, band: Band, parts: Parts) -> NDArray[np.int64]:

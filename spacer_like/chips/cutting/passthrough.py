@@ -59,15 +59,15 @@ def check_block(block: Any, width: int, height: int, bands: int, name: str, tabl
     shared = _tables_of(tables)
     if shared is None:
         raise TileError(f"The tile '{name}' is damaged: the tables of JPEG that its blocks share are malformed.")
-    place = 2
+    at = 2
     found, is_baseline = None, True
     own: frozenset[_Table] = frozenset()
     needed: set[_Table] = set()
-    while place + 4 <= len(block):
-        mark, kind, length = struct.unpack_from(">BBH", block, place)
+    while at + 4 <= len(block):
+        mark, kind, length = struct.unpack_from(">BBH", block, at)
         if mark != 0xFF or length < 2 or kind in _OTHER_FRAMES:
             break
-        body = bytes(block[place + 4 : place + 2 + length])
+        body = bytes(block[at + 4 : at + 2 + length])
         if kind == _START_OF_SCAN:
             if found != (8, height, width, bands):
                 break
@@ -75,16 +75,16 @@ def check_block(block: Any, width: int, height: int, bands: int, name: str, tabl
                 raise _damaged(name, "needs tables of JPEG that neither it nor its tile has")
             return
         if kind in _FRAMES:
-            if found is not None or length < 8 or place + 10 > len(block):
+            if found is not None or length < 8 or at + 10 > len(block):
                 break
-            found = struct.unpack_from(">BHHB", block, place + 4)
+            found = struct.unpack_from(">BHHB", block, at + 4)
             is_baseline = kind != _PROGRESSIVE
-            needed = {(_QUANTIZATION, body[at]) for at in range(8, min(len(body), 6 + 3 * bands), 3)}
+            needed = {(_QUANTIZATION, body[byte]) for byte in range(8, min(len(body), 6 + 3 * bands), 3)}
         elif kind in (_QUANTIZATION, _HUFFMAN):
             if (more := _tables_in(kind, body)) is None:
                 raise _damaged(name, "has malformed tables of JPEG")
             own |= more
-        place += 2 + length
+        at += 2 + length
     raise _damaged(name, f"is no picture of {width} x {height} pixels and {bands} bands in JPEG")
 
 
@@ -92,49 +92,49 @@ def check_block(block: Any, width: int, height: int, bands: int, name: str, tabl
 def _tables_of(stream: bytes) -> frozenset[_Table] | None:
     """The tables in a stream of nothing else; None where it is malformed."""
     found: frozenset[_Table] = frozenset()
-    place, end = 2, len(stream) - 2
-    while place < end:
-        if place + 4 > end:
+    at, end = 2, len(stream) - 2
+    while at < end:
+        if at + 4 > end:
             return None
-        mark, kind, length = struct.unpack_from(">BBH", stream, place)
-        if mark != 0xFF or length < 2 or place + 2 + length > end:
+        mark, kind, length = struct.unpack_from(">BBH", stream, at)
+        if mark != 0xFF or length < 2 or at + 2 + length > end:
             return None
         if kind in (_QUANTIZATION, _HUFFMAN):
-            more = _tables_in(kind, stream[place + 4 : place + 2 + length])
+            more = _tables_in(kind, stream[at + 4 : at + 2 + length])
             if more is None:
                 return None
             found |= more
-        place += 2 + length
+        at += 2 + length
     return found
 
 
 def _tables_in(kind: int, body: bytes) -> frozenset[_Table] | None:
     """The tables that a segment defines; None where it is malformed."""
     found: set[_Table] = set()
-    place = 0
-    while place < len(body):
-        number = body[place]
+    at = 0
+    while at < len(body):
+        number = body[at]
         if kind == _QUANTIZATION:
             size = 64 * (1 + (number >> 4))
-            values = body[place + 1 : place + 1 + size]
+            values = body[at + 1 : at + 1 + size]
             is_good = number >> 4 <= 1 and len(values) == size and (number >> 4 == 1 or 0 not in values)
             number &= 15
         else:
-            counts = body[place + 1 : place + 17]
+            counts = body[at + 1 : at + 17]
             size = 16 + sum(counts)
             # More codes of a length than there are leave none for longer ones.
             taken = sum(count << (15 - bits) for bits, count in enumerate(counts))
             is_good = len(counts) == 16 and 0 < sum(counts) <= 256 and taken <= 2**16
-        if not is_good or place + 1 + size > len(body):
+        if not is_good or at + 1 + size > len(body):
             return None
         found.add((kind, number))
-        place += 1 + size
+        at += 1 + size
     return frozenset(found)
 
 
 def _needed_by_scan(body: bytes, is_baseline: bool) -> set[_Table]:
     """The tables of Huffman codes that a scan needs; of a progressive one, the first of many, those of DC only."""
-    chosen = [body[at] for at in range(2, min(len(body), 1 + 2 * body[0]), 2)] if body else []
+    chosen = [body[byte] for byte in range(2, min(len(body), 1 + 2 * body[0]), 2)] if body else []
     needed = {(_HUFFMAN, one >> 4) for one in chosen}
     if is_baseline:
         needed |= {(_HUFFMAN, 16 + (one & 15)) for one in chosen}

@@ -44,9 +44,9 @@ def placed(cog: Cog, cell: Cell, zoom: int) -> Placement | None:
     Raises:
         TileError: the tile lies outside the cell.
     """
-    if cog.place is None or cog.epsg != cell.epsg:
+    if cog.origin is None or cog.epsg != cell.epsg:
         return None
-    west, north, pixel = cog.place
+    west, north, pixel = cog.origin
     if abs(pixel / PIXEL - 1) * max(cog.width, cog.height) > _TOLERANCE:
         return None
     bounds = cell.bounds

@@ -147,12 +147,12 @@ class Tiff:
         value_at = struct.calcsize(layout)
         inline = entry_bytes - value_at
         entries: dict[int, Entry] = {}
-        for place in range(0, n_entries * entry_bytes, entry_bytes):
-            tag, kind, count = struct.unpack_from(layout, body, place)
+        for start in range(0, n_entries * entry_bytes, entry_bytes):
+            tag, kind, count = struct.unpack_from(layout, body, start)
             n_bytes = count * _TYPES.get(kind, (0, ""))[0]
-            at = offset + head + place + value_at
+            at = offset + head + start + value_at
             if n_bytes > inline:
-                at = struct.unpack_from(word, body, place + value_at)[0]
+                at = struct.unpack_from(word, body, start + value_at)[0]
             entries[tag] = Entry(kind, count, at)
         return entries, int(struct.unpack_from(word, body, n_entries * entry_bytes)[0])
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.chips.cutting.gdal_reading import resampled, told
+from spacer_like.chips.cutting.gdal_reading import gdal_errors, resampled
 from spacer_like.exceptions import TileError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class TilePicture:
 
         options = self._options(window, shape) | {"resampling": Resampling.nearest}
         if self._mask is not None:
-            with told(self.name):
+            with gdal_errors(self.name):
                 masks: NDArray[np.bool_] = self._mask.read(**options).any(axis=0)
             return masks
         del options["resampling"]
@@ -106,7 +106,7 @@ class TilePicture:
     def _options(self, window: Any, shape: tuple[int, int] | None) -> dict[str, Any]:
         from rasterio.enums import Resampling
 
-        # What lies between two places of a palette is no colour between theirs.
+        # Between two numbers of a palette there is no colour between theirs.
         smooth = self.colours.table is None
         return {
             "window": window,
@@ -115,7 +115,7 @@ class TilePicture:
         }
 
     def _call(self, method: str, **options: Any) -> Any:
-        with told(self.name):
+        with gdal_errors(self.name):
             return getattr(self.dataset, method)(**options)
 
 
@@ -150,7 +150,7 @@ def tile_picture(dataset: Any, mask: Any, name: str, cell: Cell | None) -> Itera
         if adds_alpha:
             colours = replace(colours, alpha=warped.count)
         if mask is not None:
-            mask = stack.enter_context(resampled(mask, name, cell, place=dataset))
+            mask = stack.enter_context(resampled(mask, name, cell, georeferenced=dataset))
         yield TilePicture(warped, mask, colours, name)
 
 
@@ -203,7 +203,7 @@ def _palette(dataset: Any, band: int, dtype: np.dtype[Any], name: str) -> NDArra
     if dtype not in (np.uint8, np.uint16):
         raise TileError(f"The tile '{name}' has a palette for numbers of {dtype}: store it with red, green and blue.")
     table = np.zeros((2 ** (8 * dtype.itemsize), 3), np.uint8)
-    with told(name):
+    with gdal_errors(name):
         entries = dataset.colormap(band)
     for value, colour in entries.items():
         if 0 <= value < len(table):
@@ -231,7 +231,7 @@ def _percentiles(picture: TilePicture) -> tuple[float, float]:
     dataset = picture.dataset
     shape = min(dataset.height, _SAMPLED_PIXELS), min(dataset.width, _SAMPLED_PIXELS)
     bands = picture.colours.bands
-    with told(picture.name):
+    with gdal_errors(picture.name):
         values = dataset.read(indexes=bands, out_shape=(len(bands), *shape)).astype(np.float64)
     values = values[:, picture.valid(shape=shape)]
     values = values[np.isfinite(values)]

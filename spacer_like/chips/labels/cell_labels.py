@@ -62,33 +62,33 @@ def cell_labels(elements: MapElements, cells: Sequence[Cell], rules: LabelRules,
     Raises:
         MapDataError: an element's id or text cannot be stored.
     """
-    bearing = _bearing(elements, rules)
-    numbers = np.array([bearer.number for bearer in bearing], np.int64)
-    geometries = geometries_of([bearer.element for bearer in bearing], cells[0].zone)
-    has_geometry = np.zeros(len(bearing), bool)
+    labelled = _labelled(elements, rules)
+    numbers = np.array([one.number for one in labelled], np.int64)
+    geometries = geometries_of([one.element for one in labelled], cells[0].zone)
+    has_geometry = np.zeros(len(labelled), bool)
     has_geometry[geometries.owners()] = True
-    # The labels of each bearer, one after the other.
-    lengths = np.array([len(bearer.labels) for bearer in bearing], np.int64)
+    # The labels of each element, one after the other.
+    lengths = np.array([len(one.labels) for one in labelled], np.int64)
     begins = np.cumsum(lengths) - lengths
-    labels = np.array([label for bearer in bearing for label in bearer.labels], np.int64)
+    labels = np.array([label for one in labelled for label in one.labels], np.int64)
     targets = np.zeros((len(cells), len(rules.labels)), bool)
     found = []
     of_zoom: dict[int, list[int]] = {}
-    for place, cell in enumerate(cells):
-        of_zoom.setdefault(cell.zoom, []).append(place)
+    for index, cell in enumerate(cells):
+        of_zoom.setdefault(cell.zoom, []).append(index)
     for some in of_zoom.values():
-        places = np.array(some)
-        for owners, inside in CellJoin([cells[place] for place in some]).pairs(geometries):
-            at = places[inside]
+        indices = np.array(some)
+        for owners, inside in CellJoin([cells[index] for index in some]).pairs(geometries):
+            at = indices[inside]
             targets[np.repeat(at, lengths[owners]), labels[_ranges(begins[owners], lengths[owners])]] = True
             if records:
                 found.append((owners, at))
-    table = _records(bearing, numbers, found, cells, elements.quadkey) if records else None
+    table = _records(labelled, numbers, found, cells, elements.quadkey) if records else None
     return CellLabels(targets, numbers, numbers[~has_geometry], table)
 
 
 @dataclass(frozen=True)
-class _Bearer:
+class _Labelled:
     """An element that makes labels, and the tags for which it does."""
 
     number: int
@@ -97,8 +97,8 @@ class _Bearer:
     tags: list[tuple[str, str]]
 
 
-def _bearing(elements: MapElements, rules: LabelRules) -> list[_Bearer]:
-    found: dict[int, _Bearer] = {}
+def _labelled(elements: MapElements, rules: LabelRules) -> list[_Labelled]:
+    found: dict[int, _Labelled] = {}
     for kind, some in enumerate((elements.nodes, elements.ways, elements.relations)):
         for element in some:
             labels, tags = rules.matches(element["tags"])
@@ -109,7 +109,7 @@ def _bearing(elements: MapElements, rules: LabelRules) -> list[_Bearer]:
                         f"The map data of the cell {elements.quadkey} have an element with the id {element['id']}, "
                         "which is no id of OpenStreetMap."
                     )
-                found.setdefault(number, _Bearer(number, element, sorted(labels), tags))
+                found.setdefault(number, _Labelled(number, element, sorted(labels), tags))
     return list(found.values())
 
 
@@ -120,7 +120,7 @@ def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np
 
 
 def _records(
-    bearing: list[_Bearer],
+    labelled: list[_Labelled],
     numbers: NDArray[np.int64],
     found: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
     cells: Sequence[Cell],
@@ -129,17 +129,17 @@ def _records(
     if not found:
         return RECORD_SCHEMA.empty_table()
     owners = np.concatenate([pair[0] for pair in found])
-    places = np.concatenate([pair[1] for pair in found])
+    indices = np.concatenate([pair[1] for pair in found])
     kinds, ids = numbers % len(_TYPES), numbers // len(_TYPES)
-    order = np.lexsort((ids[owners], kinds[owners], places))
-    owners, places = owners[order], places[order]
-    lengths = np.array([len(bearer.tags) for bearer in bearing], np.int64)
+    order = np.lexsort((ids[owners], kinds[owners], indices))
+    owners, indices = owners[order], indices[order]
+    lengths = np.array([len(one.tags) for one in labelled], np.int64)
     tags = _ranges((np.cumsum(lengths) - lengths)[owners], lengths[owners])
-    owners, places = np.repeat(owners, lengths[owners]), np.repeat(places, lengths[owners])
-    pairs = [tag for bearer in bearing for tag in bearer.tags]
+    owners, indices = np.repeat(owners, lengths[owners]), np.repeat(indices, lengths[owners])
+    pairs = [tag for one in labelled for tag in one.tags]
     try:
         columns: list[Any] = [
-            _texts([cell.quadkey for cell in cells], places),
+            _texts([cell.quadkey for cell in cells], indices),
             _texts(list(_TYPES), kinds[owners]),
             pa.array(ids[owners]),
             _texts([key for key, _ in pairs], tags),
@@ -151,7 +151,7 @@ def _records(
     return pa.table(columns, schema=RECORD_SCHEMA)
 
 
-def _texts(values: list[str], places: NDArray[np.int64]) -> pa.DictionaryArray:
+def _texts(values: list[str], chosen: NDArray[np.int64]) -> pa.DictionaryArray:
     encoded = pa.array(values, pa.string()).dictionary_encode()
-    indices = encoded.indices.to_numpy(zero_copy_only=False)[places].astype(np.int32)
+    indices = encoded.indices.to_numpy(zero_copy_only=False)[chosen].astype(np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(indices), encoded.dictionary)

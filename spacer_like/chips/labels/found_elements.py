@@ -23,23 +23,23 @@ class ElementsFile:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._parts: dict[tuple[str, int], tuple[int, int]] = {}
         self._end = 0
 
     def __contains__(self, key: tuple[str, int]) -> bool:
-        return key in self._places
+        return key in self._parts
 
     def add(self, element: Element) -> None:
         data = marshal.dumps(element)
         self._file.write(data)
-        self._places[element["type"], element["id"]] = self._end, len(data)
+        self._parts[element["type"], element["id"]] = self._end, len(data)
         self._end += len(data)
 
     def get(self, element_type: str, number: int) -> Element | None:
-        if (element_type, number) not in self._places:
+        if (element_type, number) not in self._parts:
             return None
-        place, length = self._places[element_type, number]
-        self._file.seek(place)
+        start, length = self._parts[element_type, number]
+        self._file.seek(start)
         element: Element = marshal.loads(self._file.read(length))
         return element
 
@@ -49,9 +49,9 @@ class Areas:
 
     def __init__(self, areas: Sequence[Sequence[Box]]) -> None:
         self._shapely = reading_modules()[1]
-        boxes = [(box, place) for place, area in enumerate(areas) for box in area]
+        boxes = [(box, number) for number, area in enumerate(areas) for box in area]
         edges = np.array([box for box, _ in boxes], np.float64).reshape(-1, 4)
-        self._area_of_box = np.array([place for _, place in boxes], np.int64)
+        self._area_of_box = np.array([number for _, number in boxes], np.int64)
         self._tree = self._shapely.STRtree(self._shapely.box(*edges.T))
         self._around = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
 
@@ -60,7 +60,7 @@ class Areas:
         return bool(west <= longitude <= east and south <= latitude <= north)
 
     def of_points(self, points: Sequence[tuple[float, float]]) -> Iterator[tuple[int, int]]:
-        """Pairs of a point's place in the list and an area that it is in."""
+        """Pairs of a point's index and an area that it is in."""
         return self._pairs(self._shapely.points(np.array(points, np.float64).reshape(-1, 2)))
 
     def of_shapes(self, wkb: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -68,9 +68,9 @@ class Areas:
         return self._pairs(self._shapely.from_wkb(wkb))
 
     def _pairs(self, shapes: NDArray[np.object_]) -> Iterator[tuple[int, int]]:
-        places, boxes = self._tree.query(shapes, predicate="intersects")
-        pairs = np.unique(np.stack([places, self._area_of_box[boxes]], axis=1), axis=0)
-        return ((place, area) for place, area in pairs.tolist())
+        indices, boxes = self._tree.query(shapes, predicate="intersects")
+        pairs = np.unique(np.stack([indices, self._area_of_box[boxes]], axis=1), axis=0)
+        return ((index, area) for index, area in pairs.tolist())
 
 
 def reading_modules() -> tuple[ModuleType, ModuleType]:

@@ -57,7 +57,7 @@ class Geometries(NamedTuple):
     """The parts of elements; an element may have several, or none.
 
     Fields:
-        points: float64 [p, 2], easting and northing; point_owners: int64 [p], ascending, the places of their elements.
+        points: float64 [p, 2], easting and northing; point_owners: int64 [p], ascending, the indices of their elements.
         shapes: object [s], LineStrings longer than 0, and valid Polygons; shape_owners: int64 [s], ascending.
     """
 
@@ -67,7 +67,7 @@ class Geometries(NamedTuple):
     shape_owners: NDArray[np.int64]
 
     def owners(self) -> NDArray[np.int64]:
-        """The places of the elements that have any geometry, ascending."""
+        """The indices of the elements that have any geometry, ascending."""
         return np.union1d(self.point_owners, self.shape_owners)
 
 
@@ -278,12 +278,12 @@ def _known_pieces(points: NDArray[np.float64], unknown: NDArray[np.bool_]) -> li
 
 def _united(collected: _Collected, is_far: NDArray[np.bool_], zone: int) -> Geometries:
     ring_owners, rings = _built(collected.rings, shapely.linearrings)
-    polygons, places = valid_parts(shapely.polygons(rings))
+    polygons, sources = valid_parts(shapely.polygons(rings))
     line_owners, lines = _built(collected.lines, shapely.linestrings)
     others = np.empty(len(collected.shapes), object)
     others[:] = [shape for _, shape in collected.shapes]
     shapes = np.concatenate([polygons, lines, others])
-    owners = np.concatenate([ring_owners[places], line_owners, [owner for owner, _ in collected.shapes]]).astype(
+    owners = np.concatenate([ring_owners[sources], line_owners, [owner for owner, _ in collected.shapes]]).astype(
         np.int64
     )
     point_owners = np.array([owner for owner, _ in collected.points], np.int64)
@@ -322,8 +322,8 @@ def _near_shapes(
     far = is_far.take(owners)
     window = shapely.box(-FAR, -NORTHERNMOST, FAR, NORTHERNMOST)
     cut = shapely.transform(shapely.intersection(shapes[far], window), lambda points: _projected(points, zone))
-    parts, places = valid_parts(cut)
-    return np.concatenate([shapes[~far], parts]), np.concatenate([owners[~far], owners[far][places]])
+    parts, sources = valid_parts(cut)
+    return np.concatenate([shapes[~far], parts]), np.concatenate([owners[~far], owners[far][sources]])
 
 
 def _projected(offsets: NDArray[np.float64], zone: int) -> NDArray[np.float64]:

@@ -44,16 +44,16 @@ class CellJoin:
         columns = np.array([cell.column for cell in cells], np.int64)
         rows = np.array([cell.row for cell in cells], np.int64)
         keys = self._keys(columns, rows)
-        self._places = np.argsort(keys)
-        self._sorted_keys = keys[self._places]
+        self._indices = np.argsort(keys)
+        self._sorted_keys = keys[self._indices]
         # In the order of their keys, as all that is found below.
-        columns, rows = columns[self._places], rows[self._places]
+        columns, rows = columns[self._indices], rows[self._indices]
         west, north = WEST_EDGE + columns * self._side, NORTH_EDGE - rows * self._side
         self._boxes = shapely.box(west, north - self._side, west + self._side, north)
         self._tree = shapely.STRtree(self._boxes)
 
     def pairs(self, geometries: Geometries) -> Iterator[Pairs]:
-        """The pairs (owner, place of the cell) of which the element lies in the cell, each pair once.
+        """The pairs (owner, index of the cell) of which the element lies in the cell, each pair once.
 
         Yields:
             int64 [n], int64 [n]: the pairs of some elements, ascending; all of an element's are in one part, and the
@@ -106,8 +106,8 @@ class CellJoin:
         return np.concatenate([one for one, _ in found]), np.concatenate([cells for _, cells in found])
 
     def _within_one(self, bounds: NDArray[np.float64]) -> tuple[Pairs, NDArray[np.int64]]:
-        """What lies within one column and row without touching its sides, as most buildings do: the places of those
-        with their cells, and the places of the others."""
+        """What lies within one column and row without touching its sides, as most buildings do: the indices of those
+        with their cells, and the indices of the others."""
         west, south, east, north = bounds.T
         columns, rows = self._columns_and_rows(west, north)
         cell_west, cell_north = WEST_EDGE + columns * self._side, NORTH_EDGE - rows * self._side
@@ -126,8 +126,8 @@ class CellJoin:
         rows -= NORTH_EDGE - rows * side < northings
         return columns.astype(np.int64), rows.astype(np.int64)
 
-    def _across(self, shapes: NDArray[np.object_], places: NDArray[np.int64]) -> Pairs:
-        """Pairs of the shapes' `places` and of cells, by exact predicates of each with each that is near."""
+    def _across(self, shapes: NDArray[np.object_], indices: NDArray[np.int64]) -> Pairs:
+        """Pairs of the shapes' `indices` and of cells, by exact predicates of each with each that is near."""
         shape, box = self._tree.query(shapes, predicate="intersects")
         shapely.prepare(shapes[shapely.get_type_id(shapes) != _LINE])
         touching = shapely.touches(shapes[shape], self._boxes[box])
@@ -135,16 +135,16 @@ class CellJoin:
         lines = np.flatnonzero(touching & (shapely.get_type_id(shapes[shape]) == _LINE))
         along = shapely.relate_pattern(shapes[shape[lines]], self._boxes[box[lines]], "*1*******")
         touching[lines[along]] = False
-        return places[shape[~touching]], self._places[box[~touching]]
+        return indices[shape[~touching]], self._indices[box[~touching]]
 
-    def _looked_up(self, places: NDArray[np.int64], columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Pairs:
-        """Those of the places whose column and row is a cell's, with the place of the cell."""
+    def _looked_up(self, indices: NDArray[np.int64], columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Pairs:
+        """Those of the shapes whose column and row is a cell's, with the index of the cell."""
         size = 2**self.zoom
         within = (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
-        places, keys = places[within], self._keys(columns[within], rows[within])
+        indices, keys = indices[within], self._keys(columns[within], rows[within])
         found = np.minimum(np.searchsorted(self._sorted_keys, keys), self.n_cells - 1)
         hit = self._sorted_keys[found] == keys
-        return places[hit], self._places[found[hit]]
+        return indices[hit], self._indices[found[hit]]
 
     def _keys(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.asarray(rows * 2**self.zoom + columns)
@@ -155,7 +155,7 @@ def _slice(owners: NDArray[np.int64], some: NDArray[np.int64]) -> slice:
 
 
 def _pieces(lines: NDArray[np.object_]) -> Pieces:
-    """The pieces of lines between two points, float64 [n, 2, 2], that are longer than 0, and the places of their
+    """The pieces of lines between two points, float64 [n, 2, 2], that are longer than 0, and the indices of their
     lines, int64 [n]."""
     points, of_point = shapely.get_coordinates(lines, return_index=True)
     pieces = np.stack([points[:-1], points[1:]], axis=1) if len(points) else np.empty((0, 2, 2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.chips.labels.chip_places import ChipPlaces, Mosaic
+from spacer_like.chips.labels.chip_positions import ChipPositions, Mosaic
 from spacer_like.drawing.charts import BAR, DARK, DPI, bare, chart, headed_figure, heading, name_axes, subheading
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
 from spacer_like.drawing.labels import shorten, shorten_all
@@ -36,7 +36,7 @@ def distribution_picture(table: LabelTable, path: Destination) -> None:
     """Draw how many chips have each label, and how many labels a chip has.
 
     Args:
-        path: a file's path or a location; its ending tells the format.
+        path: a file's path or a location; its ending sets the format.
 
     Raises:
         SpacerInputError: the picture's name has an unknown ending.
@@ -86,11 +86,11 @@ def map_picture(table: LabelTable, path: Destination, label: str | None = None) 
     fit, squares stand for several chips, by their mean.
 
     Raises:
-        TileError: a chip's name tells no place.
+        TileError: a chip's name has no cell.
         ValueError: the table has no such label.
     """
     values = table.targets.sum(axis=1) if label is None else table.targets[:, table.labels.index(label)]
-    mosaic = ChipPlaces.of(table.names).mosaic(values.astype(np.float64))
+    mosaic = ChipPositions.of(table.names).mosaic(values.astype(np.float64))
     plot_width, plot_height = _fitted(mosaic)
     left, foot, head, beside = 1.15, 0.85, 1.05, 1.5 if label is None else 2.0
     width, height = max(left + plot_width + beside, 7.0), foot + plot_height + head
@@ -124,7 +124,7 @@ def phi_coefficients(targets: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _names(table: LabelTable, order: NDArray[np.intp]) -> list[str]:
-    return [drawable(name) for name in shorten_all([table.labels[place] for place in order.tolist()], _LONGEST)]
+    return [drawable(name) for name in shorten_all([table.labels[index] for index in order.tolist()], _LONGEST)]
 
 
 def _of_labels(shown: int, there: int) -> str:
@@ -164,12 +164,12 @@ def _draw_counts(axes: Axes, counts: NDArray[np.int64], names: list[str], n_chip
 def _draw_labels_of_a_chip(axes: Axes, numbers: NDArray[np.int64]) -> None:
     most = int(numbers.max(initial=0))
     counts = np.bincount(np.minimum(numbers, _MOST_BARS), minlength=min(most, _MOST_BARS) + 1)
-    places = np.arange(len(counts))
-    axes.bar(places, counts, width=0.8, color=BAR)
-    names = [str(place) for place in places]
+    positions = np.arange(len(counts))
+    axes.bar(positions, counts, width=0.8, color=BAR)
+    names = [str(number) for number in positions]
     if most > _MOST_BARS:
         names[-1] = f"{_MOST_BARS}+"
-    axes.set_xticks(places, names)
+    axes.set_xticks(positions, names)
     axes.set_ylim(0, max(int(counts.max()), 1) * 1.05)
     _whole_numbers(axes)
     axes.yaxis.set_major_formatter("{x:,.0f}")
@@ -243,13 +243,13 @@ def _draw_mosaic(axes: Axes, mosaic: Mosaic, colours: str, least: float, most: f
     axes.grid(color="white", linewidth=0.5, alpha=0.5)
 
 
-def _draw_legend(axes: Axes, n_bearing: int, n_chips: int) -> None:
+def _draw_legend(axes: Axes, n_labelled: int, n_chips: int) -> None:
     from matplotlib.patches import Patch
 
     drawn = axes.images[0]
     entries = [
         Patch(color=drawn.to_rgba(value), label=f"{name} ({count:,})")  # type: ignore[arg-type]
-        for value, name, count in ((1, "with the label", n_bearing), (0, "without it", n_chips - n_bearing))
+        for value, name, count in ((1, "with the label", n_labelled), (0, "without it", n_chips - n_labelled))
     ]
     axes.legend(
         handles=entries, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, fontsize=9, borderaxespad=0

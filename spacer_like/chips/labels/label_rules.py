@@ -52,14 +52,14 @@ class LabelRules:
         self.labels = tuple(sorted(rules))
         self._exact: dict[str, dict[str, set[int]]] = {}
         self._any: dict[str, set[int]] = {}
-        for place, label in enumerate(self.labels):
+        for index, label in enumerate(self.labels):
             _check_label(label, name)
             for key, values in rules[label].items():
                 for value in values:
                     if value == ANY:
-                        self._any.setdefault(key, set()).add(place)
+                        self._any.setdefault(key, set()).add(index)
                     else:
-                        self._exact.setdefault(key, {}).setdefault(value, set()).add(place)
+                        self._exact.setdefault(key, {}).setdefault(value, set()).add(index)
         self.keys = frozenset(self._exact) | frozenset(self._any)
 
     @classmethod
@@ -87,14 +87,14 @@ class LabelRules:
     def matches(self, tags: Mapping[str, str]) -> tuple[set[int], list[tuple[str, str]]]:
         """Which labels an element's tags make, as indices in `labels`, and the tags that make any of them."""
         found: set[int] = set()
-        bearing = []
+        matching = []
         for key in self.keys & tags.keys():
             value = tags[key]
             labels = self._any.get(key, set()) | self._exact.get(key, {}).get(value, set())
             if labels:
                 found |= labels
-                bearing.append((key, value))
-        return found, sorted(bearing)
+                matching.append((key, value))
+        return found, sorted(matching)
 
 
 def _check_label(label: str, name: str) -> None:

@@ -49,8 +49,8 @@ class LabelTable:
     def sparse(self) -> pa.Table:
         """Feature, and a column of 0 and 1 for each label."""
         columns: dict[str, Any] = {FEATURE: pa.array(self.names, pa.string())}
-        for place, label in enumerate(self.labels):
-            columns[label] = pa.array(self.targets[:, place].astype(np.uint8))
+        for index, label in enumerate(self.labels):
+            columns[label] = pa.array(self.targets[:, index].astype(np.uint8))
         return pa.table(columns)
 
     def dense(self) -> pa.Table:
@@ -84,8 +84,8 @@ def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
         table.validate(full=True)
         labels = tuple(table.column_names[1:])
         targets = np.empty((table.num_rows, len(labels)), bool)
-        for place, label in enumerate(labels):
-            targets[:, place] = _zeros_and_ones(table[label], label, name)
+        for index, label in enumerate(labels):
+            targets[:, index] = _zeros_and_ones(table[label], label, name)
         return LabelTable(_names(table.column(0), name), labels, targets)
 
 

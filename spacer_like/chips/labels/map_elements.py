@@ -1,7 +1,7 @@
 """The tagged elements of OpenStreetMap in a cell: the file ``osm_data.json``, and what is made of it.
 
 Elements are those of an Overpass answer with ``out geom``, unchanged: a node has lat and lon; a way has bounds, nodes
-and geometry; a relation has bounds and members, each with a geometry or place of its own. A point may be null, and a
+and geometry; a relation has bounds and members, each with its own geometry or coordinates. A point may be null, and a
 geometry empty, where the server does not know it.
 """
 
@@ -47,15 +47,15 @@ class MapElements:
         """Those of some elements that have tags.
 
         Args:
-            name: what errors call the place that the elements come from.
+            name: what errors call the source of the elements.
 
         Raises:
             MapDataError: one of them is no element.
         """
         of_type: dict[str, list[Element]] = {"node": [], "way": [], "relation": []}
-        for place, element in enumerate(elements):
+        for index, element in enumerate(elements):
             if not _is_element(element):
-                raise MapDataError(f"Element {place} of {name} is no node, way or relation of OpenStreetMap.")
+                raise MapDataError(f"Element {index} of {name} is no node, way or relation of OpenStreetMap.")
             if element.get("tags"):
                 of_type[element["type"]].append(element)
         return cls(quadkey, of_type["node"], of_type["way"], of_type["relation"])

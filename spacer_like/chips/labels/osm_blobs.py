@@ -167,28 +167,28 @@ class BlobReader:
 
     def _fields(self, message: bytes) -> Iterator[tuple[int, int | bytes]]:
         """The numbers and values of a protobuf message's fields."""
-        place = 0
-        while place < len(message):
-            key, place = self._varint(message, place)
+        start = 0
+        while start < len(message):
+            key, start = self._varint(message, start)
             kind = key & 7
             if kind == _VARINT:
-                value, place = self._varint(message, place)
+                value, start = self._varint(message, start)
                 yield key >> 3, value
                 continue
             length = {_FIXED64: 8, _FIXED32: 4}.get(kind, -1)
             if kind == _BYTES:
-                length, place = self._varint(message, place)
-            if not 0 <= length <= len(message) - place:
+                length, start = self._varint(message, start)
+            if not 0 <= length <= len(message) - start:
                 raise self._damaged("a blob is malformed")
-            yield key >> 3, message[place : place + length]
-            place += length
+            yield key >> 3, message[start : start + length]
+            start += length
 
-    def _varint(self, message: bytes, place: int) -> tuple[int, int]:
+    def _varint(self, message: bytes, start: int) -> tuple[int, int]:
         value = 0
-        for position, byte in enumerate(message[place : place + 10]):
+        for position, byte in enumerate(message[start : start + 10]):
             value |= (byte & 127) << 7 * position
             if byte < 128:
-                return value, place + position + 1
+                return value, start + position + 1
         raise self._damaged("a blob is malformed")
 
     def _damaged(self, reason: str) -> MapDataError:

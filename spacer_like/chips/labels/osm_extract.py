@@ -3,7 +3,7 @@
 The rules are those of ``nwr(box); out geom;`` where elements without tags are left out: a node counts that lies in the
 box, its sides included; a way of which a point lies in it or a line between two crosses it; a relation that has such a
 node or way as a member. A way of which the extract lacks a node is no way at all, and a member that the extract lacks
-has the geometry ``[]`` (a way) or no place (a node). Needs osmium and shapely, of the extra `geo`.
+has the geometry ``[]`` (a way) or no coordinates (a node). Needs osmium and shapely, of the extra `geo`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_LOCATION_BYTES = 2**32
-"""The memory that the places of an extract's nodes may take; each takes 16 bytes."""
+"""The memory that the coordinates of an extract's nodes may take; each takes 16 bytes."""
 MOST_POINTS = 2**23
 """Points that the geometries of one cell may have."""
 
@@ -60,11 +60,11 @@ def elements_in(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str) -> It
             with damage_as(MapDataError, name, f"The extract '{name}' is damaged"):
                 file = stack.enter_context(current(file, name))
             extract = _read(file, areas, name, found)
-            for place in range(len(areas)):
-                yield with_true_ids(extract.elements_of(place))
+            for index in range(len(areas)):
+                yield with_true_ids(extract.elements_of(index))
             return
-        for place in range(len(areas)):
-            yield extract.elements_of(place)
+        for index in range(len(areas)):
+            yield extract.elements_of(index)
 
 
 def _read(file: BinaryIO, areas: Sequence[Sequence[Box]], name: str, found: ElementsFile) -> _Extract:
@@ -131,15 +131,15 @@ class _Extract:
             kept = []
             for node in nodes:
                 self._check_current(node)
-                place = _degrees(node.location)
-                if not node.deleted and place is not None and self._areas.may_hold(*place):
-                    kept.append((node.id, place, dict(node.tags)))
+                point = _degrees(node.location)
+                if not node.deleted and point is not None and self._areas.may_hold(*point):
+                    kept.append((node.id, point, dict(node.tags)))
             if self._locations.used_memory() > MOST_LOCATION_BYTES:
                 raise DataLimitError(
                     f"The extract '{self._name}' has more than {MOST_LOCATION_BYTES // 16} nodes: cut out what lies "
                     "around the cells, for example by 'osmium extract'."
                 )
-            for index, area in self._areas.of_points([place for _, place, _ in kept]):
+            for index, area in self._areas.of_points([point for _, point, _ in kept]):
                 number, (longitude, latitude), tags = kept[index]
                 self._add("node", number, area)
                 if ("node", number) not in self._found:
@@ -214,16 +214,16 @@ class _Extract:
             for way in ways:
                 if way.id not in wanted:
                     continue
-                points = [_degrees(node.location) for node in way.nodes]
-                places = [point for point in points if point is not None]
-                if way.deleted or not places or len(places) < len(points):
+                nodes = [_degrees(node.location) for node in way.nodes]
+                points = [point for point in nodes if point is not None]
+                if way.deleted or not points or len(points) < len(nodes):
                     continue
                 element = {
                     "type": "way",
                     "id": way.id,
-                    "bounds": _bounds(places),
+                    "bounds": _bounds(points),
                     "nodes": [node.ref for node in way.nodes],
-                    "geometry": [{"lat": latitude, "lon": longitude} for longitude, latitude in places],
+                    "geometry": [{"lat": latitude, "lon": longitude} for longitude, latitude in points],
                 }
                 if len(way.tags):
                     element["tags"] = dict(way.tags)
@@ -300,13 +300,13 @@ class _Extract:
         found = {"type": _MEMBER_TYPES[member.type], "ref": member.ref, "role": member.role}
         if member.type == "n":
             try:
-                place = _degrees(self._locations.get(member.ref))
+                point = _degrees(self._locations.get(member.ref))
             except KeyError:
-                place = None
+                point = None
             except TypeError:
                 raise self._not_current() from None
-            if place is not None:
-                found |= {"lat": place[1], "lon": place[0]}
+            if point is not None:
+                found |= {"lat": point[1], "lon": point[0]}
         return found
 
     def _batches(self, kind: Any, *handlers: Any) -> Iterator[Iterator[Any]]:
@@ -326,7 +326,7 @@ class _Extract:
         return self._osmium.io.Reader(self._osmium.io.FileBuffer(data, "pbf"), kind, thread_pool=self._pool)
 
     def _shape(self, way: Any) -> str | None:
-        """A way's line in WKB, as hexadecimal text; None where the place of a node is not known."""
+        """A way's line in WKB, as hexadecimal text; None where the coordinates of a node are not known."""
         osmium = self._osmium
         try:
             return str(self._shapes.create_linestring(way, osmium.geom.ALL))

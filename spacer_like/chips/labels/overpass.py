@@ -82,7 +82,7 @@ class OverpassServer:
 
         Args:
             boxes: west, south, east, north in degrees.
-            cell: what errors call the place.
+            cell: what errors call the cell.
 
         Raises:
             StorageUnavailableError: it stayed busy, or broke off each time, or asks to wait too long.

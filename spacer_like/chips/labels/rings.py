@@ -51,31 +51,31 @@ def areas_and_lines(
     order = np.argsort(around, kind="stable")
     ends = np.searchsorted(around[order], np.arange(len(shells) + 1))
     polygons = []
-    for place, shell in enumerate(shells):
-        own = holes[order[ends[place] : ends[place + 1]]]
+    for index, shell in enumerate(shells):
+        own = holes[order[ends[index] : ends[index + 1]]]
         polygons.append(_with_holes(shell, own) if len(own) else shell)
     parts, _ = valid_parts(np.array(polygons, object))
     return [*parts, *_line_strings(lines)]
 
 
 def valid_parts(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
-    """The valid polygons, and lines longer than 0, that shapes consist of, and for each the place of its shape.
+    """The valid polygons, and lines longer than 0, that shapes consist of, and for each the index of its shape.
 
     An outline that crosses itself encloses what is around an odd number of times. One that crosses itself so often
     that it encloses nothing anybody could have meant is a line.
     """
     shapes = np.array(shapes, object)
-    for place in np.flatnonzero(~shapely.is_valid(shapes)):
-        shape = shapes[place]
-        shapes[place] = shapely.boundary(shape) if _is_tangled(shape) else shapely.make_valid(shape)
-    places = np.arange(len(shapes))
+    for index in np.flatnonzero(~shapely.is_valid(shapes)):
+        shape = shapes[index]
+        shapes[index] = shapely.boundary(shape) if _is_tangled(shape) else shapely.make_valid(shape)
+    indices = np.arange(len(shapes))
     # A collection may hold collections of polygons.
     for _ in range(2):
         shapes, inside = shapely.get_parts(shapes, return_index=True)
-        places = places[inside]
+        indices = indices[inside]
     kinds = shapely.get_type_id(shapes)
     kept = ((kinds == _POLYGON) & (shapely.area(shapes) > 0)) | ((kinds == _LINE) & (shapely.length(shapes) > 0))
-    return shapes[kept], places[kept]
+    return shapes[kept], indices[kept]
 
 
 def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], list[Any]]:
@@ -102,10 +102,10 @@ def _make_sense(shells: NDArray[np.object_], holes: NDArray[np.object_]) -> bool
     """Whether an even number of other rings is around each outer one, and an odd number around each inner one."""
     rings = np.concatenate([shells, holes])
     sizes = shapely.area(rings)
-    place, around = shapely.STRtree(rings).query(shapely.point_on_surface(rings), predicate="within")
+    index, around = shapely.STRtree(rings).query(shapely.point_on_surface(rings), predicate="within")
     # A smaller ring around a point of it lies in it.
-    counted = (place != around) & (sizes[around] >= sizes[place])
-    depth = np.bincount(place[counted], minlength=len(rings))
+    counted = (index != around) & (sizes[around] >= sizes[index])
+    depth = np.bincount(index[counted], minlength=len(rings))
     return bool((depth % 2 == np.repeat([0, 1], [len(shells), len(holes)])).all())
 
 
@@ -116,7 +116,7 @@ def _odd(rings: NDArray[np.object_]) -> Any:
 
 
 def _is_tangled(shape: Any) -> bool:
-    """Whether the pieces of an outline meet each other in far more places than their number.
+    """Whether the pieces of an outline meet each other at far more points than their number.
 
     What crosses itself everywhere has as many corners as the square of its points: more than fit into memory.
     """
@@ -142,7 +142,7 @@ def _line_strings(lines: list[Any]) -> list[Any]:
 
 
 def _smallest_around(shells: NDArray[np.object_], holes: NDArray[np.object_]) -> NDArray[np.intp]:
-    """For each hole the place of the smallest shell around it, or -1."""
+    """For each hole the index of the smallest shell around it, or -1."""
     inside = shapely.point_on_surface(holes)
     hole, shell = shapely.STRtree(shells).query(inside, predicate="within")
     sizes = shapely.area(shells)

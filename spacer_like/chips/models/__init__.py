@@ -1,1 +1,1 @@
-"""Models of many labels: the split by cells, training, figures, and files."""
+"""Models of many labels: the split by cells, training, metrics, and files."""

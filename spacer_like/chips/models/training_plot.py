@@ -79,13 +79,13 @@ def _draw_epochs(axes: Axes, history: Sequence[Epoch], name: str, unit: str) -> 
 
 
 def _draw_labels(axes: Axes, labels: Sequence[str], figures: MultilabelFigures) -> None:
-    places = np.arange(len(labels))[::-1]
+    rows = np.arange(len(labels))[::-1]
     values = [figures.f1[label] for label in labels]
-    axes.barh(places, values, color=BAR, height=0.7)
-    for place, label, value in zip(places, labels, values, strict=True):
+    axes.barh(rows, values, color=BAR, height=0.7)
+    for row, label, value in zip(rows, labels, values, strict=True):
         axes.annotate(
             f"{value:.2f}",
-            (value, place),
+            (value, row),
             xytext=(4, 0),
             textcoords="offset points",
             fontsize=9,
@@ -94,7 +94,7 @@ def _draw_labels(axes: Axes, labels: Sequence[str], figures: MultilabelFigures) 
         )
         name = drawable(shorten(f"{label} ({figures.support[label]})", _LONGEST_NAME))
         axes.annotate(
-            name, (0, place), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK,
+            name, (0, row), xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK,
             annotation_clip=False, **name_style(fontsize=9),
         )  # fmt: skip
     axes.set_yticks([])

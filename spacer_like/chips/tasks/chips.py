@@ -42,7 +42,7 @@ _FINEST, _COARSEST = 1e-3, 1e4
 def index_nodata(msg: IndexNodataMsg) -> IndexNodataReturnMsg:
     """Sort chips into those full of data, those with some, and those without.
 
-    In a folder with manifests these tell; only of image files that no manifest names are the pixels looked at.
+    Manifests in the folder give the classes; pixels are read only of image files that no manifest names.
 
     Raises:
         DataNotFoundError: there are neither manifests nor image files.
@@ -166,10 +166,10 @@ def _window(tile_loc: DataLocation, chip: ChipName) -> tuple[int, int, int]:
         tile_loc.display_name,
     )
     cell = chip.cell
-    if cog.place is None or cog.epsg not in (None, cell.epsg) or not _FINEST <= cog.place[2] <= _COARSEST:
+    if cog.origin is None or cog.epsg not in (None, cell.epsg) or not _FINEST <= cog.origin[2] <= _COARSEST:
         raise TileError(
             f"The tile '{tile_loc.display_name}' does not say where it lies in the grid of zone {chip.zone} "
             f"(EPSG:{cell.epsg}), in which the chip {chip} is."
         )
-    west, north, pixel = cog.place
+    west, north, pixel = cog.origin
     return round((cell.bounds[0] - west) / pixel), round((north - cell.bounds[3]) / pixel), round(cell.side / pixel)

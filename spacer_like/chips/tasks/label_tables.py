@@ -56,14 +56,14 @@ _NAME_OF_CELL = len("Z33-") + TILE_ZOOM
 def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     """Join the elements of maps with chips: which chip shows what.
 
-    Chips of cells of which there is no map are left out. Acquisitions of one place have the same labels.
+    Chips of cells of which there is no map are left out. Acquisitions of one cell have the same labels.
 
     Raises:
         CollectionError: the index has no chip to label.
         DataNotFoundError: there is no map of any of the cells.
         MapDataError: the labels or the map data are malformed.
         TableError: the index is malformed, or a table's name has an unknown ending.
-        TileError: the index has a chip whose name tells no place.
+        TileError: the index has a chip whose name has no cell.
     """
     import_extra("shapely", "Joining maps with chips", "geo")
     from spacer_like.chips.labels.cell_labels import RECORD_SCHEMA, cell_labels
@@ -75,7 +75,7 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     rules = LabelRules.from_json(read_bytes(msg.labels_loc), msg.labels_loc.display_name)
     names = _names(msg)
     with growing_table(RECORD_SCHEMA, msg.records_locs) as append:
-        found = _Found(_nothing_borne(len(names), len(rules.labels)), np.zeros(len(names), bool))
+        found = _Found(_no_targets(len(names), len(rules.labels)), np.zeros(len(names), bool))
         for chips, cell, elements in _with_maps(names, tree_of(msg.ard_loc)):
             if elements is None:
                 found.cells_without_map.append(cell.name)
@@ -126,7 +126,7 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
 
     Raises:
         TableError: the table is malformed, or `label` is none of its labels.
-        TileError: for the map: a chip's name tells no place.
+        TileError: for the map: a chip's name has no cell.
         SpacerInputError: nothing is to be drawn, or a picture's name has an unknown ending.
     """
     from spacer_like.chips.labels.label_plots import correlation_picture, distribution_picture, map_picture
@@ -137,7 +137,7 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
     start = time.perf_counter()
     locs = [loc for loc in (msg.distribution_loc, msg.correlation_loc, msg.map_loc) if loc is not None]
     if not locs:
-        raise SpacerInputError("Nothing is to be drawn: name a place for the distribution, the correlation or the map.")
+        raise SpacerInputError("Nothing to draw: give a location for the distribution, the correlation or the map.")
     check_drawing(*locs)
     name = msg.table_loc.display_name
     parquet = is_parquet(msg.table_loc)
@@ -169,7 +169,7 @@ class _Found:
     without_geometry: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add(self, chips: slice, labels: CellLabels, of_chip: Sequence[int]) -> None:
-        """Take the labels of a tile's cell: `of_chip` is the place of each chip's cell in them."""
+        """Take the labels of a tile's cell: `of_chip` is the index of each chip's cell in them."""
         self.targets[chips] = labels.targets[of_chip]
         self.kept[chips] = True
         self.elements.append(labels.elements)
@@ -188,7 +188,7 @@ def _names(msg: BuildLabelTableMsg) -> list[str]:
     return names
 
 
-def _nothing_borne(n_chips: int, n_labels: int) -> NDArray[np.bool_]:
+def _no_targets(n_chips: int, n_labels: int) -> NDArray[np.bool_]:
     if n_chips * n_labels > _MOST_VALUES:
         raise DataLimitError(
             f"A table of {n_chips} chips and {n_labels} labels is too large: make several, or one of fewer labels."
@@ -240,10 +240,10 @@ def _elements(data: bytes, ard_loc: DataLocation, cell: Cell) -> MapElements | M
 
 
 def _cells(names: list[str]) -> tuple[list[Cell], list[int]]:
-    """The cells of chips, each once, and the place of each chip's cell in them."""
-    places: dict[Cell, int] = {}
-    of_chip = [places.setdefault(ChipName.parse(name).cell, len(places)) for name in names]
-    return list(places), of_chip
+    """The cells of chips, each once, and the index of each chip's cell in them."""
+    indices: dict[Cell, int] = {}
+    of_chip = [indices.setdefault(ChipName.parse(name).cell, len(indices)) for name in names]
+    return list(indices), of_chip
 
 
 def _n_distinct(numbers: list[NDArray[np.int64]]) -> int:

@@ -95,8 +95,8 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     return TrainMultilabelReturnMsg(
         n_train=len(split.train),
         n_validation=len(split.validation),
-        n_train_cells=len({cells[place] for place in split.train}),
-        n_validation_cells=len({cells[place] for place in split.validation}),
+        n_train_cells=len({cells[index] for index in split.train}),
+        n_validation_cells=len({cells[index] for index in split.validation}),
         labels=list(model.labels),
         thresholds=dict(zip(model.labels, model.thresholds.tolist(), strict=True)),
         figures=evaluation.figures,

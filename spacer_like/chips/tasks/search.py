@@ -19,9 +19,9 @@ from spacer_like.chips.messages import (
 from spacer_like.chips.similar_places import (
     Found,
     centres_of,
+    index_of_chip,
+    indices_of_same_ground,
     parsed_name,
-    place_of_chip,
-    places_of_same_ground,
     similar_chips,
     similar_table,
 )
@@ -147,7 +147,7 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
         index = read_index(file, msg.index_loc.display_name)
     name, vector, left_out = _query(msg, index)
     found = similar_chips(index, vector, msg.k, msg.n_probe, left_out)
-    similar = _with_places(found, msg.ard_loc)
+    similar = _with_positions(found, msg.ard_loc)
     if msg.contact_sheet_loc is not None:
         _draw(msg, name, similar)
     if msg.results_locs:
@@ -218,10 +218,10 @@ def _check(msg: FindSimilarMsg) -> None:
 def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.float32], list[range]]:
     """What is looked for: its name, its vector, and the places of chips that are no answer."""
     if msg.chip is not None:
-        place = place_of_chip(index, msg.chip)
-        name = index.names[place]
-        vector = index.vector(place)
-        left_out = [range(place, place + 1)]
+        number = index_of_chip(index, msg.chip)
+        name = index.names[number]
+        vector = index.vector(number)
+        left_out = [range(number, number + 1)]
     elif msg.image_loc is not None:
         name = msg.image_loc.filename
         vector = _encoded_image(msg, msg.image_loc, index)
@@ -229,7 +229,7 @@ def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.flo
     chip = parsed_name(name)
     if msg.other_places and chip is not None:
         # The chip itself is among them.
-        left_out = places_of_same_ground(index.names, chip)
+        left_out = indices_of_same_ground(index.names, chip)
     return name, vector, left_out
 
 
@@ -256,7 +256,7 @@ def _pixels_of_image(image_loc: DataLocation, size: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def _with_places(found: Sequence[Found], ard_loc: DataLocation | None) -> list[SimilarChip]:
+def _with_positions(found: Sequence[Found], ard_loc: DataLocation | None) -> list[SimilarChip]:
     chips = [parsed_name(one.name) for one in found]
     tiles = _tiles(chips, ard_loc)
     return [
@@ -264,10 +264,10 @@ def _with_places(found: Sequence[Found], ard_loc: DataLocation | None) -> list[S
             chip=one.name,
             distance=one.distance,
             tile=tile,
-            longitude=place[0] if place else None,
-            latitude=place[1] if place else None,
+            longitude=number[0] if number else None,
+            latitude=number[1] if number else None,
         )
-        for one, tile, place in zip(found, tiles, centres_of(chips), strict=True)
+        for one, tile, number in zip(found, tiles, centres_of(chips), strict=True)
     ]
 
 

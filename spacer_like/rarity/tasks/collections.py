@@ -56,7 +56,7 @@ def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
     """Decode a collection into a stack of pixels, and the ids of its tokens.
 
     Raises:
-        CollectionError: the collection holds no image, or the two results have one place.
+        CollectionError: the collection holds no image, or the two results have one location.
         DataNotFoundError, ArchiveError: it is not there, or malformed.
     """
     start = time.perf_counter()

@@ -168,7 +168,7 @@ def _features(
 def _evaluation(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], rarity: NDArray[np.float64], split: Split
 ) -> dict[str, Any]:
-    """The figures of `TrainRarityClassifierReturnMsg` about quality.
+    """The metrics of `TrainRarityClassifierReturnMsg`.
 
     The majority is that of the held-out tokens: no constant answer is right more often. Deciles are of nearly equal
     number, so that the majority among the others is by its nature a minority here.

@@ -1,4 +1,4 @@
-"""Tasks that score images by the colours of their pixels, and tell why a score is what it is."""
+"""Tasks that score images by the colours of their pixels, and explain a score."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
 
 @task
 def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
-    """Tell where an image is rare and which colours make it so, and paint it.
+    """Find where an image is rare and which colours make it so, and draw it.
 
     Raises:
         ImageError: no image, or one that cannot be decoded.

@@ -35,7 +35,7 @@ class Mosaic:
         bounds: west, south, east, north, in the units of `axes`.
         axes: names of the axes, with units.
         side: of a square, in metres.
-        is_aggregated: whether a square stands for several places.
+        is_aggregated: whether a square stands for several positions.
         n_tiles: cells of zoom 12 that the chips are in.
         squeeze: what a unit to the east is long in units to the north.
     """
@@ -57,7 +57,7 @@ class Mosaic:
 
 
 @dataclass(frozen=True)
-class ChipPlaces:
+class ChipPositions:
     """The cells of n chips: their zones, columns and rows, int64 [n], in the zoom of the largest of them."""
 
     zones: NDArray[np.int64]
@@ -67,11 +67,11 @@ class ChipPlaces:
     is_mixed: bool
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> ChipPlaces:
-        """The places of chips by their names, at least one.
+    def of(cls, names: Sequence[str]) -> ChipPositions:
+        """The positions of chips by their names, at least one.
 
         Raises:
-            TileError: a name tells no place.
+            TileError: a name has no cell.
         """
         cells = [ChipName.parse(name).cell for name in names]
         zooms = {cell.zoom for cell in cells}
