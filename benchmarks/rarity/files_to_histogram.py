@@ -30,9 +30,9 @@ ROUNDS = 15
 def count(folder: Path) -> int:
     """Decode, count, and make sparse, a piece after the other as the task does that writes them."""
     from spacer_like.data_classes import DataLocation
-    from spacer_like.rarity.collection import open_collection
     from spacer_like.rarity.histogram import HistogramBuilder
     from spacer_like.rarity.messages import PreparationMsg
+    from spacer_like.rarity.tasks.collections import open_collection
     from spacer_like.rarity.tasks.histogram_storage import header_of
 
     preparation = PreparationMsg()

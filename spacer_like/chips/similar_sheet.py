@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from spacer_like.drawing.class_style import shorten
 from spacer_like.drawing.contact_sheet import SheetImage, SheetSection, contact_sheet
-from spacer_like.drawing.labels import shorten
 
 if TYPE_CHECKING:
     import numpy as np

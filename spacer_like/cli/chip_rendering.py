@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from spacer_like.cli.rendering import MOST_ROWS, name, table
-from spacer_like.drawing.labels import shorten
+from spacer_like.drawing.class_style import shorten
 from spacer_like.reports.evaluation import count_of, percent
 
 if TYPE_CHECKING:

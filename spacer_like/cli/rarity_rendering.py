@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from spacer_like.cli.rendering import MOST_ROWS, name, table
-from spacer_like.drawing.labels import plain_text
+from spacer_like.drawing.class_style import plain_text
 from spacer_like.reports.evaluation import count_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from spacer_like.drawing.labels import plain_text, shorten
+from spacer_like.drawing.class_style import plain_text, shorten
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_of, percent
 
 if TYPE_CHECKING:

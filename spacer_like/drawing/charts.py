@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spacer_like.drawing.class_style import FAINT, GREY, INK, shorten
 from spacer_like.drawing.figures import drawable, new_figure
-from spacer_like.drawing.labels import shorten
-from spacer_like.drawing.palette import FAINT, GREY, INK
 from spacer_like.exceptions import SpacerInputError
 
 if TYPE_CHECKING:

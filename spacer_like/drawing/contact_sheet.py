@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.drawing.charts import DPI, headed_figure
+from spacer_like.drawing.class_style import FAINT, GREY, INK, shorten
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
-from spacer_like.drawing.labels import shorten
-from spacer_like.drawing.palette import FAINT, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

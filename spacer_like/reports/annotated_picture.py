@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.drawing.class_style import GREY, INK, Mark, marks, plain_text, shorten, shorten_all
 from spacer_like.drawing.figures import Destination, drawable, name_style, new_figure, write_figure
-from spacer_like.drawing.labels import plain_text, shorten, shorten_all
-from spacer_like.drawing.palette import GREY, INK, Mark, marks
 from spacer_like.location import DataLocation
 from spacer_like.reports.evaluation import count_of, percent
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.drawing.charts import DARK, bare, compact, heading, subheading
+from spacer_like.drawing.class_style import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 from spacer_like.drawing.figures import name_style
-from spacer_like.drawing.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 from spacer_like.reports.evaluation import Evaluation
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spacer_like.drawing.charts import bare, compact, heading, subheading
-from spacer_like.drawing.palette import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
+from spacer_like.drawing.class_style import BLUE, FAINT, GREEN, GREY, INK, VERMILLION
 from spacer_like.reports.evaluation import Evaluation, percent
 
 if TYPE_CHECKING:

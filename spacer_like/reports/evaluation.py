@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.drawing.labels import plain_text
+from spacer_like.drawing.class_style import plain_text
 from spacer_like.exceptions import MessageError, damage_as
 
 Floats = NDArray[np.float64]

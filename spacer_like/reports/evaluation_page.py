@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from spacer_like.drawing.class_style import plain_text, shorten
 from spacer_like.drawing.figures import Destination, as_location, new_figure, svg_element
-from spacer_like.drawing.labels import plain_text, shorten
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds

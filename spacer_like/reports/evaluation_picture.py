@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.drawing.class_style import GREY, INK, shorten_all
 from spacer_like.drawing.figures import Destination, drawable, new_figure, write_figure
-from spacer_like.drawing.labels import shorten_all
-from spacer_like.drawing.palette import GREY, INK
 from spacer_like.location import DataLocation
 from spacer_like.reports.class_rows import draw_confusion, draw_scores, draw_support
 from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spacer_like.drawing.charts import DPI, bare, chart, headed_figure, heading, name_axes
+from spacer_like.drawing.class_style import GREY, INK
 from spacer_like.drawing.figures import Destination, write_figure
-from spacer_like.drawing.palette import GREY, INK
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.rarity.bins import BINS, CELLS, cell_colours, hex_colour
 from spacer_like.reports.evaluation import count_of

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spacer_like.drawing.charts import BAR, DPI, chart, headed_figure, known_scores, name_axes
+from spacer_like.drawing.class_style import BLUE, GREY, INK, VERMILLION, shorten
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
-from spacer_like.drawing.labels import shorten
-from spacer_like.drawing.palette import BLUE, GREY, INK, VERMILLION
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.reports.evaluation import count_of
 

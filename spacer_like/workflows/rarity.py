@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from spacer_like.engines.base import Engine
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import CollectionError, MessageError, SpacerError
+from spacer_like.exceptions import MessageError, SpacerError
 from spacer_like.location import DataLocation
-from spacer_like.mailman import is_transient
-from spacer_like.messages import (
-    AnalyzeScoresMsg,
-    BucketizeScoresMsg,
-    CheckCollectionMsg,
-    CheckCollectionReturnMsg,
-    CompareRankingsMsg,
-    ComputeHistogramMsg,
-    ConvertCollectionMsg,
-    MergeHistogramsMsg,
-    MergeScoresMsg,
-    ScoreCollectionMsg,
-    ScoreCollectionReturnMsg,
-)
 from spacer_like.overwriting import check_locations, named_locations
-from spacer_like.rarity.messages import Method
-from spacer_like.rarity.messages.preparation import table_description
-from spacer_like.storage import delete, write_bytes
+from spacer_like.storage import write_bytes
 from spacer_like.tables.cells import csv_bytes
 from spacer_like.workflows.rarity_collections import CollectionFolder, collections_in, wanted
 from spacer_like.workflows.rarity_options import GLOBAL_METHODS, LOCAL_METHODS, RarityOptions, methods_named
-from spacer_like.workflows.rarity_pictures import PICTURES
 from spacer_like.workflows.rarity_report import CollectionReport, RarityReport
-from spacer_like.workflows.steps import Ended, Failure, Step, Steps, only_run
+from spacer_like.workflows.rarity_run import REPORT, RarityRun
+from spacer_like.workflows.steps import only_run
 
 __all__ = [
     "GLOBAL_METHODS",
@@ -50,11 +33,9 @@ __all__ = [
     "store_report",
 ]
 
-REPORT = "report.json"
 CHECKS = "checks"
 LISTS = {"good": "good.csv", "empty": "empty.csv", "pre-reveal": "pre_reveal.csv"}
 """The list of collections of each state, below `CHECKS`."""
-_NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
 
 
 def score_collections(
@@ -85,7 +66,7 @@ def score_collections(
         )
     output, collections, missing = _found(folder, output, options)
     with _only_run(output, engine or Processes(options.processes)) as at_work:
-        run = _Run(output, options, collections, missing, at_work)
+        run = RarityRun(output, options, collections, missing, at_work)
         run.prepare()
         run.count()
         run.score()
@@ -109,12 +90,12 @@ def check_collections(
     options = replace(options or RarityOptions(), keep_stacks=False)
     output, collections, missing = _found(folder, output, options)
     with _only_run(output, engine or Processes(options.processes)) as at_work:
-        run = _Run(output / CHECKS, options, collections, missing, at_work)
+        run = RarityRun(output / CHECKS, options, collections, missing, at_work)
         run.prepare()
         report = run.checked()
         for state, name in LISTS.items():
             ids = [(one.collection_id,) for one in report.collections if one.state == state]
-            write_bytes(run.place(name), csv_bytes(["collection_id"], ids))
+            write_bytes(run.location(name), csv_bytes(["collection_id"], ids))
     return report
 
 
@@ -139,308 +120,3 @@ def store_report(report: RarityReport, output: Path) -> None:
         write_bytes(DataLocation("filesystem", str(output / REPORT)), json.dumps(report.serialize(), indent=1).encode())
     except SpacerError as error:
         report.fail("write the report", error)
-
-
-class _Run:
-    def __init__(
-        self,
-        output: Path,
-        options: RarityOptions,
-        collections: Iterable[CollectionFolder],
-        missing: list[str],
-        engine: Engine,
-    ) -> None:
-        self._output = output
-        self._options = options
-        self._steps = Steps(output, engine, self._before)
-        self._collections = {one.collection_id: one for one in collections}
-        self._reports = {name: CollectionReport(name) for name in self._collections}
-        self._report = RarityReport(list(self._reports.values()), missing)
-        self._images: dict[str, tuple[DataLocation, str]] = {}
-        """Of each collection still in the running: where its images are, and their version."""
-        self._not_converted: dict[str, Failure] = {}
-        self._histograms: dict[str, Step] = {}
-        self._global: Step | None = None
-        self._scores: dict[str, Step] = {}
-
-    def _before(self, step: Step) -> None:
-        """Take back, before a step changes a file, what says that all is done."""
-        delete(self.place(REPORT))
-        if step.subject is None:
-            self._delete_pictures()
-
-    def _delete_pictures(self) -> None:
-        for path in (self._output / "pictures" / f"{name}.png" for name in PICTURES):
-            if path.is_file():
-                delete(DataLocation("filesystem", str(path)))
-
-    def ended(self) -> RarityReport:
-        """The report; what is left of earlier runs is removed, or named in it."""
-        report = self._report
-        for one in report.collections:
-            if one.state == "not scored":
-                one.reason = f"See what is said of {next(iter(report.failures), 'the other collections')}."
-        report.n_images = sum(one.n_images for one in report.scored)
-        report.n_scored = sum(one.n_scored for one in report.scored)
-        report.images = {one.collection_id: self._images[one.collection_id][0] for one in report.scored}
-        report.steps_done = self._steps.done
-        report.transient = report.transient or any(one.transient for one in report.failed)
-        self._tidy()
-        return report
-
-    def checked(self) -> RarityReport:
-        """The report where nothing is to be scored."""
-        for one in self._report.collections:
-            if one.state == "not scored":
-                one.state = "good"
-        self._report.transient = any(one.transient for one in self._report.failed)
-        return self._report
-
-    def _tidy(self) -> None:
-        report = self._report
-        kept = {one.collection_id for one in report.collections if one.state in ("failed", "not scored")}
-        try:
-            self._steps.forget(lambda subject: subject is None or (subject in self._reports and subject not in kept))
-            if any(file.parent == self._output / "scores" for file in self._steps.removed):
-                self._delete_pictures()
-        except SpacerError as error:
-            report.fail("remove the files of an earlier run", error)
-        report.removed = sorted(file.relative_to(self._output).as_posix() for file in self._steps.removed)
-        left = {file.parent for _, files in self._steps.left_over() for file in files}
-        report.left_over = sorted(folder.relative_to(self._output).as_posix() for folder in left)
-
-    def place(self, *parts: str) -> DataLocation:
-        return DataLocation("filesystem", str(self._output.joinpath(*parts)))
-
-    def prepare(self) -> None:
-        """Decode, if wanted, and set aside what is empty or pre-reveal."""
-        for name, one in self._collections.items():
-            try:
-                if one.problem is not None:
-                    raise CollectionError(one.problem)
-                self._images[name] = (one.images_loc, f"{one.images} {one.version()}")
-            except CollectionError as error:
-                self._reports[name].fail(str(error))
-        if self._options.keep_stacks:
-            self._convert()
-        ended = self._each("Checking", self._check_step)
-        for name, answer in ended.items():
-            self._judge(name, answer)
-
-    def _convert(self) -> None:
-        steps = {name: self._convert_step(name) for name in self._images}
-        ended = self._run("Decoding", list(steps.values()))
-        for name, step in steps.items():
-            if failure := ended.failures.get(step.name):
-                if failure.error_class == _NO_COLLECTION:
-                    # Whether it is empty is for the check to say.
-                    self._not_converted[name] = failure
-                else:
-                    self._drop(name, failure)
-            else:
-                answer = ended.answers[step.name]
-                self._reports[name].unreadable = [one.serialize() for one in answer.unreadable]
-                self._images[name] = (self.place("collections", name, "pixels.npz"), step.fingerprint)
-
-    def _convert_step(self, name: str) -> Step:
-        images, version = self._images[name]
-        stack, ids = (self.place("collections", name, file) for file in ("pixels.npz", "ids.npz"))
-        message = ConvertCollectionMsg(
-            collection_id=name, images_loc=images, stack_loc=stack, ids_loc=ids, **self._options.preparation
-        )
-        return Step(f"convert {name}", message, (version,), (stack, ids), name)
-
-    def _check_step(self, name: str) -> Step:
-        images, version = self._images[name]
-        message = CheckCollectionMsg(
-            collection_id=name,
-            images_loc=images,
-            threshold=self._options.pre_reveal_share,
-            **self._options.preparation,
-        )
-        return Step(f"check {name}", message, (version,), subject=name)
-
-    def _judge(self, name: str, answer: CheckCollectionReturnMsg) -> None:
-        report = self._reports[name]
-        report.n_images, report.n_distinct = answer.n_images, answer.n_distinct
-        report.unreadable = report.unreadable or [one.serialize() for one in answer.unreadable]
-        if answer.pre_reveal:
-            report.state = "pre-reveal"
-            report.reason = (
-                f"{answer.largest_share:.0%} of its images are the same as that of {answer.placeholder_token}."
-            )
-        elif answer.empty:
-            report.state, report.reason = "empty", answer.reason
-        elif name in self._not_converted:
-            report.fail(self._not_converted[name].reason)
-        if report.state != "not scored":
-            del self._images[name]
-
-    def count(self) -> None:
-        """A histogram of each collection, and one of all."""
-        self._histograms = {name: self._histogram_step(name) for name in self._images}
-        counted = self._each("Counting colours", self._histograms.__getitem__)
-        if not counted:
-            return
-        steps = [self._histograms[name] for name in counted]
-        merged, table = self.place("global", "histogram.parquet"), self.place("global", "table.npy")
-        outputs = (merged, table, table_description(table))
-        message = MergeHistogramsMsg(
-            histogram_locs=[step.outputs[0] for step in steps], merged_loc=merged, table_loc=table
-        )
-        step = Step("merge histograms", message, tuple(step.fingerprint for step in steps), outputs)
-        self._global = step if self._all("Merging histograms", [step]) else None
-
-    def _histogram_step(self, name: str) -> Step:
-        images, version = self._images[name]
-        place = self.place("collections", name, "histogram.parquet")
-        message = ComputeHistogramMsg(
-            collection_id=name, images_loc=images, histogram_loc=place, **self._options.preparation
-        )
-        return Step(f"histogram {name}", message, (version,), (place,), name)
-
-    def score(self) -> None:
-        """The score tables of each collection."""
-        if self._global is None:
-            return
-        table = self._global.outputs[1]
-        if self._options.local_methods:
-            self._score("local", self._options.local_methods, self._histograms.__getitem__)
-        for_all = self._global
-        steps, answers = self._score("global", self._options.methods, lambda name: for_all, table)
-        for name, answer in answers.items():
-            report = self._reports[name]
-            report.state = "scored"
-            report.left_out, report.n_without_image = answer.left_out, answer.n_not_scored
-            report.n_scored = answer.n_tokens - answer.n_not_scored
-            if report.n_scored:
-                self._scores[name] = steps[name]
-            else:
-                self._drop(name, Failure(self._reason_for_no_score(name, answer)))
-
-    def _reason_for_no_score(self, name: str, answer: ScoreCollectionReturnMsg) -> str:
-        if not answer.left_out:
-            return "None of its images has a score."
-        return (
-            f"None of its {answer.n_images} images has a row in the metadata '{self._collections[name].metadata}', "
-            f"such as token {answer.left_out[0]}."
-        )
-
-    def _score(
-        self,
-        scope: str,
-        methods: tuple[Method, ...],
-        counted: Callable[[str], Step],
-        table: DataLocation | None = None,
-    ) -> tuple[dict[str, Step], dict[str, ScoreCollectionReturnMsg]]:
-        steps: dict[str, Step] = {}
-
-        def step(name: str) -> Step:
-            steps[name] = self._score_step(name, scope, methods, counted(name), table)
-            return steps[name]
-
-        ended = self._each(f"Scoring ({scope})", step)
-        for name, answer in ended.items():
-            self._reports[name].correlations |= {
-                f"{scope}_{method}": found.serialize() for method, found in answer.correlations.items()
-            }
-        return steps, ended
-
-    def _score_step(
-        self, name: str, scope: str, methods: tuple[Method, ...], histogram: Step, table: DataLocation | None
-    ) -> Step:
-        images, version = self._images[name]
-        folder = self._output / "collections" / name
-        collection = self._collections[name] = self._collections[name].unpacked(folder / "metadata.csv")
-        places = {
-            method: [self.place("collections", name, f"{scope}_{method}.{kind}") for kind in ("csv", "parquet")]
-            for method in methods
-        }
-        message = ScoreCollectionMsg(
-            collection_id=name,
-            images_loc=images,
-            histogram_loc=table or histogram.outputs[0],
-            scores_locs=places,
-            metadata_loc=collection.metadata_loc,
-            **self._options.preparation,
-        )
-        inputs = (version, histogram.fingerprint, collection.metadata_version())
-        outputs = tuple(place for both in places.values() for place in both)
-        return Step(f"score {scope} {name}", message, inputs, outputs, name)
-
-    def rank(self) -> None:
-        """Rankings over all collections."""
-        if not self._scores:
-            return
-        report = self._report
-        merged = {method: self._merge_step(method) for method in self._options.methods}
-        done = self._all("Merging scores", list(merged.values()))
-        after = {method: step for method, step in merged.items() if step.name in done}
-        if not after:
-            return
-        steps = [self._analysis_step(method, step) for method, step in after.items()]
-        if (method := self._options.bucketized) in after:
-            steps.append(self._bucket_step(method, after[method]))
-        comparison = self.place("scores", "comparison.csv")
-        message = CompareRankingsMsg(
-            scores_locs={str(name): step.outputs[1] for name, step in after.items()}, comparison_loc=comparison
-        )
-        steps.append(
-            Step("compare rankings", message, tuple(step.fingerprint for step in after.values()), (comparison,))
-        )
-        answers = self._all("Ranking", steps)
-        if f"bucketize {self._options.bucketized}" in answers:
-            report.buckets = answers[f"bucketize {self._options.bucketized}"].counts
-        if "compare rankings" in answers:
-            report.comparisons = [one.serialize() for one in answers["compare rankings"].comparisons]
-
-    def _merge_step(self, method: Method) -> Step:
-        tables = [self.place("collections", name, f"global_{method}.parquet") for name in self._scores]
-        merged = [self.place("scores", f"{method}.{kind}") for kind in ("csv", "parquet")]
-        top = self.place("scores", f"{method}_20k.csv")
-        message = MergeScoresMsg(scores_locs=tables, merged_locs=merged, top_loc=top)
-        inputs = tuple(step.fingerprint for step in self._scores.values())
-        return Step(f"merge scores {method}", message, inputs, (*merged, top))
-
-    def _analysis_step(self, method: Method, merged: Step) -> Step:
-        place = self.place("scores", f"{method}_analysis.json")
-        message = AnalyzeScoresMsg(scores_loc=merged.outputs[1], analysis_loc=place)
-        return Step(f"analyze {method}", message, (merged.fingerprint,), (place,))
-
-    def _bucket_step(self, method: Method, merged: Step) -> Step:
-        bucketized, edges = (self.place("scores", f"{method}_{name}") for name in ("bucketized.csv", "edges.npz"))
-        message = BucketizeScoresMsg(
-            scores_loc=merged.outputs[1], bucketized_loc=bucketized, edges_loc=edges, method=method
-        )
-        return Step(f"bucketize {method}", message, (merged.fingerprint,), (bucketized, edges))
-
-    def _each(self, work: str, step: Callable[[str], Step]) -> dict[str, Any]:
-        """The answers by collection; a collection whose step fails is out of the running."""
-        steps: dict[str, Step] = {}
-        for name in list(self._images):
-            try:
-                steps[name] = step(name)
-            except SpacerError as error:
-                self._drop(name, Failure(str(error), transient=is_transient(error)))
-        ended = self._run(work, list(steps.values()))
-        for name, one in steps.items():
-            if failure := ended.failures.get(one.name):
-                self._drop(name, failure)
-        return {name: ended.answers[one.name] for name, one in steps.items() if one.name in ended.answers}
-
-    def _all(self, work: str, steps: list[Step]) -> dict[str, Any]:
-        """The answers by step; what fails concerns all collections."""
-        ended = self._run(work, steps)
-        for name, failure in ended.failures.items():
-            self._report.failures[name] = failure.reason
-            self._report.transient = self._report.transient or failure.transient
-        return ended.answers
-
-    def _run(self, work: str, steps: list[Step]) -> Ended:
-        ended = self._steps.run(work, steps)
-        self._report.steps_run += ended.run
-        return ended
-
-    def _drop(self, name: str, failure: Failure) -> None:
-        self._reports[name].fail(failure.reason, failure.transient)
-        del self._images[name]

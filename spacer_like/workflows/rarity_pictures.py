@@ -159,7 +159,7 @@ def _colour_counts(path: Path) -> NDArray[np.float64]:
 
 def _shown_pixels(table: _Table, report: RarityReport, options: RarityOptions) -> dict[str, NDArray[np.uint8]]:
     """The pixels of the images on the contact sheet, by their names."""
-    from spacer_like.rarity.collection import open_collection
+    from spacer_like.rarity.tasks.collections import open_collection
     from spacer_like.reports.rarity_contact_sheet import sheet_entries
 
     names = [entry.token_id for entries in sheet_entries(table.names, table.scores) for entry in entries]

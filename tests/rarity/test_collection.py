@@ -30,8 +30,8 @@ from spacer_like.images import decoding, files
 from spacer_like.images.stacks import StackWriter, ids_file
 from spacer_like.memory import reuse_thread_memory
 from spacer_like.message_base import as_text
-from spacer_like.rarity.collection import TOKENS, open_collection
 from spacer_like.rarity.metadata import token_id, token_of_file, token_order
+from spacer_like.rarity.tasks.collections import TOKENS, open_collection
 from spacer_like.storage.memory import MemoryStorage
 
 EIGHT = SimpleNamespace(size=8, resample="bicubic", background="drop")

@@ -313,8 +313,8 @@ def in_archive(data: bytes, name: str) -> Any:
 
 def collection_of(ending: str) -> Callable[[Path], Any]:
     def read(path: Path) -> Any:
-        from spacer_like.rarity.collection import open_collection
         from spacer_like.rarity.messages import PreparationMsg
+        from spacer_like.rarity.tasks.collections import open_collection
 
         (path.parent / "ids.npz").write_bytes(ids())
         with open_collection(DataLocation("filesystem", str(path)), PreparationMsg(size=6)) as collection:
@@ -352,7 +352,7 @@ IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in pictur
     ),
     Reader(
         "an archive as a collection",
-        ("rarity.collection:open_collection", "images.sets:open_set"),
+        ("rarity.tasks.collections:open_collection", "images.sets:open_set"),
         archive,
         on_disk(collection_of(".zip")),
         ".zip",
@@ -733,7 +733,7 @@ TABLE_ROWS = [
     Reader("ids of a stack", ("images.stacks:read_ids",), ids, ids_of),
     Reader(
         "a stack as a collection",
-        ("rarity.collection:open_collection",),
+        ("rarity.tasks.collections:open_collection",),
         stack,
         on_disk(collection_of(".npz")),
         ".npz",
@@ -1055,6 +1055,7 @@ CHIP_ROWS = [
                 "chips.cutting.decoded_blocks:encoded_anew",
                 "chips.cutting.strips:strip_chips",
                 "chips.cutting.gdal_reading:opened",
+                "chips.tasks.opened_tile:opened_tile",
             ),
             tile_on_the_grid,
             stored(cut(way)),

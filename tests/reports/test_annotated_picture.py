@@ -6,7 +6,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 from PIL import Image
 
-from spacer_like.drawing.palette import OTHER, marks
+from spacer_like.drawing.class_style import OTHER, marks
 from spacer_like.reports import annotated_picture
 from spacer_like.reports.annotated_picture import annotated_figure
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spacer_like.drawing.labels import plain_text, shorten, shorten_all
+from spacer_like.drawing.class_style import plain_text, shorten, shorten_all
 from spacer_like.reports.evaluation import percent, read_evaluation
 
 

@@ -17,8 +17,9 @@ from spacer_like.cli import main
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError, MessageError, StorageUnavailableError
 from spacer_like.rarity.tasks.tables import read_scores
-from spacer_like.workflows.rarity import RarityOptions, _Run, check_collections, score_collections
+from spacer_like.workflows.rarity import RarityOptions, check_collections, score_collections
 from spacer_like.workflows.rarity_pictures import _Table
+from spacer_like.workflows.rarity_run import RarityRun
 
 SMALL = RarityOptions(size=16, processes=1, methods=("ratio",))
 
@@ -205,7 +206,7 @@ def test_what_metadata_say_later_counts_in_the_next_run(rarity, collections):
 
 
 def test_a_collection_that_fails_for_now_makes_the_report_one_to_try_again(collections, tmp_path, monkeypatch):
-    monkeypatch.setattr(_Run, "_check_step", _unavailable)
+    monkeypatch.setattr(RarityRun, "_check_step", _unavailable)
     report = score_collections(collections, tmp_path / "output", SMALL)
     assert {one.state for one in report.collections} == {"failed"}
     assert report.transient

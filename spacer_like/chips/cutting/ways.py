@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from spacer_like.chips.cutting.cog import JPEG, Cog
 from spacer_like.chips.cutting.placement import Placement
-from spacer_like.chips.messages.fields import Way
-from spacer_like.chips.messages.tiles import ChippingMsg
+from spacer_like.chips.messages.tiles import ChippingMsg, Way
 from spacer_like.exceptions import TileError
 
 PASSTHROUGH: Way = "passthrough"

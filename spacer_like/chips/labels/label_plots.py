@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.labels.chip_positions import ChipPositions, Mosaic
 from spacer_like.drawing.charts import BAR, DARK, DPI, bare, chart, headed_figure, heading, name_axes, subheading
+from spacer_like.drawing.class_style import FAINT, GREY, INK, shorten, shorten_all
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
-from spacer_like.drawing.labels import shorten, shorten_all
-from spacer_like.drawing.palette import FAINT, GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

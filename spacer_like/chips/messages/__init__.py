@@ -11,18 +11,20 @@ from spacer_like.chips.messages.labels import (
     PlotLabelsReturnMsg,
 )
 from spacer_like.chips.messages.models import (
+    LabelChipsMsg,
+    LabelChipsReturnMsg,
+    MultilabelFigures,
+    TrainMultilabelMsg,
+    TrainMultilabelReturnMsg,
+)
+from spacer_like.chips.messages.search import (
     BuildIndexMsg,
     BuildIndexReturnMsg,
     EncodeChipsMsg,
     EncodeChipsReturnMsg,
     FindSimilarMsg,
     FindSimilarReturnMsg,
-    LabelChipsMsg,
-    LabelChipsReturnMsg,
-    MultilabelFigures,
     SimilarChip,
-    TrainMultilabelMsg,
-    TrainMultilabelReturnMsg,
 )
 from spacer_like.chips.messages.tiles import (
     ChippingMsg,

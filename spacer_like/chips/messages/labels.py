@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 from typing_extensions import Self
 
-from spacer_like.chips.messages.fields import Cell, TreeLocation, Zone
+from spacer_like.chips.messages.tiles import Cell, TreeLocation, Zone
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,

@@ -10,9 +10,8 @@ import numpy as np
 
 from spacer_like.chips.messages import MultilabelFigures
 from spacer_like.drawing.charts import BAR, DPI, chart, headed_figure, heading, name_axes
+from spacer_like.drawing.class_style import BLUE, FAINT, GREY, INK, VERMILLION, shorten
 from spacer_like.drawing.figures import Destination, drawable, name_style, write_figure
-from spacer_like.drawing.labels import shorten
-from spacer_like.drawing.palette import BLUE, FAINT, GREY, INK, VERMILLION
 from spacer_like.learning.training_loop import Epoch
 
 if TYPE_CHECKING:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from logging import getLogger
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from spacer_like.chips.cutting.cell_chips import CellChips, MadeChip
-from spacer_like.chips.cutting.cog import Cog, read_cog
-from spacer_like.chips.cutting.mask import check_mask_file, mask_beside
+from spacer_like.chips.cutting.cell_chips import CellChips
+from spacer_like.chips.cutting.mask import mask_beside
 from spacer_like.chips.cutting.passthrough import chip_start
-from spacer_like.chips.cutting.placement import Placement, placed
-from spacer_like.chips.cutting.ways import PASSTHROUGH, STRIPS, Choice, chosen_way
-from spacer_like.chips.grid import TILE_ZOOM, Cell
+from spacer_like.chips.cutting.ways import PASSTHROUGH, Choice, chosen_way
+from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages.tiles import (
     ChippingMsg,
     ChipsFolderMsg,
@@ -25,6 +20,15 @@ from spacer_like.chips.messages.tiles import (
     ChipTileMsg,
     ChipTileReturnMsg,
     FailedTile,
+)
+from spacer_like.chips.tasks.opened_tile import (
+    OpenedTile,
+    chips_folder_of,
+    identity,
+    made_chips,
+    opened_tile,
+    version_of,
+    without_secrets,
 )
 from spacer_like.chips.tree import TilePath, below, find_tiles
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError, reason_of
@@ -46,24 +50,6 @@ MANIFESTS = "manifests"
 """The folder of a zone's manifests, in the folder of its chips."""
 
 
-class _Tile(NamedTuple):
-    """A tile that is cut.
-
-    Fields:
-        placement: None: its pixels are not those of the grid.
-        version: of its bytes, and those of its mask.
-        mask_loc: the file beside the tile that its mask is in; None: it has none, or in itself.
-    """
-
-    msg: ChipTileMsg
-    cell: Cell
-    acquisition: str
-    cog: Cog
-    placement: Placement | None
-    version: str
-    mask_loc: DataLocation | None
-
-
 @task
 def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
     """Cut a tile into chips.
@@ -78,13 +64,13 @@ def chip_tile(msg: ChipTileMsg) -> ChipTileReturnMsg:
         MissingExtraError: the way needs packages of the extra `geo`.
     """
     start = time.perf_counter()
-    tile = _opened(msg)
+    tile = opened_tile(msg)
     choice = chosen_way(tile.cog, tile.placement, msg)
     if msg.chips_loc is None and choice.way != PASSTHROUGH:
         raise TileError(f"The chips of '{tile.cog.name}' cannot be left in it: {choice.reason} Give a folder for them.")
     chips = CellChips(tile.cell, msg.zoom, tile.acquisition, msg.wanted)
-    folder = _folder(msg, tile.cell)
-    made = _made(tile, choice, chips)
+    folder = chips_folder_of(msg, tile.cell)
+    made = made_chips(tile, choice, chips)
     if folder is None:
         for chip in made:
             chips.add(chip)
@@ -181,7 +167,7 @@ def chip_tile_messages(msg: ChipsFolderMsg) -> list[ChipTileMsg]:
         SpacerError: the tree cannot be listed.
     """
     if msg.ard_loc.filename.lower().endswith((".tif", ".tiff")):
-        path = TilePath.parse(_without_secrets(msg.ard_loc).key)
+        path = TilePath.parse(without_secrets(msg.ard_loc).key)
         return [_message_of_tile(msg, path.zone, path.quadkey, path.acquisition, msg.ard_loc)]
     newest: dict[tuple[int, str, str], DataLocation] = {}
     for path, loc in find_tiles(msg.ard_loc, msg.zones, msg.kind):
@@ -231,8 +217,8 @@ def is_cut(msg: ChipTileMsg) -> bool:
             header = read_header(file, msg.manifest_loc.display_name)
     except (DataNotFoundError, TableError):
         return False
-    version = _version(msg.tile_loc, mask_beside(msg.tile_loc))
-    if _request(header) != _request(_header(msg, *_identity(msg), version)):
+    version = version_of(msg.tile_loc, mask_beside(msg.tile_loc))
+    if _request(header) != _request(_header(msg, *identity(msg), version)):
         return False
     folder = header.chips_loc
     return folder is None or folder.storage_type != "filesystem" or _are_there(folder, msg.manifest_loc)
@@ -266,12 +252,6 @@ def _take_back(msg: ChipTileMsg, folder: DataLocation) -> set[str]:
     return listed
 
 
-def _version(tile_loc: DataLocation, mask_loc: DataLocation | None) -> str:
-    """A text that changes when a tile does, or the mask beside it."""
-    locs = [tile_loc] if mask_loc is None else [tile_loc, mask_loc]
-    return " and ".join(storage_factory(loc.storage_type, loc.bucket_name).version(loc.key) for loc in locs)
-
-
 def _request(header: ManifestHeader) -> tuple[object, ...]:
     """What two manifests must have in common to be of the same request and tile."""
     return (
@@ -280,83 +260,7 @@ def _request(header: ManifestHeader) -> tuple[object, ...]:
     )
 
 
-def _opened(msg: ChipTileMsg) -> _Tile:
-    loc = msg.tile_loc
-    if msg.manifest_loc == loc:
-        raise TileError(f"The manifest would replace the tile '{loc.display_name}': give it a place of its own.")
-    cell, acquisition = _identity(msg)
-    if msg.chips_loc is None and _without_secrets(loc) != loc:
-        raise TileError(
-            f"The chips of '{loc.display_name}' cannot be left in it: its URL has a query or a password, which no "
-            "manifest keeps. Give a folder for them."
-        )
-    storage = storage_factory(loc.storage_type, loc.bucket_name)
-    mask_loc = mask_beside(loc)
-    version = _version(loc, mask_loc)
-    cog = read_cog(partial(storage.read_range, loc.key), storage.size(loc.key), loc.display_name)
-    # As GDAL does, a tile's own mask is taken before one beside it.
-    if cog.has_mask:
-        mask_loc = None
-    elif mask_loc is not None:
-        check_mask_file(mask_loc, loc.display_name)
-        cog = replace(cog, has_mask_file=True)
-    return _Tile(msg, cell, acquisition, cog, placed(cog, cell, msg.zoom), version, mask_loc)
-
-
-def _identity(msg: ChipTileMsg) -> tuple[Cell, str]:
-    """The cell of a tile and its acquisition: as the message says, else as the tile's path does."""
-    zone, quadkey, acquisition = msg.zone, msg.quadkey, msg.acquisition
-    if zone is None or quadkey is None or acquisition is None:
-        path = _without_secrets(msg.tile_loc).key
-        try:
-            found = TilePath.parse(path)
-        except TileError as error:
-            raise TileError(f"{error} Or give its zone, quadkey and acquisition.") from None
-        zone = found.zone if zone is None else zone
-        quadkey = found.quadkey if quadkey is None else quadkey
-        acquisition = found.acquisition if acquisition is None else acquisition
-    # Some programs take a quadkey for a number, and lose the zeros that it begins with.
-    return Cell(zone, quadkey.zfill(TILE_ZOOM)), acquisition
-
-
-def _made(tile: _Tile, choice: Choice, chips: CellChips) -> Iterator[MadeChip]:
-    """The wanted chips, one after the other, as they are made."""
-    msg, loc, cog, placement = tile.msg, tile.msg.tile_loc, tile.cog, tile.placement
-    storage = storage_factory(loc.storage_type, loc.bucket_name)
-    read = partial(storage.read_range, loc.key)
-    is_far = loc.storage_type not in ("filesystem", "memory")
-    if choice.way == STRIPS or placement is None or cog.blocks is None:
-        from spacer_like.chips.cutting.strips import strip_chips
-
-        if loc.storage_type == "filesystem":
-            # GDAL reads a local file in less time than a file object.
-            mask_path = None if tile.mask_loc is None else os.path.realpath(tile.mask_loc.key)
-            yield from strip_chips(
-                os.path.realpath(loc.key), mask_path, cog, placement, chips, read, msg.size, msg.quality
-            )
-            return
-        with open_file(loc) as file, nullcontext() if tile.mask_loc is None else open_file(tile.mask_loc) as mask:
-            # The file object has what GDAL will read next.
-            in_file = partial(_read_in, file)
-            yield from strip_chips(file, mask, cog, placement, chips, in_file, msg.size, msg.quality)
-    elif choice.way == PASSTHROUGH:
-        from spacer_like.chips.cutting.block_chips import passed_through
-
-        yield from passed_through(cog, cog.blocks, placement, chips, read, is_far=is_far, left=msg.chips_loc is None)
-    else:
-        from spacer_like.chips.cutting.decoded_blocks import encoded_anew
-
-        yield from encoded_anew(
-            cog, cog.blocks, placement, chips, read, is_far=is_far, size=msg.size, quality=msg.quality
-        )
-
-
-def _read_in(file: BinaryIO, offset: int, length: int) -> bytes:
-    file.seek(offset)
-    return file.read(length)
-
-
-def _write_manifest(tile: _Tile, choice: Choice, chips: CellChips) -> None:
+def _write_manifest(tile: OpenedTile, choice: Choice, chips: CellChips) -> None:
     from spacer_like.chips.cutting.manifest import Manifest
 
     header = replace(
@@ -377,9 +281,9 @@ def _header(msg: ChipTileMsg, cell: Cell, acquisition: str, version: str) -> Man
     from spacer_like.chips.cutting.manifest import ManifestHeader
 
     return ManifestHeader(
-        tile_loc=_without_secrets(msg.tile_loc),
+        tile_loc=without_secrets(msg.tile_loc),
         tile_version=version,
-        chips_loc=_folder(msg, cell),
+        chips_loc=chips_folder_of(msg, cell),
         zone=cell.zone,
         quadkey=cell.quadkey,
         acquisition=acquisition,
@@ -391,16 +295,3 @@ def _header(msg: ChipTileMsg, cell: Cell, acquisition: str, version: str) -> Man
         way=PASSTHROUGH,
         reason=None,
     )
-
-
-def _folder(msg: ChipTileMsg, cell: Cell) -> DataLocation | None:
-    """The folder of a tile's chips, with its slash."""
-    return None if msg.chips_loc is None else below(msg.chips_loc, f"{cell.zone:02d}", "")
-
-
-def _without_secrets(loc: DataLocation) -> DataLocation:
-    """A location whose key holds no secret: a URL's query and password may be ones."""
-    if loc.storage_type != "url":
-        return loc
-    parts = urlsplit(loc.key)
-    return DataLocation("url", parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl())

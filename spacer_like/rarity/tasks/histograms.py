@@ -8,7 +8,6 @@ from logging import getLogger
 from spacer_like.exceptions import CollectionError, HistogramError
 from spacer_like.overwriting import task
 from spacer_like.progress import report
-from spacer_like.rarity.collection import open_collection
 from spacer_like.rarity.count_table import CountTable
 from spacer_like.rarity.histogram import HistogramBuilder, HistogramSum
 from spacer_like.rarity.messages import (
@@ -17,6 +16,7 @@ from spacer_like.rarity.messages import (
     MergeHistogramsMsg,
     MergeHistogramsReturnMsg,
 )
+from spacer_like.rarity.tasks.collections import open_collection
 from spacer_like.rarity.tasks.histogram_storage import (
     header_of,
     open_histogram,

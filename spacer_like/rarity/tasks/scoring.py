@@ -42,9 +42,9 @@ def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
         HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
         TableError: the metadata are malformed, or a table's location has an ending that is no table's.
     """
-    from spacer_like.rarity.collection import open_collection
     from spacer_like.rarity.comparison import rarity_correlations
     from spacer_like.rarity.score_table import token_rows
+    from spacer_like.rarity.tasks.collections import open_collection
     from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
@@ -84,8 +84,8 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
         TableError: the edges or the metadata are malformed, or the edges are known to be of another method.
     """
     from spacer_like.rarity.buckets import read_buckets
-    from spacer_like.rarity.collection import open_collection
     from spacer_like.rarity.score_table import token_rows
+    from spacer_like.rarity.tasks.collections import open_collection
     from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
