@@ -126,3 +126,15 @@ def test_nothing_but_a_value_error_comes_of_any_text(written):
 def test_what_is_no_array_is_told(file, told):
     with pytest.raises(ValueError, match=told):
         read_npy_header(BytesIO(file))
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_header_is_read_and_none_that_is_a_byte_longer(more):
+    written = text().ljust(LONGEST + more)
+    file = BytesIO(MAGIC + b"\1\0" + len(written).to_bytes(2, "little") + written + b"data")
+    if more:
+        with pytest.raises(ValueError, match=f"its header of {LONGEST + 1} bytes is longer than {LONGEST}"):
+            read_npy_header(file)
+    else:
+        assert read_npy_header(file).shape == (3, 4)
+        assert file.read() == b"data"

@@ -161,7 +161,7 @@ class TaskContract:
     @pytest.mark.parametrize("name", TASKS)
     def test_its_request_refuses_fields_that_it_does_not_know_and_its_answer_ignores_them(self, name):
         task = TASKS[name]
-        with pytest.raises(MessageError, match="does not validate: surprise: Extra inputs are not permitted"):
+        with pytest.raises(MessageError, match="does not validate: surprise: there is no such field"):
             task.message.deserialize(task.message.example().serialize() | {"surprise": 1})
         answer = task.return_message.example()
         assert task.return_message.deserialize(answer.serialize() | {"surprise": 1}) == answer

@@ -3,6 +3,7 @@
 import os
 import struct
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.chips.cutting.cog import read_cog
+from spacer_like.chips.cutting.placement import placed
+from spacer_like.chips.grid import PIXEL, Cell
 from spacer_like.chips.messages.tiles import ChipTileMsg
 from spacer_like.chips.tasks.tiles import chip_tile
 from spacer_like.data_classes import DataLocation
@@ -255,3 +258,16 @@ def test_whatever_the_directories_say_the_answer_is_chips_or_one_sentence(data, 
         # An error of another kind would come out of here.
         with suppress(SpacerInputError):
             cut(bytes(damaged), way=way, wanted="all_data")
+
+
+@pytest.mark.parametrize(
+    ("east", "south", "is_placed"),
+    [(0, 0, True), (0.009, -0.009, True), (0.011, 0, False), (-0.011, 0, False), (0, 0.011, False), (0, -0.011, False)],
+)
+def test_pixels_a_hundredth_off_the_grid_in_either_direction_are_not_those_of_the_cell(path, east, south, is_placed):
+    cell, cog = Cell(33, CELL), cog_of(path.read_bytes())
+    west, north, pixel = cog.origin
+    whole = placed(cog, cell, 17)
+    moved = replace(cog, origin=(west + east * PIXEL, north - south * PIXEL, pixel))
+    assert placed(moved, cell, 17) == (whole if is_placed else None)
+    assert whole is not None

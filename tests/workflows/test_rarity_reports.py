@@ -8,7 +8,8 @@ import pytest
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import CollectionError, StorageUnavailableError
-from spacer_like.workflows import rarity_pictures
+from spacer_like.storage.ordinary_files import ordinary_files
+from spacer_like.workflows import rarity_collections, rarity_pictures
 from spacer_like.workflows.rarity import RarityOptions
 from spacer_like.workflows.rarity_collections import CollectionFolder, wanted
 from spacer_like.workflows.rarity_pictures import PICTURES, draw_pictures
@@ -58,6 +59,18 @@ def test_whatever_comes_into_the_folder_changes_the_collections_version(tmp_path
     else:
         (tmp_path / "2.png").symlink_to(tmp_path / "nothing")
     assert collection.version() != before
+
+
+def test_a_collections_version_does_not_change_with_the_order_in_which_files_are_listed(tmp_path, monkeypatch):
+    for name in ("1.png", "2.png", "3.png"):
+        (tmp_path / name).write_bytes(b"1")
+
+    def version(is_backwards):
+        names = sorted(ordinary_files(tmp_path), reverse=is_backwards)
+        monkeypatch.setattr(rarity_collections, "ordinary_files", lambda _folder: names)
+        return CollectionFolder("a", tmp_path).version()
+
+    assert version(False) == version(True)
 
 
 @pytest.mark.parametrize(
