@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 8
 LONGEST_NAME = 14
-_CELL_WIDTH, _CELL_HEIGHT, _PICTURE = 1.32, 1.66, 1.16
+_SLOT_WIDTH, _SLOT_HEIGHT, _PICTURE = 1.32, 1.66, 1.16
 _EDGE, _HEAD, _SECTION = 0.3, 0.95, 0.42
 """Inches left of the images, above the first section, and of a section's heading."""
 
@@ -68,8 +68,8 @@ def contact_sheet(
     sections = [section for section in sections if section.images]
     columns = min(max(columns, 1), COLUMNS, max((len(section.images) for section in sections), default=1))
     rows = sum(-(-len(section.images) // columns) for section in sections)
-    width = max(columns * _CELL_WIDTH + 0.4, 6.0)
-    height = _HEAD + rows * _CELL_HEIGHT + len(sections) * _SECTION + 0.1
+    width = max(columns * _SLOT_WIDTH + 0.4, 6.0)
+    height = _HEAD + rows * _SLOT_HEIGHT + len(sections) * _SECTION + 0.1
     figure = headed_figure(width, height, headline, detail, title)
     top = _HEAD
     for section in sections:
@@ -85,12 +85,12 @@ def _draw_section(figure: Figure, section: SheetSection, top: float, columns: in
     top += _SECTION
     for number, image in enumerate(section.images):
         row, column = divmod(number, columns)
-        left = _EDGE + column * _CELL_WIDTH
-        upper = top + row * _CELL_HEIGHT
+        left = _EDGE + column * _SLOT_WIDTH
+        upper = top + row * _SLOT_HEIGHT
         axes = figure.add_axes((left / width, 1 - (upper + _PICTURE) / height, _PICTURE / width, _PICTURE / height))
         _draw_image(axes, image.pixels)
         _caption(figure, image, (left + _PICTURE / 2) / width, upper + _PICTURE, height)
-    return top + -(-len(section.images) // columns) * _CELL_HEIGHT
+    return top + -(-len(section.images) // columns) * _SLOT_HEIGHT
 
 
 def _draw_image(axes: Axes, pixels: NDArray[np.uint8] | None) -> None:

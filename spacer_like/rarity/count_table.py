@@ -15,7 +15,7 @@ import numpy as np
 from typing_extensions import Self
 
 from spacer_like.exceptions import HistogramError, damage_as
-from spacer_like.rarity.bins import BINS, CELLS
+from spacer_like.rarity.bins import BINS, COLOURS
 from spacer_like.rarity.histogram import Counted, Header
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class CountTable:
         n_images, smallest = sum(histogram.collections.values()), 2**32 - 1
         if not n_images:
             raise HistogramError("The histogram is empty: there is nothing to score against.")
-        counts = np.zeros(histogram.header.positions * CELLS, np.uint32)
+        counts = np.zeros(histogram.header.positions * COLOURS, np.uint32)
         for keys, values in histogram.pieces():
             counts[keys] = values
             smallest = min(smallest, int(values.min(initial=smallest)))
-        return cls(histogram.header, n_images, smallest, counts.reshape(-1, CELLS))
+        return cls(histogram.header, n_images, smallest, counts.reshape(-1, COLOURS))
 
     def check_size(self, size: int, resample: str, background: str) -> None:
         """Raise a `HistogramError` where images prepared like this cannot be looked up."""
@@ -87,7 +87,7 @@ class CountTable:
             header = Header(**found["header"])
             n_images, smallest = int(found["n_images"]), int(found["smallest_count"])
             positions = int(header.positions)
-        as_written = counts.dtype == np.uint32 and counts.flags.c_contiguous and counts.shape == (positions, CELLS)
+        as_written = counts.dtype == np.uint32 and counts.flags.c_contiguous and counts.shape == (positions, COLOURS)
         if header.bins != BINS or not as_written or not 1 <= smallest <= n_images < 2**32:
             raise malformed
         # Some rows; to add all of them up would read the file that is meant to be mapped.

@@ -20,17 +20,17 @@ from spacer_like.cores import thread_count
 from spacer_like.exceptions import HistogramError
 from spacer_like.extras import import_accelerator
 from spacer_like.memory import ReusedMemory, thread_memory
-from spacer_like.rarity.bins import CELLS
-from spacer_like.rarity.image_cells import POSITIONS, n_groups
+from spacer_like.rarity.bins import COLOURS
+from spacer_like.rarity.image_colours import POSITIONS, n_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spacer_like.rarity.image_cells import ImageCells
+    from spacer_like.rarity.image_colours import ImageColours
 
 Answer = TypeVar("Answer")
 Piece = tuple["NDArray[np.uint32]", "NDArray[np.uint32]"]
-"""Keys, position * 1000 + cell, and counts."""
+"""Keys, position * 1000 + colour, and counts."""
 
 _BYTES = 4
 """Of a key, and of a count."""
@@ -66,67 +66,67 @@ def positions_of(stack: NDArray[np.uint8], positions: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(stack).reshape(len(stack), positions, 3)
 
 
-def number_into(cells: ImageCells, stack: NDArray[np.uint8], after: int) -> None:
-    """Put the cells of images into the buffer, behind the `after` images that it has.
+def number_into(colours: ImageColours, stack: NDArray[np.uint8], after: int) -> None:
+    """Put the colours of images into the buffer, behind the `after` images that it has.
 
     Args:
         stack: uint8 [n, height, width, 3].
     """
-    flat = positions_of(stack, cells.positions)
+    flat = positions_of(stack, colours.positions)
     share_out(
         len(flat),
-        lambda start, stop: kernels().number_into(cells, flat, after, start, stop),
+        lambda start, stop: kernels().number_into(colours, flat, after, start, stop),
         fewest=_FEWEST_IMAGES,
     )
 
 
-def counts_of(cells: ImageCells, n_images: int, dtype: Any = np.uint16) -> Any:
+def counts_of(colours: ImageColours, n_images: int, dtype: Any = np.uint16) -> Any:
     """How often each colour occurs at each position, [positions, 1000].
 
     Args:
-        n_images: how many images have been put into `cells`.
+        n_images: how many images have been put into `colours`.
     """
-    length = cells.positions * CELLS
+    length = colours.positions * COLOURS
     memory = (thread_memory() or ReusedMemory(1)).take(length * np.dtype(dtype).itemsize)
-    counts = np.frombuffer(memory, dtype, length).reshape(-1, CELLS)
-    _count_into(counts, cells, n_images, are_new=True)
+    counts = np.frombuffer(memory, dtype, length).reshape(-1, COLOURS)
+    _count_into(counts, colours, n_images, are_new=True)
     return counts
 
 
-def count_into(counts: Any, cells: ImageCells, n_images: int) -> None:
+def count_into(counts: Any, colours: ImageColours, n_images: int) -> None:
     """Add to what `counts_of` gave; the caller sees to it that no count grows too large."""
-    _count_into(counts, cells, n_images, are_new=False)
+    _count_into(counts, colours, n_images, are_new=False)
 
 
-def _count_into(counts: Any, cells: ImageCells, n_images: int, are_new: bool) -> None:
+def _count_into(counts: Any, colours: ImageColours, n_images: int, are_new: bool) -> None:
     def count(start: int, stop: int) -> None:
         low, high = start * POSITIONS, min(stop * POSITIONS, len(counts))
-        kernels().count_into(counts, cells, n_images, low, high, are_new)
+        kernels().count_into(counts, colours, n_images, low, high, are_new)
 
     share_out(n_groups(len(counts)), count, fewest=_FEWEST_POSITIONS // POSITIONS)
 
 
-def occurring_pieces(cells: ImageCells, n_images: int, length: int) -> Iterator[Piece]:
+def occurring_pieces(colours: ImageColours, n_images: int, length: int) -> Iterator[Piece]:
     """What images have, as `occurring` gives it, but of `length` positions at a time.
 
     Args:
-        n_images: how many images have been put into `cells`.
+        n_images: how many images have been put into `colours`.
         length: a multiple of the positions that make a group.
     """
-    most = min(length, cells.positions) * min(CELLS, n_images) + kernels().EXCESS
+    most = min(length, colours.positions) * min(COLOURS, n_images) + kernels().EXCESS
     memory = thread_memory() or ReusedMemory(thread_count() + 2)
 
     def piece(start: int) -> Callable[[], Piece]:
         keys, counts = np.frombuffer(memory.take(2 * most * _BYTES), np.uint32, 2 * most).reshape(2, most)
 
         def found() -> Piece:
-            stop = min(start + length, cells.positions)
-            number = kernels().occurring_in(keys, counts, cells, n_images, start, stop)
+            stop = min(start + length, colours.positions)
+            number = kernels().occurring_in(keys, counts, colours, n_images, start, stop)
             return keys[:number], counts[:number]
 
         return found
 
-    return _in_turn(map(piece, range(0, cells.positions, length)))
+    return _in_turn(map(piece, range(0, colours.positions, length)))
 
 
 def _in_turn(calls: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
@@ -146,13 +146,13 @@ def _in_turn(calls: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
 
 
 def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """The cells that have a count.
+    """The keys that have a count, and the counts.
 
     Args:
         counts: [positions, 1000].
 
     Returns:
-        Their keys, position * 1000 + cell, uint32, rising; and their counts, uint32.
+        Keys, position * 1000 + colour, uint32, ascending; and counts, uint32.
     """
     ranges = _ranges(len(counts))
     numbers = _run(ranges, lambda start, stop: kernels().number_occurring(counts, start, stop))
@@ -167,7 +167,7 @@ def occurring(counts: Any) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
 
 
 def add_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> None:
-    """Add the counts of cells, each key at most once, to `counts` [positions, 1000]."""
+    """Add counts, each key at most once, to `counts` [positions, 1000]."""
     kernels().add_into(counts.reshape(-1), keys, values)
 
 
@@ -214,7 +214,7 @@ def multiplicities(counts: NDArray[np.uint32], largest: int) -> NDArray[np.uint3
 
 def empty_counts(positions: int, dtype: Any = np.uint16) -> Any:
     """Counts of nothing, [positions, 1000]."""
-    return np.zeros((positions, CELLS), dtype)
+    return np.zeros((positions, COLOURS), dtype)
 
 
 def share_out(length: int, work: Callable[[int, int], None], fewest: int = _FEWEST_POSITIONS) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 from numba import int64, njit, uint8, uint16, uint32, uint64
 from numpy.typing import NDArray
 
-from spacer_like.rarity.bins import CELLS, CHANNEL_STEPS, channel_parts
-from spacer_like.rarity.image_cells import GROUP_LENGTH, IMAGES, POSITIONS, ImageCells
+from spacer_like.rarity.bins import CHANNEL_STEPS, COLOURS, channel_parts
+from spacer_like.rarity.image_colours import GROUP_LENGTH, IMAGES, POSITIONS, ImageColours
 from spacer_like.storage.ownership import why_not_ours
 
 logger = getLogger(__name__)
 
-# Of an image that is looked up, and of one whose cells are written, at a time.
+# Of an image that is looked up, and of one whose colours are written, at a time.
 _BLOCK = 256
 # (value * 2571) >> 16 is the bin of every value up to 254, whose bin is also that of 255.
 _FACTOR, _SHIFT, _LARGEST = 2571, 16, 254
@@ -29,7 +29,7 @@ _RED, _GREEN, _BLUE = (uint16(step) for step in CHANNEL_STEPS)
 EXCESS = 1
 """How much is written past what occurs."""
 # 32 KB: the core's first cache holds what is counted.
-_COUNTED_LENGTH = POSITIONS * CELLS
+_COUNTED_LENGTH = POSITIONS * COLOURS
 
 
 def compiled(function: Any) -> Any:
@@ -54,34 +54,34 @@ def _is_ours(folder: str) -> bool:
     return reason is None
 
 
-def number_into(cells: ImageCells, pixels: NDArray[np.uint8], after: int, start: int, stop: int) -> None:
+def number_into(colours: ImageColours, pixels: NDArray[np.uint8], after: int, start: int, stop: int) -> None:
     """See `counting_numpy.number_into`."""
     if stop <= start:
         return
-    if not 0 <= after + start < after + stop <= cells.room or pixels.shape[1] != cells.positions:
+    if not 0 <= after + start < after + stop <= colours.room or pixels.shape[1] != colours.positions:
         raise ValueError(f"Images {after + start} to {after + stop} would be written outside of their room.")
     frozen = pixels[start:stop].view()
     frozen.flags.writeable = False
-    _number(cells.values, frozen, after + start, cells.block_length)
+    _number(colours.values, frozen, after + start, colours.block_length)
 
 
-def count_into(counts: Any, cells: ImageCells, n_images: int, start: int, stop: int, are_new: bool) -> None:
+def count_into(counts: Any, colours: ImageColours, n_images: int, start: int, stop: int, are_new: bool) -> None:
     """See `counting_numpy.count_into`."""
-    _count(counts, cells.values, _checked(cells, n_images, start, stop), cells.block_length, start, stop, are_new)
+    _count(counts, colours.values, _checked(colours, n_images, start, stop), colours.block_length, start, stop, are_new)
 
 
 def occurring_in(
-    keys: NDArray[np.uint32], values: NDArray[np.uint32], cells: ImageCells, n_images: int, start: int, stop: int
+    keys: NDArray[np.uint32], values: NDArray[np.uint32], colours: ImageColours, n_images: int, start: int, stop: int
 ) -> int:
     """See `counting_numpy.occurring_in`."""
-    n_images = _checked(cells, n_images, start, stop)
-    if min(len(keys), len(values)) < (stop - start) * min(CELLS, n_images) + EXCESS:
+    n_images = _checked(colours, n_images, start, stop)
+    if min(len(keys), len(values)) < (stop - start) * min(COLOURS, n_images) + EXCESS:
         raise ValueError("What occurs would be written past the end.")
-    return int(_occurring_in(keys, values, cells.values, n_images, cells.block_length, start, stop))
+    return int(_occurring_in(keys, values, colours.values, n_images, colours.block_length, start, stop))
 
 
-def _checked(cells: ImageCells, n_images: int, start: int, stop: int) -> int:
-    if n_images > cells.room or start % POSITIONS or stop > cells.positions:
+def _checked(colours: ImageColours, n_images: int, start: int, stop: int) -> int:
+    if n_images > colours.room or start % POSITIONS or stop > colours.positions:
         raise ValueError(f"{n_images} images at positions {start} to {stop} would be read from outside of their room.")
     return n_images
 
@@ -129,7 +129,7 @@ def _bin(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _number(cells, pixels, after, block_length):  # type: ignore[no-untyped-def]
+def _number(colours, pixels, after, block_length):  # type: ignore[no-untyped-def]
     values, positions, row = pixels.reshape(-1), pixels.shape[1], uint64(3 * pixels.shape[1])
     for begin in range(0, pixels.shape[0], IMAGES):
         end = min(begin + IMAGES, pixels.shape[0])
@@ -142,7 +142,7 @@ def _number(cells, pixels, after, block_length):  # type: ignore[no-untyped-def]
                 for first in range(low, high, POSITIONS):
                     for position in range(uint64(POSITIONS) if high - first >= POSITIONS else uint64(high - first)):
                         pixel = source + uint64(3) * position
-                        cells[sink + position] = (
+                        colours[sink + position] = (
                             _RED * _bin(values[pixel])
                             + _GREEN * _bin(values[pixel + uint64(1)])
                             + _BLUE * _bin(values[pixel + uint64(2)])
@@ -152,17 +152,17 @@ def _number(cells, pixels, after, block_length):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count(counts, cells, n_images, block_length, start, stop, are_new):  # type: ignore[no-untyped-def]
+def _count(counts, colours, n_images, block_length, start, stop, are_new):  # type: ignore[no-untyped-def]
     totals, counted = counts.reshape(-1), np.zeros(_COUNTED_LENGTH, np.uint16)
     for first in range(start, stop, POSITIONS):
-        _count_group(counted, cells, n_images, block_length, first, stop)
-        row, number = uint64(first * CELLS), uint64(min(POSITIONS, stop - first) * CELLS)
+        _count_group(counted, colours, n_images, block_length, first, stop)
+        row, number = uint64(first * COLOURS), uint64(min(POSITIONS, stop - first) * COLOURS)
         if are_new:
-            for cell in range(number):
-                totals[row + cell] = counted[cell]
+            for colour in range(number):
+                totals[row + colour] = counted[colour]
         else:
-            for cell in range(number):
-                totals[row + cell] += counted[cell]
+            for colour in range(number):
+                totals[row + colour] += counted[colour]
         counted[:] = 0
 
 
@@ -173,34 +173,34 @@ def _those_not_zero(keys, values, done, counted, first_key):  # type: ignore[no-
     words = counted.view(np.uint64)
     for word in range(uint64(words.shape[0])):
         if words[word]:
-            for cell in range(uint64(4) * word, uint64(4) * word + uint64(4)):
-                keys[done], values[done] = first_key + cell, counted[cell]
-                done += uint64(counted[cell] != 0)
+            for colour in range(uint64(4) * word, uint64(4) * word + uint64(4)):
+                keys[done], values[done] = first_key + colour, counted[colour]
+                done += uint64(counted[colour] != 0)
     return done
 
 
 @compiled
-def _occurring_in(keys, values, cells, n_images, block_length, start, stop):  # type: ignore[no-untyped-def]
+def _occurring_in(keys, values, colours, n_images, block_length, start, stop):  # type: ignore[no-untyped-def]
     done, counted = uint64(0), np.zeros(_COUNTED_LENGTH, np.uint16)
     for first in range(start, stop, POSITIONS):
-        _count_group(counted, cells, n_images, block_length, first, stop)
-        done = _those_not_zero(keys, values, done, counted, uint64(first * CELLS))
+        _count_group(counted, colours, n_images, block_length, first, stop)
+        done = _those_not_zero(keys, values, done, counted, uint64(first * COLOURS))
         counted[:] = 0
     return done
 
 
 @compiled
-def _count_group(counted, cells, n_images, block_length, first, stop):  # type: ignore[no-untyped-def]
-    """Add the cells of a group, which begins at the position `first`, to `counted`."""
+def _count_group(counted, colours, n_images, block_length, first, stop):  # type: ignore[no-untyped-def]
+    """Add the colours of a group, which begins at the position `first`, to `counted`."""
     for image in range(0, n_images, IMAGES):
         at = uint64(image // IMAGES * block_length + first * IMAGES)
         for _ in range(min(IMAGES, n_images - image)):
             if stop - first >= POSITIONS:
                 for position in range(uint64(POSITIONS)):
-                    counted[position * uint64(CELLS) + uint64(cells[at + position])] += uint16(1)
+                    counted[position * uint64(COLOURS) + uint64(colours[at + position])] += uint16(1)
             else:
                 for position in range(uint64(stop - first)):
-                    counted[position * uint64(CELLS) + uint64(cells[at + position])] += uint16(1)
+                    counted[position * uint64(COLOURS) + uint64(colours[at + position])] += uint16(1)
             at += uint64(POSITIONS)
 
 
@@ -208,20 +208,20 @@ def _count_group(counted, cells, n_images, block_length, first, stop):  # type: 
 def _number_occurring(counts, start, stop):  # type: ignore[no-untyped-def]
     number = 0
     for position in range(start, stop):
-        for cell in range(counts.shape[1]):
-            number += counts[position, cell] != 0
+        for colour in range(counts.shape[1]):
+            number += counts[position, colour] != 0
     return number
 
 
 @compiled
 def _occurring(counts, keys, values, start, stop):  # type: ignore[no-untyped-def]
-    cells, done, number = counts.reshape(-1), uint64(0), uint64(keys.shape[0])
+    flat, done, number = counts.reshape(-1), uint64(0), uint64(keys.shape[0])
     for key in range(uint64(start * counts.shape[1]), uint64(stop * counts.shape[1])):
         if done == number:
             return
         # Written in any case, and passed over if it counts: a branch that cannot be foretold takes twice as long.
-        keys[done], values[done] = key, cells[key]
-        done += uint64(cells[key] != 0)
+        keys[done], values[done] = key, flat[key]
+        done += uint64(flat[key] != 0)
 
 
 @compiled
@@ -247,16 +247,16 @@ def _tally(sums, keys, values, previous):  # type: ignore[no-untyped-def]
         if int64(keys[number]) <= before:
             return False
         before = int64(keys[number])
-    if before >= sums.shape[0] * CELLS:
+    if before >= sums.shape[0] * COLOURS:
         return False
     for number in range(keys.shape[0]):
-        sums[uint64(keys[number]) // uint64(CELLS)] += uint64(values[number])
+        sums[uint64(keys[number]) // uint64(COLOURS)] += uint64(values[number])
     return True
 
 
 @compiled
 def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignore[no-untyped-def]
-    cells = uint64(table.shape[1])
+    n_colours = uint64(table.shape[1])
     for low in range(start, stop, _BLOCK):
         high = min(low + _BLOCK, stop)
         block = table[low:high].reshape(-1)
@@ -265,8 +265,8 @@ def _look_up(found, table, stack, red, green, blue, start, stop):  # type: ignor
             row = found[image, low:high]
             for position in range(high - low):
                 first = uint64(3) * uint64(position)
-                cell = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
-                row[position] = block[uint64(position) * cells + uint64(cell)]
+                colour = red[pixels[first]] + green[pixels[first + uint64(1)]] + blue[pixels[first + uint64(2)]]
+                row[position] = block[uint64(position) * n_colours + uint64(colour)]
 
 
 @compiled

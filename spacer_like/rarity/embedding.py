@@ -1,7 +1,7 @@
 """Rarity from embeddings: vectors that a network makes of images.
 
 Two scores: the mean of an embedding's numbers, as PixelScore's program computes it, and the share of images in the same
-cell of a k-means partition, as its paper describes it.
+cluster of a k-means partition, as its paper describes it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _ROUNDING = 10 * np.finfo(np.float64).eps
 
 
 def embedding_scores(
-    embeddings: NDArray[np.floating], method: EmbeddingMethod, n_cells: int = 1000, seed: int = 0
+    embeddings: NDArray[np.floating], method: EmbeddingMethod, n_clusters: int = 1000, seed: int = 0
 ) -> NDArray[np.float64]:
     """The score of each image, float64 [n], high for rare.
 
     Args:
         embeddings: [n, m], n above 0.
-        method: ``mean_activation``: `mean_activation`. With c the number of images in an image's k-means cell and
+        method: ``mean_activation``: `mean_activation`. With c the number of images in an image's k-means cluster and
             p = c / n, ``kmeans_log``: 1 - ln(1 + p), from 0.31 to 1; ``kmeans_surprisal``: -log2 p, in bits.
         n_cells, seed: of k-means.
     """
     if method == "mean_activation":
         return mean_activation(embeddings)
-    cells = kmeans_cells(embeddings, n_cells, seed)
-    share = np.bincount(cells)[cells] / len(cells)
-    # Adding 0 makes of -0, where all images are in one cell, a plain 0.
+    clusters = kmeans_clusters(embeddings, n_clusters, seed)
+    share = np.bincount(clusters)[clusters] / len(clusters)
+    # Adding 0 makes of -0, where all images are in one cluster, a plain 0.
     return 1 - np.log1p(share) if method == "kmeans_log" else -np.log2(share) + 0.0
 
 
@@ -54,18 +54,18 @@ def mean_activation(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(means / highest * HIGHEST_SCORE, np.float64)
 
 
-def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> NDArray[np.int64]:
-    """The cell of each embedding, int64 [n], by k-means from k-means++ centres.
+def kmeans_clusters(embeddings: NDArray[np.floating], n_clusters: int, seed: int) -> NDArray[np.int64]:
+    """The cluster of each embedding, int64 [n], by k-means from k-means++ centres.
 
-    There are no more cells than embeddings that differ, which the log warns of. The same numbers and seed give the same
-    cells.
+    There are at most as many clusters as different embeddings, with a warning in the log. Equal numbers and seeds give
+    equal clusters.
     """
     distinct, group = np.unique(embeddings, axis=0, return_inverse=True)
-    if len(distinct) <= n_cells:
+    if len(distinct) <= n_clusters:
         logger.warning(
-            "k-means is asked for %d cells of %d images, of which %d differ: each of these has a cell of its own, and "
-            "the scores say no more than how many images are equal. Ask for fewer cells.",
-            n_cells,
+            "k-means is asked for %d clusters of %d images, of which %d differ: each of these has its own cluster, and "
+            "the scores say no more than how many images are equal. Ask for fewer clusters.",
+            n_clusters,
             len(embeddings),
             len(distinct),
         )
@@ -75,7 +75,7 @@ def kmeans_cells(embeddings: NDArray[np.floating], n_cells: int, seed: int) -> N
 
     # Threads would add up the centres' sums in whatever order they end.
     with threadpool_limits(1):
-        found = KMeans(n_cells, n_init=1, max_iter=_STEPS, random_state=seed).fit(embeddings)
+        found = KMeans(n_clusters, n_init=1, max_iter=_STEPS, random_state=seed).fit(embeddings)
     return np.asarray(found.labels_, np.int64)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from spacer_like.rarity.bins import CELLS, hex_colour
+from spacer_like.rarity.bins import COLOURS, hex_colour
 from spacer_like.rarity.messages import RareCell, RareColour
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
 _TICKS = 5
 
 
-def rarest_cells(
-    cells: NDArray[np.uint16], counts: NDArray[np.int64], surprisal: NDArray[np.float64], most: int
+def rarest_positions(
+    colours: NDArray[np.uint16], counts: NDArray[np.int64], surprisal: NDArray[np.float64], most: int
 ) -> list[RareCell]:
     """The positions that contribute most to the sum of the surprisal, equals from the top left on.
 
     Args:
-        cells: uint16 [size, size], the colour's cell at each position.
-        counts: int [size, size], how many images have that cell there.
+        colours: uint16 [size, size], the colour at each position, by number.
+        counts: int [size, size], how many images have that colour there.
         surprisal: float64 [size, size], bits.
         most: how many positions.
     """
@@ -50,7 +50,7 @@ def rarest_cells(
             RareCell(
                 row=row,
                 col=col,
-                colour=hex_colour(int(cells[row, col])),
+                colour=hex_colour(int(colours[row, col])),
                 count=int(counts[row, col]),
                 surprisal=bits,
                 share=float(bits / total) if total else 0.0,
@@ -59,24 +59,24 @@ def rarest_cells(
     return found
 
 
-def rarest_colours(cells: NDArray[np.uint16], surprisal: NDArray[np.float64]) -> list[RareColour]:
+def rarest_colours(colours: NDArray[np.uint16], surprisal: NDArray[np.float64]) -> list[RareColour]:
     """The image's colours by what they contribute to the sum of the surprisal, over all their positions.
 
     Args:
-        cells, surprisal: as for `rarest_cells`.
+        colours, surprisal: as for `rarest_positions`.
     """
-    sums = np.bincount(cells.ravel(), weights=surprisal.ravel(), minlength=CELLS)
-    areas = np.bincount(cells.ravel(), minlength=CELLS)
+    sums = np.bincount(colours.ravel(), weights=surprisal.ravel(), minlength=COLOURS)
+    areas = np.bincount(colours.ravel(), minlength=COLOURS)
     total = sums.sum()
     return [
         RareColour(
-            colour=hex_colour(cell),
-            n_positions=int(areas[cell]),
-            mean_surprisal=float(sums[cell] / areas[cell]),
-            share=float(sums[cell] / total) if total else 0.0,
+            colour=hex_colour(number),
+            n_positions=int(areas[number]),
+            mean_surprisal=float(sums[number] / areas[number]),
+            share=float(sums[number] / total) if total else 0.0,
         )
-        for cell in np.argsort(-sums, kind="stable").tolist()
-        if areas[cell]
+        for number in np.argsort(-sums, kind="stable").tolist()
+        if areas[number]
     ]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from typing_extensions import Self
 
 from spacer_like.exceptions import HistogramError
-from spacer_like.rarity.bins import BINS, CELLS
+from spacer_like.rarity.bins import BINS, COLOURS
 from spacer_like.rarity.counting import (
     Piece,
     add_into,
@@ -30,7 +30,7 @@ from spacer_like.rarity.counting import (
     subtract_into,
     tally_into,
 )
-from spacer_like.rarity.image_cells import ImageCells
+from spacer_like.rarity.image_colours import ImageColours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,21 +98,21 @@ class DenseCounts:
         """See `Counted`."""
         for start in range(0, len(self.counts), POSITIONS_IN_A_PIECE):
             keys, counts = occurring(self.counts[start : start + POSITIONS_IN_A_PIECE])
-            keys += np.uint32(start * CELLS)
+            keys += np.uint32(start * COLOURS)
             yield keys, counts
 
 
 @dataclass(frozen=True)
 class WaitingCounts:
-    """Counts of images whose cells are at hand, found when they are asked for."""
+    """Counts of images whose colours are at hand, found when they are asked for."""
 
     header: Header
     collections: Mapping[str, int]
-    cells: ImageCells
+    colours: ImageColours
 
     def pieces(self) -> Iterator[Piece]:
         """See `Counted`."""
-        return occurring_pieces(self.cells, sum(self.collections.values()), POSITIONS_IN_A_PIECE)
+        return occurring_pieces(self.colours, sum(self.collections.values()), POSITIONS_IN_A_PIECE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Histogram:
 
     Attributes:
         collections: how many images of which collection were counted.
-        keys: uint32, rising: position * 1000 + cell.
+        keys: uint32, ascending: position * 1000 + colour.
         counts: uint32, none of them 0.
     """
 
@@ -162,7 +162,7 @@ class Histogram:
 
     def pieces(self) -> Iterator[Piece]:
         """See `Counted`."""
-        starts = np.arange(0, self.header.positions, POSITIONS_IN_A_PIECE, dtype=np.uint32) * np.uint32(CELLS)
+        starts = np.arange(0, self.header.positions, POSITIONS_IN_A_PIECE, dtype=np.uint32) * np.uint32(COLOURS)
         ends = [*np.searchsorted(self.keys, starts[1:]).tolist(), len(self.keys)]
         for low, high in zip([0, *ends], ends, strict=False):
             yield self.keys[low:high], self.counts[low:high]
@@ -174,14 +174,14 @@ class Histogram:
             HistogramError: a count is too large for it.
         """
         check_fits_dense(int(self.counts.max(initial=0)))
-        dense = np.zeros(self.header.positions * CELLS, np.int32)
+        dense = np.zeros(self.header.positions * COLOURS, np.int32)
         dense[self.keys] = self.counts
         return dense.reshape(-1, BINS, BINS, BINS)
 
     @classmethod
     def from_dense(cls, dense: Any, header: Header, collections: Mapping[str, int]) -> Self:
         """The histogram of dense counts [positions, 10, 10, 10]; see `to_dense`."""
-        counts = np.ascontiguousarray(dense).reshape(header.positions, CELLS)
+        counts = np.ascontiguousarray(dense).reshape(header.positions, COLOURS)
         return cls(header, dict(collections), *occurring(counts))
 
     def check(self, name: str = "The histogram") -> None:
@@ -232,7 +232,7 @@ class HistogramBuilder:
     def __init__(self, header: Header) -> None:
         self._header = header
         self._counts: Any = None
-        self._cells = ImageCells.empty(header.positions)
+        self._colours = ImageColours.empty(header.positions)
         self._waiting = 0
         self._being_added = 0
         self._turn = Condition()
@@ -244,7 +244,7 @@ class HistogramBuilder:
         while len(stack):
             first, count = self._free_slots(len(stack))
             try:
-                number_into(self._cells, stack[:count], first)
+                number_into(self._colours, stack[:count], first)
             finally:
                 with self._turn:
                     self._being_added -= 1
@@ -256,12 +256,12 @@ class HistogramBuilder:
         with self._turn:
             if self.n_images + wanted > _LARGEST_UINT32:
                 raise HistogramError(f"A histogram counts at most {_LARGEST_UINT32} images.")
-            while self._waiting == self._cells.room:
+            while self._waiting == self._colours.room:
                 if self._being_added:
                     self._turn.wait()
                 else:
                     self._count_waiting()
-            first, count = self._waiting, min(wanted, self._cells.room - self._waiting)
+            first, count = self._waiting, min(wanted, self._colours.room - self._waiting)
             self._waiting += count
             self._being_added += 1
             self.n_images += count
@@ -270,7 +270,7 @@ class HistogramBuilder:
     def counted(self, collection_id: str) -> DenseCounts | WaitingCounts:
         """What was counted so far, not copied: until the next is added."""
         if self._counts is None:
-            return WaitingCounts(self._header, {collection_id: self.n_images}, self._cells)
+            return WaitingCounts(self._header, {collection_id: self.n_images}, self._colours)
         return self.dense(collection_id)
 
     def dense(self, collection_id: str) -> DenseCounts:
@@ -291,10 +291,10 @@ class HistogramBuilder:
             return
         wide = np.uint16 if self.n_images <= _LARGEST_UINT16 else np.uint32
         if self._counts is None:
-            self._counts = counts_of(self._cells, self._waiting, wide)
+            self._counts = counts_of(self._colours, self._waiting, wide)
         else:
             self._counts = self._counts.astype(wide, copy=False)
-            count_into(self._counts, self._cells, self._waiting)
+            count_into(self._counts, self._colours, self._waiting)
         self._waiting = 0
 
 

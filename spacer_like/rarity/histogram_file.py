@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 import numpy as np
 
 from spacer_like.exceptions import HistogramError, damage_as
-from spacer_like.rarity.bins import BINS, CELLS
+from spacer_like.rarity.bins import BINS, COLOURS
 from spacer_like.rarity.counting import Piece
 from spacer_like.rarity.histogram import Counted, Header, Histogram, checked
 
@@ -34,7 +34,7 @@ def write_parquet(counted: Counted, sink: BinaryIO) -> int:
     """Write counts as a file, a piece at a time; the same counts give the same bytes.
 
     Returns:
-        The number of cells that have a count.
+        The number of colours at positions that have a count.
     """
     import pyarrow as pa
     import pyarrow.parquet
@@ -49,7 +49,7 @@ def write_parquet(counted: Counted, sink: BinaryIO) -> int:
         [pa.field("key", pa.uint32(), nullable=False), pa.field("count", pa.uint32(), nullable=False)],
         metadata={_METADATA: json.dumps(described).encode()},
     )
-    n_cells = 0
+    n_counts = 0
     with pyarrow.parquet.ParquetWriter(
         sink,
         schema,
@@ -61,8 +61,8 @@ def write_parquet(counted: Counted, sink: BinaryIO) -> int:
     ) as writer:
         for keys, counts in counted.pieces():
             writer.write_table(pa.table([keys, counts], schema=schema), row_group_size=max(1, len(keys)))
-            n_cells += len(keys)
-    return n_cells
+            n_counts += len(keys)
+    return n_counts
 
 
 def to_parquet(counted: Counted) -> bytes:
@@ -94,9 +94,9 @@ class HistogramFile:
         if [(field.name, field.type) for field in schema] != [("key", pa.uint32()), ("count", pa.uint32())]:
             raise HistogramError(f"{name} is no histogram: its columns are not key and count.")
         # Before anything is unpacked: no more than there can be.
-        most = self.header.positions * min(CELLS, max(sum(self.collections.values()), 1))
+        most = self.header.positions * min(COLOURS, max(sum(self.collections.values()), 1))
         if self._file.metadata.num_rows > most:
-            raise HistogramError(f"{name} is malformed: it has more rows than cells.")
+            raise HistogramError(f"{name} is malformed: it has more rows than there are keys.")
 
     def pieces(self) -> Iterator[Piece]:
         """See `Counted`.

@@ -61,7 +61,7 @@ def read_metadata(data: bytes, name: str) -> Metadata:
     'undefined', is no score. Of a token that has several rows the last one counts, at the first one's row.
 
     Args:
-        data: the bytes of the file: cells between commas, semicolons or tabs, as `decoded_table` reads them.
+        data: the bytes of the file: fields between commas, semicolons or tabs, as `decoded_table` reads them.
         name: what errors call it.
 
     Raises:
@@ -86,13 +86,13 @@ def _metadata(data: bytes, name: str) -> Metadata:
             if columns is not None:
                 continue
             columns = {column: index for index, column in enumerate(COLUMNS)}
-        token = token_id(_cell(row, columns, "id"))
+        token = token_id(_field(row, columns, "id"))
         if not token:
             raise TableError(f"The metadata '{name}' have a row without an id in line {line}.")
         rows[token] = (
-            number(_cell(row, columns, "rarityScore")),
-            number(_cell(row, columns, "rarityRank")),
-            _cell(row, columns, "url").strip(),
+            number(_field(row, columns, "rarityScore")),
+            number(_field(row, columns, "rarityRank")),
+            _field(row, columns, "url").strip(),
         )
         if len(rows) > MOST_ROWS:
             raise TableError(f"The metadata '{name}' have more than {MOST_ROWS} rows.")
@@ -105,10 +105,10 @@ def _metadata(data: bytes, name: str) -> Metadata:
 
 
 def _rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the numbers of their lines, one at a time: they may have hundreds of cells."""
+    """The rows that are not blank, with the numbers of their lines, one at a time: they may have hundreds of fields."""
     try:
         for line, row in csv_rows(text, delimiter):
-            if any(cell.strip() for cell in row):
+            if any(field.strip() for field in row):
                 yield line, row
     except csv.Error as error:
         reason, line = error.args
@@ -117,7 +117,7 @@ def _rows(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]
 
 def _named_columns(row: list[str]) -> dict[str, int] | None:
     """Where the columns are, by a row of names; None: it is a row of data."""
-    names = [cell.strip().lower() for cell in row]
+    names = [field.strip().lower() for field in row]
     found: dict[str, int] = {}
     for index, spelling in enumerate(names):
         if spelling in _SPELLINGS:
@@ -126,7 +126,7 @@ def _named_columns(row: list[str]) -> dict[str, int] | None:
     return found if "id" in found and all(math.isnan(_number(name)) for name in names) else None
 
 
-def _cell(row: list[str], columns: dict[str, int], column: str) -> str:
+def _field(row: list[str], columns: dict[str, int], column: str) -> str:
     index = columns.get(column)
     return row[index] if index is not None and index < len(row) else ""
 

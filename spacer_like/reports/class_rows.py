@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def draw_confusion(
-    axes: Axes, evaluation: Evaluation, names: list[str], size: float, cell: float, *, upright: bool
+    axes: Axes, evaluation: Evaluation, names: list[str], size: float, square: float, *, upright: bool
 ) -> None:
-    """Counts by true class (row) and given class (column), shaded by their share of the row; `cell` in inches."""
+    """Counts by true class (row) and given class (column), shaded by their share of the row; `square` in inches."""
     count = len(names)
     totals = evaluation.confusion.sum(axis=1, keepdims=True)
     shares = evaluation.confusion / np.maximum(totals, 1)
@@ -34,14 +34,14 @@ def draw_confusion(
     axes.set_ylabel("true class", fontsize=10, color=GREY, labelpad=8)
     heading(axes, "Confusion matrix", pad=22)
     subheading(axes, "points; shade: share of the row")
-    _write_counts(axes, evaluation, shares, cell)
+    _write_counts(axes, evaluation, shares, square)
 
 
 def _write_counts(
-    axes: Axes, evaluation: Evaluation, shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], cell: float
+    axes: Axes, evaluation: Evaluation, shares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], square: float
 ) -> None:
-    roomy = cell >= 0.7
-    size = float(np.clip(cell * 22, 6.2, 12))
+    roomy = square >= 0.7
+    size = float(np.clip(square * 22, 6.2, 12))
     for row, column in zip(*np.nonzero(evaluation.confusion), strict=True):
         share = shares[row, column]
         text = compact(int(evaluation.confusion[row, column])) + (f"\n{100 * share:.0f} %" if roomy else "")

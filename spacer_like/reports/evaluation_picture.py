@@ -33,12 +33,12 @@ class _Layout:
     charts: int
 
     @property
-    def cell(self) -> float:
+    def square(self) -> float:
         return float(np.clip(7.2 / self.classes, 0.27, 1.2))
 
     @property
     def side(self) -> float:
-        return self.cell * self.classes
+        return self.square * self.classes
 
     @property
     def left(self) -> float:
@@ -55,7 +55,7 @@ class _Layout:
     @property
     def names_lie(self) -> bool:
         """Whether the columns' names fit below their columns without being turned."""
-        return self.names < self.cell
+        return self.names < self.square
 
     @property
     def below(self) -> float:
@@ -127,7 +127,7 @@ def _head(figure: Figure, evaluation: Evaluation, title: str, layout: _Layout) -
 
 def _class_rows(figure: Figure, shown: Evaluation, names: list[str], size: float, layout: _Layout) -> None:
     matrix = _axes(figure, layout.left, layout.below, layout.side, layout.side)
-    draw_confusion(matrix, shown, names, size, layout.cell, upright=not layout.names_lie)
+    draw_confusion(matrix, shown, names, size, layout.square, upright=not layout.names_lie)
     left = layout.left + layout.side + 0.3
     scores = _axes(figure, left, layout.below, layout.scores_width, layout.side, sharey=matrix)
     draw_scores(scores, shown)

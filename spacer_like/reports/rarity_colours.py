@@ -1,6 +1,6 @@
 """Which colours are common in a collection and which are rare: bars in their own colours, and the cube of all colours.
 
-The colours are the 1,000 cells of the histogram (10 bins per channel); each is drawn as the centre of its cell.
+The colours are the 1,000 bins of the histogram (10 per channel); each is drawn as the centre of its bin.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from spacer_like.drawing.charts import DPI, bare, chart, headed_figure, heading,
 from spacer_like.drawing.class_style import GREY, INK
 from spacer_like.drawing.figures import Destination, write_figure
 from spacer_like.exceptions import SpacerInputError
-from spacer_like.rarity.bins import BINS, CELLS, cell_colours, hex_colour
+from spacer_like.rarity.bins import BINS, COLOURS, bin_centres, hex_colour
 from spacer_like.reports.evaluation import count_of
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ class ColourCount(NamedTuple):
 
     Attributes:
         rank: 1 is the first of its picture.
-        cell: its number, 100 * red + 10 * green + blue, each 0 to 9.
-        colour: the centre of the cell, ``#rrggbb``.
+        number: of its bin, 100 * red + 10 * green + blue, each 0 to 9.
+        colour: the centre of the bin, ``#rrggbb``.
         pixels: how many have it.
         share: of all.
     """
 
     rank: int
-    cell: int
+    number: int
     colour: str
     pixels: float
     share: float
@@ -82,7 +82,7 @@ def colour_cube_picture(counts: ArrayLike, path: Destination, *, title: str = ""
     Arguments and errors as `commonest_colours_picture`. Returns all colours that occur, the commonest first.
     """
     table = _table(_checked(counts), "commonest")
-    headline = f"{count_of(len(table), 'colour', 'colours')} of {CELLS:,} occur"
+    headline = f"{count_of(len(table), 'colour', 'colours')} of {COLOURS:,} occur"
     figure = headed_figure(9.6, 8.4, headline, "a ball's volume is its colour's share of all pixels", title)
     axes: Any = figure.add_axes((0.0, 0.0, 0.83, 0.93), projection="3d")
     _draw_cube(axes, table)
@@ -93,9 +93,9 @@ def colour_cube_picture(counts: ArrayLike, path: Destination, *, title: str = ""
 
 def _checked(counts: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(counts, dtype=np.float64)
-    if values.shape != (CELLS,) or not np.isfinite(values).all() or values.min() < 0:
+    if values.shape != (COLOURS,) or not np.isfinite(values).all() or values.min() < 0:
         raise SpacerInputError(
-            f"The colours' counts must be {CELLS} numbers, none below 0, and are an array of shape {values.shape}."
+            f"The colours' counts must be {COLOURS} numbers, none below 0, and are an array of shape {values.shape}."
         )
     if not values.any():
         raise SpacerInputError("No colour occurs: the histogram is empty.")
@@ -103,12 +103,12 @@ def _checked(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _table(counts: NDArray[np.float64], first: Literal["commonest", "rarest"]) -> list[ColourCount]:
-    """All colours that occur, in order; equal ones by their cell's number."""
+    """All colours that occur, in order; equal ones by the number of the bin."""
     order = np.argsort(-counts if first == "commonest" else counts, kind="stable")
     total = float(counts.sum())
     return [
-        ColourCount(rank, cell, hex_colour(cell), float(counts[cell]), float(counts[cell]) / total)
-        for rank, cell in enumerate(order[counts[order] > 0].tolist(), 1)
+        ColourCount(rank, number, hex_colour(number), float(counts[number]), float(counts[number]) / total)
+        for rank, number in enumerate(order[counts[order] > 0].tolist(), 1)
     ]
 
 
@@ -126,7 +126,7 @@ def _bars(
         detail = f"of {len(everything)} colours that occur; they cover {covered} % of {_number(values.sum())} pixels"
     else:
         headline = f"All colours that occur, the {which} first"
-        detail = f"{count_of(len(everything), 'colour', 'colours')} of {CELLS:,}; {_number(values.sum())} pixels"
+        detail = f"{count_of(len(everything), 'colour', 'colours')} of {COLOURS:,}; {_number(values.sum())} pixels"
     width = max(7.0, 1.5 + 0.145 * len(table))
     figure = headed_figure(width, 6.2, headline, detail, title)
     axes = chart(figure, 1.15, width - 1.4, foot=1.45)
@@ -163,15 +163,15 @@ def _draw_swatches(axes: Axes, table: list[ColourCount]) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_yticks([])
     axes.set_xticks(ranks, [row.colour for row in table], rotation=90, fontsize=7, family="monospace")
-    name_axes(axes, "colour (centre of its cell)", "")
+    name_axes(axes, "colour (centre of its bin)", "")
 
 
 def _draw_cube(axes: Any, table: list[ColourCount]) -> None:
-    cells = np.array([row.cell for row in table])
-    channels = np.stack([cells // BINS**2, cells // BINS % BINS, cells % BINS]) * (255 / BINS) + 255 / BINS / 2
+    numbers = np.array([row.number for row in table])
+    channels = np.stack([numbers // BINS**2, numbers // BINS % BINS, numbers % BINS]) * (255 / BINS) + 255 / BINS / 2
     # The largest first, so that small ones before them are not covered.
     axes.scatter(
-        *channels, s=_areas(np.array([row.share for row in table])), c=cell_colours()[cells] / 255,
+        *channels, s=_areas(np.array([row.share for row in table])), c=bin_centres()[numbers] / 255,
         edgecolors=OUTLINE, linewidths=0.5, depthshade=False,
     )  # fmt: skip
     for which, name in (("x", "red"), ("y", "green"), ("z", "blue")):

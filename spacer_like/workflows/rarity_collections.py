@@ -197,11 +197,11 @@ def read_list(location: DataLocation) -> list[str]:
     name = location.display_name
     with damage_as(TableError, name, f"The list {name} is no CSV file in UTF-8"):
         text, delimiter = decoded_table(read_bytes(location))
-        rows = [cells for _, cells in csv_rows(text, delimiter, read=stripped) if any(cells)]
+        rows = [fields for _, fields in csv_rows(text, delimiter, read=stripped) if any(fields)]
         if not rows or "collection_id" not in rows[0]:
             raise TableError(f"The list {name} has no column 'collection_id'.")
         column = rows[0].index("collection_id")
-        return [cells[column] for cells in rows[1:] if len(cells) > column and cells[column]]
+        return [fields[column] for fields in rows[1:] if len(fields) > column and fields[column]]
 
 
 def _states(path: Path) -> Iterator[str]:

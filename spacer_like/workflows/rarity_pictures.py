@@ -149,11 +149,11 @@ class _Table:
 
 
 def _colour_counts(path: Path) -> NDArray[np.float64]:
-    from spacer_like.rarity.bins import CELLS
+    from spacer_like.rarity.bins import COLOURS
     from spacer_like.rarity.histogram_file import from_parquet
 
     histogram = from_parquet(read_bytes(DataLocation("filesystem", str(path))), str(path))
-    counts = np.bincount(histogram.keys % CELLS, histogram.counts, minlength=CELLS)
+    counts = np.bincount(histogram.keys % COLOURS, histogram.counts, minlength=COLOURS)
     return counts.astype(np.float64)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from spacer_like import config
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity import counting, counting_numpy
-from spacer_like.rarity.bins import CELLS, cells_of
-from spacer_like.rarity.image_cells import ImageCells
+from spacer_like.rarity.bins import COLOURS, colours_of
+from spacer_like.rarity.image_colours import ImageColours
 
 counting_numba = pytest.importorskip("spacer_like.rarity.counting_numba")
 DTYPES = pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
@@ -28,8 +28,8 @@ def images(seed, n=7, colours=None):
 
 
 def counted_one_by_one(stack):
-    counts = np.zeros((POSITIONS, CELLS), np.int64)
-    for image in cells_of(stack).reshape(len(stack), POSITIONS):
+    counts = np.zeros((POSITIONS, COLOURS), np.int64)
+    for image in colours_of(stack).reshape(len(stack), POSITIONS):
         counts[np.arange(POSITIONS), image] += 1
     return counts
 
@@ -42,11 +42,11 @@ def kernels(request, monkeypatch):
 
 def room_with(*stacks):
     """The cells of stacks, and how many images they are."""
-    cells, n_images = ImageCells.empty(POSITIONS), 0
+    colours, n_images = ImageColours.empty(POSITIONS), 0
     for stack in stacks:
-        counting.number_into(cells, stack, n_images)
+        counting.number_into(colours, stack, n_images)
         n_images += len(stack)
-    return cells, n_images
+    return colours, n_images
 
 
 @DTYPES
@@ -84,7 +84,7 @@ def test_a_stack_that_does_not_lie_in_one_piece_is_counted(kernels):
 def test_what_is_no_stack_of_such_images_is_refused(stack):
     counts = counting.empty_counts(POSITIONS)
     with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
-        counting.number_into(ImageCells.empty(POSITIONS), stack, 0)
+        counting.number_into(ImageColours.empty(POSITIONS), stack, 0)
     with pytest.raises(HistogramError, match=r"must be uint8 \[n, 20, 20, 3\]"):
         counting.looked_up(counts, stack)
 
@@ -92,10 +92,10 @@ def test_what_is_no_stack_of_such_images_is_refused(stack):
 @pytest.mark.parametrize("numbers", [[7, 0, 900, 1], [1, 1, 1], [16, 16], [15, 2], [1024]])
 def test_images_have_their_cells_in_the_room(kernels, numbers):
     stacks = [images(seed, n) for seed, n in enumerate(numbers)]
-    cells, n_images = room_with(*stacks)
-    by_image = cells.blocks.transpose(0, 2, 1, 3).reshape(cells.room, -1)
+    colours, n_images = room_with(*stacks)
+    by_image = colours.blocks.transpose(0, 2, 1, 3).reshape(colours.room, -1)
     np.testing.assert_array_equal(
-        by_image[:n_images, :POSITIONS], cells_of(np.concatenate(stacks)).reshape(n_images, POSITIONS)
+        by_image[:n_images, :POSITIONS], colours_of(np.concatenate(stacks)).reshape(n_images, POSITIONS)
     )
 
 
@@ -103,12 +103,12 @@ def test_images_have_their_cells_in_the_room(kernels, numbers):
 def test_images_of_any_size_are_counted(kernels, size):
     """Also of so few positions that no group is whole."""
     stack = images(0, n=40)[:, :size, :size]
-    cells, counts = ImageCells.empty(size * size), counting.empty_counts(size * size)
-    counting.number_into(cells, stack, 0)
-    counting.count_into(counts, cells, 40)
-    expected = counted_one_by_one(images(0, n=40)).reshape(SIZE, SIZE, CELLS)[:size, :size].reshape(-1, CELLS)
+    colours, counts = ImageColours.empty(size * size), counting.empty_counts(size * size)
+    counting.number_into(colours, stack, 0)
+    counting.count_into(counts, colours, 40)
+    expected = counted_one_by_one(images(0, n=40)).reshape(SIZE, SIZE, COLOURS)[:size, :size].reshape(-1, COLOURS)
     np.testing.assert_array_equal(counts, expected)
-    (keys, found), *_ = counting.occurring_pieces(cells, 40, 512)
+    (keys, found), *_ = counting.occurring_pieces(colours, 40, 512)
     np.testing.assert_array_equal(keys, np.flatnonzero(expected))
     np.testing.assert_array_equal(found, expected[expected > 0])
 
@@ -155,29 +155,29 @@ class TestWhatIsOutsideOfTheRoom:
     """Compiled functions do not look where they write."""
 
     def test_images_have_no_cells_there(self):
-        cells, stack = ImageCells.empty(POSITIONS), images(0, n=2).reshape(2, POSITIONS, 3)
-        for place in (-1, cells.room - 1):
+        colours, stack = ImageColours.empty(POSITIONS), images(0, n=2).reshape(2, POSITIONS, 3)
+        for place in (-1, colours.room - 1):
             with pytest.raises(ValueError, match="outside of their room"):
-                counting_numba.number_into(cells, stack, place, 0, 2)
+                counting_numba.number_into(colours, stack, place, 0, 2)
         with pytest.raises(ValueError, match="outside of their room"):
-            counting_numba.number_into(cells, stack[:, 1:], 0, 0, 2)
+            counting_numba.number_into(colours, stack[:, 1:], 0, 0, 2)
 
     @pytest.mark.parametrize(
         ("n_images", "start", "stop"), [(1025, 0, POSITIONS), (1, 0, POSITIONS + 1), (1, 8, POSITIONS)]
     )
     def test_nothing_is_counted_there(self, n_images, start, stop):
-        keys, values = np.empty((2, 2 * POSITIONS * CELLS), np.uint32)
-        cells, counts = ImageCells.empty(POSITIONS), counting.empty_counts(POSITIONS)
+        keys, values = np.empty((2, 2 * POSITIONS * COLOURS), np.uint32)
+        colours, counts = ImageColours.empty(POSITIONS), counting.empty_counts(POSITIONS)
         with pytest.raises(ValueError, match="outside of their room"):
-            counting_numba.count_into(counts, cells, n_images, start, stop, True)
+            counting_numba.count_into(counts, colours, n_images, start, stop, True)
         with pytest.raises(ValueError, match="outside of their room"):
-            counting_numba.occurring_in(keys, values, cells, n_images, start, stop)
+            counting_numba.occurring_in(keys, values, colours, n_images, start, stop)
 
     def test_what_occurs_is_not_written_there(self):
-        cells, n_images = room_with(images(0))
+        colours, n_images = room_with(images(0))
         keys, values = np.empty((2, n_images * POSITIONS), np.uint32)
         with pytest.raises(ValueError, match="past the end"):
-            counting_numba.occurring_in(keys, values, cells, n_images, 0, POSITIONS)
+            counting_numba.occurring_in(keys, values, colours, n_images, 0, POSITIONS)
 
 
 @pytest.mark.parametrize("occurring", [0, 1, 40, 16_000])
@@ -227,7 +227,7 @@ def test_the_first_and_the_last_cell_are_found(kernels):
     counts = counting.empty_counts(POSITIONS)
     counts[0, 0] = counts[-1, -1] = 65_535
     keys, values = counting.occurring(counts)
-    assert keys.tolist() == [0, POSITIONS * CELLS - 1]
+    assert keys.tolist() == [0, POSITIONS * COLOURS - 1]
     assert values.tolist() == [65_535, 65_535]
 
 
@@ -254,7 +254,7 @@ def test_counts_are_looked_up_for_each_image_and_position(kernels, dtype):
     table = counted_one_by_one(images(6, colours=4)).astype(dtype)
     stack = images(6, n=3, colours=4)
     found = counting.looked_up(table, stack)
-    expected = [[table[q, cell] for q, cell in enumerate(image)] for image in cells_of(stack).reshape(3, -1)]
+    expected = [[table[q, number] for q, number in enumerate(image)] for image in colours_of(stack).reshape(3, -1)]
     assert found.dtype == np.uint32
     np.testing.assert_array_equal(found, expected)
 
@@ -275,17 +275,17 @@ def test_numba_and_numpy_give_the_same_bits(seed, n, colours, dtype):
     stack = images(seed, n, colours).reshape(n, POSITIONS, 3)
     answers = []
     for kernels in (counting_numpy, counting_numba):
-        cells, counts = ImageCells.empty(POSITIONS), counting.empty_counts(POSITIONS, dtype)
+        colours, counts = ImageColours.empty(POSITIONS), counting.empty_counts(POSITIONS, dtype)
         for start, stop in ((0, n // 3), (n // 3, n)):
-            kernels.number_into(cells, stack, 0, start, stop)
+            kernels.number_into(colours, stack, 0, start, stop)
         # Parts that threads would take, of no round number of positions.
         for start, stop in ((0, 144), (144, 145), (160, POSITIONS)):
             for are_new in (True, False):
-                kernels.count_into(counts, cells, n, start, stop, are_new)
+                kernels.count_into(counts, colours, n, start, stop, are_new)
         keys, values = (np.empty(kernels.number_occurring(counts, 0, POSITIONS), np.uint32) for _ in range(2))
         kernels.occurring_into(counts, keys, values, 0, POSITIONS)
         found_keys, found_values = np.zeros((2, POSITIONS * max(n, 1) + kernels.EXCESS), np.uint32)
-        number = kernels.occurring_in(found_keys, found_values, cells, n, 144, POSITIONS)
+        number = kernels.occurring_in(found_keys, found_values, colours, n, 144, POSITIONS)
         found = np.empty((n, POSITIONS), np.uint32)
         kernels.look_up_into(found, counts, stack, 0, POSITIONS)
         often = np.empty((n, n + 1), np.uint32)
@@ -307,14 +307,14 @@ def test_the_number_of_threads_changes_nothing(threads):
     size = 80
     random = np.random.default_rng(0)
     stack = random.integers(0, 256, (50, size, size, 3), dtype=np.uint8)
-    counts, cells = counting.empty_counts(size * size), ImageCells.empty(size * size)
+    counts, colours = counting.empty_counts(size * size), ImageColours.empty(size * size)
     with config.override(torch_threads=threads):
-        counting.number_into(cells, stack, 0)
-        counting.count_into(counts, cells, 50)
+        counting.number_into(colours, stack, 0)
+        counting.count_into(counts, colours, 50)
         keys, values = counting.occurring(counts)
         found = counting.looked_up(counts, stack)
-    expected = np.zeros((size * size, CELLS), np.int64)
-    for image in cells_of(stack).reshape(50, -1):
+    expected = np.zeros((size * size, COLOURS), np.int64)
+    for image in colours_of(stack).reshape(50, -1):
         expected[np.arange(size * size), image] += 1
     np.testing.assert_array_equal(counts, expected)
     np.testing.assert_array_equal(keys, np.flatnonzero(expected))
@@ -354,7 +354,7 @@ def test_where_no_compiled_function_can_be_kept_each_process_compiles_its_own(mo
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     counts = counting.empty_counts(POSITIONS)
-    cells = ImageCells.empty(POSITIONS)
-    module.number_into(cells, images(0).reshape(-1, POSITIONS, 3), 0, 0, 7)
-    module.count_into(counts, cells, 7, 0, POSITIONS, True)
+    colours = ImageColours.empty(POSITIONS)
+    module.number_into(colours, images(0).reshape(-1, POSITIONS, 3), 0, 0, 7)
+    module.count_into(counts, colours, 7, 0, POSITIONS, True)
     np.testing.assert_array_equal(counts, counted_one_by_one(images(0)))

@@ -10,7 +10,7 @@ from spacer_like.exceptions import TableError
 from spacer_like.rarity.embedding import (
     checked_embeddings,
     embedding_scores,
-    kmeans_cells,
+    kmeans_clusters,
     mean_activation,
 )
 
@@ -47,16 +47,16 @@ def test_the_mean_activation_does_not_depend_on_the_order_of_images_and_stays_wi
 def test_images_of_a_small_cell_are_rare():
     embeddings = clusters([60, 36, 4])
     shares = np.repeat([0.60, 0.36, 0.04], [60, 36, 4])
-    logs = embedding_scores(embeddings, "kmeans_log", n_cells=3)
-    surprisals = embedding_scores(embeddings, "kmeans_surprisal", n_cells=3)
+    logs = embedding_scores(embeddings, "kmeans_log", n_clusters=3)
+    surprisals = embedding_scores(embeddings, "kmeans_surprisal", n_clusters=3)
     assert logs == pytest.approx(1 - np.log(1 + shares))
     assert surprisals == pytest.approx(-np.log2(shares))
 
 
 def test_where_all_images_are_in_one_cell_none_is_rare():
     embeddings = clusters([30])
-    assert embedding_scores(embeddings, "kmeans_log", n_cells=1) == pytest.approx(1 - np.log(2))
-    surprisals = embedding_scores(embeddings, "kmeans_surprisal", n_cells=1)
+    assert embedding_scores(embeddings, "kmeans_log", n_clusters=1) == pytest.approx(1 - np.log(2))
+    surprisals = embedding_scores(embeddings, "kmeans_surprisal", n_clusters=1)
     assert not surprisals.any()
     assert not np.signbit(surprisals).any()
 
@@ -64,17 +64,17 @@ def test_where_all_images_are_in_one_cell_none_is_rare():
 def test_there_are_no_more_cells_than_embeddings_that_differ_which_is_said(caplog):
     embeddings = np.repeat(clusters([1, 1, 1]), [5, 2, 1], axis=0)
     with caplog.at_level("WARNING"):
-        assert sorted(np.bincount(kmeans_cells(embeddings, 1000, 0))) == [1, 2, 5]
-        kmeans_cells(embeddings, 2, 0)
-        kmeans_cells(embeddings, 3, 0)
+        assert sorted(np.bincount(kmeans_clusters(embeddings, 1000, 0))) == [1, 2, 5]
+        kmeans_clusters(embeddings, 2, 0)
+        kmeans_clusters(embeddings, 3, 0)
     said, of_as_many = caplog.messages
-    assert said.startswith("k-means is asked for 1000 cells of 8 images, of which 3 differ: ")
-    assert of_as_many.startswith("k-means is asked for 3 cells of 8 images, of which 3 differ: ")
+    assert said.startswith("k-means is asked for 1000 clusters of 8 images, of which 3 differ: ")
+    assert of_as_many.startswith("k-means is asked for 3 clusters of 8 images, of which 3 differ: ")
 
 
 def test_the_same_seed_gives_the_same_cells():
     embeddings = np.random.default_rng(1).normal(size=(3000, 8)).astype(np.float32)
-    first, again, other = (kmeans_cells(embeddings, 20, seed) for seed in (3, 3, 4))
+    first, again, other = (kmeans_clusters(embeddings, 20, seed) for seed in (3, 3, 4))
     assert (first == again).all()
     assert (first != other).any()
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.rarity.bins import cells_of
-from spacer_like.rarity.explanation import LEAST_WIDTH, overlay, rarest_cells, rarest_colours
+from spacer_like.rarity.bins import colours_of
+from spacer_like.rarity.explanation import LEAST_WIDTH, overlay, rarest_colours, rarest_positions
 
 RED, GREY = (255, 0, 0), (40, 40, 40)
 IMAGE = np.array([[GREY, RED], [RED, GREY]], np.uint8)
-CELLS = cells_of(IMAGE)
+COLOURS = colours_of(IMAGE)
 COUNTS = np.array([[4, 1], [2, 4]])
 SURPRISAL = -np.log2(COUNTS / 4)  # 0 2 / 1 0
 
@@ -21,22 +21,22 @@ def picture_of(data):
 
 
 def test_positions_come_by_their_surprisal():
-    first, second, third, fourth = rarest_cells(CELLS, COUNTS, SURPRISAL, 9)
+    first, second, third, fourth = rarest_positions(COLOURS, COUNTS, SURPRISAL, 9)
 
     assert (first.row, first.col, first.colour, first.count) == (0, 1, "#f20c0c", 1)
     assert (first.surprisal, first.share) == (2, pytest.approx(2 / 3))
     assert (second.row, second.col, second.count, second.surprisal) == (1, 0, 2, 1)
     # Equals from the top left on.
-    assert [(cell.row, cell.col) for cell in (third, fourth)] == [(0, 0), (1, 1)]
+    assert [(one.row, one.col) for one in (third, fourth)] == [(0, 0), (1, 1)]
 
 
 def test_no_more_positions_are_named_than_were_asked_for():
-    assert len(rarest_cells(CELLS, COUNTS, SURPRISAL, 1)) == 1
-    assert rarest_cells(CELLS, COUNTS, SURPRISAL, 0) == []
+    assert len(rarest_positions(COLOURS, COUNTS, SURPRISAL, 1)) == 1
+    assert rarest_positions(COLOURS, COUNTS, SURPRISAL, 0) == []
 
 
 def test_colours_are_added_up_over_their_positions():
-    red, grey = rarest_colours(CELLS, SURPRISAL)
+    red, grey = rarest_colours(COLOURS, SURPRISAL)
 
     assert (red.colour, red.n_positions, red.mean_surprisal, red.share) == ("#f20c0c", 2, 1.5, 1)
     assert (grey.colour, grey.n_positions, grey.mean_surprisal, grey.share) == ("#262626", 2, 0, 0)
@@ -45,8 +45,8 @@ def test_colours_are_added_up_over_their_positions():
 def test_where_nothing_is_rare_nothing_has_a_share():
     nothing = np.zeros((2, 2))
 
-    assert {cell.share for cell in rarest_cells(CELLS, COUNTS, nothing, 4)} == {0}
-    assert {colour.share for colour in rarest_colours(CELLS, nothing)} == {0}
+    assert {one.share for one in rarest_positions(COLOURS, COUNTS, nothing, 4)} == {0}
+    assert {colour.share for colour in rarest_colours(COLOURS, nothing)} == {0}
 
 
 @pytest.mark.parametrize("size", [1, 2, 24, 224, 500])

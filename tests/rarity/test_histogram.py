@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import HistogramError
-from spacer_like.rarity import image_cells
-from spacer_like.rarity.bins import CELLS, cells_of
+from spacer_like.rarity import image_colours
+from spacer_like.rarity.bins import COLOURS, colours_of
 from spacer_like.rarity.histogram import DenseCounts, Header, Histogram, HistogramBuilder, HistogramSum, WaitingCounts
 
 SIZE = 5
@@ -46,7 +46,7 @@ def same_counts(one, other):
 @given(stacks)
 def test_every_position_counts_every_image_once(stack):
     histogram = histogram_of(stack)
-    sums = np.bincount(histogram.keys // CELLS, histogram.counts, minlength=POSITIONS)
+    sums = np.bincount(histogram.keys // COLOURS, histogram.counts, minlength=POSITIONS)
     assert histogram.n_images == len(stack)
     assert (sums == len(stack)).all()
     assert (np.diff(histogram.keys.astype(np.int64)) > 0).all()
@@ -98,7 +98,7 @@ def test_pieces_are_the_same_whether_images_wait_or_are_counted(parts):
 
 
 def test_no_more_images_wait_than_their_memory_allows(monkeypatch):
-    monkeypatch.setattr(image_cells, "_MOST_BYTES", 2 * 2 * image_cells.block_length(POSITIONS))
+    monkeypatch.setattr(image_colours, "_MOST_BYTES", 2 * 2 * image_colours.block_length(POSITIONS))
     builder = HistogramBuilder(HEADER)
     kinds = []
     for seed in range(6):
@@ -109,9 +109,9 @@ def test_no_more_images_wait_than_their_memory_allows(monkeypatch):
 
 
 def test_a_block_of_images_waits_however_large_they_are(monkeypatch):
-    monkeypatch.setattr(image_cells, "_MOST_BYTES", 1)
+    monkeypatch.setattr(image_colours, "_MOST_BYTES", 1)
     stack = random_stack(0, n=40)
-    assert image_cells.ImageCells.empty(POSITIONS).room == 16
+    assert image_colours.ImageColours.empty(POSITIONS).room == 16
     builder = HistogramBuilder(HEADER)
     builder.add(stack)
     monkeypatch.undo()
@@ -231,7 +231,7 @@ def test_equal_images_are_one_colour_at_each_position():
     histogram = histogram_of(np.repeat(random_stack(0, n=1), 9, axis=0))
     assert histogram.counts.tolist() == [9] * POSITIONS
     assert histogram.smallest_count == 9
-    np.testing.assert_array_equal(histogram.keys % CELLS, cells_of(random_stack(0, n=1)).reshape(-1))
+    np.testing.assert_array_equal(histogram.keys % COLOURS, colours_of(random_stack(0, n=1)).reshape(-1))
 
 
 def test_more_images_than_two_bytes_count_are_counted():

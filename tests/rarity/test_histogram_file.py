@@ -107,7 +107,7 @@ def test_a_file_made_elsewhere_with_the_same_contents_is_read():
         (file_of(columns((0, 1000)), description()), "keys are not in order"),
         (file_of(columns((7, 0)), description()), "keys are not in order"),
         (file_of(columns(counts=(1, 2)), description()), "not one for each image"),
-        (file_of(columns((0, 1, 2), (1, 1, 0)), description()), "more rows than cells"),
+        (file_of(columns((0, 1, 2), (1, 1, 0)), description()), "more rows than there are keys"),
     ],
 )
 def test_what_is_no_histogram_is_refused_by_name_and_reason(data, named):

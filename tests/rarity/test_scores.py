@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacer_like import config
 from spacer_like.exceptions import HistogramError
 from spacer_like.rarity import counting, counting_numpy, scores
-from spacer_like.rarity.bins import cells_of
+from spacer_like.rarity.bins import colours_of
 from spacer_like.rarity.count_table import CountTable
 from spacer_like.rarity.histogram import Header, Histogram, HistogramBuilder
 from spacer_like.rarity.scores import METHODS, Scorer, scaled, surprisal_map
@@ -218,7 +218,7 @@ def test_the_map_shows_where_an_image_is_rare_and_its_mean_is_the_surprisal():
     assert found.shape == (SIZE, SIZE)
     assert found.mean() == pytest.approx(scored(table, stack[3:4], ["surprisal"])["surprisal"][0])
     dense = table.counts.reshape(SIZE, SIZE, -1)
-    count = dense[2, 5, cells_of(stack[3, 2, 5])]
+    count = dense[2, 5, colours_of(stack[3, 2, 5])]
     assert found[2, 5] == pytest.approx(-math.log2(count / 20))
 
 

@@ -17,7 +17,7 @@ from spacer_like.exceptions import (
     ImageError,
     TableError,
 )
-from spacer_like.rarity.bins import cells_of
+from spacer_like.rarity.bins import colours_of
 from spacer_like.rarity.buckets import Buckets
 from spacer_like.rarity.count_table import CountTable
 from spacer_like.rarity.histogram import Header, HistogramBuilder
@@ -84,7 +84,7 @@ def by_hand(stack, counted, method):
         values = []
         for row in range(SIZE):
             for col in range(SIZE):
-                count = sum(cells_of(other[row, col]) == cells_of(image[row, col]) for other in counted)
+                count = sum(colours_of(other[row, col]) == colours_of(image[row, col]) for other in counted)
                 share = count / len(counted)
                 values.append(
                     {
@@ -337,7 +337,7 @@ def explained(collection, image_loc, **changes):
 def test_an_image_is_explained_by_its_scores_places_and_colours(collection, images):
     answer = explained(collection, at("punks/2.png"), n_cells=3, overlay_loc=at("2.png"))
     (image,) = images[1:2]
-    counts = (cells_of(images) == cells_of(image)).sum(axis=0)
+    counts = (colours_of(images) == colours_of(image)).sum(axis=0)
 
     assert set(answer.scores) == {"ratio", "log", "surprisal", "top_surprisal"}
     for method, score in answer.scores.items():

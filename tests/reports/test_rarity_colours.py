@@ -45,7 +45,7 @@ def bars(axes) -> list[Rectangle]:
 
 def test_the_table_tells_what_was_drawn(tmp_path):
     table = commonest_colours_picture(counts_of(white=60, black=30, red=10), tmp_path / "colours.png")
-    assert [(row.rank, row.cell, row.colour, row.pixels, row.share) for row in table] == [
+    assert [(row.rank, row.number, row.colour, row.pixels, row.share) for row in table] == [
         (1, WHITE, "#f2f2f2", 60, 0.6),
         (2, BLACK, "#0c0c0c", 30, 0.3),
         (3, RED, "#f20c0c", 10, 0.1),
@@ -61,8 +61,8 @@ def test_the_rarest_come_from_the_other_end_and_never_include_colours_that_do_no
     assert [row.rank for row in table] == list(range(1, 101))
 
 
-def test_equal_counts_stand_in_the_order_of_their_cells(figures):
-    assert [row.cell for row in commonest_colours_picture(np.ones(1000), "x.png", shown=5)] == [0, 1, 2, 3, 4]
+def test_equal_counts_stand_in_the_order_of_their_bins(figures):
+    assert [row.number for row in commonest_colours_picture(np.ones(1000), "x.png", shown=5)] == [0, 1, 2, 3, 4]
 
 
 def test_each_bar_has_its_own_colour_and_an_outline_that_is_seen_on_white(figures, many):

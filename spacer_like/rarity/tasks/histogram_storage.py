@@ -49,12 +49,12 @@ def open_histogram(loc: DataLocation) -> HistogramFile:
 
 
 def write_histogram(loc: DataLocation, counted: Counted) -> int:
-    """Store counts, a piece in memory at a time; the number of cells that have a count."""
+    """Store counts, a piece in memory at a time; the number of colours at positions that have a count."""
     with temporary_file(loc) as path:
         with path.open("wb") as file:
-            n_cells = write_parquet(counted, file)
+            n_counts = write_parquet(counted, file)
         write_file(loc, path, consume=True)
-    return n_cells
+    return n_counts
 
 
 def write_dense(loc: DataLocation, counted: DenseCounts) -> None:

@@ -61,7 +61,7 @@ def merge_histograms(msg: MergeHistogramsMsg) -> MergeHistogramsReturnMsg:
     if msg.merged_loc is None and msg.table_loc is None:
         raise HistogramError("The sum has nowhere to go: name a merged_loc or a table_loc.")
     total, skipped = _sum(msg)
-    n_images, (n_cells, smallest) = total.n_images, _cells(total)
+    n_images, (n_cells, smallest) = total.n_images, _counted(total)
     if msg.table_loc is not None:
         if not n_images:
             raise HistogramError("The sum counts no image: there is no table of it to score against.")
@@ -95,8 +95,8 @@ def _sum(msg: MergeHistogramsMsg) -> tuple[HistogramSum, list[str]]:
     return total, skipped
 
 
-def _cells(total: HistogramSum) -> tuple[int, int]:
-    """How many cells have a count, and the smallest count."""
+def _counted(total: HistogramSum) -> tuple[int, int]:
+    """How many keys have a count, and the smallest count."""
     n_cells, smallest = 0, 2**32 - 1
     for _, counts in total.pieces():
         n_cells += len(counts)

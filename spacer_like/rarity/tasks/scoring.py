@@ -133,8 +133,8 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
 
     from spacer_like.images.files import file_bytes
     from spacer_like.images.square import squared
-    from spacer_like.rarity.bins import cells_of
-    from spacer_like.rarity.explanation import overlay, rarest_cells, rarest_colours
+    from spacer_like.rarity.bins import colours_of
+    from spacer_like.rarity.explanation import overlay, rarest_colours, rarest_positions
     from spacer_like.rarity.scores import Scorer, surprisals
     from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
 
@@ -144,16 +144,16 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
     table = read_table(msg.histogram_loc, header_of(msg))
     scorer = Scorer(table, EXPLAINED_METHODS, unseen_count=msg.unseen_count)
     scorer.add(image[None])
-    cells = cells_of(image)
-    counts = table.counts[np.arange(cells.size), cells.ravel()].reshape(cells.shape).astype(np.int64)
+    colours = colours_of(image)
+    counts = table.counts[np.arange(colours.size), colours.ravel()].reshape(colours.shape).astype(np.int64)
     surprisal = surprisals(counts, table.n_images, msg.unseen_count)
     if msg.overlay_loc:
         most = surprisals(np.zeros(1, np.int64), table.n_images, msg.unseen_count)[0]
         write_bytes(msg.overlay_loc, overlay(image, surprisal, float(most)))
     return ExplainImageReturnMsg(
         scores={method: float(values[0]) for method, values in scorer.scores().items()},
-        cells=rarest_cells(cells, counts, surprisal, msg.n_cells),
-        colours=rarest_colours(cells, surprisal),
+        cells=rarest_positions(colours, counts, surprisal, msg.n_cells),
+        colours=rarest_colours(colours, surprisal),
         runtime=time.perf_counter() - start,
     )
 

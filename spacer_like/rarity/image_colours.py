@@ -1,4 +1,4 @@
-"""The colours of images as cells, kept in the order in which counting them takes least time."""
+"""The numbers of the colours of images, kept in the order in which counting them takes least time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _PADDING = 160
 
 
 @dataclass(frozen=True)
-class ImageCells:
-    """Room for the cells of images: block after block of images, in each group after group of positions, in each image
-    after image. What is counted at one time lies together, half a kilobyte of each block.
+class ImageColours:
+    """A buffer for the colours of images: block after block of images, in each group after group of positions, in each
+    image after image. What is counted at one time lies together, half a kilobyte of each block.
 
     Attributes:
         positions: of an image.
@@ -39,7 +39,7 @@ class ImageCells:
 
     @classmethod
     def empty(cls, positions: int) -> Self:
-        """Room for `MOST_IMAGES` images, or as many blocks of them, one at least, as fit into 160 MiB.
+        """A buffer for `MOST_IMAGES` images, or as many blocks of them, one at least, as fit into 160 MiB.
 
         Memory is taken as it is filled; a thread that keeps its memory uses it again (`spacer_like.memory`).
         """
@@ -59,7 +59,7 @@ class ImageCells:
 
     @property
     def blocks(self) -> NDArray[np.uint16]:
-        """The cells, [blocks, groups, `IMAGES`, `POSITIONS`]; the last group may have positions that no image has."""
+        """The colours, [blocks, groups, `IMAGES`, `POSITIONS`]; the last group may have positions that no image has."""
         groups = n_groups(self.positions)
         rows = self.values.reshape(-1, self.block_length)[:, : groups * GROUP_LENGTH]
         return rows.reshape(-1, groups, IMAGES, POSITIONS)
