@@ -1,6 +1,6 @@
-"""One `Settings` object, built on first use from four places.
+"""The settings: one `Settings` object, built on first use from four sources.
 
-A setting KEY is looked up in this order, and the first place that has a value wins:
+A setting KEY is looked up in this order, and the first source that has a value wins:
 
 1. the environment variable ``SPACER_KEY`` (an empty text counts as unset);
 2. ``secrets.json`` in the folder above the package; where that file exists and is not empty, Django is not asked;
@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ContextDecorator, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -29,9 +29,6 @@ from spacer_like.exceptions import ConfigError, damage_as
 from spacer_like.location import STORAGE_TYPES as STORAGE_TYPES
 from spacer_like.shown_url import shown_url
 
-# PySpacer's own list; `spacer_like.messages.TASKS` has every task.
-TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
-
 logger = getLogger(__name__)
 
 APP_DIR = Path(__file__).resolve().parent
@@ -39,8 +36,11 @@ REPO_DIR = APP_DIR.parent
 SECRETS_PATH = REPO_DIR / "secrets.json"
 LOCAL_FIXTURE_DIR = str(APP_DIR / "tests" / "fixtures")
 
+# PySpacer's own constants, for its callers alone; `spacer_like.messages.TASKS` has every task.
+TASKS = ["extract_features", "train_classifier", "classify_features", "classify_image"]
 CLASSIFIER_TYPES = ["LR", "MLP"]
 TRAINER_NAMES = ["minibatch"]
+HAS_CAFFE = True
 
 Source = Literal["environment", "secrets.json", "django", "default"]
 MIB = 2**20
@@ -113,18 +113,14 @@ class Settings:
 
 
 CONFIGURABLE_VARS = [entry.name.upper() for entry in fields(Settings)]
-_TYPES: dict[str, type] = {
-    entry.name: {"bool": bool, "bool | None": bool, "int": int, "int | None": int, "tuple[str, ...]": tuple}.get(
-        str(entry.type), str
-    )
-    for entry in fields(Settings)
-}
+_CASTS: dict[str, type] = {"bool": bool, "int": int, "tuple[str, ...]": tuple}
+_TYPES = {entry.name: _CASTS.get(str(entry.type).removesuffix(" | None"), str) for entry in fields(Settings)}
 _CHOICES = {
     "DEVICE": ("auto", "cpu", "cuda"),
     "FEATURE_FILE_FORMAT": ("float32", "pyspacer"),
     "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"),
 }
-# The least and the largest of numbers; of the others, those that a machine can count.
+# The smallest and the largest value of numbers.
 _RANGES = {
     "TORCH_THREADS": (1, 1024),
     "STORAGE_CONCURRENCY": (1, 1024),
@@ -138,17 +134,17 @@ _REQUIRED = "NO_DEFAULT"
 _PREFIX = "SPACER_"
 
 
+_overrides: list[Settings] = []
+
+
 def settings() -> Settings:
     """The settings in force."""
     return _overrides[-1] if _overrides else _read_settings()
 
 
-_overrides: list[Settings] = []
-
-
 @contextmanager
 def override(**values: Any) -> Iterator[Settings]:
-    """Other values for a while, in the whole process.
+    """Settings with other values, in force in the whole process until the block ends.
 
     >>> with override(max_points_per_image=3):
     ...     settings().max_points_per_image
@@ -162,7 +158,7 @@ def override(**values: Any) -> Iterator[Settings]:
 
 
 def reload() -> None:
-    """Forget what was read: the next look at a setting asks its places again."""
+    """Discard the settings: the next use reads them from their sources again."""
     _read_settings.cache_clear()
     _secrets.cache_clear()
 
@@ -174,21 +170,20 @@ def _read_settings() -> Settings:
 
 
 def source(name: str) -> Source:
-    """Which of the four places the setting of this lower-case name comes from."""
+    """The source of the setting with this lower-case name."""
     return look_up(name.upper(), _TYPES[name])[1]
 
 
 def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
-    """The value of KEY, None where no place has one, and the place.
+    """The value of KEY, None where no source has one, and its source.
 
     Raises:
-        ConfigError: a text that is no value of this type.
+        ConfigError: the text is not a value of this type.
     """
     text = os.getenv(_PREFIX + key)
     if text:
         return _cast(key, text, value_type), "environment"
-    secrets = _secrets()
-    if secrets:
+    if secrets := _secrets():
         if secrets.get(key) not in ("", None):
             with damage_as(ConfigError, str(SECRETS_PATH), f"The settings file {SECRETS_PATH} has no usable {key}"):
                 return _cast(key, secrets[key], value_type), "secrets.json"
@@ -198,22 +193,16 @@ def look_up(key: str, value_type: type = str) -> tuple[Any, Source]:
 
 
 def get_config_value(key: str, value_type: type = str, default: Any = _REQUIRED) -> Any:
-    """The value of KEY, else `default`; without a default a missing one is a `ConfigError`."""
+    """The value of KEY, or `default`; a missing value without a default is a `ConfigError`."""
     value, _ = look_up(key, value_type)
-    if value is not None:
-        return value
-    if default == _REQUIRED:
+    if value is None and default == _REQUIRED:
         raise ConfigError(f"{key} setting is required. (Debug info: {get_config_detection_result()})")
-    return default
+    return default if value is None else value
 
 
 def get_config_detection_result() -> str:
-    return " ".join(
-        (
-            f"Secrets file {'found' if _secrets() else 'not found'}.",
-            f"SPACER Django setting {'found' if _django_settings() else 'not found'}.",
-        )
-    )
+    secrets, django = ("found" if values else "not found" for values in (_secrets(), _django_settings()))
+    return f"Secrets file {secrets}. SPACER Django setting {django}."
 
 
 def _cast(key: str, value: Any, value_type: type) -> Any:
@@ -260,7 +249,7 @@ def _text(key: str, value: Any) -> str:
 
 
 def unknown_settings() -> list[str]:
-    """A sentence for each name in the environment or in ``secrets.json`` that looks like a setting's and is none."""
+    """A sentence for each name in the environment or in ``secrets.json`` that is meant as a setting and is none."""
     known = set(CONFIGURABLE_VARS)
     sentences = [
         _unknown("environment variable", name, _PREFIX)
@@ -349,28 +338,22 @@ if TYPE_CHECKING:
     TEST_BUCKET: str | None
     CN_TEST_EXTRACTORS_BUCKET: str | None
     CN_FIXTURES_BUCKET: str | None
-    HAS_CAFFE: bool
 else:
 
     def __getattr__(name: str) -> Any:
         if name in CONFIGURABLE_VARS:
             return getattr(settings(), name.lower())
-        if name == "HAS_CAFFE":
-            # VGG16CaffeExtractor reads Caffe's files without Caffe.
-            return True
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *CONFIGURABLE_VARS, "HAS_CAFFE"})
+    return sorted({*globals(), *CONFIGURABLE_VARS})
 
 
 def check() -> None:
-    """Print every setting and the place it comes from; of a secret only whether it is set."""
-    report: Callable[[str], None] = print
-    report(get_config_detection_result())
-    for name in _TYPES:
-        report(f"{name.upper()}: {displayed(name)} ({source(name)})")
+    """Print every setting with its source; of a secret only whether it is set."""
+    lines = [f"{name.upper()}: {displayed(name)} ({source(name)})" for name in _TYPES]
+    sys.stdout.write("\n".join([get_config_detection_result(), *lines, ""]))
 
 
 def displayed(name: str) -> str:
@@ -397,8 +380,8 @@ def configure_logging() -> None:
 
 def filter_warnings() -> None:
     """Silence the ResourceWarnings that boto3 gives for connections it keeps open."""
-    warnings.filterwarnings("ignore", category=ResourceWarning, message="unclosed.*<ssl.SSLSocket.*>")
-    warnings.filterwarnings("ignore", category=ResourceWarning, message="unclosed.*<_io.TextIOWrapper.*>")
+    message = "unclosed.*<(ssl.SSLSocket|_io.TextIOWrapper).*>"
+    warnings.filterwarnings("ignore", category=ResourceWarning, message=message)
 
 
 class log_entry_and_exit(ContextDecorator):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from logging import getLogger
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.random import RandomState
@@ -72,7 +72,7 @@ def train(
         ExtractorMismatchError: features of different extractors.
         FeatureFileError: features that cannot be learned from.
     """
-    if clf_type not in config.CLASSIFIER_TYPES or nbr_epochs < 1:
+    if clf_type not in get_args(Kind) or nbr_epochs < 1:
         raise MessageError("A classifier is of the type MLP or LR, and is trained for at least one epoch.")
     logger.debug("Training on %r, calibrating on %r", train_labels, ref_labels)
     classes = sorted_classes(ref_labels)
