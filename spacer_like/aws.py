@@ -44,7 +44,7 @@ def get_s3_resource() -> Any:
 
 
 def aws_check() -> None:
-    """Print which places name credentials, and whom AWS takes us for. No secret is printed."""
+    """Print the sources of credentials, and the identity that AWS sees. No secret is printed."""
     report: Callable[[str], None] = print
     if config.settings().aws_anonymous:
         report("AWS_ANONYMOUS is set: AWS is asked without credentials.")

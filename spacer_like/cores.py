@@ -1,4 +1,4 @@
-"""How many processor cores there are to work with."""
+"""The number of processor cores and threads to use."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _UNLIMITED = "max"
 
 
 def core_count() -> int:
-    """The processor cores that this process may use: those it may run on, or fewer where its time is limited."""
+    """The number of processor cores that this process may use, by affinity and time quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def thread_count() -> int:
-    """How many threads compute: the setting TORCH_THREADS, else as many as there are cores."""
+    """The number of computing threads: the setting TORCH_THREADS, else the number of cores."""
     return settings().torch_threads or core_count()
 
 
 def library_thread_count() -> int | None:
-    """How many threads a library is to use that counts the machine's cores; None: as many as it takes by itself.
+    """The number of threads for a library that counts the machine's cores; None leaves the choice to it.
 
     The setting TORCH_THREADS, else the cores where a quota allows fewer than the process may run on.
     """
@@ -40,7 +40,7 @@ def _quota() -> float | None:
 
 
 def cpu_quota(control_groups: Path = _CONTROL_GROUPS, membership: Path = _MEMBERSHIP) -> float | None:
-    """How many cores' time the control group of this process may use, as containers are limited; None: no limit.
+    """The CPU quota of this process's control group, in cores; None without a limit.
 
     Args:
         control_groups: the folder where Linux shows control groups, of version 1 or 2.
@@ -58,7 +58,7 @@ def cpu_quota(control_groups: Path = _CONTROL_GROUPS, membership: Path = _MEMBER
             if not controllers:
                 quotas.append(_limit_of_version_2(control_groups / name))
             elif "cpu" in controllers.split(","):
-                quotas += [_limit_of_version_1(control_groups / place / name) for place in ("cpu", controllers)]
+                quotas += [_limit_of_version_1(control_groups / controller / name) for controller in ("cpu", controllers)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -72,7 +72,7 @@ def _limit_of_version_1(group: Path) -> float | None:
 
 
 def _share(quota: str, period: str) -> float | None:
-    """Microseconds of a quota by those of its period; None where there is no limit, or no number."""
+    """Quota divided by period, both in microseconds; None without a limit or a number."""
     if not (quota.isdecimal() and period.isdecimal() and int(quota) and int(period)):
         return None
     return int(quota) / int(period)

@@ -1,4 +1,4 @@
-"""Every error that spacer_like raises on purpose.
+"""The tree of errors that spacer_like raises.
 
 ::
 
@@ -74,11 +74,11 @@ class SpacerError(Exception):
 
 
 class SpacerInputError(SpacerError):
-    """The request itself is at fault: doing it again fails again."""
+    """The request is at fault: a retry fails again."""
 
 
 class TransientError(SpacerError):
-    """The surroundings are at fault for now: doing it again may succeed."""
+    """A temporary fault outside the request: a retry may succeed."""
 
 
 class ConfigError(SpacerInputError, ValueError):
@@ -131,7 +131,7 @@ class ClassNotInModuleError(MessageError, AttributeError):
 
 
 class WrongClassError(MessageError, TypeError):
-    """A class of another kind than is needed, or one that does not take the arguments."""
+    """A class of the wrong kind, or one that does not take the arguments."""
 
 
 class DataLimitError(SpacerInputError, ValueError):
@@ -143,7 +143,7 @@ class InvalidKeyError(SpacerInputError, ValueError):
 
 
 class ReadOnlyStorageError(SpacerInputError, TypeError):
-    """Writing or deleting was asked of a storage that only reads."""
+    """An attempt to write to or delete from a read-only storage."""
 
 
 class DataNotFoundError(SpacerInputError, FileNotFoundError, KeyError):
@@ -155,7 +155,7 @@ class AccessDeniedError(SpacerInputError, PermissionError):
 
 
 class HashMismatchError(SpacerInputError, ValueError):
-    """Bytes whose SHA-256 is not the announced one."""
+    """Bytes whose SHA-256 differs from the expected one."""
 
 
 class ImageError(SpacerInputError, ValueError):
@@ -171,7 +171,7 @@ class RowColumnMismatchError(SpacerInputError, ValueError):
 
 
 class RowColumnMissingError(SpacerInputError, ValueError):
-    """Legacy features, which know no positions, where positions are needed."""
+    """Legacy features, which have no positions, where positions are needed."""
 
 
 class FeatureFileError(SpacerInputError, ValueError, AssertionError):
@@ -183,7 +183,7 @@ class TrainingLabelsError(SpacerInputError, ValueError):
 
 
 class ModelFileError(SpacerInputError, ValueError):
-    """A classifier file that is unsafe to open, or is no classifier."""
+    """A file that is unsafe to open, or is not a classifier."""
 
 
 class WeightsError(SpacerInputError, ValueError):
@@ -211,11 +211,11 @@ class TableError(SpacerInputError, ValueError):
 
 
 class StorageUnavailableError(TransientError, ConnectionError):
-    """A storage does not answer, answers that it is busy, or broke off in the middle."""
+    """A storage that does not answer, is busy, or broke off a transfer."""
 
 
 class TileError(SpacerInputError, ValueError):
-    """A tile that is damaged or no tile, or a chip whose name tells no place."""
+    """A tile that is damaged or is not a tile, or a chip whose name does not give its coordinates."""
 
 
 class MapDataError(SpacerInputError, ValueError):
@@ -258,7 +258,7 @@ _PermanentURLDownloadError.__qualname__ = _TransientURLDownloadError.__qualname_
 
 
 def visible(text: str, keep: str = "") -> str:
-    """A text with what terminals obey shown and not done, in one line; the characters of `keep` stay as they are."""
+    """A text in one line with control characters escaped, except those in `keep`."""
     # Thousands of characters: copied only where it must be.
     return text.translate({**_VISIBLE, **{ord(kept): kept for kept in keep}} if keep else _VISIBLE)
 
@@ -269,7 +269,7 @@ def class_of(error: BaseException) -> str:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What an error says; where it says nothing, what its class means. Never empty."""
+    """The message of an error, or what its class means where the message is empty."""
     try:
         # KeyError prints the repr of its argument.
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
@@ -280,7 +280,7 @@ def sentence_of(error: BaseException) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says as the end of a sentence: one printable line of bounded length, without a full stop."""
+    """The message of an error as the end of a sentence: one printable line of bounded length, without a full stop."""
     if isinstance(error, MemoryError):
         return "reading it takes more memory than there is"
     if isinstance(error, KeyError) and len(error.args) == 1 and " " not in str(error.args[0]):
@@ -333,7 +333,7 @@ def _meaning(error_class: type[BaseException]) -> str:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """What to say of an unknown name: which of the choices is spelt much like it, if any is.
+    """A hint about an unknown name: the choice with the most similar spelling, if there is one.
 
     >>> nearest("lite", ["lite0", "vgg16"]), nearest("x", ["lite0", "vgg16"])
     (' Did you mean lite0?', '')

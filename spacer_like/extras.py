@@ -68,7 +68,7 @@ def import_if_installed(name: str) -> Any:
 
 
 def import_accelerator(name: str, instead: str) -> Any:
-    """The module `name` of a package that makes the same thing faster; None, with a warning where it does not load.
+    """The module `name` of a package that only adds speed; None, with a warning, where it does not load.
 
     Args:
         instead: what happens without it, as a clause: "NumPy counts, which is slower".
@@ -92,7 +92,7 @@ def explained_imports() -> Iterator[None]:
 
 
 def broken_package(error: BaseException, package: str | None = None) -> BrokenPackageError:
-    """The sentence for an import that failed.
+    """The error for an import that failed.
 
     Args:
         package: what was to be imported; the module that the error itself names goes before it.
@@ -103,7 +103,7 @@ def broken_package(error: BaseException, package: str | None = None) -> BrokenPa
 
 
 def package_versions(*names: str) -> dict[str, str]:
-    """The versions of this package and of others, by their names: what a model's file records.
+    """The versions of this package and of others by name, as a model's file records them.
 
     >>> list(package_versions("numpy"))
     ['spacer_like', 'numpy']

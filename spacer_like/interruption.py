@@ -1,4 +1,4 @@
-"""The end of a program by SIGTERM or Ctrl-C: within seconds, whatever it is doing.
+"""Ending a program by SIGTERM or Ctrl-C within seconds, whatever it is doing.
 
 A signal raises `Interrupted` in the main thread, so that files are closed and temporary ones removed on the way out.
 Where that takes longer than `SECONDS_TO_UNWIND` (a thread waits for a slow server, a library computes), a thread that
@@ -38,7 +38,7 @@ class Interrupted(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports of a program that this signal ended."""
+        """The exit code that a shell reports for a program ended by this signal."""
         return 128 + self.number
 
 
@@ -46,7 +46,7 @@ Action = Callable[[Interrupted], None]
 
 
 class _Signals:
-    """What this process has heard, and how far it is."""
+    """The signals that this process has received, and its state."""
 
     def __init__(self) -> None:
         self.of_program = False
@@ -86,7 +86,7 @@ _signals = _Signals()
 
 
 def listen(seconds_to_unwind: float = SECONDS_TO_UNWIND, *, quiet: bool = False) -> None:
-    """Hear SIGTERM and Ctrl-C until the process ends; they are acted on once the program is `ready`.
+    """Handle SIGTERM and Ctrl-C until the process ends; they take effect once the program is `ready`.
 
     To be called by a program, first of all. A signal that the caller of the program ignores stays ignored.
 
@@ -114,7 +114,7 @@ def listen(seconds_to_unwind: float = SECONDS_TO_UNWIND, *, quiet: bool = False)
 
 
 def ready() -> None:
-    """From now on a signal is acted on.
+    """Let signals take effect from now on.
 
     Raises:
         Interrupted: there was one.
@@ -126,7 +126,7 @@ def ready() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """A signal that comes meanwhile is acted on afterwards."""
+    """Delay signals until the block ends."""
     if not _in_main_thread():
         yield
         return
@@ -140,7 +140,7 @@ def deferred() -> Iterator[None]:
 
 @contextmanager
 def allowed() -> Iterator[None]:
-    """In the midst of `deferred`: signals are acted on for a while.
+    """Within `deferred`, let signals take effect during a block.
 
     Raises:
         Interrupted: there was one, or there is one.
@@ -158,7 +158,7 @@ def allowed() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM raises `Interrupted` for a while, in a process that does not `listen`; in its main thread alone."""
+    """Let SIGTERM raise `Interrupted` during a block, in the main thread of a process that does not `listen`."""
     if _signals.of_program or not _in_main_thread():
         yield
         return
@@ -172,7 +172,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def at_forced_end(action: Action) -> Iterator[None]:
-    """An action for a forced end; of several the last one comes first. Another thread calls it."""
+    """Register an action for a forced end, last one first. Another thread calls it."""
     _signals.actions.append(action)
     try:
         yield
@@ -181,12 +181,12 @@ def at_forced_end(action: Action) -> Iterator[None]:
 
 
 def heard() -> Interrupted | None:
-    """The signal that this program has heard."""
+    """The signal that this program has received; None if there was none."""
     return _signals.heard if _signals.of_program else None
 
 
 def over() -> None:
-    """The program's answer is written, or there is none: a signal that comes now is too late, and is ignored."""
+    """Ignore signals from now on: the program's answer is written, or there is none."""
     _signals.is_over = _signals.of_program
 
 
@@ -196,7 +196,7 @@ def is_over() -> bool:
 
 
 def announce(interrupted: Interrupted) -> None:
-    """Say on standard error what has happened; once, whoever comes first."""
+    """Report on standard error what has happened; only the first call does."""
     if not _signals.is_announced:
         _signals.is_announced = True
         # Not by sys.stderr, whose lock the main thread may hold.
@@ -206,12 +206,12 @@ def announce(interrupted: Interrupted) -> None:
 
 
 def leave_threads_behind() -> None:
-    """Threads are still at work that nobody waits for: the program ends without them."""
+    """End the program without waiting for the threads that are still at work."""
     _signals.has_busy_threads = True
 
 
 def begin_end() -> None:
-    """The main thread has come back and ends the program; there will be no forced end."""
+    """Cancel the forced end: the main thread ends the program."""
     if _signals.of_program and not _signals.ending.acquire(blocking=False):
         # The other thread is at it, and ends the process.
         time.sleep(SECONDS_TO_END + 1)
@@ -227,7 +227,7 @@ def finish(code: int) -> int:
 
 
 def leave(code: int) -> None:
-    """End the process now, whatever its threads do."""
+    """End the process at once, whatever its threads do."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, RuntimeError, AttributeError):
             stream.flush()
@@ -275,5 +275,5 @@ def _ignore_signals() -> None:
 
 
 def _without_interruptions(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Where Python cannot raise, as in ``__del__``, the forced end comes; nothing is to be said about it."""
+    """Silence errors where Python cannot raise, as in ``__del__``: the forced end follows."""
     return lambda unraisable: None if unraisable.exc_type is Interrupted else hook(unraisable)

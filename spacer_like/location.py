@@ -1,4 +1,4 @@
-"""Where a piece of data lives."""
+"""Locations of data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Message in, task, return message out; and the entry point of containers."""
+"""Dispatch of messages to tasks, and the entry point of containers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ logger = logging.getLogger("spacer_like.mailman")
 
 
 class ExitCode(IntEnum):
-    """How `env_job` ends, for a retry strategy to tell what to do."""
+    """Exit codes of `env_job`, for retry strategies."""
 
     DONE = 0
     PERMANENT_FAILURE = 64
@@ -76,7 +76,7 @@ def process_job(job_msg: JobMsg) -> JobReturnMsg:
 
 
 class JobEnd(NamedTuple):
-    """How a job has ended: what to answer, how each task ended, and the exit code for a program that ran only it."""
+    """The end of a job: return message, outcome of each task, and the exit code for a program that ran only it."""
 
     message: JobReturnMsg
     outcomes: list[TaskOutcome]
@@ -104,14 +104,14 @@ def run_job(
 
 
 def run_task(msg: Message) -> TaskOutcome:
-    """How one request ends; a signal is raised as `Interrupted`."""
+    """The outcome of one request; a signal is raised as `Interrupted`."""
     run = _Run(JobMsg(task_name=msg.task, tasks=[msg]))
     run.tasks()
     return run.outcomes[0]
 
 
 class _Run:
-    """One job under way: what its tasks have come to so far."""
+    """A running job, with the outcomes of its tasks so far."""
 
     def __init__(
         self, job_msg: JobMsg, others: Sequence[NamedLocation] = (), take: Callable[[int, Any], None] | None = None
@@ -194,14 +194,14 @@ def _return_message(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later. Of errors that are not ours, lack of memory counts as such."""
+    """Whether a retry may succeed. Of errors of other libraries, lack of memory counts as transient."""
     return isinstance(error, TransientError | MemoryError) or (
         isinstance(error, ConnectionError | TimeoutError) and not isinstance(error, SpacerError)
     )
 
 
 def _answers(task: Callable[[Any], Any], messages: list[Any]) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    """Each message with the call that answers it; the material of the next ones is being read meanwhile."""
+    """Each message with the call that answers it, while the inputs of the next ones are read."""
     if not isinstance(task, ReadingTask) or len(messages) < 2:
         for msg in messages:
             yield msg, lambda msg=msg: task(msg)  # type: ignore[misc]
@@ -263,7 +263,7 @@ def env_job(exit_codes: bool = True) -> int:
 
 
 class _Container:
-    """A job by location: it is run, and its return message is stored once, however it ends."""
+    """A job at a location: it is run, and its return message is stored once, however it ends."""
 
     def __init__(
         self, job_location: DataLocation, result_location: DataLocation | None, others: Sequence[NamedLocation]
@@ -311,7 +311,7 @@ class _Container:
         self._store(self._interrupted(signal))
 
     def _store(self, message: JobReturnMsg) -> bool:
-        """Store the return message, once. False: it could not be read back, and a small one that says so is stored."""
+        """Store the return message once. False: it could not be read back, and a short one about that is stored."""
         is_whole = True
         with self._lock:
             if self._result_location is not None and not self._is_stored:
@@ -339,7 +339,7 @@ def _store_readable(message: JobReturnMsg, location: DataLocation) -> bool:
 
 
 def _echoed(job: Any) -> Any:
-    """What was found instead of a job as a return message carries it back; None where that would not be JSON."""
+    """The JSON found instead of a job, for the return message; None where it is not JSON."""
     try:
         json.dumps(job, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Memory that is used again and again, because new memory costs more than what is done in it."""
+"""Pools of memory that is used again, because new memory costs more than what is done in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _READ_AHEAD = 2
 
 
 def reuse_thread_memory(most: int = _READ_AHEAD) -> None:
-    """Make this thread's readings use the same memory again, `most` pieces of it, until the thread ends."""
+    """Give this thread a pool of `most` pieces of memory until the thread ends."""
     _of_thread.memory = ReusedMemory(most)
 
 

@@ -1,4 +1,4 @@
-"""What every message is: a typed, frozen value with a JSON form.
+"""Base classes and field types of messages, which are typed, frozen values with a JSON form.
 
 A request refuses unknown fields and coerces no number; a return message ignores unknown fields, so that an old reader
 survives a new writer.
@@ -144,11 +144,11 @@ class Message(BaseMessage):
     """Fields that may name what an earlier request of the same job writes."""
 
     def implied_outputs(self) -> dict[str, DataLocation]:
-        """Places that the task writes besides those of its fields, by what errors call them."""
+        """Locations that the task writes besides those of its fields, by their names in errors."""
         return {}
 
     def implied_inputs(self) -> dict[str, DataLocation]:
-        """Places that the task reads besides those of its fields, by what errors call them."""
+        """Locations that the task reads besides those of its fields, by their names in errors."""
         return {}
 
 
@@ -159,14 +159,14 @@ class ReturnMessage(BaseMessage):
 
 
 def ids_beside(loc: DataLocation) -> DataLocation:
-    """Where the ids of a stack of images, or of embeddings, lie: in its folder."""
+    """The location of the ids of a stack of images, or of embeddings: in its folder."""
     path, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
     folder = path[: path.rfind("/") + 1]
     return DataLocation(loc.storage_type, f"{folder}{IDS_NAME}{mark}{query}", loc.bucket_name)
 
 
 def as_text(name: str) -> str:
-    """A file's name as messages can carry it: it may hold bytes that are no text."""
+    """A file's name as valid text: it may hold bytes that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -191,7 +191,7 @@ def documented_fields(kind: type) -> dict[str, str]:
 
 @cache
 def field_texts(message: type[BaseMessage]) -> dict[str, str]:
-    """What each field of a message is, by the field's name, for schemas, help pages and forms.
+    """The text of each field of a message by the field's name, for schemas, help pages and forms.
 
     The text is that of the docstring's "Fields:" section, of the class itself or of the one that it inherits from; of a
     field that none describes the text of its type (`Doc`).
@@ -327,7 +327,7 @@ class Unreadable(ReturnMessage):
 
     @classmethod
     def of(cls, name: str, reason: str) -> Self:
-        """With texts as messages can carry them."""
+        """An instance from texts that may not be valid UTF-8."""
         return cls(name=as_text(name), reason=as_text(reason))
 
 

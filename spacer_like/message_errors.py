@@ -1,4 +1,4 @@
-"""What is wrong with a message, in one sentence: a sentence for each kind of error that pydantic finds."""
+"""Sentences for the errors that pydantic finds in messages."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ _BRANCHES = ("float", "int", "str", "list[", "literal[", "constrained-", "functi
 
 
 def message_error(name: str, error: ValidationError) -> MessageError:
-    """What pydantic found wrong with the message `name`, in one sentence that names each field's path."""
+    """Pydantic's errors in the message `name` as one sentence that names each field's path."""
     found = error.errors(include_url=False, include_input=False)
     details = [
-        f"{_path(place)}: {_either(one for _, one in group)}"
-        for place, group in groupby(((_field_of(one["loc"]), one) for one in found), lambda pair: pair[0])
+        f"{_path(loc)}: {_either(one for _, one in group)}"
+        for loc, group in groupby(((_field_of(one["loc"]), one) for one in found), lambda pair: pair[0])
     ]
     more = f"; and {len(details) - MOST_SHOWN} more" if len(details) > MOST_SHOWN else ""
     kind = MissingFieldError if any(one["type"] == "missing" for one in found) else MessageError
@@ -73,7 +73,7 @@ def _field_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 
 def _either(errors: Iterable[Any]) -> str:
-    """The sentence of a field; of one that may be of several types, what each of them asks for."""
+    """The sentence about a field; of one with several types, what each of them requires."""
     sentences = list(dict.fromkeys(map(_sentence, errors)))
     if SENTENCES["float_type"] in sentences and SENTENCES["int_type"] in sentences:
         sentences.remove(SENTENCES["int_type"])

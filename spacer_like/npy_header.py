@@ -1,4 +1,4 @@
-"""What stands before the numbers of a ``.npy`` file, read from any thread and from any hand.
+"""Headers of ``.npy`` files, read safely in any thread and from untrusted files.
 
 NumPy's own reader has Python's parser read the text, which takes ten times as long, and which in Python 3.11 fails at
 times where two threads do so ("AST constructor recursion depth mismatch", CPython issue 106905; mended in 3.11.8). Once
@@ -27,7 +27,7 @@ _FORM_OF = {"descr": "kind", "fortran_order": "truth", "shape": "lengths"}
 
 
 class NpyHeader(NamedTuple):
-    """The form of an array.
+    """The shape, type and order of an array.
 
     Attributes:
         shape: lengths, none of them negative.

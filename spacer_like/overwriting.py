@@ -163,7 +163,7 @@ def locations_of(msg: Message) -> list[NamedLocation]:
 def named_locations(
     outputs: Mapping[str, DataLocation | None], inputs: Mapping[str, DataLocation | None]
 ) -> list[NamedLocation]:
-    """Locations by what errors call them; None is left out."""
+    """Locations with their names in errors; None is left out."""
     return [
         NamedLocation(name, location, is_output)
         for group, is_output in ((outputs, True), (inputs, False))

@@ -1,4 +1,4 @@
-"""How far long work has come: told to whoever listens, and now and then to the log."""
+"""Progress of long work, for listeners and now and then for the log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _logged_at: ContextVar[dict[str, float] | None] = ContextVar("logged_at", defaul
 
 
 def report(work: str, ended: int, total: int) -> None:
-    """Tell that `ended` of `total` steps of some work have ended."""
+    """Report that `ended` of `total` steps of some work have ended."""
     if listener := _listener.get():
         listener(work, ended, total)
     logged_at = _logged_at.get()
@@ -36,7 +36,7 @@ def report(work: str, ended: int, total: int) -> None:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Hear every report of this thread for a while.
+    """Call a listener for every report of this thread during a block.
 
     >>> with listening(print):
     ...     report("training", 3, 10)

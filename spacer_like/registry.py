@@ -99,7 +99,7 @@ DescribedType = TypeVar("DescribedType", bound=Described)
 
 
 def register(described: type[DescribedType], *other_paths: str) -> type[DescribedType]:
-    """Allow messages to name a class, by its own path and by `other_paths`. Works as a decorator.
+    """Allow messages to name a class, by its own path and by `other_paths`. Usable as a decorator.
 
     >>> class MyExtractor(Described):
     ...     pass

@@ -1,4 +1,4 @@
-"""URLs as errors, logs and reports may show them, and what of a text is no secret where it is no URL.
+"""URLs for errors, logs and reports, without the parts that may be secret.
 
 Passwords stand before an ``@``; tokens and signatures after a ``?``, ``#``, ``;`` or ``&``. Nothing of either is shown,
 and where a text is malformed rather too much is left out.

@@ -10,7 +10,7 @@ from spacer_like.message_base import Message
 
 
 class Threads(Engine):
-    """Works in threads of this process; requests may name places in memory."""
+    """Works in threads of this process; requests may use the memory storage."""
 
     def __init__(self, count: int = 8) -> None:
         self._count = count

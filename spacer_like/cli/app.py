@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _completed(given: list[str], terminal: Terminal) -> int:
-    """The exit code of a command that has ended; what ended it is said."""
+    """The exit code of a command that has ended; an error is reported."""
     try:
         if _command(given) != ENTRY_POINT:
             # A container's job stores its return message first.
@@ -126,7 +126,7 @@ def _interrupted(signal: Interrupted, terminal: Terminal) -> int:
 
 
 def _in_front(arguments: list[str]) -> list[str]:
-    """The options that belong to no command moved before it, so that they may stand anywhere."""
+    """The arguments with the global options first, so that these may be given anywhere."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     moved = [argument for argument in arguments[:end] if argument in _ANYWHERE]
     return moved + [argument for argument in arguments[:end] if argument not in _ANYWHERE] + arguments[end:]
@@ -161,7 +161,7 @@ def _failure(error: Exception, terminal: Terminal, path: str) -> int:
 
 
 class _PlainFormatter(logging.Formatter):
-    """Lines in which no text from outside can give the terminal an order."""
+    """A log formatter that escapes control characters in text from outside."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record), keep="\n\t")
@@ -169,7 +169,7 @@ class _PlainFormatter(logging.Formatter):
 
 @contextmanager
 def _logging(arguments: list[str]) -> Iterator[None]:
-    """The package's log on standard error: warnings, or more where it is asked for; a container's job has its own."""
+    """Log to standard error: warnings, or more where it is asked for; a container's job logs by its settings."""
     if _command(arguments) == ENTRY_POINT:
         yield
         return

@@ -1,4 +1,4 @@
-"""What people see of chips: a few rows and where the files lie."""
+"""Tables and sentences about chips: a few rows, and the locations of the files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Shown = list["RenderableType"]
 
 
 def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
-    """How many chips were cut, and how many tiles were not."""
+    """Numbers of chips that were cut and of tiles that failed."""
     done = report.n_tiles - report.n_skipped - len(report.failed)
     before = f"; {count_of(report.n_skipped, 'tile')} had been cut before" if report.n_skipped else ""
     shown: Shown = [
@@ -47,7 +47,7 @@ def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
 
 
 def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:
-    """How many chips are of which class."""
+    """The number of chips of each class."""
     rows = table("class", "chips")
     rows.add_row("full of data", f"{result.n_all_data:,}")
     rows.add_row("some data", f"{result.n_partial_data:,}")
@@ -57,7 +57,7 @@ def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:
 
 
 def located(result: LocateChipReturnMsg) -> Shown:
-    """A chip's tile, window and place."""
+    """A chip's tile, window and coordinates."""
     rows = table("", "", names=2)
     west, south, east, north = result.bounds
     rows.add_row("tile", Text(result.tile))
@@ -82,7 +82,7 @@ def fetched_labels(zones: Sequence[dict[str, Any]], folder: str) -> Shown:
 
 
 def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
-    """How many chips have each label."""
+    """The number of chips with each label."""
     shown: Shown = [_counts(result.counts, result.n_chips)]
     if result.cells_without_map:
         few = ", ".join(result.cells_without_map[:3]) + (", …" if len(result.cells_without_map) > 3 else "")
@@ -97,31 +97,31 @@ def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
 
 
 def plotted(result: PlotLabelsReturnMsg, paths: Sequence[str]) -> Shown:
-    """Where the pictures lie."""
+    """The locations of the pictures."""
     what = f"{count_of(result.n_chips, 'chip')}, {count_of(result.n_labels, 'label')}: {', '.join(paths)}"
     return [Text(what, style="green")]
 
 
 def multilabel_training(result: TrainMultilabelReturnMsg, path: str) -> Shown:
-    """How good the model is, label by label."""
+    """The model's metrics, label by label."""
     rows = table("label", "chips", "precision", "recall", "F1", "threshold")
-    figures: MultilabelFigures = result.figures
-    for label in sorted(result.labels, key=lambda one: -figures.support[one])[:MOST_ROWS]:
+    metrics: MultilabelFigures = result.figures
+    for label in sorted(result.labels, key=lambda one: -metrics.support[one])[:MOST_ROWS]:
         rows.add_row(
             name(label),
-            f"{figures.support[label]:,}",
-            percent(figures.precision[label]),
-            percent(figures.recall[label]),
-            percent(figures.f1[label]),
+            f"{metrics.support[label]:,}",
+            percent(metrics.precision[label]),
+            percent(metrics.recall[label]),
+            percent(metrics.f1[label]),
             f"{result.thresholds[label]:.2f}",
         )
     cells = count_of(result.n_validation_cells, "cell")
     return [
         rows,
         Text(
-            f"Sample-F1 {figures.sample_f1:.3f} on {count_of(result.n_validation, 'chip')} of {cells} not learnt from; "
+            f"Sample-F1 {metrics.sample_f1:.3f} on {count_of(result.n_validation, 'chip')} of {cells} not learnt from; "
             f"always giving the commonest labels has {result.majority_sample_f1:.3f}.",
-            style="green" if figures.sample_f1 > result.majority_sample_f1 else "yellow",
+            style="green" if metrics.sample_f1 > result.majority_sample_f1 else "yellow",
         ),
         *_left_out(result),
         *_unreadable(result.unreadable),
@@ -130,7 +130,7 @@ def multilabel_training(result: TrainMultilabelReturnMsg, path: str) -> Shown:
 
 
 def _left_out(result: TrainMultilabelReturnMsg) -> Shown:
-    """What the table has and the model could not learn from."""
+    """Chips and labels of the table that the model could not be trained on."""
     shown: Shown = []
     if result.unlearned:
         labels = ", ".join(shorten(label, 30) for label in list(result.unlearned)[:MOST_ROWS])
@@ -148,28 +148,28 @@ def _left_out(result: TrainMultilabelReturnMsg) -> Shown:
 
 
 def labelled_chips(result: LabelChipsReturnMsg, path: str) -> Shown:
-    """How many chips were given each label."""
+    """The number of chips that were given each label."""
     return [_counts(result.counts, result.n_chips), *_unreadable(result.unreadable), Text(f"Table: {path}")]
 
 
 def encoded(result: EncodeChipsReturnMsg, path: str) -> Shown:
-    """How many vectors there are, and where."""
+    """The number of vectors, and their file."""
     what = f"{count_of(result.n_chips, 'vector')} of {result.dimension} numbers: {path}"
     return [*_unreadable(result.unreadable), Text(what, style="green")]
 
 
 def indexed(result: BuildIndexReturnMsg, path: str) -> Shown:
-    """How many vectors an index holds."""
+    """The number of vectors in an index."""
     lists = f" in {count_of(result.n_lists, 'list')}" if result.n_lists else ""
     return [Text(f"{count_of(result.n_chips, 'vector')}{lists}: {path}", style="green")]
 
 
 def similar_chips(result: FindSimilarReturnMsg, sheet: str | None) -> Shown:
-    """The chips that were found, the nearest first."""
+    """The chips found, nearest first."""
     rows = table("chip", "distance", "latitude", "longitude")
     for one in result.similar[:MOST_ROWS]:
-        place = ["" if number is None else f"{number:.6f}" for number in (one.latitude, one.longitude)]
-        rows.add_row(Text(one.chip), f"{one.distance:.3f}", *place)
+        coordinates = ["" if number is None else f"{number:.6f}" for number in (one.latitude, one.longitude)]
+        rows.add_row(Text(one.chip), f"{one.distance:.3f}", *coordinates)
     more = [Text(f"… and {len(result.similar) - MOST_ROWS} more")] if len(result.similar) > MOST_ROWS else []
     return [rows, *more, *([Text(f"Contact sheet: {sheet}")] if sheet else [])]
 

@@ -1,4 +1,4 @@
-"""What becomes of each image as soon as it is classified: its rows, its picture, its share of the figures."""
+"""Results of each image, written as soon as it is classified: rows, picture, and shares of classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Image = dict[str, Any]
 
 
 class GrowingFile:
-    """A file that gets one piece after the other; of a piece whose writing is interrupted nothing stays."""
+    """A file that grows piece by piece; a piece whose writing is interrupted is removed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -46,7 +46,7 @@ class GrowingFile:
 
 @contextmanager
 def growing_output(loc: DataLocation) -> Iterator[GrowingFile]:
-    """A file that grows, and is put at its location in the end, if there is anything in it.
+    """A file that grows, and is stored at its location in the end unless it is empty.
 
     On this machine it grows beside its location, under the name with ``.part`` behind it. What it holds when the
     program is killed stays there.
@@ -76,7 +76,7 @@ def growing_output(loc: DataLocation) -> Iterator[GrowingFile]:
 
 @dataclass
 class Cover:
-    """How many points there are of each class, and how many of those with a known label are right."""
+    """Number of points of each class, and of correct ones among those with a known label."""
 
     threshold: float
     points: int = 0
@@ -97,7 +97,7 @@ class Cover:
 
 
 class Classified:
-    """Takes the answers of a job one by one, and keeps none of them.
+    """A consumer of a job's answers, one by one, that keeps none of them.
 
     Args:
         names: of the images, in the order of the tasks.
@@ -112,7 +112,7 @@ class Classified:
         self._users: list[Callable[[Image], None]] = [self.cover.add]
 
     def take(self, number: int, result: ClassifyReturnMsg) -> None:
-        """Hand an image on; for `run_job`."""
+        """Pass an image on; for `run_job`."""
         image = _image(self._names[number], result, self._truths[number])
         for use in self._users:
             use(image)
@@ -144,7 +144,7 @@ class Classified:
         self._users.append(add)
 
     def draw(self, found: Sequence[ImagePoints], pictures: Mapping[str, DataLocation]) -> list[Failure]:
-        """Draw each image; the list gets those that cannot be drawn."""
+        """Draw each image; those that cannot be drawn are added to the list."""
         from spacer_like.cli.running import failure_of
         from spacer_like.images.decode import load_image
         from spacer_like.reports import annotated_picture

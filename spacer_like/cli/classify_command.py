@@ -125,7 +125,7 @@ def classify(
 def _note_learned(
     model: DataLocation, files: list[str], points: list[list[tuple[int, int]]], terminal: Terminal
 ) -> None:
-    """Note how many points of images the model learned from, which do not show how good it is on others."""
+    """Note how many points the model was trained on: their accuracy says nothing about other points."""
     from spacer_like.learning.labels_split import count_learned
     from spacer_like.learning.model_files import load_classifier
 
@@ -159,7 +159,7 @@ def _answer(answers: Answers, images: GrowingFile, spool: IO[bytes]) -> Iterator
 
 
 def _pictures(found: list[ImagePoints], annotate: str | None, is_one: bool) -> dict[str, DataLocation]:
-    """Where each image is drawn, by its name: the file, or, of several images, in the folder that `annotate` names."""
+    """The picture's location of each image by its name: `annotate` itself, or for several images a file in it."""
     if annotate is None:
         return {}
     from spacer_like.cli.locations import inside, name_inside

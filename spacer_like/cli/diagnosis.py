@@ -98,9 +98,9 @@ def _settings() -> Iterator[Finding]:
         yield Finding("Settings", "unknown", "failed", sentence)
     config.settings()
     for name in (entry.name for entry in fields(config.Settings)):
-        place = config.source(name)
+        source = config.source(name)
         yield Finding(
-            "Settings", name.upper(), "info" if place == "default" else "ok", f"{config.displayed(name)} ({place})"
+            "Settings", name.upper(), "info" if source == "default" else "ok", f"{config.displayed(name)} ({source})"
         )
 
 
@@ -162,7 +162,7 @@ def _s3(bucket: str | None) -> Iterator[Finding]:
 
 
 def _identity(ask_machine: bool) -> tuple[str, bool]:
-    """Where boto3's chain finds credentials for S3, and whether it finds any; nothing of the credentials themselves.
+    """The source of S3 credentials in boto3's chain, or that there is none; nothing of the credentials themselves.
 
     Args:
         ask_machine: whether the address is asked where a machine of Amazon's gives its role.
@@ -189,7 +189,7 @@ def _identity(ask_machine: bool) -> tuple[str, bool]:
 
 
 def _cleaned(folders: Sequence[Path]) -> Iterator[Finding]:
-    """Remove what killed processes have left: in the folders, all below them too, and in those of the own caches."""
+    """Remove files that killed processes left in and below the folders, and in the caches."""
     from spacer_like.extractors.onnx_session import models_folder
 
     caches = (tempfile.gettempdir(), config.settings().extractors_cache_dir, models_folder())
@@ -261,7 +261,7 @@ def _device() -> Finding:
 
 
 def _extraction() -> Finding:
-    """One vector of the default extractor: all of it must work together."""
+    """Extract one vector with the default extractor, from weights to runtime."""
     import time
 
     import numpy as np

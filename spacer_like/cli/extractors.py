@@ -1,4 +1,4 @@
-"""Extractors by the names that people type."""
+"""Extractors by their names on the command line."""
 
 from __future__ import annotations
 

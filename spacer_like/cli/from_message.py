@@ -1,4 +1,4 @@
-"""Commands made of messages: each field becomes an option with its type, choices, bounds, default and text.
+"""Commands generated from messages: each field becomes an option with its type, choices, bounds, default and text.
 
 An option is called like its field, with hyphens, without ``nbr_``, ``_loc`` and ``_locs``. Lists are typed with commas
 between their items, locations as paths or URIs, an extractor by its name and, where it needs any, its weights.
@@ -36,7 +36,7 @@ NUMBERS = {"integer": (int, "whole numbers"), "number": (float, "numbers")}
 
 @dataclass(frozen=True)
 class Given:
-    """What a person gave to the command of a message.
+    """The arguments given to the command of a message.
 
     Attributes:
         message_class: the message.
@@ -84,7 +84,7 @@ def from_message(
     left_out: Sequence[str] = (),
     more: Mapping[str, tuple[Any, Any]] | None = None,
 ) -> Callable[..., int]:
-    """A function that Typer makes a command of: its parameters are the fields of a message.
+    """A function for Typer whose parameters are the fields of a message.
 
     Args:
         message_class: the message.
@@ -199,15 +199,15 @@ def _typed_fields(message_class: type[Message]) -> dict[str, Typed]:
     return {name: _typed(schema, "FOLDER" if name in folders else "FILE") for name, schema in properties.items()}
 
 
-def _typed(schema: dict[str, Any], place: str) -> Typed:
+def _typed(schema: dict[str, Any], metavar: str) -> Typed:
     either = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
     first = either[0]
     if "$ref" in first:
-        return Typed(str, lambda text, option: location(text), {"metavar": place})
+        return Typed(str, lambda text, option: location(text), {"metavar": metavar})
     if words := [one["const"] for one in either if "const" in one]:
         return Typed(str, partial(_number_or, words[0]), {"metavar": f"NUMBER|{words[0]}"})
     if first["type"] == "array":
-        item = _typed(first["items"], place)
+        item = _typed(first["items"], metavar)
         metavar = item.settings.get("metavar") or {int: "INT", float: "FLOAT"}.get(item.kind, "TEXT")
         return Typed(str, partial(_items, item), {"metavar": f"{metavar},..."})
     if "enum" in first:
@@ -261,7 +261,7 @@ def _extractor(given: Mapping[str, Any], *, has_own_weights: bool) -> dict[str, 
 
 
 def _default(message_class: type[Message], name: str) -> Any:
-    """A field's default as it would be typed."""
+    """A field's default as text of the command line."""
     field = message_class.model_fields[name]
     if field.is_required():
         return REQUIRED

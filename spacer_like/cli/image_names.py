@@ -1,4 +1,4 @@
-"""Names of images as people and their programs write them: found in another spelling where only one can be meant."""
+"""Names of images as people and programs write them, matched in other spellings where the match is unique."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_COMPARED = 10_000
 
 
 def folded(text: str) -> str:
-    """A text without the differences of case and of Unicode form.
+    """A text in one case and one Unicode form, for comparison.
 
     >>> folded("Cafe\\u0301.JPG") == folded("caf\\u00e9.jpg")
     True
@@ -37,7 +37,7 @@ def with_slashes(name: str) -> str:
 
 
 class ImageNames:
-    """Names among which one is looked for that may differ in case, Unicode form, slashes or leading folders."""
+    """Names that are found in spite of another case, Unicode form, slashes or leading folders."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = dict.fromkeys(names)
@@ -51,7 +51,7 @@ class ImageNames:
                 self._folded[tail] = name if tail not in self._folded else None
 
     def find(self, wanted: str) -> str | None:
-        """The name that is meant: the same, or the one that shares most of the last parts of its path; else None."""
+        """The matching name: the same, or the one that shares most of the end of its path; else None."""
         if wanted in self._names:
             return wanted
         for tail in _tails(folded(wanted)):
@@ -60,7 +60,7 @@ class ImageNames:
         return None
 
     def _exactly(self, wanted: str, tail: str) -> str | None:
-        """Of several names with the same folded end, the one that is alike in case as well."""
+        """Of several names with the same folded ending, the one whose case matches too."""
         for exact in _tails(wanted):
             if exact in self._exact:
                 name = self._exact[exact]
@@ -68,7 +68,7 @@ class ImageNames:
         return None
 
     def nearest(self, wanted: str) -> str:
-        """The names that look most alike, as the end of an error's sentence; empty where none does."""
+        """The most similar names as the end of an error's sentence; empty where there are none."""
         by_file: dict[str, list[str]] = {}
         for name in islice(self._names, _MOST_COMPARED):
             by_file.setdefault(_file(name), []).append(name)
@@ -78,14 +78,14 @@ class ImageNames:
 
 
 class FolderNames:
-    """Files below a folder, found by names as in `ImageNames`; only folders on the way are listed, and once."""
+    """Files below a folder, found by names as in `ImageNames`; only folders on the path are listed, once each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listings: dict[Path, ImageNames] = {}
 
     def find(self, wanted: str) -> Path | None:
-        """The file that is meant, if it is there and no other can be."""
+        """The matching file, if there is exactly one."""
         for tail in _tails(wanted):
             path: Path | None = self._folder
             for part in tail.split("/"):
@@ -95,7 +95,7 @@ class FolderNames:
         return None
 
     def nearest(self, wanted: str) -> str:
-        """As `ImageNames.nearest`, of the folder where the name leads to, or else of this one."""
+        """As `ImageNames.nearest`, in the folder of the name, or else in this one."""
         parents = ((self._folder / tail).parent for tail in _tails(wanted))
         return self._listing(next(filter(Path.is_dir, parents), self._folder)).nearest(wanted)
 
@@ -113,7 +113,7 @@ class FolderNames:
 
 
 def is_same_path(one: str, other: str) -> bool:
-    """Whether two paths are the same as far as the shorter one goes.
+    """Whether the shorter of two paths is the end of the longer one.
 
     >>> is_same_path("/data/site/001.jpg", "site/001.jpg"), is_same_path("site/001.jpg", "site/001.JPG")
     (True, False)
@@ -126,6 +126,6 @@ def _file(name: str) -> str:
 
 
 def _tails(name: str) -> Iterator[str]:
-    """The last parts of a path, the longest first."""
+    """The endings of a path, longest first."""
     parts = [part for part in with_slashes(name).split("/") if part not in ("", ".")]
     return ("/".join(parts[first:]) for first in range(len(parts)))

@@ -65,7 +65,7 @@ class Package(NamedTuple):
 
 
 def installed(names: Sequence[str]) -> dict[str, Package]:
-    """Those of the packages that are installed, by their names in the package index."""
+    """The installed ones of the packages, by their names in the package index."""
     versions = {name: found for name in names if (found := _version(name)) is not None}
     faults = _known_faults(tuple(versions))
     return {name: Package(found, faults.get(name)) for name, found in versions.items()}
@@ -108,7 +108,7 @@ def _known_faults(names: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def _faults(names: list[str]) -> Iterator[tuple[str, str | None]]:
-    """What `report_imports` says of each; a package at which the process ends is at fault for that."""
+    """The answer of `report_imports` for each package; one that ends the process counts as broken."""
     while names:
         answers, end = _run(names)
         yield from answers
@@ -119,7 +119,7 @@ def _faults(names: list[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _run(names: list[str]) -> tuple[list[tuple[str, str | None]], str]:
-    """The answers of one child process, and how it ended."""
+    """The answers of one child process, and its exit status."""
     with temporary_folder() as folder:
         # Matplotlib makes its folders when it is imported, and a look at it is to leave nothing.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLCONFIGDIR": str(folder)}

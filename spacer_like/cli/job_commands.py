@@ -1,4 +1,4 @@
-"""Commands for those who have messages: run, validate, schema, env-job."""
+"""Commands that work on messages: run, validate, schema, env-job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of the command line as locations."""
+"""Locations from texts of the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD_INPUT = "-"
 
 
 def location(text: str) -> DataLocation:
-    """The place that a path or a URI (s3://, https://, file://, memory://) names; paths as `DataLocation.local`."""
+    """The location of a path or a URI (s3://, https://, file://, memory://); paths as `DataLocation.local`."""
     if not text:
         raise InvalidKeyError("An empty text names no file.")
     found = DataLocation.from_uri(text)
@@ -26,7 +26,7 @@ def location(text: str) -> DataLocation:
 
 
 def local_folder(text: str, what: str) -> Path:
-    """The folder of this machine that a path or a ``file://`` URI names.
+    """The folder of this machine at a path or a ``file://`` URI.
 
     Raises:
         SpacerInputError: it lies elsewhere.
@@ -38,14 +38,14 @@ def local_folder(text: str, what: str) -> Path:
 
 
 def inside(folder: DataLocation, name: str) -> DataLocation:
-    """The place `name`, a relative path, below a folder or URI prefix."""
+    """The location of the relative path `name` below a folder or URI prefix."""
     prefix = folder.key.rstrip("/")
     # A bucket's own root, and the working folder, have no name before the slash.
     return DataLocation(folder.storage_type, f"{prefix}/{name}" if prefix or folder.key else name, folder.bucket_name)
 
 
 def name_inside(name: str) -> str:
-    r"""What belongs to an image, below a folder: the image's path without what leads elsewhere, or its file name.
+    r"""The relative path of an image's result: the image's path where it stays below the folder, else its file name.
 
     >>> name_inside("site1/001.jpg"), name_inside("../site1/./001.jpg"), name_inside("s3://photos/001.jpg")
     ('site1/001.jpg', 'site1/001.jpg', '001.jpg')
@@ -65,7 +65,7 @@ def is_relative(text: str) -> bool:
 
 
 def read_text_source(text: str) -> tuple[bytes, str]:
-    """The bytes that a path, a URI or ``-`` (standard input) names, and what to call them.
+    """The bytes at a path, a URI or ``-`` (standard input), and their name in errors.
 
     Raises:
         DataLimitError: standard input holds more than the setting MAX_MESSAGE_BYTES.
@@ -94,15 +94,15 @@ def read_text_source(text: str) -> tuple[bytes, str]:
 
 
 def images_named(arguments: list[str]) -> list[tuple[str, DataLocation]]:
-    """(name, location) of each image that the arguments name; a local folder stands for the images below it.
+    """(name, location) of each image in the arguments; a local folder stands for the images below it.
 
     Raises:
         DataNotFoundError: a folder that holds no image.
     """
     found: list[tuple[str, DataLocation]] = []
     for argument in arguments:
-        place = location(argument)
-        if place.storage_type == "filesystem" and (folder := Path(place.key)).is_dir():
+        loc = location(argument)
+        if loc.storage_type == "filesystem" and (folder := Path(loc.key)).is_dir():
             files = sorted(
                 path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()
             )
@@ -110,5 +110,5 @@ def images_named(arguments: list[str]) -> list[tuple[str, DataLocation]]:
                 raise DataNotFoundError(f"The folder {argument} holds no image ({', '.join(IMAGE_ENDINGS)}).")
             found += [(path.relative_to(folder).as_posix(), location(str(path))) for path in files]
         else:
-            found.append((place.filename, place))
+            found.append((loc.filename, loc))
     return found

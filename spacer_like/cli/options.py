@@ -65,33 +65,33 @@ Inputs = Annotated[
 
 
 class UsageError(SpacerInputError):
-    """Options that do not go together, or one that is lacking; the command's help is named beside it."""
+    """Conflicting options, or a missing one; the command's help is named with it."""
 
 
 def required(text: str, option: str, what: str) -> DataLocation:
-    """The place that an option names, which must be given."""
+    """The location that a required option names."""
     if not text:
         raise UsageError(f"The option --{option} is missing: {what}.")
     return location(text)
 
 
 def optional(text: str | None) -> DataLocation | None:
-    """The place that an option names, if it was given."""
+    """The location that an option names; None without the option."""
     return None if text is None else location(text)
 
 
 def source(text: str | None) -> DataLocation | None:
-    """The place that a table or a job is read from, unless that is standard input."""
+    """The location of a table or a job; None for standard input."""
     return None if text is None or text == STANDARD_INPUT else location(text)
 
 
 def table(source: str | None, terminal: Terminal) -> PointTable | None:
-    """The table of points that an option names; what a person should know about it is noted."""
+    """The table of points that an option names; notices about it are shown."""
     return None if source is None else _read(source, terminal, labelled=False)
 
 
 def labelled_table(source: str, terminal: Terminal) -> PointTable:
-    """The table of labelled points that an argument names; what a person should know about it is noted."""
+    """The table of labelled points that an argument names; notices about it are shown."""
     return _read(source, terminal, labelled=True)
 
 
@@ -105,7 +105,7 @@ def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
 
 
 def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
-    """How to set points, if it was said."""
+    """The sampling that options ask for; None without them."""
     from spacer_like.cli.point_files import Sampling
 
     if grid is not None and random is not None:
@@ -114,7 +114,7 @@ def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None
 
 
 def group(sentence: str) -> typer.Typer:
-    """A group that, named alone, shows what commands it has."""
+    """A group of commands that shows its help when it is called without one."""
     made = typer.Typer(rich_markup_mode=None, help=sentence)
 
     def show_commands(context: typer.Context) -> int:
@@ -127,7 +127,7 @@ def group(sentence: str) -> typer.Typer:
 
 
 def group_on_demand(sentence: str, add_commands: Callable[[typer.Typer], None]) -> typer.Typer:
-    """As `group`, of commands that are made when one of them is first asked for.
+    """As `group`, with commands that are created when one of them is first used.
 
     Messages, of which they are made, are not imported for the help pages of others.
     """
@@ -146,7 +146,7 @@ def group_on_demand(sentence: str, add_commands: Callable[[typer.Typer], None]) 
 
         @commands.setter
         def commands(self, none: Any) -> None:
-            """Those that Typer knows of: none."""
+            """Ignore the commands that Typer sets: there are none."""
 
     made = group(sentence)
     made.info.cls = GroupOnDemand

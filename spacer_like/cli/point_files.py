@@ -53,7 +53,7 @@ class PointTable:
 
     @cached_property
     def names(self) -> ImageNames:
-        """The names of the images, to be found by other spellings."""
+        """The names of the images, for a search in other spellings."""
         return ImageNames(self.images)
 
     def row_of(self, image: str, sentence: str) -> str:
@@ -73,7 +73,7 @@ class PointTable:
         return f"{self.name}, line {self.lines[image][at]}"
 
     def notices(self) -> list[str]:
-        """What a person who gives this table should know about it."""
+        """Notices about this table for the person who gives it."""
         found = []
         if self.repeated:
             found.append(f"{self.name} repeats points; {self.repeated} of its rows were left out.")
@@ -204,7 +204,7 @@ def _point(
 
 
 def _whole_number(text: str, meaning: str, where: str, delimiter: str) -> int:
-    """A number of pixels; spreadsheets and data frames write some as 12.00."""
+    """A whole number of pixels, also as spreadsheets and data frames write it (12.00)."""
     found = _WHOLE.fullmatch(text)
     # 12,000 may be twelve thousand, and so may 12.000 where a decimal comma makes semicolons part the cells.
     if found is None or (found[3] == _THOUSANDS and (found[2] == "," or delimiter == ";")):
@@ -222,7 +222,7 @@ def _with_integers(images: dict[str, list[Point]]) -> dict[str, list[Point]]:
 
 
 def _is_integer(text: str) -> bool:
-    """Whether a label is a number as a number is written: '007' is a name."""
+    """Whether a label is an integer in its usual form: '007' is a name."""
     return text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text
 
 
@@ -231,14 +231,14 @@ RowCols = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to set points in images: a grid, or at random; exactly one of the two."""
+    """How points are set in images: by exactly one of a grid and a random sample."""
 
     grid: str | None = None
     random: int | None = None
     seed: int = 0
 
     def check(self) -> None:
-        """Refuse, before any image is opened, what fits none."""
+        """Refuse a malformed grid before any image is opened."""
         if self.grid is not None:
             parse_grid(self.grid)
 
@@ -255,7 +255,7 @@ class Sampling:
 
 
 def grid_points(height: int, width: int, rows: int, columns: int) -> RowCols:
-    """The centres of `rows` x `columns` equal cells, row by row, in pixels.
+    """The centres of `rows` x `columns` equal fields, row by row, in pixels.
 
     Raises:
         SpacerInputError: a grid finer than the pixels.

@@ -1,4 +1,4 @@
-"""Job messages of the points family out of what people type."""
+"""Job messages of the points family from arguments of the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FEATURE_ENDING = ".features"
 
 @dataclass(frozen=True)
 class ImagePoints:
-    """An image, what the table calls it, and the points to look at; their labels where somebody knows them."""
+    """An image, its name in the table, and its points, with labels where they are known."""
 
     name: str
     image: DataLocation
@@ -52,7 +52,7 @@ def images_with_points(
     terminal: Terminal | None = None,
     tabled: bool = False,
 ) -> tuple[list[ImagePoints], list[Failure]]:
-    """The images to work on, each with its points, from the table or by sampling; and those that cannot be sampled.
+    """Images with their points, from the table or by sampling; and the images that cannot be sampled.
 
     Without arguments, the table's images: relative names are looked for beside the table, then in the working folder.
     Names that differ from those of files in case, Unicode form, slashes or leading folders are taken for the same where
@@ -119,7 +119,7 @@ def _with_table_points(name: str, image: DataLocation, argument: str, table: Poi
 
 
 def _note_other_names(pairs: Iterable[tuple[str, str]], table: PointTable, terminal: Terminal | None) -> None:
-    """Note which names of the table were taken for names of files; `pairs` of the two."""
+    """Note which names of the table were matched to files of other names, as `pairs`."""
     others = [(name, file) for name, file in pairs if not is_same_path(name, file)]
     if others and terminal is not None:
         name, file = others[0]
@@ -130,7 +130,7 @@ def _note_other_names(pairs: Iterable[tuple[str, str]], table: PointTable, termi
 def _images_of(
     table: PointTable, table_source: str | None, terminal: Terminal | None
 ) -> tuple[list[ImagePoints], list[Failure]]:
-    """All images of a table, where they are found; and those that are not there."""
+    """The images of a table that are found, and the failures of the others."""
     folders = [FolderNames(folder) for folder in _local_folders(table_source)]
     found: list[ImagePoints] = []
     failures: list[Failure] = []
@@ -159,7 +159,7 @@ def _images_of(
 
 
 def _local_folders(table_source: str | None) -> list[Path]:
-    """Where on this machine a table's images are looked for."""
+    """The local folders in which a table's images are searched for."""
     if table_source in (None, "-"):
         return [Path.cwd()]
     table = location(str(table_source))
@@ -229,7 +229,7 @@ def is_feature_file(text: str) -> bool:
 
 
 def truth_of(name: str, table: PointTable | None) -> dict[tuple[int, int], LabelId]:
-    """The labels that a table knows of an image's points."""
+    """The labels of an image's points in a table."""
     if table is None or (same := table.names.find(name)) is None:
         return {}
     return {(row, col): label for row, col, label in table.images[same] if label is not None}

@@ -106,7 +106,7 @@ def _exit_code(report: RarityReport, ok: bool) -> ExitCode:
 
 
 def _checked(report: RarityReport, folder: str, output: Path, terminal: Terminal) -> ExitCode:
-    """Say which collections are good, and where their lists are."""
+    """Report the state of each collection, and the locations of the lists."""
     from spacer_like.workflows.rarity import CHECKS, LISTS
 
     _complain(report, folder, terminal)
@@ -121,7 +121,7 @@ def _checked(report: RarityReport, folder: str, output: Path, terminal: Terminal
 
 
 def _complain(report: RarityReport, folder: str, terminal: Terminal) -> None:
-    """What went wrong, that which concerns all collections first."""
+    """Report failures, those of all collections first."""
     for step, reason in report.failures.items():
         terminal.complain(f"{step}: {in_options(reason)}")
     for one in report.failed:
@@ -137,7 +137,7 @@ def _draw(output: Path, report: RarityReport, chosen: RarityOptions, terminal: T
 
     failures = len(report.failures)
     try:
-        drawn = [str(place) for place in draw_pictures(output, report, chosen)]
+        drawn = [str(path) for path in draw_pictures(output, report, chosen)]
         if len(report.failures) > failures:
             store_report(report, output)
         return drawn

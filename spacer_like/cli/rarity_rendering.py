@@ -1,4 +1,4 @@
-"""What people see of rarity: a row for each collection, what was not scored and why, and where the rankings lie."""
+"""Tables and sentences about rarity: a row for each collection, what was not scored and why, and the files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rarity_report(report: RarityReport, output: Path, pictures: Sequence[str]) -
 def rarity_check(report: RarityReport, lists: Mapping[str, str]) -> list[RenderableType]:
     """The collections, those first that need attention, and the list of each state."""
     counts: Counter[str] = Counter(one.state for one in report.collections)
-    sentences = [Text(f"{counts[state]} {state}: {place}") for state, place in lists.items()]
+    sentences = [Text(f"{counts[state]} {state}: {loc}") for state, loc in lists.items()]
     return [*_collections(report), *sentences]
 
 
@@ -65,7 +65,7 @@ def _collections(report: RarityReport) -> list[RenderableType]:
 
 
 def _counts(report: RarityReport) -> list[Text]:
-    """How many images were scored, and how many were not and why."""
+    """Numbers of images that were scored, and of those that were not, by reason."""
     if not report.scored:
         return [Text("No collection could be scored.", style="red")]
     scored = f"Scored {count_of(report.n_scored, 'image')} of {count_of(len(report.scored), 'collection')}."

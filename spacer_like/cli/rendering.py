@@ -1,4 +1,4 @@
-"""What people see: rich tables and sentences. Every text from outside is shown as plain text, never as markup."""
+"""Output for people: rich tables and sentences. Text from outside is shown as plain text, never as markup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def table(*columns: str, names: int = 1) -> Table:
 
 
 def written(files: Mapping[str, str | None]) -> list[RenderableType]:
-    """Where the files of a command lie, by what they are; those that were not asked for are None."""
+    """The locations of a command's files by their kinds; None for files that were not asked for."""
     return [Text(f"{what}: {path}") for what, path in files.items() if path is not None]
 
 
@@ -81,13 +81,13 @@ def extraction(files: Sequence[dict[str, Any]]) -> list[RenderableType]:
 
 
 def evaluation(numbers: Evaluation, macro_f1: float | None) -> list[RenderableType]:
-    """How good a classifier is: class by class, its largest mistakes, and how far to trust it."""
+    """An evaluation: metrics of each class, the most frequent confusions, and the reliability of confidences."""
     rows = table("class", "points", "precision", "recall", "F1")
     order = sorted(range(len(numbers.classes)), key=lambda index: -int(numbers.support[index]))
     for index in order:
-        figures = (numbers.precision[index], numbers.recall[index], numbers.f1[index])
+        values = (numbers.precision[index], numbers.recall[index], numbers.f1[index])
         rows.add_row(
-            name(numbers.classes[index]), f"{numbers.support[index]:,}", *(percent(float(one), 1) for one in figures)
+            name(numbers.classes[index]), f"{numbers.support[index]:,}", *(percent(float(one), 1) for one in values)
         )
     parts: list[RenderableType] = [Text(f"{numbers.headline()}.", style="bold green")]
     if numbers.previous_accuracies:
@@ -116,7 +116,7 @@ def _mistake(true: str, given: str, count: int, share: float) -> str:
 
 
 def cover(found: Cover) -> list[RenderableType]:
-    """Share of the points of each class, over all images, and how many points the machine decides alone."""
+    """The share of each class in the points of all images, and of points with a confident answer."""
     rows = table("class", "points", "cover", f"score ≥ {found.threshold:.2f}")
     ranked = sorted(found.classes.items(), key=lambda item: -item[1][0])
     for label, (count, decided) in ranked[:MOST_ROWS]:
@@ -131,7 +131,7 @@ def cover(found: Cover) -> list[RenderableType]:
 
 
 def findings(checks: Iterable[dict[str, Any]]) -> list[RenderableType]:
-    """What the doctor found."""
+    """The findings of ``doctor``."""
     parts: list[RenderableType] = []
     section = None
     for check in checks:

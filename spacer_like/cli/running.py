@@ -1,4 +1,4 @@
-"""A job run for somebody who is watching."""
+"""Jobs with a progress bar, and their failures as sentences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DESCRIPTIONS = {
 
 
 class JobFailedError(SpacerError):
-    """A command's job of which nothing came; its sentence is that of the first task that failed."""
+    """A job of which every task failed; its sentence is that of the first one."""
 
     def __init__(self, sentence: str, error_class: str | None, exit_code: ExitCode) -> None:
         super().__init__(sentence)
@@ -64,7 +64,7 @@ Failure = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answers:
-    """What came of each task of a job."""
+    """The outcomes of a job's tasks."""
 
     results: list[Any]
     """The return message of each; None where it failed, was not run, or was taken by a `take`."""
@@ -73,7 +73,7 @@ class Answers:
     exit_code: ExitCode
 
     def with_failures(self, failures: Sequence[Failure], terminal: Terminal) -> Answers:
-        """These with failures after the job, which are complained about."""
+        """These answers with further failures, which are reported."""
         for failure in failures:
             terminal.complain(failure["message"])
         code = ExitCode.PERMANENT_FAILURE if failures and self.exit_code is ExitCode.DONE else self.exit_code
@@ -141,7 +141,7 @@ def failure_of(name: str, error: BaseException, row_of: Callable[[str, str], str
 
 
 def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedError:
-    """The error of a command of which everything failed."""
+    """The error of a command whose tasks all failed."""
     more = f" None of the {len(failures)} tasks succeeded." if len(failures) > 1 else ""
     return JobFailedError(failures[0]["message"] + more, failures[0]["class"], exit_code)
 

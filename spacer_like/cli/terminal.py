@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """What a command says, and where.
+    """The output of a command: result, notes, failures and progress.
 
     Args:
         json_mode: standard output holds one JSON value; `show` is silent.
@@ -61,13 +61,13 @@ class Terminal:
                 console.print(renderable, soft_wrap=isinstance(renderable, Text))
 
     def note(self, text: str) -> None:
-        """Something worth knowing that is no result."""
+        """Show a note, which is not part of the result."""
         from rich.text import Text
 
         _console(sys.stderr).print(Text(text), soft_wrap=True)
 
     def complain(self, text: str) -> None:
-        """Something that went wrong while the rest went on."""
+        """Report a failure after which the command continues."""
         from rich.text import Text
 
         _console(sys.stderr).print(Text(" ".join(text.split()), style="red"), soft_wrap=True)
@@ -75,7 +75,7 @@ class Terminal:
     def fail(
         self, sentence: str, error: BaseException | None = None, *, code: int, error_class: str | None = None
     ) -> None:
-        """Say in one red sentence why the command fails; as JSON too where that was asked for."""
+        """Report in one red sentence why the command fails; as JSON too where that was asked for."""
         if error is not None and error_class is None:
             error_class = class_of(error)
         if error is not None and self.debug:
@@ -85,7 +85,7 @@ class Terminal:
         self.answer({"ok": False, "exit_code": int(code), "error": {"class": error_class, "message": text}})
 
     def say_interrupted(self, signal: Interrupted) -> None:
-        """As JSON, where that was asked for, that a signal ended the command; not beside another answer."""
+        """Report as JSON, where that was asked for, that a signal ended the command; not beside another answer."""
         if not interruption.is_over():
             error = {"class": "interrupted", "message": str(signal)}
             self.answer({"ok": False, "exit_code": signal.exit_code, "interrupted": True, "error": error})
@@ -132,7 +132,7 @@ def _console(stream: IO[str]) -> Console:
     from rich.segment import Segment
 
     class PlainConsole(Console):
-        """A console on which no text from outside can give the terminal an order: a file's name, a server's answer."""
+        """A console that escapes control characters in text from outside, such as files' names and servers' answers."""
 
         def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
             for segment in super().render(*arguments, **options):

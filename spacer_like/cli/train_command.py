@@ -76,11 +76,11 @@ def train(
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
     }
     drawn = {"--plot": options.optional(plot), "--page": options.optional(page)}
-    message, result, figures = _train(
+    message, result, metrics = _train(
         fields, terminal, labels, drawn, lambda _, sentence: row_of_label(table, labelled, sentence)
     )
     files = {"Model": model, "Report": report, "Picture": plot, "Page": page, "Results point by point": valresult}
-    _tell(terminal, message, result, figures, table.point_count - labelled.label_count, files)
+    _show(terminal, message, result, metrics, table.point_count - labelled.label_count, files)
     return 0
 
 
@@ -101,23 +101,23 @@ def _train(
     job = JobMsg(task_name="train_classifier", tasks=[message])
     used = named_locations(drawn, {"the table of labels": options.source(table)})
     (result,) = run_for_answers(job, terminal, [message.job_token], used, row_of=row_of).results
-    figures = json.loads(read_bytes(fields["report_loc"]))
-    _draw(figures, drawn["--plot"], drawn["--page"], message.model_loc.filename)
-    return message, result, figures
+    report = json.loads(read_bytes(fields["report_loc"]))
+    _draw(report, drawn["--plot"], drawn["--page"], message.model_loc.filename)
+    return message, result, report
 
 
-def _tell(
+def _show(
     terminal: Terminal,
     message: TrainClassifierMsg,
     result: TrainClassifierReturnMsg,
-    figures: dict[str, Any],
+    report: dict[str, Any],
     unlabelled: int,
     files: dict[str, str | None],
 ) -> None:
     from spacer_like.learning.labels_split import learnable_labels
     from spacer_like.reports.evaluation import count_of, read_evaluation
 
-    numbers = read_evaluation(figures)
+    numbers = read_evaluation(report)
     sets = learnable_labels(message.labels)
     if unlabelled:
         terminal.note(f"{count_of(unlabelled, 'point')} without a label left out.")
@@ -131,13 +131,13 @@ def _tell(
             "left_out": [one.serialize() for one in result.left_out or ()],
             "unlabelled_points": unlabelled,
             "sentence": numbers.sentence(),
-            "report": figures,
+            "report": report,
         }
     )
     if not terminal.json_mode:
         from spacer_like.cli.rendering import evaluation, written
 
-        terminal.show(*evaluation(numbers, figures.get("macro_f1")), *written(files))
+        terminal.show(*evaluation(numbers, report.get("macro_f1")), *written(files))
 
 
 def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> TrainingTaskLabels:
@@ -166,12 +166,12 @@ def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> Tra
         raise TrainingLabelsError(f"{error} {hint}") from error
 
 
-def _draw(figures: dict[str, Any], plot: DataLocation | None, page: DataLocation | None, title: str) -> None:
+def _draw(report: dict[str, Any], plot: DataLocation | None, page: DataLocation | None, title: str) -> None:
     if plot is not None:
         from spacer_like.reports import evaluation_picture
 
-        evaluation_picture(figures, plot, title=title)
+        evaluation_picture(report, plot, title=title)
     if page is not None:
         from spacer_like.reports import evaluation_page
 
-        evaluation_page(figures, page, title=title)
+        evaluation_page(report, page, title=title)

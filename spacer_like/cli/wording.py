@@ -45,7 +45,7 @@ def renamed(argument: str) -> str:
 
 
 def command_called(whole: Any, arguments: list[str]) -> tuple[str, Any]:
-    """The command that arguments ask for, by its whole name, and what Typer made of it."""
+    """The full name of the command in the arguments, and its Typer object."""
     path, command = "spacer-like", whole
     for argument in arguments:
         if found := getattr(command, "commands", {}).get(argument):
@@ -57,7 +57,7 @@ _spoken: ContextVar[tuple[str, Any] | None] = ContextVar("_spoken", default=None
 
 
 def speak_of(path: str, command: Any) -> None:
-    """From now on sentences are in the words of this command; arguments as `command_called` returns them."""
+    """Word all further sentences for this command; arguments as `command_called` returns them."""
     _spoken.set((path, command))
 
 

@@ -1,4 +1,4 @@
-"""What every value that is kept as JSON can do."""
+"""Base class of values with a JSON form."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _collector = _Collector()
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """No garbage is looked for meanwhile: among millions of new lists, which are none, that takes most of the time.
+    """Pause the garbage collector, which would take most of the time while millions of lists are created.
 
     In several threads at once it stays paused until the last one is done.
     """

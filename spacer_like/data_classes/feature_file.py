@@ -1,4 +1,4 @@
-"""The file that keeps the feature vectors of an image: bytes in, arrays out, and back.
+"""The format of feature files: arrays to bytes and back.
 
 It is a NumPy ``.npz`` with four members: ``meta`` int64[3] = (positions known, points, dimension), ``rows`` and
 ``cols`` uint32[n], ``feat`` float32[n, dimension], not deflated. The archive's comment carries the extractor's id as
@@ -60,7 +60,7 @@ def encode(
         described = np.array(meta or (known, *vectors.shape), dtype=np.int64)
         arrays: list[NDArray[Any]] = [described, rows, cols, vectors]
         for name, array in zip(MEMBERS, arrays, strict=True):
-            # A ZipInfo made by hand bears a fixed date: numpy's own savez would write today's.
+            # A ZipInfo made by hand has a fixed date: numpy's own savez would write today's.
             info = zipfile.ZipInfo(f"{name}.npy")
             info.compress_type = zipfile.ZIP_DEFLATED if as_pyspacer else zipfile.ZIP_STORED
             # By it zipfile decides how long numbers the member's header needs.

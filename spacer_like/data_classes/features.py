@@ -156,7 +156,7 @@ class ImageFeatures(DataClass):
         return [PointFeatures(row, col, vector) for (row, col), vector in zip(positions, self.features, strict=True)]
 
     def _as_changed(self) -> ImageFeatures:
-        """These features with what was changed in `point_features`; the same object if nobody looked at those."""
+        """These features with changes made in `point_features`; the same object if that was never read."""
         import numpy as np
 
         if "point_features" not in vars(self):
@@ -223,7 +223,7 @@ class ImageFeatures(DataClass):
 
     @classmethod
     def make_random(cls, point_labels: list[LabelId], feature_dim: int) -> ImageFeatures:
-        """Vectors that depend on the labels, at the positions (0, 0), (1, 1) …: for tests.
+        """Vectors that depend on the labels, at the positions (0, 0), (1, 1) …; for tests.
 
         A vector is the label's number (of a text: a checksum) plus standard normal noise, the same at each call.
         """

@@ -1,1 +1,1 @@
-"""Many requests at once: who runs them, and where."""
+"""Engines, which run many requests at once, here or elsewhere."""

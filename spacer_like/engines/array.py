@@ -1,4 +1,4 @@
-"""Requests handed over to shards that find their part by a manifest and their index.
+"""Arrays of shards, each of which finds its requests by a manifest and its index.
 
 A submission is a folder in any storage. Each request and each outcome lies under the request's digest, the outcome is
 written last, and an equal request is done once::
@@ -33,7 +33,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ArraySubmission(Submission):
-    """A submission whose shards are begun, asked after and ended by a subclass; nothing else differs between clusters.
+    """A submission of shards; a subclass starts, queries and ends them, as each cluster does it differently.
 
     Args:
         folder: where `submit` keeps what it submits, or has kept it.
@@ -47,7 +47,7 @@ class ArraySubmission(Submission):
 
     @abstractmethod
     def begin(self) -> None:
-        """Begin an array of `shards` children, each of which calls `work_on_shard` with its index.
+        """Start an array of `shards` children, each of which calls `work_on_shard` with its index.
 
         Raises:
             TransientError: one is at work already.
@@ -55,11 +55,11 @@ class ArraySubmission(Submission):
 
     @abstractmethod
     def is_at_work(self) -> bool:
-        """Whether a shard is at work, or will be."""
+        """Whether a shard is running or queued."""
 
     @abstractmethod
     def end(self) -> None:
-        """End the shards that are at work, if any is."""
+        """End the running and queued shards, if there are any."""
 
     def submit(self, messages: Sequence[Message]) -> Self:
         """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
@@ -71,15 +71,15 @@ class ArraySubmission(Submission):
         """
         check_tasks(messages)
         described = [[message.task, digest_of(message)] for message in messages]
-        place = below(self.folder, "manifest.json")
-        if exists(place) and read_manifest(self.folder)["requests"] != described:
+        loc = below(self.folder, "manifest.json")
+        if exists(loc) and read_manifest(self.folder)["requests"] != described:
             raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
         requests = (
             (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
             for (task, digest), message in zip(described, messages, strict=True)
         )
-        storage_factory(place.storage_type, place.bucket_name).write_many(requests)
-        write_bytes(place, json.dumps({"version": _VERSION, "shards": self.shards, "requests": described}).encode())
+        storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
+        write_bytes(loc, json.dumps({"version": _VERSION, "shards": self.shards, "requests": described}).encode())
         self.begin()
         return self
 
@@ -94,13 +94,13 @@ class ArraySubmission(Submission):
 
     def collect(self) -> Iterator[Ended]:
         states = _states(self.folder)
-        places: dict[DataLocation, list[tuple[int, str]]] = {}
+        locations: dict[DataLocation, list[tuple[int, str]]] = {}
         for index, (task, digest) in enumerate(read_manifest(self.folder)["requests"]):
             if state := states.get(digest):
-                places.setdefault(_result(self.folder, digest, state), []).append((index, task))
-        for place, data in read_many(places):
-            for index, task in places[place]:
-                yield index, read_result(data, place.display_name, task)
+                locations.setdefault(_result(self.folder, digest, state), []).append((index, task))
+        for loc, data in read_many(locations):
+            for index, task in locations[loc]:
+                yield index, read_result(data, loc.display_name, task)
 
     def retry_failed(self) -> int:
         requests = read_manifest(self.folder)["requests"]
@@ -120,7 +120,7 @@ class ArraySubmission(Submission):
 
 
 def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
-    """Work on the requests of one shard that have no outcome yet, and store the outcome of each when it has ended.
+    """Run the requests of one shard that have no outcome yet, and store the outcome of each as it ends.
 
     Args:
         shard: counted from 0: of all requests, each n-th after this one, where there are n shards.
@@ -144,7 +144,7 @@ def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
 
 
 def write_outcome(folder: DataLocation, digest: str, outcome: TaskOutcome) -> None:
-    """Store how a request has ended; a failure does not take the place of a success."""
+    """Store the outcome of a request; a failure does not replace a success."""
     write_bytes(_result(folder, digest, outcome.status), json.dumps(outcome.serialize()).encode())
 
 
@@ -165,9 +165,9 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
         MessageError: it is none of this version.
         DataNotFoundError: there is none.
     """
-    place = below(folder, "manifest.json")
-    manifest: dict[str, Any] = load_json(place)
-    with damage_as(MessageError, place.display_name, f"{place.display_name} is no manifest of requests"):
+    loc = below(folder, "manifest.json")
+    manifest: dict[str, Any] = load_json(loc)
+    with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no manifest of requests"):
         is_known = manifest["version"] == _VERSION and type(manifest["shards"]) is int and manifest["shards"] > 0
         if not is_known or not all(task in TASKS and _DIGEST.fullmatch(one) for task, one in manifest["requests"]):
             raise ValueError("it is of another version, or damaged")
@@ -188,10 +188,10 @@ def _result(folder: DataLocation, digest: str, state: str) -> DataLocation:
 
 
 def _states(folder: DataLocation) -> dict[str, str]:
-    """``done`` or ``failed`` of each digest that has an outcome; what was done once is done."""
+    """``done`` or ``failed`` for each digest that has an outcome; ``done`` prevails."""
     states: dict[str, str] = {}
-    for place in list_keys(below(folder, "results/")):
-        digest, state, *_ = [*place.filename.split("."), ""]
+    for loc in list_keys(below(folder, "results/")):
+        digest, state, *_ = [*loc.filename.split("."), ""]
         if state == "done" or (state == "failed" and digest not in states):
             states[digest] = state
     return states

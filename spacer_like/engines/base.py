@@ -1,4 +1,4 @@
-"""What every engine is: who works on many requests, and where; and the handle of requests worked on elsewhere."""
+"""Base classes of engines, which run many requests, and of submissions, which are run elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Before = Callable[[int], None]
 
 
 class Engine(ABC):
-    """Works on many requests. A subclass brings `work`; what it holds, such as processes, ends with the ``with``.
+    """A runner of many requests. A subclass implements `work`; its resources, such as processes, end with the ``with``.
 
     A request that fails does not stop the others. An engine whose worker dies tries the request again a bounded number
     of times, and then fails it by a transient error. It keeps no state of the requests: results lie where the messages
@@ -35,7 +35,7 @@ class Engine(ABC):
         return self
 
     def __exit__(self, *exception: object) -> None:  # noqa: B027
-        """End what the engine holds."""
+        """Release the engine's resources."""
 
     def outcomes(self, messages: Iterable[Message], before: Before | None = None) -> Iterator[Ended]:
         """The outcome of every request with its index, in order of completion; closing the iterator ends the work.
@@ -54,16 +54,16 @@ class Engine(ABC):
 
     @abstractmethod
     def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
-        """As `outcomes`, of requests that were compared; each is taken from the iterator when it is about to begin."""
+        """As `outcomes`, for requests that were checked; each is taken from the iterator just before it starts."""
 
     @contextmanager
     def inheriting(self, *descriptors: int) -> Iterator[None]:
-        """Keep descriptors, such as that of a lock, open in the processes that this engine begins meanwhile."""
+        """Let processes that this engine starts meanwhile inherit descriptors, such as that of a lock."""
         yield
 
 
 class Serial(Engine):
-    """Works in this very process, one request after the other; requests may name places in memory."""
+    """An engine in this process, one request after the other; requests may use the memory storage."""
 
     def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
         for index, message in messages:
@@ -71,7 +71,7 @@ class Serial(Engine):
 
 
 class Progress(NamedTuple):
-    """How far a submission is, in numbers of requests.
+    """The progress of a submission, as numbers of requests.
 
     Fields:
         total: all, of which `done` succeeded and `failed` have a failure on record; the others have no result yet.
@@ -87,16 +87,16 @@ class Progress(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """How many have no result yet."""
+        """The number of requests without a result."""
         return self.total - self.done - self.failed
 
 
 class Submission(ABC):
-    """Requests that are worked on without this process. Its folder is all that need be kept to find it again."""
+    """Requests that run without this process. The folder alone identifies the submission."""
 
     @abstractmethod
     def status(self) -> Progress:
-        """How far it is."""
+        """The progress so far."""
 
     @abstractmethod
     def collect(self) -> Iterator[Ended]:
@@ -104,7 +104,7 @@ class Submission(ABC):
 
     @abstractmethod
     def retry_failed(self) -> int:
-        """Begin again with the requests that failed or have no result; how many these are.
+        """Run the requests again that failed or have no result; returns their number.
 
         Raises:
             TransientError: something still works on it.
@@ -112,7 +112,7 @@ class Submission(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """End the work. Results that are there stay; ending what has ended is no error."""
+        """End the work. Results are kept; cancelling twice is no error."""
 
 
 def failed(error: SpacerError) -> TaskOutcome:
@@ -126,7 +126,7 @@ def failed(error: SpacerError) -> TaskOutcome:
 
 
 def begun(before: Before | None, index: int) -> TaskOutcome | None:
-    """The outcome of a request whose beginning fails; None: it has begun."""
+    """Call `before` for a request; its outcome where that fails, else None."""
     try:
         if before is not None:
             before(index)
@@ -136,7 +136,7 @@ def begun(before: Before | None, index: int) -> TaskOutcome | None:
 
 
 def digest_of(message: Message) -> str:
-    """A SHA-256 (hexadecimal) that equal requests have in common."""
+    """The SHA-256 (hexadecimal) of a request; equal requests have the same one."""
     described = json.dumps([message.task, message.serialize()], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(described.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A submission worked on by processes of this machine that go on when whoever submitted it ends.
+"""A submission run by processes of this machine that outlive the process that submitted it.
 
 ``python -m spacer_like.engines.detached FOLDER PROCESSES LOCK`` is such a process; it has others work for it, as
 `Processes` does, and so outlives the death of any of them. It holds the lock of the folder while it lives.
@@ -66,8 +66,8 @@ class Detached(ArraySubmission):
                 )
             os.pwrite(lock, f"{process.pid:20}".encode(), 0)
             assert process.stdin is not None
-            with suppress(BrokenPipeError), process.stdin as told:
-                told.write(beginning(config.settings().torch_threads))
+            with suppress(BrokenPipeError), process.stdin as child_input:
+                child_input.write(beginning(config.settings().torch_threads))
         # Nothing else is to be done when it ends, if this process is still there then.
         threading.Thread(target=process.wait, daemon=True).start()
 
@@ -106,9 +106,9 @@ def main(folder: str, processes: str, lock: str) -> int:
     interruption.listen(quiet=True)
     with suppress(interruption.Interrupted):
         interruption.ready()
-        # Without it whoever submitted this died before its child was told how to work.
-        if told := sys.stdin.buffer.readline():
-            with working_as(told), Processes(int(processes), apart=True) as engine, engine.inheriting(int(lock)):
+        # Without it whoever submitted this died before it sent the child's first line.
+        if first_line := sys.stdin.buffer.readline():
+            with working_as(first_line), Processes(int(processes), apart=True) as engine, engine.inheriting(int(lock)):
                 work_on_shard(DataLocation("filesystem", folder), engine)
     return interruption.finish(0)
 

@@ -1,4 +1,4 @@
-"""Many requests at once, in processes of this machine."""
+"""An engine of worker processes on this machine."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ logger = logging.getLogger(__name__)
 
 
 class Processes(Engine):
-    """Processes of this machine that work on requests; they begin when they are needed, and end with the ``with``.
+    """An engine of worker processes on this machine, started when needed and ended with the ``with``.
 
     A process that dies (a crash in a library, the system's lack of memory) is replaced, and its request is tried again.
 
     Args:
         count: how many work at once; None: as many as there are processor cores.
         apart: none of the work is done in this very process. Otherwise that is where it is done with a count of 1, and
-            for a single request; then requests may name places in memory.
+            for a single request; then requests may use the memory storage.
         retries: how often a request is tried again whose process died, before it fails by a transient error.
     """
 
@@ -71,12 +71,12 @@ class Processes(Engine):
             self._inherited = before
 
     def hire(self) -> _Worker:
-        """A process that waits for a request."""
+        """An idle process, started if there is none."""
         with self._lock:
             return self._idle.pop() if self._idle else _Worker(self._beginning(), self._inherited)
 
     def keep(self, worker: _Worker) -> None:
-        """Take a process back that has answered."""
+        """Return a process that has answered to the idle ones."""
         with self._lock:
             self._idle.append(worker)
 
@@ -85,7 +85,7 @@ class Processes(Engine):
 
 
 def beginning(torch_threads: int | None) -> bytes:
-    """The line that tells a child how to work: the settings in force, but for `torch_threads`, and how much to log."""
+    """The first line of a child's input: the settings in force except `torch_threads`, and the log level."""
     how = {
         "settings": asdict(config.settings()) | {"torch_threads": torch_threads},
         "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
@@ -94,7 +94,7 @@ def beginning(torch_threads: int | None) -> bytes:
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment, in which a child finds the package where it was found here."""
+    """This process's environment, with the path by which a child imports the same package."""
     package = str(Path(spacer_like.__file__).parent.parent)
     return os.environ | {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
@@ -104,7 +104,7 @@ def _job(message: Message) -> JobMsg:
 
 
 class _Crew:
-    """Processes at work on some requests, each with a thread of this process that hands them over."""
+    """Worker processes for some requests, each with a thread of this process that sends them."""
 
     def __init__(
         self, engine: Processes, messages: Iterator[tuple[int, Message]], before: Before | None, count: int
@@ -114,7 +114,7 @@ class _Crew:
         self._before = before
         self._threads = [threading.Thread(target=self._work, name=f"worker-{number}") for number in range(count)]
         # Requests that were taken and whose outcomes the caller has not: no more than these, however slow it is.
-        self._places = threading.Semaphore(2 * count)
+        self._free = threading.Semaphore(2 * count)
         self._taking = threading.Lock()
         self._lock = threading.Lock()
         # None: a thread has ended.
@@ -141,14 +141,14 @@ class _Crew:
                     at_work -= 1
                 else:
                     yield ended
-                    self._places.release()
+                    self._free.release()
         finally:
             with self._lock:
                 self._stopped = True
                 # Those that nobody waits for any more; at the end of all work there is none.
                 for worker in self._at_work:
                     worker.stop()
-            self._places.release(len(self._threads))
+            self._free.release(len(self._threads))
             for thread in self._threads:
                 if thread.ident is not None:
                     thread.join()
@@ -167,7 +167,7 @@ class _Crew:
         self._ended.put(None)
 
     def _next(self) -> tuple[int, Message] | None:
-        self._places.acquire()
+        self._free.acquire()
         with self._taking:
             return None if self._stopped else next(self._messages, None)
 
@@ -245,15 +245,15 @@ class _Worker:
             return read_outcome(json.loads(answer), message.task)
 
     def stop(self) -> None:
-        """End it in the middle of its work."""
+        """End the process in the middle of its work."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self._process.kill()
 
     def leave(self) -> None:
-        """Let it end when it has answered."""
+        """Let the process end after its answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):

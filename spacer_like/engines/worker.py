@@ -1,4 +1,4 @@
-"""A process that answers one request after the other: ``python -m spacer_like.engines.worker``, JSON lines in and out.
+"""A worker process, one request after the other: ``python -m spacer_like.engines.worker``, JSON lines in and out.
 
 The first line says how to work: the settings, which may hold secrets and therefore come by the pipe, and how much to
 log. Every other line is a job of one task, and is answered by its outcome. The end of the input is the end.
@@ -29,7 +29,7 @@ SECONDS_TO_UNWIND = 0.8
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer every request."""
+    """Answer requests until the input ends."""
     how = requests.readline()
     if not how:
         return
@@ -45,10 +45,10 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 @contextmanager
 def working_as(how: bytes) -> Iterator[None]:
-    """Work as the first line says: with the asker's settings, and its log."""
-    told = json.loads(how)
-    _log(told["log_level"])
-    with config.override(**_settings(told["settings"])):
+    """Apply the settings and the log level of the first line."""
+    given = json.loads(how)
+    _log(given["log_level"])
+    with config.override(**_settings(given["settings"])):
         yield
 
 
@@ -66,7 +66,7 @@ def _log(level: int) -> None:
 
 
 def _end_with_the_asker() -> None:
-    """End the process when nobody holds the other end of its input: work goes on only while somebody waits for it."""
+    """End the process when its input is closed: nobody waits for the work any more."""
     asking = select.poll()
     asking.register(sys.stdin.fileno(), 0)
     asking.poll()
@@ -79,7 +79,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What a library prints must not come between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Whoever asked is gone, or ends it; there is nobody to tell.
+    # The parent process is gone, or ends it: there is nobody to report to.
     with suppress(interruption.Interrupted, BrokenPipeError):
         interruption.ready()
         serve(sys.stdin.buffer, answers)

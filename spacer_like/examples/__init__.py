@@ -1,4 +1,4 @@
-"""The files that the documentation works on, and `write_examples`, which puts them into a folder.
+"""The example files of the documentation, and `write_examples`, which writes them into a folder.
 
 Labels, emoji and a map lie beside this module; the photographs are those of scikit-learn; the tiles are drawn.
 """
@@ -23,7 +23,7 @@ FOR_TILES = ("osmium", "pyproj", "rasterio", "shapely")
 
 
 class Examples(NamedTuple):
-    """What was put into a folder.
+    """The files written into a folder.
 
     Fields:
         files: paths below the folder, those that were there already among them.

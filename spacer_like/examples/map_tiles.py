@@ -1,4 +1,4 @@
-"""Textured tiles of real map data, so that what a chip shows and what the map says of it belong together.
+"""Textured tiles drawn from real map data, so that pictures and labels of chips agree.
 
 The extract of Helsinki is a kilometre wide and lies in one cell of zoom 12. It is moved as a whole until a corner of
 four cells is in its midst: a model can then learn from some cells and be judged by another, and roads and buildings
@@ -33,7 +33,7 @@ JPEG_QUALITY = 75
 
 @dataclass(frozen=True)
 class Ground:
-    """How the elements of a label look from above; the label itself is asked for as in labels.json.
+    """The texture of a label's elements; the label is described as in labels.json.
 
     Fields:
         tags: of elements that make the label, ``{key: values}``.
@@ -135,7 +135,7 @@ class MovedMap:
 
     @cached_property
     def shapes(self) -> list[tuple[shapely.Geometry, int]]:
-        """What is painted, with the number of its ground, what lies above later; numbers begin with 1."""
+        """The shapes to paint with the numbers of their grounds, from 1, the lowest layer first."""
         return [
             (element.buffer(ground.width / 2) if ground.width and element.length else element, number)
             for number, (label, ground) in enumerate(GROUNDS.items(), 1)
@@ -158,7 +158,7 @@ class MovedMap:
         return paths
 
     def _write_tile(self, path: Path, cell: Cell, swatches: NDArray[np.uint8]) -> None:
-        """The part of a cell where there is map, with an apron of one block towards the other cells."""
+        """Write the part of a cell where there is map data, with a buffer of one block towards the other cells."""
         import shapely
         from rasterio.features import rasterize
         from rasterio.transform import Affine
@@ -194,7 +194,7 @@ def write_cog(path: Path, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], tr
 
 
 def _is_of(element: Any, tags: Mapping[str, str], ground: Ground) -> bool:
-    """Whether an element counts as it is: a closed way is an area as well, and only one of the two is meant."""
+    """Whether an element counts in this form: a closed way is an area too, and only one of the two is drawn."""
     if element.is_relation():
         return False
     if element.is_way():

@@ -1,4 +1,4 @@
-"""What every extractor is: a description of where its weights are, light to make, compare and send.
+"""Base class of extractors: descriptions of weights and preprocessing that are light to create, compare and send.
 
 Nothing here imports numpy, torch or an image library before an image is worked on.
 """
@@ -45,7 +45,7 @@ MOST_FEATURE_DIM = 2**16
 
 @dataclass(frozen=True)
 class ExtractionDetails:
-    """How features were extracted: whether the weights were fetched from afar for it, and seconds of work."""
+    """How features were extracted: whether the weights were downloaded for it, and the seconds of work."""
 
     extractor_loaded_remotely: bool
     runtime: float
@@ -59,7 +59,7 @@ class Extraction(NamedTuple):
 
 
 class FeatureExtractor(Described):
-    """Turns square crops around points into feature vectors. Subclasses override `patches_to_features`.
+    """Base class of extractors, from square crops to feature vectors. Subclasses override `patches_to_features`.
 
     Args:
         data_locations: where the files are that the extractor needs, by their keys.
@@ -90,7 +90,7 @@ class FeatureExtractor(Described):
     @property
     @abstractmethod
     def feature_dim(self) -> int:
-        """How many numbers a feature vector has."""
+        """The dimension of a feature vector."""
 
     def patches_to_features(self, patch_list: Sequence[NDArray[np.uint8]]) -> tuple[Any, bool]:
         """Features of crops.
@@ -104,7 +104,7 @@ class FeatureExtractor(Described):
         raise NotImplementedError
 
     def begin_patches(self, patch_list: Sequence[NDArray[np.uint8]]) -> Callable[[], tuple[Any, bool]]:
-        """Begin with `patches_to_features` in the background, where that is possible.
+        """Start `patches_to_features` in the background, where that is possible.
 
         Returns:
             What waits, called once, for its answer.
@@ -112,7 +112,7 @@ class FeatureExtractor(Described):
         return partial(self.patches_to_features, patch_list)
 
     def prepare(self) -> bool:
-        """Fetch and build ahead what the first image would wait for. Returns whether weights were fetched from afar."""
+        """Load the weights and build the network before the first image. Returns whether weights were downloaded."""
         return False
 
     def __call__(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Extraction:
@@ -130,7 +130,7 @@ class FeatureExtractor(Described):
         return self._begun(im, rowcols)()
 
     def begin(self, im: Image.Image | NDArray[np.uint8], rowcols: Sequence[RowCol]) -> Callable[[], Extraction]:
-        """Begin to extract the features of one image in the background, where that is possible.
+        """Start extracting the features of one image in the background, where that is possible.
 
         Returns:
             What waits, called once, for the answer that calling the extractor gives, and raises what that raises.
@@ -164,7 +164,7 @@ class FeatureExtractor(Described):
 
     @property
     def extractor_id(self) -> str:
-        """What makes two extractors' features comparable: a hash of the class, the files' hashes and the preprocessing.
+        """The id of comparable features: a hash of the class, the files' hashes and the preprocessing.
 
         Files whose hash was not announced are read for it.
         """
@@ -174,15 +174,15 @@ class FeatureExtractor(Described):
         return self._id(self._hashes())
 
     def known_id(self) -> str | None:
-        """The id, if it can be told without reading anything."""
+        """The id, if it is known without reading a file."""
         hashes = self._hashes()
         return self._id(hashes) if set(self.data_locations) <= set(hashes) else None
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How a whole image becomes the square that the extractor takes.
+        """The preprocessing of a whole image to the square that the extractor takes.
 
-        That of the class, or where it is told in words, what networks for ImageNet are evaluated by: the shortest side
+        That of the class, or where that is a text, what networks for ImageNet are evaluated by: the shortest side
         resized bicubically to 8/7 of the square, which is 256 pixels for 224, and the middle cut out.
         """
         if isinstance(self.PREPROCESSING, Preprocessing):
@@ -191,14 +191,14 @@ class FeatureExtractor(Described):
 
     @property
     def whole_image_id(self) -> str:
-        """What makes features of whole images comparable: the id, and how images are resized and cropped."""
+        """The id of comparable features of whole images: `extractor_id`, and how images are resized and cropped."""
         if isinstance(self.PREPROCESSING, Preprocessing):
             return self.extractor_id
         return self.preprocessing.digest(self.extractor_id)
 
     def _id(self, hashes: Mapping[str, str]) -> str:
-        told = self.PREPROCESSING
-        in_words = told.digest() if isinstance(told, Preprocessing) else told
+        own = self.PREPROCESSING
+        in_words = own.digest() if isinstance(own, Preprocessing) else own
         what = [type(self).__name__, self.feature_dim, self.CROP_SIZE, in_words, sorted(hashes.items())]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:_ID_LENGTH]
 
@@ -263,7 +263,7 @@ class FeatureExtractor(Described):
         return str(path), loaded_remotely
 
     def data_filepath_for_cache(self, key: str) -> Path:
-        """Where a copy of the file `key` is kept."""
+        """The path of the local copy of the file `key`."""
         from spacer_like.storage.cache import cached_path
 
         return cached_path(self.data_locations[key], self._cache_folder())
@@ -285,7 +285,7 @@ class FeatureExtractor(Described):
 
 
 class DummyExtractor(FeatureExtractor):
-    """Random vectors in place of features, for tests: it does not look at the image.
+    """An extractor for tests: random vectors that do not depend on the image.
 
     The same points give the same vectors, uniform in [0, 1).
     """

@@ -1,4 +1,4 @@
-"""Extractors that run a network: which runtime does it, where, and when the network is built."""
+"""Extractors that run a network, by ONNX Runtime or torch, built on first use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class NetworkExtractor(FeatureExtractor):
 
     @property
     def architecture(self) -> str:
-        """What distinguishes this network from others of the same class and weights."""
+        """The arguments that distinguish this network from others of the same class and weights."""
         return type(self).__name__
 
     def patches_to_features(self, patch_list: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], bool]:
@@ -79,7 +79,7 @@ class NetworkExtractor(FeatureExtractor):
 
     def prepare(self) -> bool:
         loaded_remotely = self._network(takes_pixels=True)[1]
-        # The extraction that this was done for still has to tell.
+        # The extraction that this was done for still reports it.
         self._was_fetched_ahead |= loaded_remotely
         return loaded_remotely
 
@@ -134,15 +134,19 @@ class NetworkExtractor(FeatureExtractor):
         return TorchNetwork(module, chosen_device(), *self._mean_and_scale())
 
     def _mean_and_scale(self) -> tuple[PerChannel, PerChannel]:
-        told = self.PREPROCESSING
-        return told.in_pixels() if isinstance(told, Preprocessing) else (self.PIXEL_MEAN, self.PIXEL_SCALE)
+        preprocessing = self.PREPROCESSING
+        return (
+            preprocessing.in_pixels()
+            if isinstance(preprocessing, Preprocessing)
+            else (self.PIXEL_MEAN, self.PIXEL_SCALE)
+        )
 
     def _allows_onnx(self) -> bool:
-        """Whether ONNX_VERSION was given by who wrote the network's code, and not by a class that it overrides."""
+        """Whether ONNX_VERSION is declared for the network's own code, and not by a class that it overrides."""
         classes = type(self).__mro__
 
         def defined_at(name: str) -> int:
-            return next((place for place, found in enumerate(classes) if name in vars(found)), len(classes))
+            return next((index for index, found in enumerate(classes) if name in vars(found)), len(classes))
 
         version_at = defined_at("ONNX_VERSION")
         return self.ONNX_VERSION is not None and all(version_at <= defined_at(name) for name in _BUILDING_METHODS)

@@ -1,4 +1,4 @@
-"""Networks that are built: what runs them in batches, and the process's memory of them."""
+"""Built networks, their batches, and the process's cache of networks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Network(Protocol):
 def run_in_batches(
     run: Callable[[NDArray[np.uint8]], NDArray[np.float32]], patches: Sequence[NDArray[np.uint8]], batch_size: int
 ) -> NDArray[np.float32]:
-    """What `run` makes of all patches, in their order, [n, m], a batch after the other, in this thread.
+    """The results [n, m] of `run` for all patches, in their order, batch by batch in this thread.
 
     Batches are put together when their turn comes, so that a thousand patches never exist at once.
     """
@@ -74,7 +74,7 @@ class BatchesUnderWay:
         self._batches = [threads.submit(run_from, start) for start in range(0, self._total, batch_size)]
 
     def __call__(self) -> NDArray[np.float32]:
-        """The features of all, once they are computed. To be called once: the patches are let go of."""
+        """Wait for the features of all patches. To be called once: the patches are released."""
         try:
             return np.concatenate(list(_reported((batch.result() for batch in self._batches), self._total)))
         finally:
@@ -163,7 +163,7 @@ class TorchNetwork:
 
 
 class NetworkCache:
-    """The networks that were used last, each built once, however many threads ask for it."""
+    """A cache of the networks used last; each is built once for all threads."""
 
     def __init__(self, size: int = _KEPT_NETWORKS) -> None:
         self._size = size
@@ -189,7 +189,7 @@ class NetworkCache:
             return network
 
     def clear(self) -> None:
-        """Forget all networks."""
+        """Remove all networks."""
         with self._lock:
             self._networks.clear()
 

@@ -1,4 +1,4 @@
-"""Make a model for ONNX Runtime of a torch network, and check that both compute the same."""
+"""Conversion of a torch network to a model for ONNX Runtime, with a check that both compute the same."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def converted_network(recipe: Recipe, module: nn.Module) -> OnnxNetwork | None:
 
 
 def for_inference(module: nn.Module) -> None:
-    """Let a module that knows how to do so rearrange its weights for speed."""
+    """Let a module rearrange its weights for speed, if it can."""
     rearrange: Any = getattr(module, "for_inference", None)
     if rearrange is not None:
         rearrange()
 
 
 def relative_difference(features: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """The largest difference, as a part of the largest expected feature."""
+    """The largest difference, divided by the largest expected feature."""
     if features.shape != expected.shape:
         return float("inf")
     largest = float(np.abs(expected).max())

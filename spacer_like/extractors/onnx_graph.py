@@ -1,4 +1,4 @@
-"""Write a torch network as an ONNX model.
+"""ONNX models from torch networks.
 
 torch's own exporters need a further package, or are about to be removed, and take seconds. Feature networks consist of
 few kinds of layers, so the graph that `torch.fx` traces is translated layer by layer.
@@ -107,7 +107,7 @@ class _Translation:
         return made
 
     def _tensor(self, node: Any) -> NDArray[np.float32] | None:
-        """The weights that a traced node stands for."""
+        """The weights at a traced node."""
         if node is None:
             return None
         value: Any = self._network

@@ -1,4 +1,4 @@
-"""Networks that ONNX Runtime runs, and the folder in which their models are kept.
+"""Networks run by ONNX Runtime, and the folder of their models.
 
 A model is made once (`onnx_conversion`), checked against torch and kept under the hash of its weights, with the SHA-256
 of its own bytes. A process that finds it there needs no torch. It is only used where nobody else can have put it there.
@@ -44,7 +44,7 @@ _MODE_OF_FILE = 0o644
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what a model computes.
+    """The inputs of a conversion, which determine the model.
 
     Attributes:
         network: the network's architecture and its version.
@@ -98,7 +98,7 @@ def is_wanted() -> bool:
 
 
 def kept_network(recipe: Recipe) -> OnnxNetwork | None:
-    """The model that was made by this recipe before; None if there is none that is whole and nobody else's."""
+    """The stored model of this recipe; None unless there is a complete one that only this user can write."""
     paths = [_model_path(recipe, folder) for folder in (models_folder(), _read_only_folder()) if folder is not None]
     return next((found for path in paths if (found := _kept_at(path, recipe))), None)
 
@@ -123,7 +123,7 @@ def _kept_at(path: Path, recipe: Recipe) -> OnnxNetwork | None:
 
 
 def keep(recipe: Recipe, model: bytes, max_relative_difference: float) -> None:
-    """Keep a model that was checked; where that cannot be done safely it is made again next time."""
+    """Store a checked model, unless the folder is unsafe: then it is converted again next time."""
     if (folder := models_folder()) is None:
         return
     path = _model_path(recipe, folder)
@@ -154,7 +154,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @cache
 def _warn(sentence: str) -> None:
-    """Tell the log, once in a process."""
+    """Log a warning, once in a process."""
     logger.warning("%s", sentence)
 
 
@@ -173,7 +173,7 @@ def _read_only_folder() -> Path | None:
 
 
 def models_folder() -> Path | None:
-    """Where models are kept; None where there is no place for them."""
+    """The folder of models; None where there is none."""
     if configured := settings().onnx_cache_dir:
         return Path(configured)
     if cache_home := os.environ.get("XDG_CACHE_HOME"):

@@ -1,4 +1,4 @@
-"""How an image becomes what a network takes: resized, cropped, and each channel shifted and scaled."""
+"""Preprocessing of images for networks: resize, crop, and each channel's mean and deviation."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Preprocessing:
         return np.asarray(cut)
 
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What enters the network of squares uint8 [n, size, size, 3]: float32 [n, 3, size, size]."""
+        """The network's input float32 [n, 3, size, size] from squares uint8 [n, size, size, 3]."""
         import numpy as np
 
         mean, scale = (np.array(numbers, np.float32) for numbers in self.in_pixels())
@@ -130,7 +130,7 @@ class Preprocessing:
         return (mean[0], mean[1], mean[2]), (scale[0], scale[1], scale[2])
 
     def digest(self, *more: Any) -> str:
-        """A hash of everything that is said here, and of other values that JSON can hold: 40 hexadecimal digits."""
+        """A hash of the preprocessing and of further JSON values: 40 hexadecimal digits."""
         return hashlib.sha256(json.dumps([asdict(self), *more], sort_keys=True).encode()).hexdigest()[:40]
 
     def _resized_sides(self, width: int, height: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ class ResNet50Extractor(TorchExtractor):
     """Features by a ResNet-50: the averaged output of its last block, 2048 numbers.
 
     The file ``weights`` is a state dict with torchvision's names, maybe as the entry ``net``; its last layer, which
-    tells classes, is not read.
+    gives classes, is not read.
     """
 
     PREPROCESSING = "(RGB / 255 - ImageNet's mean) / its deviation"

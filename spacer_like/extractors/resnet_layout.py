@@ -26,7 +26,7 @@ class Layout:
 
     @property
     def dimension(self) -> int:
-        """How many numbers a feature vector has."""
+        """The dimension of a feature vector."""
         return self.widths[-1] * EXPANSION
 
 

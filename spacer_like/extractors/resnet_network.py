@@ -112,7 +112,7 @@ def random_resnet(name: str, generator: torch.Generator) -> ResNet:
 
 
 def _empty(name: str) -> ResNet:
-    """The network before it has weights, without the time and the random numbers that making them takes."""
+    """The network without initial weights, which saves time and draws no random numbers."""
     with torch.device("meta"):
         network = ResNet(name)
     return cast(ResNet, network.to_empty(device="cpu"))

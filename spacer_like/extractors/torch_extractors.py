@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def transformation() -> Callable[[Any], Tensor]:
-    """What turns an image, or its pixels uint8 [height, width, channels], into float32 [channels, height, width].
+    """A function from an image, or its pixels uint8 [height, width, channels], to float32 [channels, height, width].
 
     Bytes are divided by 255; other numbers stay as they are. It is what `torchvision.transforms.ToTensor` does.
     """
@@ -79,7 +79,7 @@ class TorchExtractor(NetworkExtractor, ABC):
 
     @classmethod
     def untrained_instance(cls, data_loc_key: str = "weights") -> Self:
-        """An extractor with random weights, which are put into the process's memory storage; for tests."""
+        """An extractor with random weights in the memory storage; for tests."""
         torch = import_extra("torch", f"Making weights for {cls.__name__}", "torch")
         stream = BytesIO()
         torch.save({"net": cls.untrained_model().state_dict()}, stream)

@@ -1,4 +1,4 @@
-"""Weights files of torch: opened without running anything in them, and fitted into a network or refused."""
+"""Weights files of torch, read without running code in them, and loaded into a network."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _weights_of(found: Any, name: str) -> dict[str, Tensor]:
 
 
 def fit(network: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Put weights into a network, in evaluation mode and without gradients.
+    """Load weights into a network, in evaluation mode and without gradients.
 
     Raises:
         WeightsError: weights of another architecture; the sentence names what does not fit.

@@ -55,6 +55,6 @@ class VGG16CaffeExtractor(NetworkExtractor):
 
 
 def _mapped(path: Path) -> bytes | mmap.mmap:
-    """The bytes of a file, which are read where they are used; an empty file cannot be mapped."""
+    """The bytes of a file, memory-mapped; an empty file cannot be mapped."""
     with open_ordinary(path) as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""

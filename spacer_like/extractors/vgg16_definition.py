@@ -1,4 +1,4 @@
-"""Whether a Caffe network definition is VGG16's, and how wide its layers are.
+"""Caffe's definition of VGG16: a check, and the widths of its layers.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (2014), table 1, column D.
 """
@@ -27,14 +27,14 @@ _POOLING_DEFAULTS = {"pool": "MAX", "pad": "0", "stride": "1"}
 
 @dataclass(frozen=True)
 class Vgg16Definition:
-    """Output channels of every layer with weights, and whether the last layer's output passes a ReLU in its place."""
+    """Output channels of every layer with weights, and whether an in-place ReLU follows the last layer."""
 
     widths: dict[str, int]
     score_is_rectified: bool
 
 
 def read_definition(text: str, image_size: int, name: str = "definition") -> Vgg16Definition:
-    """What a deploy file says, once it is sure to describe VGG16 up to its layer fc7.
+    """The definition in a deploy file, checked to be VGG16 up to its layer fc7.
 
     Args:
         name: what errors call the file.

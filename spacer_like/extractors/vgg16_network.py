@@ -66,10 +66,10 @@ def build_vgg16(definition: Vgg16Definition, blobs: dict[str, list[NDArray[np.fl
 
 
 def _tensor(blobs: list[NDArray[np.float32]], layer: str, part: str, wanted: torch.Size) -> Tensor:
-    place = ("weight", "bias").index(part)
-    if len(blobs) <= place:
+    index = ("weight", "bias").index(part)
+    if len(blobs) <= index:
         raise WeightsError(f"The extractor's 'weights' lack those of the layer {layer}: they are of another network.")
-    blob = blobs[place]
+    blob = blobs[index]
     # Caffe of before 2014 gives everything four axes.
     if [axis for axis in blob.shape if axis != 1] != [axis for axis in wanted if axis != 1]:
         raise WeightsError(

@@ -73,7 +73,7 @@ class ImageArchive:
         return self._members[name].read(name)
 
     def companion(self, file_name: str) -> bytes | None:
-        """The bytes of the file of that name in whichever folder, the least deep one; None where there is none.
+        """The bytes of the file of that name in any folder, the least deep one; None where there is none.
 
         Raises:
             ImageError: as `read`, or the member is too large, or compressed otherwise.
@@ -107,7 +107,7 @@ def archive_stem(file_name: str) -> tuple[str, str]:
 
 
 def _fullest_folder(paths: Iterable[str]) -> str:
-    """The folder, with its slash, that directly holds the most files; of equals the first by its name."""
+    """The folder, with its slash, that directly holds the most files; of equal ones the first by name."""
     folders: Counter[str] = Counter()
     for path in paths:
         parts = path.split("/")

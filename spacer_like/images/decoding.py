@@ -1,4 +1,4 @@
-"""Many image files decoded in bounded memory: in batches ahead of their use, or given away in the decoding threads."""
+"""Many image files decoded in bounded memory: in batches ahead of their use, or passed on in the decoding threads."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 
 
 def batch_length(size: int) -> int:
-    """How many squares of `size` pixels make a batch."""
+    """The number of squares of `size` pixels in a batch."""
     return min(max(_BATCH_BYTES // (3 * size * size), 1), _MOST_IMAGES)
 
 
@@ -76,7 +76,7 @@ class Decoder:
     is_far: bool = False
 
     def batches(self, names: Sequence[str], length: int) -> Iterator[Batch]:
-        """All files in batches of `length`, in their order; the next one is made while one is looked at.
+        """All files in batches of `length`, in their order; the next one is decoded while one is used.
 
         Raises:
             SpacerError: one that is not the fault of a single file, such as a storage that does not answer.
@@ -150,14 +150,14 @@ class Decoder:
         return sorted(unreadable.items())
 
     def _workers(self) -> tuple[int, AbstractContextManager[Any]]:
-        """How many threads to work in, and what they hold while they compute."""
+        """The number of threads, and what they hold while they compute."""
         computing = thread_count()
         workers = max(computing, config.settings().storage_concurrency) if self.is_far else computing
         # As many threads as there are cores need no leave to compute.
         return workers, threading.BoundedSemaphore(computing) if workers > computing else nullcontext()
 
     def _parts(self, count: int, workers: int, most: int) -> list[tuple[int, int]]:
-        """Where the parts of so many files begin and end that threads take one after the other."""
+        """The begin and end of the parts of `count` files that threads take one after the other."""
         ends = [0]
         while ends[-1] < count:
             ends.append(ends[-1] + self._share(count - ends[-1], workers, most))
@@ -165,7 +165,7 @@ class Decoder:
 
     @staticmethod
     def _share(count: int, workers: int, most: int) -> int:
-        """How many of so many files a thread takes at a time; none is to have many left when the others are done."""
+        """The number of files that a thread takes at a time of `count`, so that all end at about the same time."""
         return max(1, min(most, -(-count // (_RUNS_OF_A_THREAD * workers))))
 
     def decode(
@@ -201,7 +201,7 @@ def squares_in(memory: ReusedMemory, count: int, size: int) -> NDArray[np.uint8]
 
 
 class _Filling:
-    """A batch in the making."""
+    """A batch that is being decoded."""
 
     def __init__(
         self,

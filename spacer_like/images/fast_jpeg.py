@@ -1,4 +1,4 @@
-"""JPEG photographs decoded straight into an array: half of Pillow's time and no second copy, the same pixels."""
+"""JPEG photographs decoded directly into an array: half of Pillow's time, no second copy, the same pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many files and what reads them: in a folder, under a prefix, in an archive, or a list of locations.
+"""Many files with a reader: of a folder, a prefix, an archive, or a list of locations.
 
 >>> from spacer_like.location import DataLocation
 >>> with open_files(DataLocation("memory", "reefs/")) as files:
@@ -34,7 +34,7 @@ MOST_FILE_BYTES = 2**27
 
 @dataclass
 class Files:
-    """Files by their names, to be closed by ``with``.
+    """Files by their names; use it in a ``with``.
 
     Attributes:
         name: what errors call all of them.
@@ -52,7 +52,7 @@ class Files:
     resources: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
-        """Give back open files."""
+        """Close open files."""
         self.resources.close()
 
     def __enter__(self) -> Self:
@@ -98,7 +98,7 @@ def open_files(images: DataLocation | Sequence[DataLocation], *, deep: bool = Fa
 
 
 def one_file(loc: DataLocation) -> Files:
-    """The file at a location, by the last part of its key; whether it is there shows when it is read."""
+    """The file at a location, named by the last part of its key; a missing one is an error of the reading."""
     return Files(loc.display_name, [loc.filename], lambda _: file_bytes(loc, loc.filename))
 
 

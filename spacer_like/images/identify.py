@@ -1,4 +1,4 @@
-"""Which format image bytes have, and what their header says."""
+"""The format and the header of image bytes."""
 
 from __future__ import annotations
 

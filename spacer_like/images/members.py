@@ -1,4 +1,4 @@
-"""Members of archives, whatever the format: what is known of each and the limits that all keep."""
+"""Members of archives of any format, and the limits for all of them."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def check_path(path: str, name: str) -> None:
 
 
 def most_unpacked(size: int) -> int:
-    """How many bytes an archive of so many may have, unpacked."""
+    """The limit of unpacked bytes for an archive of this size."""
     return max(FREE_BYTES, MOST_RATIO * size)
 
 
 def too_large(name: str, total: int, at_least: str = "") -> ArchiveError:
-    """The error about an archive that would take so many bytes, unpacked; `at_least`: words before their number."""
+    """The error about an archive of too many unpacked bytes; `at_least`: words before their number."""
     return ArchiveError(
         f"The archive '{name}' is refused: unpacked, it would take {at_least}{total // 2**20} MiB, more than "
         f"{MOST_RATIO} times its size."

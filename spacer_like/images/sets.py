@@ -1,4 +1,4 @@
-"""Sets of images as squares of pixels, wherever they live: a folder, a prefix, an archive, a list, a stack, one file.
+"""Sets of images as squares of pixels, from a folder, a prefix, an archive, a list, a stack or one file.
 
 >>> from spacer_like.images.square import square_into
 >>> from spacer_like.location import DataLocation
@@ -149,7 +149,7 @@ class ImageSet(ABC):
     def _batches(self, indices: Sequence[int], length: int) -> Iterator[Batch]: ...
 
     def reason_for_nothing(self) -> str:
-        """Why there was no image, as a sentence; call it afterwards."""
+        """Why the set was empty, as a sentence; to be called after the reading."""
         if not self.unreadable:
             return f"The collection '{self.name}' holds no image."
         first = self.unreadable[0]
@@ -162,7 +162,7 @@ class ImageSet(ABC):
         report(f"images of {self.name}", ended, total)
 
     def close(self) -> None:
-        """Give back open files."""
+        """Close open files."""
         self._resources.close()
 
     def __enter__(self) -> Self:

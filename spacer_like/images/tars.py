@@ -1,4 +1,4 @@
-"""The members of tar archives, packed by gzip or not: plain files and folders, and nothing else.
+"""The members of tar archives, compressed by gzip or not: plain files and folders, nothing else.
 
 The headers are read here, because the standard library's reader takes minutes, or does not end, over some that are made
 for it. Formats: POSIX.1-2017, "pax Interchange Format", with its ustar header blocks; GNU tar, "Basic Tar Format".
@@ -37,7 +37,7 @@ class _Header(NamedTuple):
 
 
 def plain_tar(file: BinaryIO, name: str) -> PositionedReader:
-    """A tar archive to be read at any place: itself, or a temporary copy of one that is packed or not on this machine.
+    """A tar archive with random access: itself, or a temporary copy of one that is packed or not on this machine.
 
     Raises:
         ArchiveError: it is packed and damaged, or would take a multiple of its size.
@@ -101,7 +101,7 @@ def _header(block: bytes) -> _Header | None:
 
 
 def _said(reader: PositionedReader, name: str, header: _Header, position: int) -> dict[str, bytes]:
-    """What a header that is no member's says of the next member: its path, its size."""
+    """The path and size of the next member, from a header that is not a member's."""
     if header.kind in _REFUSED:
         raise _refused(name, header.name, _REFUSED[header.kind])
     if header.kind in _LABEL + _ATTRIBUTES_OF_ALL + _LONG_LINK:

@@ -1,4 +1,4 @@
-"""Images whose bodies end too early, or are damaged: what can be decoded of them counts.
+"""Truncated and damaged images, of which the decodable part is used.
 
 Pillow does this for a whole process, by a global (``ImageFile.LOAD_TRUNCATED_IMAGES``), which another part of the
 process may want otherwise. Here it is a property of one image: its class becomes a subclass of what Pillow made. The
@@ -22,7 +22,7 @@ _JPEG_END_OF_IMAGE = b"\xff\xd9"
 
 
 def make_tolerant(image: ImageFile.ImageFile, name: str) -> ImageFile.ImageFile:
-    """Let `image` decode as much as there is; `name` is what errors and the log call it."""
+    """Let `image` decode as much as it can; `name` is its name in errors and the log."""
     image.__class__ = _tolerant_class(type(image))
     image.display_name = name  # type: ignore[attr-defined]
     return image
@@ -35,7 +35,7 @@ def _tolerant_class(image_class: type[ImageFile.ImageFile]) -> type[ImageFile.Im
 
 
 class _Tolerant:
-    """Mixed into an image class: a body that breaks off is decoded up to there."""
+    """Mixed into an image class: a truncated body is decoded up to its end."""
 
     display_name: str
     tile: list[Any]
@@ -46,7 +46,7 @@ class _Tolerant:
         if self.tile or self._im is None:
             error = self._load_what_there_is()
             if error is not None and self._is_one_colour():
-                # Who asks again is told again.
+                # Repeated calls raise the same error.
                 self._im = None
                 raise ImageError(f"The image '{self.display_name}' cannot be decoded: {reason_of(error)}.") from error
             if error is not None:
@@ -54,7 +54,7 @@ class _Tolerant:
         return super().load()  # type: ignore[misc]
 
     def _load_what_there_is(self) -> Exception | None:
-        """Decode, and return why the image is not whole."""
+        """Decode, and return why the image is incomplete."""
         try:
             super().load()  # type: ignore[misc]
         # Any exception may come out of a decoder that is given hostile bytes; of a very wide row, an empty MemoryError.
@@ -75,7 +75,7 @@ class _Tolerant:
 
 
 class _EndedJpeg:
-    """Mixed into a JPEG class: where the bytes end without a mark of the end, there is one."""
+    """Mixed into a JPEG class: an end marker is added where the bytes end without one."""
 
     was_ended = False
 

@@ -1,4 +1,4 @@
-"""The members of zip archives, which are read one by one and never unpacked."""
+"""The members of zip archives, read one by one without unpacking."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def zip_members(reader: PositionedReader, name: str) -> list[Member]:
 
 
 def archive_members(reader: PositionedReader, name: str) -> list[ZipInfo]:
-    """What the list at the end of a zip archive says, which nobody has checked.
+    """The entries of a zip archive's central directory, unchecked.
 
     Raises:
         ArchiveError: no archive, a damaged one, or one of too many members.
@@ -58,7 +58,7 @@ def archive_members(reader: PositionedReader, name: str) -> list[ZipInfo]:
 
 
 def member_offset(reader: PositionedReader, member: ZipInfo) -> int | None:
-    """Where the data of a member begin; None where no member does."""
+    """The position of a member's data; None where no member begins."""
     header = reader.read(member.header_offset, _LOCAL_HEADER.size)
     if len(header) < _LOCAL_HEADER.size:
         return None
@@ -69,7 +69,7 @@ def member_offset(reader: PositionedReader, member: ZipInfo) -> int | None:
 
 
 class _Directory(PositionedFile):
-    """What `ZipFile` reads the list of members from: no more than a list may have."""
+    """The file that `ZipFile` reads the central directory from, of a bounded size."""
 
     def __init__(self, reader: PositionedReader, name: str) -> None:
         super().__init__(reader)

@@ -1,1 +1,1 @@
-"""Features and labels in, classifiers and figures about them out."""
+"""Classifiers and their metrics from features and labels."""

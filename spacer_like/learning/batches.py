@@ -1,4 +1,4 @@
-"""Features and labels in batches: kept in memory as far as allowed, read again for each pass beyond that."""
+"""Features and labels in batches, kept in memory up to a limit, and read again for each pass beyond it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GROUPS_IN_MEMORY = 8
 
 @dataclass(frozen=True)
 class Batch:
-    """Points to learn from or to classify.
+    """Points to train on or to classify.
 
     Attributes:
         features: float32 [n, dimension]; more rows than the batch has points where everything is in memory.
@@ -82,7 +82,7 @@ class LabelledFeatures:
         locations = list(self.labels.keys())
         if not locations:
             raise TrainingLabelsError("There are no labels to learn from.")
-        # Only a file tells the dimension, and with it how many files fit.
+        # The dimension, and with it how many files fit, is known from the first file.
         [(first, vectors)] = self._reader.read(locations[:1])
         vector_bytes = vectors.shape[1] * _FLOAT32_BYTES
         if self.labels.label_count * vector_bytes > memory_bytes:
@@ -161,7 +161,7 @@ class LabelledFeatures:
     def _read_ahead(
         self, groups: Sequence[list[DataLocation]]
     ) -> Iterator[tuple[list[DataLocation], dict[DataLocation, NDArray[np.float32]]]]:
-        """Groups of images and their vectors, of those not kept; the next group is read while one is worked on."""
+        """Groups of images with their vectors, of those not kept; the next group is read while one is used."""
         with ThreadPoolExecutor(1) as pool:
             pending: Future[dict[DataLocation, NDArray[np.float32]]] = pool.submit(self._read_group, groups[0])
             for number, group in enumerate(groups):

@@ -1,4 +1,4 @@
-"""Platt's calibration: a sigmoid for each class turns a classifier's scores into probabilities.
+"""Platt's calibration: a sigmoid for each class maps a classifier's scores to probabilities.
 
 J. Platt, "Probabilistic outputs for support vector machines" (1999), with the targets of its section 2.2, fitted by
 Newton's method with backtracking as in H.-T. Lin, C.-J. Lin, R. C. Weng, "A note on Platt's probabilistic outputs for
@@ -68,7 +68,7 @@ def _newton_direction(scores: Floats, targets: Floats, slopes: Floats, bias: Flo
 def _step(
     scores: Floats, targets: Floats, slopes: Floats, bias: Floats, step_a: Floats, step_b: Floats, descent: Floats
 ) -> tuple[Floats, Floats]:
-    """The point reached from (slopes, bias): in each column the step is halved until the loss really falls."""
+    """The next (slopes, bias): in each column the step is halved until the loss falls."""
     before = _losses(scores, targets, slopes, bias)
     length = np.ones_like(slopes)
     watched = descent <= -_SMALLEST_DESCENT

@@ -15,7 +15,7 @@ from spacer_like.learning.sklearn_objects import ClassifierArrays, Floats, as_sk
 
 
 class Classifier(ClassifierArrays):
-    """A trained and calibrated classifier, which answers as scikit-learn's ``CalibratedClassifierCV`` does.
+    """A trained and calibrated classifier with the answers of scikit-learn's ``CalibratedClassifierCV``.
 
     `to_sklearn` makes one. Its attributes are those of `ClassifierArrays`.
     """
@@ -42,12 +42,12 @@ class Classifier(ClassifierArrays):
         return predicted
 
     def scores(self, features: Any) -> Floats:
-        """What the classifier says before calibration, float64 [n, outputs]."""
+        """Scores before calibration, float64 [n, outputs]."""
         return self.head.exact(feature_vectors(features, self.n_features_in_, "The classifier"))
 
     @cached_property
     def head(self) -> Head:
-        """The layers, with what they give before calibration."""
+        """The layers as a head, whose outputs are not calibrated."""
         layers = tuple(Layer(weights, bias) for weights, bias in self.layers)
         output: Output = "linear" if self.kind == "LR" else "sigmoid" if len(layers[-1].bias) == 1 else "softmax"
         return Head(layers, output, self.activation)

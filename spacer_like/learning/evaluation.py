@@ -1,4 +1,4 @@
-"""Classifiers tried on points whose labels are known."""
+"""Evaluation of classifiers on points whose labels are known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answers = tuple[list[LabelId], list[float]]
 
 
 def evaluate_classifier(clf: Any, labels: ImageLabels) -> tuple[list[LabelId], list[LabelId], list[float]]:
-    """What a classifier says of labelled points.
+    """A classifier's answers for labelled points.
 
     Args:
         clf: anything with `predict_proba` and `classes_`.
@@ -81,6 +81,6 @@ def validation_results(
 
 
 def agreement(outputs: Any, targets: Any) -> int:
-    """How many of n points get their class: outputs [n, classes], or [n, 1], above 0 for the second of two classes."""
+    """The number of n points with the right class: outputs [n, classes], or [n, 1], above 0 for the second of two."""
     given = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > 0
     return int(np.count_nonzero(given == targets))

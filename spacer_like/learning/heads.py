@@ -49,7 +49,7 @@ class Layer:
 
     @property
     def arrays(self) -> dict[str, NDArray[np.floating]]:
-        """Those of its arrays that are there, by their attributes."""
+        """The layer's arrays by their attributes, without those that are None."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
 
 
@@ -95,7 +95,7 @@ class Head:
         return Head(tuple(layers), self.output, self.activation)
 
     def encode(self, features: NDArray[np.floating], holder: str = "The model") -> NDArray[np.floating]:
-        """What the last hidden layer makes of features [n, n_inputs]: [n, dimension], of the weights' type.
+        """The output [n, dimension] of the last hidden layer for features [n, n_inputs], of the weights' type.
 
         Args:
             holder: what the error calls the model.
@@ -132,7 +132,7 @@ class Head:
 
 
 def output_values(values: Floats, output: Output) -> Floats:
-    """What goes out, float64 [n, outputs], of what the last layer makes."""
+    """The outputs, float64 [n, outputs], from the last layer's sums."""
     if output == "softmax":
         values = values - values.max(axis=1, keepdims=True)
         np.exp(values, out=values)
@@ -144,7 +144,7 @@ def output_values(values: Floats, output: Output) -> Floats:
 
 
 def _activated(values: NDArray[Any], activation: str) -> NDArray[Any]:
-    """Of values that may be overwritten."""
+    """The activation of values, which may be overwritten."""
     if activation == "relu":
         np.maximum(values, 0, out=values)
     elif activation == "tanh":
@@ -178,7 +178,7 @@ def feature_vectors(features: Any, n_inputs: int, holder: str) -> Floats:
 
 
 def output_width(layers: Sequence[Layer], n_inputs: int | None = None) -> int | None:
-    """How many outputs layers have; None where their arrays do not fit together.
+    """The number of outputs of layers; None where their arrays do not fit together.
 
     Args:
         n_inputs: how many numbers they must take; None: any.

@@ -1,4 +1,4 @@
-"""How good a classifier is, from what it said of points whose labels are known."""
+"""Metrics of a classifier, from its answers for points whose labels are known."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def calc_acc(gt: Sequence[Any], est: Sequence[Any]) -> float:
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """How a class fares. A figure that does not exist, such as the precision of a class never given, is None.
+class ClassMetrics:
+    """Metrics of a class; one that is undefined, such as the precision of a class never given, is None.
 
     Attributes:
         label: the class.
@@ -65,7 +65,7 @@ class ConfidenceBin:
 
 @dataclass(frozen=True)
 class ThresholdRow:
-    """The points whose confidence reaches the threshold: how often the machine is right, and what share it decides."""
+    """Accuracy and share of the points whose confidence reaches a threshold."""
 
     threshold: float
     count: int
@@ -75,7 +75,7 @@ class ThresholdRow:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """An evaluation as figures; JSON by `serialize`, and back by `deserialize`.
+    """The metrics of an evaluation; JSON by `serialize`, and back by `deserialize`.
 
     Attributes:
         classes: the labels; rows and columns of the confusion matrix are in their order.
@@ -98,7 +98,7 @@ class EvaluationReport:
     count: int
     accuracy: float
     macro_f1: float | None
-    per_class: list[ClassFigures]
+    per_class: list[ClassMetrics]
     confusion_matrix: list[list[int]]
     calibration: list[ConfidenceBin]
     calibration_error: float
@@ -125,7 +125,7 @@ class EvaluationReport:
         data = {"left_out": []} | data
         if missing := [entry.name for entry in fields(cls) if entry.name not in data]:
             raise MissingFieldError(f"The evaluation report lacks '{missing[0]}'.")
-        rows = {"per_class": ClassFigures, "calibration": ConfidenceBin, "thresholds": ThresholdRow}
+        rows = {"per_class": ClassMetrics, "calibration": ConfidenceBin, "thresholds": ThresholdRow}
         try:
             values = {entry.name: data[entry.name] for entry in fields(cls)}
             for name, row_class in rows.items():
@@ -141,7 +141,7 @@ def evaluation_report(
     pc_accs: Sequence[float] = (),
     left_out: Sequence[dict[str, Any]] = (),
 ) -> EvaluationReport:
-    """The figures of an evaluation.
+    """The metrics of an evaluation.
 
     Args:
         results: point by point, the true class, the given one, and the confidence.
@@ -152,7 +152,7 @@ def evaluation_report(
     true, given = np.asarray(results.gt, np.intp), np.asarray(results.est, np.intp)
     confidence, right = np.asarray(results.scores, np.float64), true == given
     confusion = confusion_matrix(true, given, len(results.classes))
-    per_class = class_figures(confusion, results.classes)
+    per_class = class_metrics(confusion, results.classes)
     f1s = [row.f1 for row in per_class if row.f1 is not None]
     bins = confidence_bins(confidence, right)
     return EvaluationReport(
@@ -178,11 +178,11 @@ def confusion_matrix(true: NDArray[np.intp], given: NDArray[np.intp], classes: i
     return np.bincount(true * classes + given, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
-def class_figures(confusion: NDArray[np.int64], classes: Sequence[LabelId]) -> list[ClassFigures]:
+def class_metrics(confusion: NDArray[np.int64], classes: Sequence[LabelId]) -> list[ClassMetrics]:
     """Precision, recall, F1 and support of each class of a confusion matrix."""
     hits, support, given = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
     return [
-        ClassFigures(
+        ClassMetrics(
             label=label,
             precision=_share(hit, all_given),
             recall=_share(hit, all_true),
@@ -237,7 +237,7 @@ def calibration_error(bins: Sequence[ConfidenceBin]) -> float:
 def threshold_table(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], thresholds: Sequence[float] = THRESHOLDS
 ) -> list[ThresholdRow]:
-    """For each threshold, how often the points that reach it are right, and what share of all points they are."""
+    """For each threshold, accuracy and share of the points that reach it."""
     rows = []
     for threshold in thresholds:
         reached = confidence >= threshold

@@ -1,4 +1,4 @@
-"""The file of a model: arrays as safetensors, and one JSON header that says what they are.
+"""The format of model files: arrays as safetensors, and one JSON header that describes them.
 
 Every header has ``format``, ``format_version``, ``extractor_id``, ``metrics`` and ``versions``; what else there is, the
 format says. Equal models give equal bytes.
@@ -24,7 +24,7 @@ Tensors = dict[str, NDArray[Any]]
 
 
 class Recorded(Protocol):
-    """What every model records.
+    """The fields that every model records.
 
     Attributes:
         extractor_id: what made the features that it was trained on; None: not known, or it has a network of its own.

@@ -132,7 +132,7 @@ class _ClassifierLoader:
         return classifier
 
     def cache_clear(self) -> None:
-        """Forget the classifiers that are kept."""
+        """Remove the classifiers that are kept."""
         with self._lock:
             self._kept.clear()
 
@@ -187,7 +187,7 @@ _ONLY_PICKLE = "A classifier of one's own class can only be kept as a pickle: le
 
 
 def check_same_extractor(classifier: Any, features: ImageFeatures, name: str) -> None:
-    """Refuse to classify features that another extractor made. Where either side does not say, nothing is checked.
+    """Refuse to classify features of another extractor. Nothing is checked where either side does not name its one.
 
     Args:
         classifier: a `Classifier`.

@@ -76,12 +76,12 @@ class Perceptron:
         return outputs
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that steps change, copied: weights, Adam's averages, and the number of steps."""
+        """A copy of everything that steps change: weights, Adam's averages, and the number of steps."""
         arrays = {"parameters": self._parameters, "mean": self._mean, "variance": self._variance}
         return {name: array.copy() for name, array in arrays.items()} | {"steps": np.array(self._steps)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave, or raise a ValueError or KeyError where it does not fit."""
+        """Restore what `state` returned, or raise a ValueError or KeyError where it does not fit."""
         arrays = {"parameters": self._parameters, "mean": self._mean, "variance": self._variance}
         steps = int(state["steps"])
         if any(state[name].shape != own.shape or state[name].dtype != own.dtype for name, own in arrays.items()):
@@ -154,7 +154,7 @@ class PerceptronLearner:
         self._network, self._features, self._targets = network, features, targets
 
     def begin_epoch(self, epoch: int, seed: int) -> Mapping[str, int | float]:
-        """It draws nothing."""
+        """Nothing to do: no random numbers are drawn."""
         return {}
 
     def step(self, rows: NDArray[np.int64], rate: float) -> tuple[float, Array]:

@@ -80,13 +80,13 @@ class Allowed:
 
 
 def is_trusted(name: str) -> bool:
-    """Whether the setting ALLOWED_CLASSIFIER_CLASSES names a class, or its package."""
+    """Whether the setting ALLOWED_CLASSIFIER_CLASSES names a class or its package."""
     trusted = [f"{entry.rstrip('.')}." for entry in config.settings().allowed_classifier_classes]
     return any(f"{known}.".startswith(entry) for known in (name, _public(name)) for entry in trusted)
 
 
 def _public(name: str) -> str:
-    """A class's name as people import it: without the modules that begin with an underscore."""
+    """A class's public name, without the modules that begin with an underscore."""
     *modules, own = name.split(".")
     return ".".join([module for module in modules if not module.startswith("_")] + [own])
 
@@ -189,7 +189,7 @@ def from_tree(tree: Any) -> SklearnClassifier:
 
 
 class _Builder:
-    """Makes the objects of a tree, each once."""
+    """A builder of a tree's objects, each built once."""
 
     def __init__(self) -> None:
         self._made: dict[int, Any] = {}
@@ -260,7 +260,7 @@ class _Builder:
 
 
 def _looked_up(name: str) -> Any:
-    """The class of an allowed name; a name that merely leads to something that is defined elsewhere is refused."""
+    """The class of an allowed name; a name of something that is defined elsewhere is refused."""
     module, _, attribute = name.rpartition(".")
     try:
         found = getattr(import_module(module), attribute)
@@ -273,7 +273,7 @@ def _looked_up(name: str) -> Any:
 
 
 def _checked_tree(node: Any, n_features: int | None) -> Any:
-    """A decision tree that leads nowhere outside itself, and looks at no feature that there is not."""
+    """A decision tree whose nodes and features are checked to exist."""
     if not isinstance(node, Made) or node.name != _TREE or not isinstance(node.state, Mapping):
         raise ModelFileError("A decision tree in the pickle is missing.")
     try:

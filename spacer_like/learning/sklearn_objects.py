@@ -252,7 +252,7 @@ def _realise(node: Any, made: dict[int, Any]) -> Any:
 
 
 def own_text(classifier: ClassifierArrays) -> str:
-    """What is kept of a classifier beside its arrays, as JSON."""
+    """The classifier's attributes besides its arrays, as JSON."""
     found = {
         "extractor_id": classifier.extractor_id,
         "metrics": dict(classifier.metrics),

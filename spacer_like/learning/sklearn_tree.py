@@ -1,4 +1,4 @@
-"""Classifiers out of scikit-learn's pickles and objects.
+"""Classifiers from scikit-learn's pickles and objects.
 
 Read are the pickles of scikit-learn 0.17 to 1.9: MLPClassifier and SGDClassifier, calibrated by a sigmoid.
 """
@@ -77,7 +77,7 @@ _TRUST = "The setting ALLOWED_CLASSIFIER_CLASSES can name further classes, or th
 
 
 def from_pickle_bytes(data: bytes) -> Classifier | SklearnClassifier:
-    """The classifier in a pickle: plain arrays of the kinds that we train, else an object of scikit-learn's.
+    """The classifier in a pickle: plain arrays for the kinds that this package trains, else an object of scikit-learn.
 
     Nothing that the pickle names is imported or called, but for the classes of `sklearn_estimators`.
 
@@ -129,7 +129,7 @@ def classifier_of(tree: Any) -> Classifier:
 
 
 def is_ours(tree: Made) -> bool:
-    """Whether a pickle's tree is of the kinds that `classifier_of` reads, as far as its classes tell."""
+    """Whether a pickle's tree is of the kinds that `classifier_of` reads, judged by its classes."""
     if tree.name != CALIBRATED_CV:
         return False
     members = tree.state.get("calibrated_classifiers_") if isinstance(tree.state, dict) else None
@@ -203,7 +203,7 @@ def _parameters(estimator: Made) -> dict[str, Any]:
 
 
 def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """What this package wrote beside scikit-learn's attributes."""
+    """The attributes that this package added to scikit-learn's."""
     text = attributes.get(OWN_ATTRIBUTE)
     try:
         found = json.loads(text) if isinstance(text, str) else {}

@@ -1,4 +1,4 @@
-"""Trainings on their way, as safetensors: what a learner has learnt, and the metrics of its epochs.
+"""Snapshots of trainings as safetensors: the learner's state, and the metrics of its epochs.
 
 A training that was killed goes on from its last snapshot and ends with the same bytes as one that was not.
 """
@@ -28,14 +28,14 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Snapshots(Protocol):
-    """Where a training's snapshots are kept."""
+    """The store of a training's snapshots."""
 
     def latest(self, fingerprint: str) -> bytes | None:
-        """The last one of the training with this fingerprint, if there is any."""
+        """The last snapshot of the training with this fingerprint; None if there is none."""
         ...
 
     def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
-        """Keep one in place of those before it."""
+        """Store a snapshot, and remove the earlier ones."""
         ...
 
 
@@ -62,7 +62,7 @@ class FolderSnapshots:
                 delete(loc)
 
     def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
-        """The snapshots of a training by their epochs."""
+        """The stored snapshots of a training by their epochs."""
         start = self._below(fingerprint)
         found = {}
         for loc in list_keys(start):
@@ -76,7 +76,7 @@ class FolderSnapshots:
 
 
 def fingerprint(config: Mapping[str, Any], arrays: Arrays) -> str:
-    """A hash of all that a training depends on: a snapshot of another one must not be restored.
+    """A hash of everything that a training depends on, so that no snapshot of another one is restored.
 
     Args:
         config: whatever JSON can hold.

@@ -52,7 +52,7 @@ def split_by_ratio(indices: NDArray[np.int64], validation_share: float, seed: in
 
 
 def split_by_hash(names: Sequence[str], validation_share: float, test_share: float = 0.0, seed: int = 0) -> Split:
-    """Each example into a set by the hash of its name: it stays there whatever other examples come or go.
+    """A division by the hash of names: an example keeps its set whatever other examples are added or removed.
 
     Args:
         names: of examples or of their groups; equal names are in one set.
@@ -60,20 +60,20 @@ def split_by_hash(names: Sequence[str], validation_share: float, test_share: flo
         seed: another one gives another division.
     """
     bounds = np.array([1 - validation_share - test_share, 1 - test_share])
-    places = np.array([_place(name, seed) for name in names], np.float64)
-    sets = np.searchsorted(bounds, places, side="right")
+    positions = np.array([_position(name, seed) for name in names], np.float64)
+    sets = np.searchsorted(bounds, positions, side="right")
     return Split(*(np.flatnonzero(sets == number) for number in range(3)))
 
 
-def _place(name: str, seed: int) -> float:
-    """A number from 0 to 1, 1 excluded, that a name and a seed decide."""
+def _position(name: str, seed: int) -> float:
+    """A number in [0, 1) determined by a name and a seed."""
     digest = hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=_HASH_BITS // 8).digest()
     # 53 bits: as many as a float holds, so that none is rounded up to 1.
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
 def split_by_group(groups: Sequence[str], targets: NDArray[np.bool_], validation_share: float, seed: int) -> Split:
-    """Whole groups, so that the share of examples, and of each target's examples, is about the one wanted.
+    """A division of whole groups, with about the wanted share of examples and of each target's examples.
 
     Of `DRAWS` random divisions it is the one in which these shares differ least from it in the mean; a target that
     only one side has counts more. It depends on which examples there are, and not on their order.

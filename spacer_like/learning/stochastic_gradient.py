@@ -83,7 +83,7 @@ class StochasticGradient:
     def _residuals(
         self, samples: Floats, targets: NDArray[np.bool_], rates: Floats, shrunk: Floats, before: Floats
     ) -> Floats:
-        """y - p of each sample [count, columns], at the weights that its predecessors leave.
+        """The residuals y - p [count, columns] of samples, at the weights after the samples before each.
 
         With p = 1/2 + tanh(z/2)/2, all that does not depend on an earlier tanh is gathered beforehand.
         """

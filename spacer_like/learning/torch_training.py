@@ -1,4 +1,4 @@
-"""Training in torch: a task gives module, loss and metrics; `fit_torch` does the rest.
+"""Training in torch: a task supplies module, loss and metrics, and `fit_torch` does the rest.
 
 A training is the same each time on one machine with the same number of threads: torch adds up numbers in an order that
 depends on it.
@@ -35,7 +35,7 @@ _AVERAGES = ("step", "exp_avg", "exp_avg_sq")
 
 
 class TorchTask(ABC):
-    """What is trained in torch, on examples that it knows by their indices.
+    """The base of trainings in torch: module, loss and metrics on examples given by their indices.
 
     Attributes:
         module: all that is trained, and what it is trained on top of; on the device where it should be trained.
@@ -49,7 +49,7 @@ class TorchTask(ABC):
 
     @abstractmethod
     def outputs(self, rows: Indices, random: torch.Generator | None) -> Tensor:
-        """What the loss takes, [n] or [n, outputs].
+        """The input of the loss, [n] or [n, outputs].
 
         Args:
             random: for dropout and augmentation, of the module's device; None while evaluating.
@@ -64,12 +64,12 @@ class TorchTask(ABC):
         """Metrics of outputs for examples, by name."""
 
     def begin_epoch(self, epoch: int) -> Mapping[str, int | float]:
-        """Set what learns in an epoch, counted from 1. Returns entries for its history."""
+        """Prepare an epoch, counted from 1, for instance by freezing layers. Returns entries for its history."""
         self.module.train()
         return {}
 
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
-        """Adam or AdamW over all parameters; those that are frozen are left alone."""
+        """Adam or AdamW over all parameters that are not frozen."""
         return torch.optim.AdamW(self.module.parameters(), lr=rate)
 
     @property
@@ -172,13 +172,13 @@ def _fitting(array: NDArray[Any], wanted: Tensor, name: str) -> Tensor:
 
 @contextmanager
 def _exact_computing() -> Iterator[None]:
-    """On a GPU: the same bits each time, and no short floats. On a CPU this is so anyway."""
+    """Deterministic computing in full float32 on a GPU; on a CPU this is the default."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield
 
 
 class HeadModule(nn.Module):
-    """A head that learns: hidden layers (linear, rectified, batch norm, dropout) and a linear one for the outputs.
+    """A head in torch: hidden layers (linear, rectified, batch norm, dropout) and a linear one for the outputs.
 
     Args:
         n_inputs: numbers of a feature vector.
@@ -209,11 +209,11 @@ class HeadModule(nn.Module):
         self._dropouts = tuple(dropouts)
 
     def set_output_bias(self, bias: NDArray[np.floating]) -> None:
-        """Begin with outputs around `bias` [outputs], such as the log odds of labels or the mean of a target."""
+        """Set the outputs' bias [outputs], such as the log odds of labels or the mean of a target."""
         self.output.bias.data = torch.from_numpy(bias.astype(np.float32))
 
     def forward(self, features: Tensor, random: torch.Generator | None = None) -> Tensor:
-        """What the last layer makes of features [n, n_inputs]: [n, n_outputs], before a sigmoid, softmax or tanh.
+        """The last layer's outputs [n, n_outputs] for features [n, n_inputs], before a sigmoid, softmax or tanh.
 
         Args:
             random: of the features' device, for dropout; None: there is none.
@@ -256,7 +256,7 @@ def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 
 def _affine(norm: nn.BatchNorm1d) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What a batch norm multiplies by and adds once it has learnt."""
+    """The scales and shifts of a trained batch norm."""
     scales = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
     return _float32(scales), _float32(_array(norm.bias) - _array(norm.running_mean) * scales)
 

@@ -1,4 +1,4 @@
-"""Trainers: how a classifier is made of labels. Light: a message can carry one without NumPy."""
+"""Trainers, which make classifiers from labels. They import no NumPy, so that a message can hold one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL_HIDDEN_LAYERS, SMALL_LEARNING_RATE = (100,), 1e-3
 
 @dataclass(frozen=True)
 class TrainingDetails:
-    """How a training went.
+    """The results of a training.
 
     Attributes:
         acc: the classifier's accuracy on val.
@@ -186,7 +186,7 @@ class MiniBatchTrainer(ClassifierTrainer):
 
 
 def trainer_factory(trainer: str | ClassifierTrainer) -> ClassifierTrainer:
-    """The trainer that is called ``minibatch``, or by its class's dotted path; a trainer is returned as it is.
+    """The trainer of a name, ``minibatch`` or its class's dotted path; a trainer is returned as it is.
 
     Raises:
         ClassNotFoundError: the class may not be named, or cannot be imported (also an ImportError).

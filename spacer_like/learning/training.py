@@ -30,7 +30,7 @@ logger = getLogger(__name__)
 
 
 class Recipe(Protocol):
-    """How a classifier is trained: what `MiniBatchTrainer` says of its arguments."""
+    """The parameters of a training, as `MiniBatchTrainer` has them."""
 
     sgd_loss: str
     sgd_average: bool | int
@@ -45,7 +45,7 @@ class Recipe(Protocol):
 
 
 class Learner(Protocol):
-    """What is trained: it learns from one batch after another."""
+    """A model in training, one batch after the other."""
 
     parameters: dict[str, Any]
 
@@ -201,7 +201,7 @@ class _GradientLearner:
 
 
 class _SklearnLearner:
-    """Losses other than the logistic one, and late averaging: scikit-learn's own descent."""
+    """Scikit-learn's own descent, for losses other than the logistic one and late averaging."""
 
     def __init__(self, trainer: Recipe, classes: int) -> None:
         from sklearn.linear_model import SGDClassifier

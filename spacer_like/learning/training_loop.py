@@ -1,4 +1,4 @@
-"""The loop of every training by epochs: rate, order of examples, early stopping, snapshots, going on after a kill.
+"""The training loop: learning rate, order of examples, early stopping, snapshots, resuming after a kill.
 
 What is trained is a `Learner`: a module of torch with its loss and metrics (`torch_training`), or whatever else makes
 steps. All random numbers come from the seed and the epoch's number: the same config, examples and learner give the same
@@ -36,7 +36,7 @@ State = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a training goes.
+    """The configuration of a training.
 
     Attributes:
         nbr_epochs: passes over the training set, at most.
@@ -86,18 +86,18 @@ class TrainingConfig:
         return float(self.learning_rate * self.plateau_factor**falls)
 
     def epoch_seed(self, epoch: int) -> int:
-        """Of what a learner draws in an epoch, from 0 to 2^63 - 1."""
+        """The seed of a learner's random numbers in an epoch, from 0 to 2^63 - 1."""
         return int(np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)[0]) % _MOST_SEED
 
 
 class Learner(Protocol):
-    """What is trained, on examples that it knows by their indices."""
+    """A model in training, on examples given by their indices."""
 
     advice: str
     """What to do where a training diverges."""
 
     def begin_epoch(self, epoch: int, seed: int) -> Mapping[str, int | float]:
-        """Get ready for an epoch, counted from 1, whose random numbers come from `seed`.
+        """Prepare an epoch, counted from 1, whose random numbers come from `seed`.
 
         Returns:
             Entries for the history of the epoch, such as how many layers learn.
@@ -117,11 +117,11 @@ class Learner(Protocol):
         ...
 
     def state(self) -> State:
-        """All that a step changes, copied."""
+        """A copy of everything that a step changes."""
         ...
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Put back what `state` gave.
+        """Restore what `state` returned.
 
         Raises:
             ValueError, KeyError: it does not fit; nothing is changed.
@@ -131,7 +131,7 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Epoch:
-    """How an epoch went.
+    """The results of an epoch.
 
     Attributes:
         learning_rate: of its last step.
@@ -147,7 +147,7 @@ class Epoch:
     validation: Metrics
 
     def flat(self) -> dict[str, int | float]:
-        """All of it by names such as ``validation_loss``."""
+        """Loss and metrics by names such as ``validation_loss``."""
         return {
             "epoch": self.epoch,
             "learning_rate": self.learning_rate,
@@ -159,7 +159,7 @@ class Epoch:
 
 @dataclass
 class Fitted:
-    """How a training went.
+    """The results of a training.
 
     Attributes:
         history: its epochs.
@@ -182,7 +182,7 @@ def fit(
     depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] = ({}, {}),
     progress: str = "epochs of training",
 ) -> Fitted:
-    """Train, and leave the learner with the weights of the epoch that `config` wants to keep.
+    """Train, and leave the learner with the weights of the epoch that `config` keeps.
 
     Args:
         split: examples to learn from; those to validate with may be none.
@@ -239,7 +239,7 @@ class _Training:
         return write_snapshot(arrays, [asdict(entry) for entry in self._fitted.history], own)
 
     def _restore(self, data: bytes, own: str) -> None:
-        """Go on from a snapshot; one that is damaged or of another training changes nothing, and is logged."""
+        """Resume from a snapshot; one that is damaged or of another training is logged and ignored."""
         begin = self._learner.state()
         try:
             arrays, entries = read_snapshot(data, own)
@@ -263,7 +263,7 @@ class _Training:
         self._fitted = Fitted(history, len(history), 1 + int(np.argmin(losses)) if losses else 0)
 
     def _waits(self) -> list[int]:
-        """For each epoch how many there have been since the best one so far."""
+        """The number of epochs since the best one, for each epoch."""
         found, least, waited = [], math.inf, 0
         for entry in self._fitted.history:
             waited = 0 if _loss(entry) < least else waited + 1

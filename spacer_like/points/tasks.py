@@ -89,7 +89,7 @@ def _begin_extraction(msg: ExtractFeaturesMsg | ClassifyImageMsg) -> Callable[[]
 
 
 def _prepare(extractor: FeatureExtractor) -> None:
-    """Build the network while the image is read. What goes wrong is raised again, in its place, by the extraction."""
+    """Build the network while the image is read. An error is raised again by the extraction, where it belongs."""
     with suppress(Exception):
         extractor.prepare()
 
@@ -195,7 +195,7 @@ def _classified(
 
 @contextmanager
 def _cached_features(labels: TrainingTaskLabels, folder: str) -> Iterator[None]:
-    """Copies of remote feature files in a temporary folder, for the time of a training."""
+    """A temporary folder for copies of remote feature files during a training."""
     if not labels.has_remote_data or folder == TrainClassifierMsg.FeatureCache.DISABLED:
         yield
         return

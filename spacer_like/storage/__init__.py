@@ -1,4 +1,4 @@
-"""Where bytes live: a storage for each type, and free functions over locations."""
+"""Storages of bytes, one for each type of location, and free functions over locations."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def storage_factory(storage_type: str, bucket_name: str | None = None) -> Storag
 
 
 def register_storage(storage_type: str, make: Callable[[str | None], Storage]) -> None:
-    """Make a storage of one's own known, so that locations may name its type.
+    """Register a type of storage, so that locations may name it.
 
     Args:
         make: called with a location's bucket name for each use.
@@ -103,7 +103,7 @@ def register_storage(storage_type: str, make: Callable[[str | None], Storage]) -
 
 
 def clear_memory_storage() -> None:
-    """Forget all that the memory storage holds."""
+    """Remove everything from the memory storage."""
     _memory.blobs.clear()
 
 
@@ -145,7 +145,7 @@ def temporary_file(loc: DataLocation) -> Iterator[Path]:
 
 @contextmanager
 def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
-    """What the operating system says against writing a location's temporary file, as an error that names the location.
+    """Errors of the operating system while a location's temporary file is written, as errors that name the location.
 
     Raises:
         StorageUnavailableError: in place of an `OSError` of the block.
@@ -159,7 +159,7 @@ def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
 
 
 def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) -> tuple[Path, bool]:
-    """A file with the bytes of a location, and whether it was fetched from afar just now.
+    """A file with the bytes of a location, and whether it was downloaded just now.
 
     A location of the filesystem is its own copy. Without a hash, a copy is used however old it is.
 
@@ -182,7 +182,7 @@ def exists(loc: DataLocation) -> bool:
 
 
 def delete(loc: DataLocation) -> None:
-    """Forget what is stored at a location, if anything is."""
+    """Delete what is stored at a location, if anything is."""
     _storage_of(loc).delete(loc.key)
 
 

@@ -1,4 +1,4 @@
-"""What every storage can do."""
+"""The base class of storages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Storage(ABC):
-    """A place where bytes are kept under keys.
+    """A storage of bytes under keys.
 
     A write is whole or not at all, and a reader sees the old bytes or the new ones. Deleting what is not there is no
     error: a task that is done twice must not fail the second time.
@@ -80,11 +80,11 @@ class Storage(ABC):
 
     @abstractmethod
     def write(self, key: str, data: bytes) -> None:
-        """Keep bytes under a key, in place of those that were there."""
+        """Store bytes under a key, replacing those that were there."""
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Forget a key, if it is there."""
+        """Delete a key, if it exists."""
 
     @abstractmethod
     def exists(self, key: str) -> bool:

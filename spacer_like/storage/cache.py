@@ -74,7 +74,7 @@ def cached_copy(
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal; kept in mind as long as the file does not change."""
+    """The SHA-256 of a file, in hexadecimal, cached as long as the file does not change."""
     status = path.stat()
     seen = (str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino)
     if seen not in _hashes:
@@ -87,7 +87,7 @@ def file_hash(path: Path) -> str:
 
 
 def _safe_path(loc: DataLocation, expected: str | None, cache_dir: Path) -> Path:
-    """Where a copy is kept: in the folder, or, where another user could exchange it unseen, in one of this process."""
+    """The path of a copy: in the folder, or, where another user could replace it unnoticed, in one of this process."""
     path = cached_path(loc, cache_dir)
     if (reason := why_not_ours(path)) is None or (expected and (not os.path.lexists(path) or _is_good(path, expected))):
         return path
@@ -110,7 +110,7 @@ def _folder_of_process(pid: int) -> str:
 
 @cache
 def _warn(sentence: str) -> None:
-    """Tell the log, once in a process."""
+    """Log a warning, once in a process."""
     logger.warning("%s", sentence)
 
 
@@ -148,7 +148,7 @@ def _compare(loc: DataLocation, found: str | None, expected: str | None) -> None
 
 @contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    """Let one process or thread at a time do something for a path; a killed one lets the next one in."""
+    """A lock between processes and threads for a path, released when its holder is killed."""
     import fcntl
 
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -1,4 +1,4 @@
-"""Files, by their path."""
+"""Files by their paths."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FilesystemStorage(Storage):
 
     def write(self, key: str, data: bytes) -> None:
         path = _path(key)
-        with _told(key, writing=True):
+        with _translated(key, writing=True):
             mode = _mode_of_ordinary_file(path)
             # A link stays, and the file that it leads to is replaced.
             path = Path(os.path.realpath(path))
@@ -77,7 +77,7 @@ class FilesystemStorage(Storage):
         for number, (key, parts) in enumerate(files):
             check_key(key)
             folder = key.rpartition("/")[0] or ("/" if key.startswith("/") else ".")
-            with _told(key, writing=True):
+            with _translated(key, writing=True):
                 if folder not in made:
                     _path(key)
                     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class FilesystemStorage(Storage):
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
         target = _path(key)
-        with open_ordinary(path) as source, _told(key, writing=True):
+        with open_ordinary(path) as source, _translated(key, writing=True):
             mode = _mode_of_ordinary_file(target)
             target = Path(os.path.realpath(target))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -105,13 +105,13 @@ class FilesystemStorage(Storage):
                 Path(path).unlink(missing_ok=True)
 
     def open(self, key: str) -> BinaryIO:
-        with _told(key):
+        with _translated(key):
             return open_ordinary(_path(key))
 
     @contextmanager
     def temporary_file(self, key: str) -> Iterator[Path]:
         target = _path(key)
-        with _told(key, writing=True):
+        with _translated(key, writing=True):
             _mode_of_ordinary_file(target)
             target = Path(os.path.realpath(target))
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,30 +128,30 @@ class FilesystemStorage(Storage):
                 path.unlink()
 
     def delete(self, key: str) -> None:
-        with _told(key), suppress(FileNotFoundError, NotADirectoryError):
+        with _translated(key), suppress(FileNotFoundError, NotADirectoryError):
             path = _path(key)
             check_replaceable(path)
             path.unlink()
 
     def exists(self, key: str) -> bool:
-        with _told(key):
+        with _translated(key):
             return _path(key).is_file()
 
     def version(self, key: str) -> str:
-        with _told(key):
+        with _translated(key):
             status = _path(key).stat()
             check_ordinary(key, status)
             return f"{status.st_size}-{status.st_mtime_ns}"
 
     def exact_version(self, key: str) -> str:
         # A file that is replaced within a tick of the clock has another number.
-        with _told(key):
+        with _translated(key):
             status = _path(key).stat()
             check_ordinary(key, status)
             return f"{status.st_dev}-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
 
     def size(self, key: str) -> int:
-        with _told(key):
+        with _translated(key):
             status = _path(key).stat()
             check_ordinary(key, status)
             return status.st_size
@@ -270,7 +270,7 @@ def _copy(source: BufferedReader, descriptor: int) -> None:
 
 
 def _move_whole(source: BinaryIO, path: str | Path, target: Path, mode: int | None) -> bool:
-    """Give a file another name; False: it would have to change disks, or is no file of its own."""
+    """Move a file by renaming it; False: it lies on another disk, or is a link or has other names."""
     if os.path.islink(path) or os.fstat(source.fileno()).st_nlink != 1:
         return False
     os.fsync(source.fileno())
@@ -296,7 +296,7 @@ def _move_whole(source: BinaryIO, path: str | Path, target: Path, mode: int | No
 
 
 def _is_entry_of(path: str | Path, target: Path) -> bool:
-    """Whether a path is a name of a file that was just written, under which it has no second name."""
+    """Whether a path leads to the very file that was just written at `target`."""
     try:
         return os.path.samestat(os.lstat(path), os.stat(target))
     except FileNotFoundError:
@@ -304,7 +304,7 @@ def _is_entry_of(path: str | Path, target: Path) -> bool:
 
 
 def _mode_of_new_files(folder: Path) -> int:
-    """What the umask leaves, as a new file shows; asking for the umask would change it for other threads."""
+    """The mode that the umask leaves, taken from a new file: reading the umask would change it for other threads."""
     probe = unfinished_path(folder / "probe")
     descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
@@ -315,7 +315,7 @@ def _mode_of_new_files(folder: Path) -> int:
 
 
 def _keep_name(folder: Path) -> None:
-    """See to it that a rename in a folder survives a loss of power, where the filesystem offers that."""
+    """Make a rename in a folder durable, where the filesystem offers that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -325,8 +325,8 @@ def _keep_name(folder: Path) -> None:
 
 
 @contextmanager
-def _told(key: str, writing: bool = False) -> Iterator[None]:
-    """What the operating system says, as one of our errors."""
+def _translated(key: str, writing: bool = False) -> Iterator[None]:
+    """An error of the operating system as one of this package's."""
     try:
         yield
     except SpacerError:

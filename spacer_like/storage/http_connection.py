@@ -1,4 +1,4 @@
-"""One HTTP request to an address that was checked.
+"""An HTTP connection to a checked address.
 
 The name is resolved once, the addresses are checked, and the connection goes to a checked one: a name that answers
 another address the second time leads nowhere. Proxies of the environment are not used, because they would resolve the
@@ -122,7 +122,7 @@ class CheckedConnection(http.client.HTTPConnection):
 
     @contextmanager
     def bounded(self) -> Iterator[None]:
-        """What waits on this connection when the deadline comes gets a `TimeoutError`."""
+        """Raise a `TimeoutError` in whatever waits on this connection at the deadline."""
         timer = threading.Timer(max(self._deadline.seconds_left, 0), self._cut)
         timer.daemon = True
         timer.start()
@@ -170,7 +170,7 @@ def parsed(url: str) -> SplitResult:
 
 
 def _scheme(url: str) -> str:
-    """The scheme of a URL that is shown; what stands before a colon may be a name or a password as well."""
+    """The scheme of a URL if it may be shown: the text before a colon may be a user name or a password."""
     found = re.match(r"[a-z0-9+.-]{1,20}(?=:)", url, re.IGNORECASE | re.ASCII)
     return found[0] if found and "@" not in url else ""
 

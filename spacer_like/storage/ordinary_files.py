@@ -1,4 +1,4 @@
-"""Ordinary files, told from pipes, sockets, devices and what the system makes up, in opening and in listing."""
+"""Ordinary files, distinguished from pipes, sockets, devices and virtual files when opened and listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a de
 
 
 def open_ordinary(path: str | Path) -> BufferedReader:
-    """A file opened for reading: what opens a file by its path does so by this function.
+    """A file opened for reading; all reading of files by their paths goes through this function.
 
     Raises:
         InvalidKeyError: a pipe, a socket, a device, or a file that the system makes up; nobody waits for any of them.
@@ -103,7 +103,7 @@ def check_ordinary(path: str | Path, status: os.stat_result) -> None:
 
 
 def _check_empty(descriptor: int, path: str) -> None:
-    """Refuse what has no size and yet bytes, perhaps without end, such as the files below /proc."""
+    """Refuse a file of size 0 that has bytes, perhaps without end, such as those below /proc."""
     try:
         has_bytes = bool(os.pread(descriptor, 1, 0))
     except OSError:
@@ -113,7 +113,7 @@ def _check_empty(descriptor: int, path: str) -> None:
 
 
 def check_replaceable(path: str | Path) -> None:
-    """Refuse to take the name of a pipe, a socket or a device away from it; a link is only a name."""
+    """Refuse to replace a pipe, a socket or a device; a link to one may be replaced."""
     with suppress(FileNotFoundError):
         status = os.lstat(path)
         if not stat.S_ISLNK(status.st_mode):

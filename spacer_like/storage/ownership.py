@@ -1,4 +1,4 @@
-"""Who may write to a folder that is trusted: one of caches, whose files decide what is computed.
+"""Ownership of trusted folders, such as caches, whose files decide what is computed.
 
 A file counts as ours where it is an ordinary file of this user or of root that no one else may write, in a folder of
 this user or of root in which no one else can put another in its place.
@@ -14,7 +14,7 @@ _ROOT = 0
 
 
 def why_not_ours(path: str | Path) -> str | None:
-    """Why somebody else may have made or changed what is at a path; None where only this user and root can have.
+    """Why another user may have created or changed a path; None where only this user and root can have.
 
     Args:
         path: of a file or a folder, which need not exist: then the folder that it would be in is asked.

@@ -1,4 +1,4 @@
-"""Parts of files that lie elsewhere: at any position, no more than is there, and little of it fetched twice.
+"""Parts of remote files, at any position, with little fetched twice.
 
 All of it is built on `Parts`: a size, and the bytes from a position on. `PositionedFile` makes a file object of it.
 """
@@ -28,11 +28,11 @@ _WINDOW = 256
 
 
 class Parts(Protocol):
-    """Bytes of which parts are read."""
+    """Bytes that are read in parts."""
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of bytes."""
 
     def read(self, start: int, length: int) -> bytes:
         """`length` bytes from `start` on, which lie within the size."""
@@ -83,7 +83,7 @@ class PositionedFile(io.RawIOBase):
         return len(data)
 
     def _wanted(self, size: int | None) -> int:
-        """How many bytes a `read` of `size` gives; a wrong number, as a hostile file may state one, is cut off."""
+        """The number of bytes that a `read` of `size` gives, limited to the file's."""
         rest = max(self.parts.size - self._position, 0)
         return rest if size is None or size < 0 else min(size, rest)
 
@@ -125,7 +125,7 @@ class PositionedReader:
 
 
 class Remote(Protocol):
-    """What a `RemoteStorage` is needed for here."""
+    """The part of `RemoteStorage` that is used here."""
 
     def size(self, key: str) -> int: ...
 
@@ -277,7 +277,7 @@ class Range(NamedTuple):
 
 @dataclass
 class _Joined:
-    """Ranges of a file that are read at once, by who asks first for one of them."""
+    """Ranges of a file that are read together, by the first thread that needs one of them."""
 
     file: int
     begin: int
@@ -289,7 +289,7 @@ class _Joined:
 
 
 class RangesReader:
-    """Gives each range of a list once, in any order that is about the list's; many threads may ask.
+    """A reader of the ranges of a list, each once and in about the list's order; usable by many threads.
 
     Args:
         ranges: what will be asked for.
@@ -325,7 +325,7 @@ class RangesReader:
 
 
 def _joined(ranges: Sequence[Range], indices: range) -> list[_Joined]:
-    """For each of some ranges the read that it belongs to."""
+    """The joined read that each of some ranges belongs to."""
     of_index: dict[int, _Joined] = {}
     last: _Joined | None = None
     for index in sorted(indices, key=lambda index: ranges[index]):

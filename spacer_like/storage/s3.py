@@ -1,4 +1,4 @@
-"""Objects of an S3 bucket, on Amazon or on any server that speaks its language.
+"""Objects of an S3 bucket, on Amazon or on any compatible server.
 
 obstore does the work; boto3 lends its chain of credentials, and stands in where obstore cannot: see `s3_boto`.
 """
@@ -63,7 +63,7 @@ class S3Storage(RemoteStorage):
 
     def write_file(self, key: str, path: str | Path, consume: bool = False) -> None:
         bucket = self._bucket(key)
-        # Told here, as by the other storages, when it is not there.
+        # A missing object is reported here, as by the other storages.
         with open_ordinary(path) as file, _confirmed(bucket, key, file):
             bucket.write_file(key, Path(path))
         if consume:
@@ -106,7 +106,7 @@ class S3Storage(RemoteStorage):
 
 @contextmanager
 def _confirmed(bucket: BotoBucket | ObstoreBucket, key: str, sent: BinaryIO) -> Iterator[None]:
-    """Let an upload count whose end was carried out, but whose answer was lost, so that S3 knew no such upload then."""
+    """Accept an upload that was completed although its answer was lost and S3 no longer knew it in the retry."""
     try:
         yield
     except UploadLostError as error:
@@ -119,7 +119,7 @@ def _confirmed(bucket: BotoBucket | ObstoreBucket, key: str, sent: BinaryIO) -> 
 
 
 def _holds(bucket: BotoBucket | ObstoreBucket, key: str, sent: BinaryIO) -> bool:
-    """Whether an object is what was sent: by the hash of its parts, or by its bytes where a server makes another."""
+    """Whether an object is what was sent, by the hash of its parts, or by its bytes where the hash is another one."""
     digests = [hashlib.md5(part, usedforsecurity=False).digest() for part in _parts(sent, bucket.part_bytes)]
     size = sent.tell()
     etag = f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"

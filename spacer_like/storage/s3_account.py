@@ -46,7 +46,7 @@ _CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 
 @dataclass(frozen=True)
 class Account:
-    """All that tells one connection to S3 from another; it can be a dictionary's key."""
+    """Everything that distinguishes one connection to S3 from another; hashable."""
 
     access_key_id: str | None = field(repr=False)
     secret_access_key: str | None = field(repr=False)
@@ -89,7 +89,7 @@ class Account:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the settings say all, so that boto3, whose import takes a quarter of a second, need not be asked."""
+        """Whether the settings suffice without boto3, whose import takes a quarter of a second."""
         # obstore takes a token from the environment, where it may belong to other keys.
         is_own = self.session_token is not None or "AWS_SESSION_TOKEN" not in os.environ
         return is_own and None not in (self.access_key_id, self.secret_access_key, self.region, self.endpoint_url)
@@ -177,7 +177,7 @@ class RangeBeyondEndError(InvalidKeyError):
 
 
 class UploadLostError(StorageUnavailableError):
-    """S3 knows nothing of an upload in parts: it was ended before, by an answer that never came perhaps, or by another.
+    """S3 does not know an upload in parts: it was completed before, perhaps with a lost answer, or aborted.
 
     The storage looks whether the object is the one that was sent.
     """

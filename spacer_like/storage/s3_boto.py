@@ -1,4 +1,4 @@
-"""A bucket by boto3: for listing, for keys that obstore cannot name, and for forked processes.
+"""A bucket through boto3: for listing, for keys that obstore cannot name, and for forked processes.
 
 obstore runs on threads that a forked child does not inherit, and it knows no key with an empty part, such as ``a//b``.
 """
@@ -38,10 +38,10 @@ class BotoBucket:
     def _answer(self, key: str, **options: Any) -> tuple[bytes, bool]:
         # boto3 itself tries again until an answer begins, but not once it has broken off.
         for attempts_left in range(self._retries, -1, -1):
-            with self._told(key):
+            with self._translated(key):
                 answer = self._client.get_object(Bucket=self.name, Key=key, **options)
             try:
-                with self._told(key):
+                with self._translated(key):
                     return answer["Body"].read(), "ContentRange" in answer
             except StorageUnavailableError:
                 if not attempts_left:
@@ -49,11 +49,11 @@ class BotoBucket:
         raise AssertionError
 
     def write(self, key: str, data: bytes) -> None:
-        with self._told(key):
+        with self._translated(key):
             self._client.upload_fileobj(BytesIO(data), self.name, key, Config=_transfer_options())
 
     def write_file(self, key: str, path: Path) -> None:
-        with self._told(key):
+        with self._translated(key):
             # By its name: of an open file, boto3 holds every part until the last has come.
             self._client.upload_file(str(path), self.name, key, Config=_transfer_options())
 
@@ -64,7 +64,7 @@ class BotoBucket:
     def delete(self, key: str) -> None:
         from botocore.exceptions import ClientError
 
-        with self._told(key):
+        with self._translated(key):
             try:
                 self._client.delete_object(Bucket=self.name, Key=key)
             except ClientError as error:
@@ -73,19 +73,19 @@ class BotoBucket:
                     raise
 
     def version(self, key: str) -> str:
-        with self._told(key):
+        with self._translated(key):
             head = self._client.head_object(Bucket=self.name, Key=key)
             return f"{head['ContentLength']}-{head.get('ETag') or head['LastModified'].isoformat()}"
 
     def size(self, key: str) -> int:
-        with self._told(key):
+        with self._translated(key):
             size: int = self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
             return size
 
     def list(self, prefix: str) -> Iterator[str]:
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix))
         while True:
-            with self._told(prefix):
+            with self._translated(prefix):
                 page = next(pages, None)
             if page is None:
                 return
@@ -94,10 +94,10 @@ class BotoBucket:
 
     @cached_property
     def region(self) -> str | None:
-        """The region of the bucket, which S3 tells even those who may not read it."""
+        """The region of the bucket, which S3 reports even to those who may not read it."""
         from botocore.exceptions import ClientError
 
-        with self._told(""):
+        with self._translated(""):
             try:
                 answer = self._client.head_bucket(Bucket=self.name)
             except ClientError as error:
@@ -106,8 +106,8 @@ class BotoBucket:
         region: str | None = headers.get("x-amz-bucket-region")
         return region
 
-    def _told(self, key: str) -> Any:
-        return _told(self.name, key)
+    def _translated(self, key: str) -> Any:
+        return _translated(self.name, key)
 
 
 def _transfer_options() -> Any:
@@ -118,8 +118,8 @@ def _transfer_options() -> Any:
 
 
 @contextmanager
-def _told(bucket: str, key: str) -> Iterator[None]:
-    """What boto3 says, as one of our errors."""
+def _translated(bucket: str, key: str) -> Iterator[None]:
+    """An error of boto3 as one of this package's."""
     from boto3.exceptions import Boto3Error
     from botocore import exceptions as boto
 

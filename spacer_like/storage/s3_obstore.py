@@ -102,7 +102,7 @@ class ObstoreBucket:
         for attempts_left in range(self._account.retries, -1, -1):
             answer = self._done(key, request)
             try:
-                with self._told(key):
+                with self._translated(key):
                     return bytes(answer.bytes())
             except StorageUnavailableError:
                 if not attempts_left:
@@ -156,18 +156,18 @@ class ObstoreBucket:
     def _done(self, key: str, request: Callable[[S3Store], Value]) -> Value:
         store = self._store
         try:
-            with self._told(key):
+            with self._translated(key):
                 return request(store)
         except _WrongRegionError as error:
             self._move(store, error.region)
         try:
-            with self._told(key):
+            with self._translated(key):
                 return request(self._store)
         except _WrongRegionError:
             raise s3_error(self.name, key, 301, "WrongRegion") from None
 
     def _move(self, store: S3Store, region: str | None) -> None:
-        """Ask in the region where the bucket is, unless another thread found that out."""
+        """Switch to the bucket's region, unless another thread has done so."""
         with self._lock:
             if self._store is store:
                 self._store = self._new_store(region or self._boto_bucket().region)
@@ -217,7 +217,7 @@ class ObstoreBucket:
             ) from None
 
     @contextmanager
-    def _told(self, key: str) -> Iterator[None]:
+    def _translated(self, key: str) -> Iterator[None]:
         from obstore.exceptions import BaseError
 
         try:

@@ -1,6 +1,6 @@
 """Temporary files and folders, and the removal of those that killed processes have left.
 
-Whatever is temporary bears a name of its own, so that it can be told from everything else. What nobody has written to
+Temporary files and folders have names of a pattern of their own. What nobody has written to
 for a day is removed: by the next process that writes into the same folder, once, and by ``spacer-like doctor --clean``.
 """
 
@@ -32,7 +32,7 @@ _looked_through: set[str] = set()
 
 
 def unfinished_path(path: Path) -> Path:
-    """A new name beside a path, for what shall get that path once it is whole."""
+    """A temporary name beside a path, for a file that is renamed to it once it is complete."""
     remove_old_once(path.parent)
     return path.with_name(f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
 

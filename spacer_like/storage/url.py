@@ -1,4 +1,4 @@
-"""Reading from the web, where a URL may come from a stranger.
+"""Downloads from URLs, which may come from strangers.
 
 Only http and https; only addresses of the public internet, checked at every redirect and connected to as checked,
 unless the setting URL_ALLOW_PRIVATE allows others; at most MAX_DOWNLOAD_BYTES, and URL_TOTAL_TIMEOUT_SECONDS from the
@@ -64,7 +64,7 @@ class IncompleteBodyError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server has answered; the body of a refusal is empty, or cut after 64 KiB."""
+    """A server's answer; the body of a refusal is empty, or cut after 64 KiB."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """What a download may take.
+    """The limits of a download.
 
     Fields:
         silence_seconds: how long the server may be silent; total_seconds: until the last byte.
@@ -88,7 +88,7 @@ class DownloadLimits:
 
 
 class URLStorage(RemoteStorage):
-    """Whatever can be fetched from a URL, which is the key. It only reads."""
+    """A read-only storage whose keys are URLs."""
 
     def location(self, key: str) -> DataLocation:
         return DataLocation("url", key)
@@ -116,7 +116,7 @@ class URLStorage(RemoteStorage):
         return body[start : start + length]
 
     def exists(self, key: str) -> bool:
-        """Whether the server answers a question for the head of the resource with a success.
+        """Whether the server answers a HEAD request with a success.
 
         False after any failure: a server need not answer such a question, nor truthfully.
         """
@@ -193,7 +193,7 @@ def answer_of(
         following = answer.headers.get("Location")
         if answer.status not in _REDIRECTS or not following:
             return answer
-        with _told(url):
+        with _translated(url):
             # A Location may hold letters of Latin 1 that were UTF-8; the old place's password stays behind.
             target = urljoin(target, following.encode("latin-1", "replace").decode("utf-8", "replace"))
     raise URLDownloadError(_failed(url), InvalidKeyError(f"more than {_MOST_REDIRECTS} redirects"))
@@ -203,17 +203,17 @@ def _asked(
     url: str, target: str, method: str, headers: Mapping[str, str], limits: DownloadLimits, deadline: Deadline
 ) -> Answer:
     """The answer of one server; `url` is what the caller asked for, and what errors name."""
-    with _told(url):
+    with _translated(url):
         deadline.check()
         parts = parsed(target)
         is_private_allowed = config.settings().url_allow_private
         connection = CheckedConnection(parts, limits.silence_seconds, deadline, is_private_allowed)
     response: http.client.HTTPResponse | None = None
     try:
-        with _told(url), connection.bounded():
+        with _translated(url), connection.bounded():
             connection.request(method, request_target(parts), headers={**request_headers(parts), **headers})
             response = connection.getresponse()
-        with _told(url, in_body=True), connection.bounded():
+        with _translated(url, in_body=True), connection.bounded():
             body = b""
             if method == "GET" and 200 <= response.status < 300:
                 body = _body(url, response, limits.most_bytes)
@@ -258,8 +258,8 @@ def _failed(url: str) -> str:
 
 
 @contextmanager
-def _told(url: str, in_body: bool = False) -> Iterator[None]:
-    """What the network says, as one of our errors."""
+def _translated(url: str, in_body: bool = False) -> Iterator[None]:
+    """An error of the network as one of this package's."""
     try:
         yield
     except DataLimitError:

@@ -1,1 +1,1 @@
-"""Tables as files, CSV and Parquet, whatever they are about."""
+"""Tables as files, CSV and Parquet."""

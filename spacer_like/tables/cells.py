@@ -1,4 +1,4 @@
-"""Cells of CSV files: texts that a spreadsheet would run as a formula are written so that none does, and read exactly.
+"""CSV files whose texts no spreadsheet runs as a formula, and which are read back exactly.
 
 Everything in the package that writes or reads CSV comes through here or through `spacer_like.tables.files`. An
 apostrophe is written before a text that begins with what begins a formula, or that begins or ends with white space,
@@ -31,7 +31,7 @@ _NUMBER = re.compile(NUMBER_PATTERN.replace("\\z", "\\Z"))
 
 
 def guarded(cell: object) -> object:
-    """A cell as it is written.
+    """A field as it is written.
 
     >>> guarded("=reef.jpg"), guarded("'=reef.jpg"), guarded("reef.jpg"), guarded("-1.5"), guarded(-1)
     ("'=reef.jpg", "''=reef.jpg", 'reef.jpg', '-1.5', -1)
@@ -40,7 +40,7 @@ def guarded(cell: object) -> object:
 
 
 def unguarded(text: str) -> str:
-    """A cell as it was before `guarded`.
+    """A field as it was before `guarded`.
 
     >>> unguarded("'=reef.jpg"), unguarded("''=reef.jpg"), unguarded("'reef.jpg"), unguarded("=reef.jpg")
     ('=reef.jpg', "'=reef.jpg", "'reef.jpg", '=reef.jpg')
@@ -98,7 +98,7 @@ def csv_rows(
 
 
 def decoded_table(data: bytes) -> tuple[str, str]:
-    """The text of a table, and the delimiter between its cells: that of a first line ``sep=;``, else the one found.
+    """The text of a table, and the delimiter of its fields: that of a first line ``sep=;``, else the one found.
 
     Args:
         data: UTF-8 with or without a byte order mark, or UTF-16 with one, as spreadsheets write it.
@@ -120,7 +120,7 @@ def decoded_table(data: bytes) -> tuple[str, str]:
 
 
 def _delimiter(text: str) -> str:
-    """The delimiter by which the first rows have equally many cells, several of them; of two, the one found first."""
+    """The delimiter by which the first rows have equally many fields, more than one; of two, the one found first."""
     regular = [one for one in DELIMITERS if _is_regular(text, one)]
     if regular:
         return min(regular, key=text.index)

@@ -143,18 +143,18 @@ def _csv_rows(part: pa.Table) -> BytesIO:
 
 
 def _with_texts(table: pa.Table, change: Callable[[Any], Any]) -> pa.Table:
-    """The table with what `change` makes of each array of texts, and of the texts of each dictionary."""
+    """The table with `change` applied to each array of texts, and to the texts of each dictionary."""
 
     def changed(chunk: Any) -> Any:
         if not pa.types.is_dictionary(chunk.type):
             return change(chunk)
         return pa.DictionaryArray.from_arrays(chunk.indices, change(chunk.dictionary))
 
-    for place, field in enumerate(table.schema):
+    for column, field in enumerate(table.schema):
         values = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         if pa.types.is_string(values) or pa.types.is_large_string(values):
-            chunks = [changed(chunk) for chunk in table.column(place).chunks]
-            table = table.set_column(place, field, pa.chunked_array(chunks, field.type))
+            chunks = [changed(chunk) for chunk in table.column(column).chunks]
+            table = table.set_column(column, field, pa.chunked_array(chunks, field.type))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Tables from memory into storage."""
+"""Writing of tables into storage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_endings(locs: Sequence[DataLocation]) -> None:
 
 
 def write_tables(outputs: Sequence[tuple[pa.Table, DataLocation]]) -> None:
-    """Write tables, CSV or Parquet by their locations' endings: all are made before the first one is put in place."""
+    """Write tables, CSV or Parquet by their locations' endings; all are complete before the first one is stored."""
     with ExitStack() as files:
         paths = [files.enter_context(temporary_file(loc)) for _, loc in outputs]
         with ThreadPoolExecutor(max(len(outputs), 1), thread_name_prefix="spacer-table") as workers:
@@ -48,7 +48,7 @@ def write_tables(outputs: Sequence[tuple[pa.Table, DataLocation]]) -> None:
 
 @contextmanager
 def growing_table(schema: pa.Schema, locs: Sequence[DataLocation]) -> Iterator[Callable[[pa.Table], None]]:
-    """A table that is written part by part, and is put at its locations once the block ends without an error.
+    """A table that is written part by part, and stored at its locations when the block ends without an error.
 
     Yields:
         a function that takes the next rows; where there are no locations, it does nothing.

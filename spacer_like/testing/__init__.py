@@ -1,4 +1,4 @@
-"""What every storage, engine, extractor, trainer and task must pass: ours, and those that others write.
+"""Contract suites of storages, engines, extractors, trainers and tasks, for this package's and for others'.
 
 Each module holds a class to subclass in a test module; the subclass says what is tested, and pytest runs the rest.
 pytest is all that they need besides this package: ``pip install "spacer_like[testing]"``.

@@ -1,4 +1,4 @@
-"""What every engine and every submission must pass.
+"""The contract suites of engines and submissions.
 
 >>> class TestMine(EngineContract):
 ...     @classmethod
@@ -34,7 +34,7 @@ _SECONDS = 20.0
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = _SECONDS) -> None:
-    """Return when something is so; fail the test where that takes too long."""
+    """Wait for a condition; fail the test where that takes too long."""
     last = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < last, "It has not come to pass."
@@ -328,7 +328,7 @@ class SubmissionContract(_Requests):
 
 
 def _living(folder: Path) -> list[int]:
-    """The processes that wait for ``go``, of those that still live."""
+    """The living processes that wait for ``go``."""
     return [pid for path in folder.glob("waiting-*") if _lives(pid := int(path.name.partition("-")[2]))]
 
 

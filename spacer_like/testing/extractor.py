@@ -1,4 +1,4 @@
-"""What every extractor must pass.
+"""The contract suite of extractors.
 
 >>> class TestMine(ExtractorContract):
 ...     @pytest.fixture

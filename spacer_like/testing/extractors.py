@@ -1,4 +1,4 @@
-"""Extractors for tests: one that is quick, and one that does what none should, for tests of whoever runs it."""
+"""Extractors for tests: a quick one, and one that misbehaves, for tests of engines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Unruly(DummyExtractor):
 
 
 class MeanColour(FeatureExtractor):
-    """Mean and deviation of each channel of a crop, which take no time; a vector has 6 numbers."""
+    """An instant extractor: mean and deviation of each channel of a crop, 6 numbers."""
 
     CROP_SIZE = 32
 

@@ -1,4 +1,4 @@
-"""Requests run in children that are killed at a moment that is told: ``python -m spacer_like.testing.killing``.
+"""Requests run in child processes that are killed at a given moment: ``python -m spacer_like.testing.killing``.
 
 JSON lines in and out. A line has a job message of one task, the folder of its results, and the number of the result
 before which the child is killed; 0: it is not. The answer has how the child ended, and how many results it has put in
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
 
 
 class Killing:
-    """A process from which children are forked; it has done no work itself, so that they begin as new ones do."""
+    """A process that forks children; it has done no work itself, so that they start like new ones."""
 
     def __init__(self, class_prefixes: tuple[str, ...] = ()) -> None:
         self._process = subprocess.Popen(
@@ -67,7 +67,7 @@ class Killing:
 
 
 def _run(job: Any, folder: str, kill_before: int, answer: int) -> None:
-    """In the child: do the work, with an eye on what takes its place in the folder."""
+    """In the child: do the work, and watch the files that appear in the folder."""
     results = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:

@@ -1,4 +1,4 @@
-"""What every storage must pass.
+"""The contract suite of storages.
 
 >>> class TestMine(StorageContract):
 ...     @pytest.fixture
@@ -26,7 +26,7 @@ _LETTERS = "aZ09_-~!$'()*,;@[]^`{|}ÄßéЖ漢字🐟é #%+&=?:."
 
 
 def _names() -> Iterator[str]:
-    """Names with all that may stand in one, spaces and dots at their ends left out."""
+    """Names of all permitted characters, without spaces and dots at their ends."""
     yield from ("a", "%2F", "a+b", "a b", "x?y=1&z", "#", "ä", "e\u0301", "🐟", "." * 3 + "a", "C:", "~")
     for length in range(1, 20):
         yield "".join(_random.choices(_LETTERS, k=length)).strip(". ") or "b"

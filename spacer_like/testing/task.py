@@ -1,4 +1,4 @@
-"""What every task must pass: whatever stands in `TASKS` is tested by its line alone."""
+"""The contract suite of tasks: every entry of `TASKS` is tested."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class World:
         }
 
     def others(self, name: str) -> dict[str, tuple[int, int]]:
-        """Size and time of each file that is no result of the task."""
+        """Size and time of each file that is not a result of the task."""
         return {
             str(path): (path.stat().st_size, path.stat().st_mtime_ns)
             for path in self.folder.rglob("*")
@@ -114,7 +114,7 @@ class World:
         }
 
     def clear(self, name: str) -> None:
-        """Forget a task's results."""
+        """Remove a task's results."""
         shutil.rmtree(self.results(name), ignore_errors=True)
 
     def restore(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What every trainer must pass.
+"""The contract suite of trainers.
 
 >>> class TestMine(TrainerContract):
 ...     @pytest.fixture
@@ -67,7 +67,7 @@ class TrainerContract:
             delete(location)
 
     def train(self, trainer: ClassifierTrainer, labels: TrainingTaskLabels, previous: Any = ()) -> Any:
-        """What the trainer makes of labels."""
+        """The trainer's results for labels."""
         return trainer(labels, self.nbr_epochs, list(previous), self.clf_type)
 
     def test_it_travels_in_json(self, trainer):
