@@ -58,7 +58,7 @@ def cpu_quota(control_groups: Path = _CONTROL_GROUPS, membership: Path = _MEMBER
             if not controllers:
                 quotas.append(_limit_of_version_2(control_groups / name))
             elif "cpu" in controllers.split(","):
-                quotas += [_limit_of_version_1(control_groups / controller / name) for controller in ("cpu", controllers)]
+                quotas += [_limit_of_version_1(control_groups / one / name) for one in ("cpu", controllers)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
