@@ -3,9 +3,29 @@
 import pytest
 
 from spacer_like.config import override
+from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
+from spacer_like.extractors.networks import network_cache
+from spacer_like.storage import write_bytes
 from spacer_like.testing.extractor import ExtractorContract
 from spacer_like.testing.extractors import MeanColour
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_caches(tmp_path_factory):
+    """One folder of models for the suite: networks are made once, and gone afterwards."""
+    network_cache.clear()
+    folders = {name: str(tmp_path_factory.mktemp(name)) for name in ("onnx_cache_dir", "extractors_cache_dir")}
+    with override(**folders, device="cpu", torch_threads=1):
+        yield
+    network_cache.clear()
+
+
+@pytest.fixture(scope="module")
+def b0_location(b0_weights, tmp_path_factory):
+    location = DataLocation("filesystem", str(tmp_path_factory.mktemp("b0") / "b0.pt"))
+    write_bytes(location, b0_weights)
+    return location
 
 
 class TestLite0(ExtractorContract):
