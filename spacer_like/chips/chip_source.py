@@ -81,11 +81,11 @@ class ChipIndex:
         self._numbers = array("q")
 
     def add_file(self, name: str, folder: int) -> bool:
-        """A chip that is a file of one of `folders`; False: there is a chip of that name, which counts."""
+        """Add a chip that is a file in one of `folders`; False: a chip of that name is there, and is kept."""
         return self._add(name, ~folder, 0, 0)
 
     def add_block(self, name: str, tile: int, offset: int, length: int) -> bool:
-        """A chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
+        """Add a chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
         return self._add(name, tile, offset, length)
 
     def sorted(self) -> tuple[list[str], NDArray[np.int64]]:
@@ -121,7 +121,7 @@ class ChipSource:
 
     @property
     def unreadable(self) -> list[UnreadableChip]:
-        """Chips that are no images, as far as `pixels` has looked, and files that do not count; by their names."""
+        """Chips that `pixels` could not decode so far, and files that are ignored, by name."""
         return [UnreadableChip(name=name, reason=self._reasons[name]) for name in sorted(self._reasons)]
 
     def __contains__(self, name: str) -> bool:
@@ -184,7 +184,7 @@ class ChipSource:
         check_also_read(msg, places)
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Close the open files."""
 
     def __enter__(self) -> Self:
         return self
@@ -199,12 +199,12 @@ class ChipSource:
 
     @property
     def is_far(self) -> bool:
-        """Whether reading is waiting, such as for a network."""
+        """Whether reads wait, such as for a network."""
         locs = [*self._folders, *(tile.tile_loc for tile in self._tiles)]
         return any(loc.storage_type not in ("filesystem", "memory") for loc in locs)
 
     def _reader(self, names: Sequence[str]) -> Callable[[str], bytes]:
-        """What gives the bytes of each of some chips; of far tiles it reads many at once."""
+        """A function from a chip's name to its bytes; ranges of remote tiles are read many at once."""
         places = [self._where(name) for name in names]
         if not (self._tiles and self.is_far):
             return self.read
@@ -228,7 +228,7 @@ class ChipSource:
         return storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, where.offset, where.length)
 
     def _check_version(self, number: int) -> None:
-        """See to it, once, that a tile is the one that was cut."""
+        """Refuse, once for each tile, one that has changed since it was cut."""
         # Two threads that ask the same at once do no harm.
         is_same = self._is_same_tile.get(number)
         loc, version, _ = self._tiles[number]

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALL_DATA, PARTIAL_DATA, NO_DATA = CLASSES = ("all_data", "partial_data", "no_data")
-MOST_INDEX_BYTES = 2**30
-"""The largest index that is read."""
 _MOST_NAME = 300
 
 

@@ -1,1 +1,1 @@
-"""What pictures of any kind need: figures, charts, sheets of images, colours, and names fit to be drawn."""
+"""Drawing that all pictures share: figures, charts, sheets of images, colours, and names fit to be drawn."""

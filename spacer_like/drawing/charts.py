@@ -63,7 +63,7 @@ def compact(number: int) -> str:
 
 
 def bare(axes: Axes) -> None:
-    """No frame, quiet ticks."""
+    """Remove the frame of axes, and make their ticks faint."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(which="both", length=0, colors=INK, labelsize=9)

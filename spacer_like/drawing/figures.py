@@ -1,8 +1,9 @@
-"""Matplotlib without its global state: figures that belong to their caller, and files written whole or not at all."""
+"""Matplotlib without its global state: figures, files written whole or not at all, and parts of HTML pages."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from io import BytesIO
@@ -109,6 +110,17 @@ def svg_element(figure: Figure, description: str) -> str:
     element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text[text.index("<svg ") :], count=1, flags=re.DOTALL)
     first = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" '
     return element.replace("<svg ", first, 1).strip()
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
+    """A table of fields that are HTML already; the first `names` columns hold names, the others numbers."""
+
+    def line(fields: Sequence[str], tag: str) -> str:
+        kinds = [' class="name"' if column < names else "" for column in range(len(fields))]
+        return "".join(f"<{tag}{kind}>{field}</{tag}>" for kind, field in zip(kinds, fields, strict=True))
+
+    body = "".join(f"<tr>{line(fields, 'td')}</tr>" for fields in rows)
+    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _drawn(figure: Figure, ending: str, metadata: dict[str, Any] | None, dpi: int) -> bytes:

@@ -33,7 +33,7 @@ class Encoder:
     function: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Vectors of images as they are made, float32 [n, dimension].
+        """Vectors of images, not scaled to any length, float32 [n, dimension].
 
         Args:
             pixels: uint8 [n, size, size, 3].

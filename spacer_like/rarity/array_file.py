@@ -21,7 +21,7 @@ _FREE_BYTES, _MOST_RATIO = 2**27, 200
 
 
 class ArrayMissingError(TableError):
-    """A file that is well, but has no array of that name."""
+    """A valid file without an array of that name."""
 
 
 def to_npz(array: NDArray[Any]) -> bytes:

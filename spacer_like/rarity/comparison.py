@@ -1,4 +1,4 @@
-"""What tables of scores say: the statistics of one, and how far the rankings of several agree, token by token."""
+"""Statistics of a table of scores, and how far the rankings of several agree, token by token."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def counts_of(colours: ImageColours, n_images: int, dtype: Any = np.uint16) -> A
 
 
 def count_into(counts: Any, colours: ImageColours, n_images: int) -> None:
-    """Add to what `counts_of` gave; the caller sees to it that no count grows too large."""
+    """Add images to the result of `counts_of`; the caller ensures that no count overflows."""
     _count_into(counts, colours, n_images, are_new=False)
 
 
@@ -107,7 +107,7 @@ def _count_into(counts: Any, colours: ImageColours, n_images: int, are_new: bool
 
 
 def occurring_pieces(colours: ImageColours, n_images: int, length: int) -> Iterator[Piece]:
-    """What images have, as `occurring` gives it, but of `length` positions at a time.
+    """The keys and counts of images, as of `occurring`, `length` positions at a time.
 
     Args:
         n_images: how many images have been put into `colours`.
@@ -130,7 +130,7 @@ def occurring_pieces(colours: ImageColours, n_images: int, length: int) -> Itera
 
 
 def _in_turn(calls: Iterable[Callable[[], Answer]]) -> Iterator[Answer]:
-    """What calls give, in their order; some are made ahead, in threads."""
+    """The results of calls, in their order; some are computed ahead, in threads."""
     threads = thread_count()
     with ThreadPoolExecutor(threads, "counting") as pool:
         coming: deque[Future[Answer]] = deque()
@@ -172,7 +172,7 @@ def add_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> None:
 
 
 def subtract_into(counts: Any, keys: NDArray[np.uint32], values: Any) -> bool:
-    """Take them away again; False, and nothing is changed, where less is there."""
+    """Subtract counts; returns False and changes nothing where a result would be negative."""
     return bool(kernels().subtract_into(counts.reshape(-1), keys, values))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spacer_like.drawing.class_style import plain_text, shorten
-from spacer_like.drawing.figures import Destination, as_location, new_figure, svg_element
+from spacer_like.drawing.figures import Destination, as_location, html_table, new_figure, svg_element
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds
@@ -69,10 +69,10 @@ def render_page(
         _previous(evaluation),
         _left_out(evaluation),
         _charts(evaluation, threshold),
-        _class_table(evaluation),
+        _classhtml_table(evaluation),
         _mistakes(evaluation),
         _matrix(evaluation),
-        _threshold_table(evaluation),
+        _thresholdhtml_table(evaluation),
         *(_picture(caption, data) for caption, data in pictures),
     ]
     return (
@@ -97,7 +97,7 @@ def _left_out(evaluation: Evaluation) -> str:
         [escape(shorten(label, 60)), escape(plain_text(reason)), f"{count:,}"]
         for label, count, reason in evaluation.left_out
     ]
-    return f"<h2>Classes left out</h2><p>{escape(evaluation.warning())}</p>" + _table(
+    return f"<h2>Classes left out</h2><p>{escape(evaluation.warning())}</p>" + html_table(
         ["class", "why, and what to do", "points"], rows, names=2
     )
 
@@ -117,7 +117,7 @@ def _charts(evaluation: Evaluation, threshold: float) -> str:
     return f'<div class="charts">{"".join(svg_element(figure, text) for figure, text in charts)}</div>'
 
 
-def _class_table(evaluation: Evaluation) -> str:
+def _classhtml_table(evaluation: Evaluation) -> str:
     rows = []
     for index in np.argsort(-evaluation.support, kind="stable"):
         precision, recall, f1 = (
@@ -129,7 +129,7 @@ def _class_table(evaluation: Evaluation) -> str:
     return (
         "<h2>Classes</h2><p class='quiet'>Precision: of the points given a class, the share that are of it. "
         "Recall: of the points of a class, the share that were given it. F1: their harmonic mean.</p>"
-        + _table(["class", "points", "precision", "recall", "F1"], rows)
+        + html_table(["class", "points", "precision", "recall", "F1"], rows)
     )
 
 
@@ -140,20 +140,9 @@ def _mistakes(evaluation: Evaluation) -> str:
     ]
     if not rows:
         return "<h2>Largest confusions</h2><p>None: every point is right.</p>"
-    return "<h2>Largest confusions</h2>" + _table(
+    return "<h2>Largest confusions</h2>" + html_table(
         ["true class", "taken for", "points", "of the true class"], rows, names=2
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
-    """A table of cells that are HTML already; the first `names` columns hold names, the others numbers."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        kinds = [' class="name"' if column < names else "" for column in range(len(cells))]
-        return "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
-
-    body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in rows)
-    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _matrix(evaluation: Evaluation) -> str:
@@ -189,7 +178,7 @@ def _cell(true: str, given: str, count: int, share: float, hit: bool) -> str:
     return f'<td class="{classes}" style="background:rgba(8,81,156,{share:.2f})" title="{tip}">{count}</td>'
 
 
-def _threshold_table(evaluation: Evaluation) -> str:
+def _thresholdhtml_table(evaluation: Evaluation) -> str:
     rows, last = [], -1.0
     table = (evaluation.thresholds, evaluation.threshold_accuracy, evaluation.threshold_coverage)
     for threshold, accuracy, coverage in zip(*(column.tolist() for column in table), strict=True):
@@ -197,7 +186,7 @@ def _threshold_table(evaluation: Evaluation) -> str:
         if threshold - last >= 0.05 - 1e-9:
             last = threshold
             rows.append([f"{threshold:.2f}", percent(accuracy, 1), percent(coverage, 1)])
-    return "<h2>Confidence thresholds</h2>" + _table(["above", "right", "points decided"], rows, names=0)
+    return "<h2>Confidence thresholds</h2>" + html_table(["above", "right", "points decided"], rows, names=0)
 
 
 def _picture(caption: str, data: bytes) -> str:

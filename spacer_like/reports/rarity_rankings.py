@@ -1,4 +1,4 @@
-"""Who is rare: collections by their mean score, and all scores in order."""
+"""Rankings: collections by their mean score, and all scores in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of tiles as they stand in a URL: strings of others' making, that are believed nothing."""
+"""Addresses of tiles out of a URL, which are untrusted text."""
 
 from __future__ import annotations
 

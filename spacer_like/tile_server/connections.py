@@ -1,4 +1,4 @@
-"""Bounds of connections, so that clients that are slow, idle or too many leave room for others.
+"""Limits on connections, so that slow, idle or too many clients do not block others.
 
 A connection has some seconds to send a complete request, the seconds that it is idle between two included, and some to
 take an answer. Of each client and of all clients a bounded number is open: one more closes the connection that waits
@@ -23,7 +23,7 @@ _BUSY = b"The server has as many requests as it can take: come back in some seco
 
 @dataclass(frozen=True)
 class Bounds:
-    """What clients may take of a server.
+    """Limits on what clients use of a server.
 
     Fields:
         connections, of_client: open at once: of all clients, and of each address.

@@ -45,7 +45,7 @@ Picture = tuple["NDArray[np.uint8]", "NDArray[np.bool_]"]
 
 @dataclass(frozen=True)
 class Part:
-    """What is wanted of a tile.
+    """A part of a picture that is read out of a tile.
 
     Fields:
         rows, columns: of the footprint's pixels.
@@ -64,7 +64,7 @@ class Part:
 
 
 class OpenTile:
-    """A tile, read by GDAL; all of its life is one thread's.
+    """A tile that GDAL reads; one thread opens, reads and closes it.
 
     It shows what the chips that are cut out of it show. Where it is not of square pixels, north up, in the projection
     of its cell's zone, it is resampled to the cell.
@@ -269,7 +269,7 @@ def _within(pixels: slice, begin: float, scale: float, margin: int, size: int) -
 
 
 def _overlap(wanted: slice, first: int, last: int) -> tuple[slice, slice]:
-    """What of pixels `first` to `last` is wanted: its slice of the wanted ones, and of those that were read."""
+    """The overlap of the wanted pixels with those that were read, `first` to `last`, as a slice of each."""
     begin, end = max(wanted.start, first), max(min(wanted.stop, last), max(wanted.start, first))
     return slice(begin - wanted.start, end - wanted.start), slice(begin - first, end - first)
 

@@ -11,9 +11,9 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from spacer_like.drawing.figures import html_table
 
+if TYPE_CHECKING:
     from spacer_like.tile_server.tree_index import IndexedTile, LiveTree, TreeIndex
 
 MOST_LINES = 2000
@@ -23,7 +23,7 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Page:
-    """A page, and the Content-Security-Policy that nothing but its own parts fulfils."""
+    """A page, and a Content-Security-Policy that allows its own scripts and styles alone."""
 
     html: str
     policy: str
@@ -64,7 +64,7 @@ def _zones(index: TreeIndex) -> str:
         [str(zone.zone), f"{len(zone.tiles):,}", f"{sum(len(tiles) for tiles in zone.tiles.values()):,}"]
         for zone in index.zones.values()
     ]
-    return "<h2>Zones</h2>" + _table(["UTM zone", "cells", "tiles"], rows)
+    return "<h2>Zones</h2>" + html_table(["UTM zone", "cells", "tiles"], rows)
 
 
 def _acquisitions(index: TreeIndex) -> str:
@@ -79,7 +79,7 @@ def _acquisitions(index: TreeIndex) -> str:
         for one in listed
     ]
     head = ["acquisition", "date", "zones", "tiles"]
-    return "<h2>Acquisitions</h2>" + _table(head, rows, names=2) + _rest(len(index.acquisitions))
+    return "<h2>Acquisitions</h2>" + html_table(head, rows, names=2) + _rest(len(index.acquisitions))
 
 
 def _cells(index: TreeIndex) -> str:
@@ -91,7 +91,7 @@ def _cells(index: TreeIndex) -> str:
             _cell_row(zone.tiles[number], float(longitudes[row]), float(latitudes[row]))
             for row, number in enumerate(numbers)
         ]
-    return "<h2>Cells</h2>" + _table(["cell", "newest", "tiles"], rows, names=2) + _rest(index.n_cells)
+    return "<h2>Cells</h2>" + html_table(["cell", "newest", "tiles"], rows, names=2) + _rest(index.n_cells)
 
 
 def _cell_row(tiles: list[IndexedTile], longitude: float, latitude: float) -> list[str]:
@@ -104,17 +104,6 @@ def _cell_row(tiles: list[IndexedTile], longitude: float, latitude: float) -> li
 
 def _rest(count: int) -> str:
     return f"<p class='quiet'>And {count - MOST_LINES:,} more.</p>" if count > MOST_LINES else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> str:
-    """A table of cells that are HTML already; the first `names` columns hold names, the others numbers."""
-
-    def line(cells: Sequence[str], tag: str) -> str:
-        kinds = [' class="name"' if column < names else "" for column in range(len(cells))]
-        return "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
-
-    body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in rows)
-    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _page(html: str) -> Page:

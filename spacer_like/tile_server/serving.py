@@ -92,7 +92,7 @@ def server_config(app: Application, bounds: Bounds, log_requests: bool = False) 
 
 
 def _announcing(config: uvicorn.Config, ready: Callable[[], None]) -> uvicorn.Server:
-    """A server that says when it can be reached."""
+    """A server that logs when it can be reached."""
     import uvicorn
 
     class Announcing(uvicorn.Server):

@@ -208,7 +208,7 @@ class TreeIndex:
 
 
 class LiveTree:
-    """What a tree holds.
+    """The index of a tree, which is listed again from time to time.
 
     Args:
         ard_loc: the root of the tree.

@@ -1,4 +1,4 @@
-"""What may be chosen in a rarity workflow."""
+"""The options of a rarity workflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GLOBAL_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surprisa
 
 @dataclass(frozen=True)
 class RarityOptions:
-    """What may be chosen.
+    """Options of a rarity workflow.
 
     Attributes:
         methods: scores against all collections; local_methods: scores against the image's own collection.

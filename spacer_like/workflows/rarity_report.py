@@ -1,4 +1,4 @@
-"""What became of the collections of a rarity workflow: counts, reasons, and what is left of earlier runs."""
+"""The report of a rarity workflow: counts and reasons by collection, and what is left of earlier runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["scored", "good", "empty", "pre-reveal", "failed", "not scored"]
 
 @dataclass
 class CollectionReport:
-    """What became of a collection.
+    """The result of a collection.
 
     Attributes:
         state: ``scored``, or ``good`` where it was only checked; ``empty``, ``pre-reveal`` or ``failed``, with the
@@ -40,14 +40,14 @@ class CollectionReport:
     transient: bool = False
 
     def fail(self, reason: str, transient: bool = False) -> None:
-        """Take the collection out of the running."""
+        """Mark the collection as failed."""
         self.state, self.reason, self.transient = "failed", reason, transient
         self.n_scored = 0
 
 
 @dataclass
 class RarityReport:
-    """What became of everything.
+    """The report of a rarity workflow.
 
     Attributes:
         missing: ids of the whitelist that have no folder.

@@ -54,14 +54,14 @@ class RarityRun:
         self._reports = {name: CollectionReport(name) for name in self._collections}
         self._report = RarityReport(list(self._reports.values()), missing)
         self._images: dict[str, tuple[DataLocation, str]] = {}
-        """Of each collection still in the running: where its images are, and their version."""
+        """By collection that has not been dropped: the location of its images, and their version."""
         self._not_converted: dict[str, Failure] = {}
         self._histograms: dict[str, Step] = {}
         self._global: Step | None = None
         self._scores: dict[str, Step] = {}
 
     def _before(self, step: Step) -> None:
-        """Take back, before a step changes a file, what says that all is done."""
+        """Remove the report and pictures, before a step changes a file, so that they never describe other files."""
         delete(self.location(REPORT))
         if step.subject is None:
             self._delete_pictures()
@@ -110,7 +110,7 @@ class RarityRun:
         return DataLocation("filesystem", str(self._output.joinpath(*parts)))
 
     def prepare(self) -> None:
-        """Decode, if wanted, and set aside what is empty or pre-reveal."""
+        """Decode images, if wanted, and exclude collections that are empty or pre-reveal."""
         for name, one in self._collections.items():
             try:
                 if one.problem is not None:
@@ -312,7 +312,7 @@ class RarityRun:
         return Step(f"bucketize {method}", message, (merged.fingerprint,), (bucketized, edges))
 
     def _each(self, work: str, step: Callable[[str], Step]) -> dict[str, Any]:
-        """The answers by collection; a collection whose step fails is out of the running."""
+        """The answers by collection; a collection whose step fails is dropped."""
         steps: dict[str, Step] = {}
         for name in list(self._images):
             try:

@@ -196,7 +196,7 @@ class Steps:
         return answer
 
     def _begin(self, step: Step) -> None:
-        """Take back what the record says, and remove the files that it vouched for."""
+        """Remove the record of a step and the files that it lists."""
         self._before(step)
         path = self._path(step)
         ours = [Path(output.key) for output in step.outputs]
@@ -229,7 +229,7 @@ class Steps:
         write_bytes(_location(path), json.dumps(record).encode())
 
     def _files(self, record: dict[str, Any]) -> list[Path]:
-        """The files that a record names; a name that leads out of the folder is none of ours."""
+        """The files that a record names; a name that leads out of the folder is ignored."""
         outputs = record.get("outputs")
         names = [Path(name) for name in outputs if isinstance(name, str)] if isinstance(outputs, dict) else []
         return [self._folder / name for name in names if not name.is_absolute() and ".." not in name.parts]

@@ -22,7 +22,7 @@ from spacer_like.progress import report
 def band_parts(
     cog: Cog, blocks: Blocks, placement: Placement, read: Read, is_far: bool, *, pictures: bool = True
 ) -> Iterator[tuple[Band, Parts, ValidPixels]]:
-    """Each band of a cell's chips, with the bytes of its blocks and of those of the mask, and what counts the latter.
+    """Each band of a cell's chips, with the bytes of its blocks and mask blocks, and the counter of the mask's bits.
 
     Args:
         is_far: whether reading waits for a network: then the bands that follow are read meanwhile.

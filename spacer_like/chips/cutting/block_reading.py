@@ -86,7 +86,7 @@ def _read_together(read: Read, parts: list[tuple[int, int]], begin: int, end: in
 
 
 def ahead(work: Callable[[Item], Value], items: Iterable[Item], is_far: bool) -> Iterator[tuple[Item, Value]]:
-    """Each item with what `work` makes of it, in order; where it waits for a network, four are in the making."""
+    """Each item with the result of `work`, in order; where that waits for a network, four are computed ahead."""
     if not is_far:
         for item in items:
             yield item, work(item)

@@ -71,17 +71,13 @@ class CellChips:
         self._least = {ALL_DATA: chip_pixels(zoom) ** 2, NO_DATA: 0}.get(wanted, 1)
 
     def set_valid(self, band: Band, counts: NDArray[np.int64]) -> None:
-        """Say how many pixels with data the chips of a band have: int64 [rows, chips in a row]."""
+        """Set how many pixels with data the chips of a band have: int64 [rows, chips in a row]."""
         self._valid[band.begin : band.end] = counts
 
     def wanted_in(self, band: Band) -> Iterator[tuple[int, int]]:
         """Row and column of each chip of a band that is to be made, column by column."""
         columns, rows = np.nonzero(self._least <= self._valid[band.begin : band.end].T)
         return zip((rows + band.begin).tolist(), columns.tolist(), strict=True)
-
-    def is_empty(self, row: int, column: int) -> bool:
-        """Whether a chip has no pixel with data."""
-        return not self._valid[row, column]
 
     def add(self, chip: MadeChip) -> str:
         """Note that a chip was made; its name."""

@@ -1,4 +1,4 @@
-"""What a tile's TIFF says of itself: its size, its blocks and those of its mask, and where it lies.
+"""The header of a tile's TIFF: its size, its blocks and those of its mask, and its position.
 
 Read without GDAL, so that blocks can be had as they are. What is said of a tile that GDAL reads in another way than as
 blocks of JPEG is not complete: fields are None then.
@@ -106,7 +106,7 @@ class Cog:
 
 
 def read_cog(read: Read, size: int, name: str) -> Cog:
-    """What a tile says of itself.
+    """The header of a tile.
 
     Args:
         read: reads a part of the file.

@@ -113,13 +113,13 @@ class _Picture:
         return chip
 
     def forget(self, band: Band) -> None:
-        """Let go of blocks that no later band needs."""
+        """Drop the blocks that no later band needs."""
         bottom = self._placement.row + band.end * self._placement.chip_pixels
         height = self._blocks.block_height
         self._decoded = {at: block for at, block in self._decoded.items() if (at[1] + 1) * height > bottom}
 
     def _forget_columns(self, first: int, band: Band) -> None:
-        """Let go of blocks to the west of a column of blocks, unless a later band needs them."""
+        """Drop the blocks to the west of a column of blocks, unless a later band needs them."""
         bottom = self._placement.row + band.end * self._placement.chip_pixels
         height = self._blocks.block_height
         gone = [position for position in self._decoded if position[0] < first and (position[1] + 1) * height <= bottom]

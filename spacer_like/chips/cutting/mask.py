@@ -56,7 +56,7 @@ def mask_beside(tile_loc: DataLocation) -> DataLocation | None:
 
 
 def check_mask_file(mask_loc: DataLocation, name: str) -> None:
-    """Refuse what no library should see of a mask beside a tile.
+    """Refuse a damaged mask beside a tile before a library reads it.
 
     Raises:
         TileError: it is no TIFF, or a damaged one.

@@ -44,7 +44,7 @@ def jpeg_of_block(start: bytes, block: bytes) -> bytes:
 
 
 def check_block(block: Any, width: int, height: int, bands: int, name: str, tables: bytes = b"") -> None:
-    """See to it that a block is JPEG of the size that its tile says, and has its tables: nothing else gets into chips.
+    """Refuse a block that is not JPEG of its tile's size with all its tables: nothing else gets into chips.
 
     Args:
         block: bytes, or a memoryview of them.

@@ -76,7 +76,7 @@ def strip_chips(
 
 
 def _mask_bits(cog: Cog, placement: Placement | None) -> ValidPixels | None:
-    """What counts pixels with data without GDAL; None where there is data by something else than a mask of bits."""
+    """A counter of pixels with data that needs no GDAL; None unless a mask of bits says where there is data."""
     if placement is None or cog.blocks is None or cog.has_mask_file or cog.bands not in (1, 3):
         return None
     is_whole = not (cog.has_mask or cog.has_nodata_value)

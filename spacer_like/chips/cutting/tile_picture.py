@@ -155,7 +155,7 @@ def tile_picture(dataset: Any, mask: Any, name: str, cell: Cell | None) -> Itera
 
 
 def _colours(dataset: Any, name: str) -> Colours:
-    """The colours of a tile by what it says its bands are; the stretch of numbers is not the tile's own yet."""
+    """The colours of a tile by what it says its bands are; numbers are not stretched to its percentiles yet."""
     from rasterio.enums import ColorInterp
 
     width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))

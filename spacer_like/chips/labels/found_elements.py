@@ -1,4 +1,4 @@
-"""What is found in an extract: elements out of the way of the memory, and the areas that shapes are in."""
+"""What is found in an extract: elements in a temporary file, and the areas that shapes are in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ElementsFile:
-    """Elements by their type and id, out of the way of the memory: all are added before any is read."""
+    """Elements by their type and id in a file, to spare memory: all are added before any is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -169,5 +169,5 @@ def _finite(text: str) -> float:
 
 
 def _begun(name: str) -> str:
-    """A name as the begin of a sentence; that of a file stays as it is."""
+    """A name at the start of a sentence; the name of a file stays as it is."""
     return f"The {name[4:]}" if name.startswith("the ") else name

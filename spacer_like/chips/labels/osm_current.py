@@ -24,7 +24,7 @@ class NotCurrentError(MapDataError):
 
 
 def with_true_ids(elements: list[Element]) -> list[Element]:
-    """The elements of what `current` gave, with the ids that they had before, by type and id."""
+    """Elements of an extract that `current` made, with their original ids, by type and id."""
     for element in elements:
         element["id"] = _true_id(element["id"])
         if "nodes" in element:

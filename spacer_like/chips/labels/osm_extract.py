@@ -276,7 +276,7 @@ class _Extract:
         return n_points
 
     def _check_current(self, element: Any) -> None:
-        """Notice an element that is there twice; in files of history versions follow each other."""
+        """Refuse an element that is there twice; in files of history versions follow each other."""
         key = (element.type_str(), element.id)
         if key == self._last:
             raise self._not_current()

@@ -74,7 +74,7 @@ class OverpassServer:
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The server's name in errors."""
         return f"the map server '{DataLocation('url', self.endpoint).display_name}'"
 
     def elements(self, boxes: Sequence[Box], cell: str) -> tuple[list[Any], int]:
@@ -217,7 +217,7 @@ def _status(answer: Answer) -> str:
 
 
 def _reason(body: bytes) -> str:
-    """What a page of HTML says went wrong, as the end of a sentence: nothing where it says nothing."""
+    """The error in a page of HTML as the end of a sentence; empty where there is none."""
     text = body[: 2**16].decode("utf-8", "replace")
     found = re.findall(r"<strong[^>]*>\s*Error\s*</strong>\s*:?(.*?)</p>", text, re.DOTALL)
     reason = "; ".join(_plain(unescape(re.sub(r"<[^>]*>", "", one))) for one in found[:3]).rstrip(". ")
@@ -225,7 +225,7 @@ def _reason(body: bytes) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text of a stranger as errors show it: short, in one line, and without what terminals obey."""
+    """An untrusted text as errors show it: short, in one line, and without control characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:10_000]).split())
     return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."
 

@@ -47,9 +47,7 @@ Acquisition = Annotated[
 ]
 Cell = Annotated[StrictStr, TextLike(r"^[0-3]{12}$", "a quadkey of 12 digits from 0 to 3")]
 ChipName = Annotated[StrictStr, Field(min_length=1, max_length=300)]
-Label = Annotated[StrictStr, Field(min_length=1, max_length=200)]
 Way = Literal["passthrough", "blocks", "strips"]
-NoDataClass = Literal["all_data", "partial_data", "no_data"]
 
 
 def example_extractor() -> dict[str, Any]:

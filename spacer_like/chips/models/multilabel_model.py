@@ -64,7 +64,7 @@ class MultilabelModel:
 
     @cached_property
     def encoder_id(self) -> str:
-        """What makes encodings comparable: a hash of all that they depend on; the last layer is not among that."""
+        """A hash of all that encodings depend on, so without the last layer; encodings with one id are comparable."""
         digest = hashlib.sha256(f"{self.extractor_id} {self.network} {self.size}".encode())
         arrays = [array for layer in self.head.layers[:-1] for array in layer.arrays.values()]
         arrays += [self.state[name] for name in sorted(self.state)]
@@ -92,7 +92,7 @@ class MultilabelModel:
             check_extractor_id(self.extractor_id, extractor.extractor_id, name, "model")
 
     def features(self, pixels: NDArray[np.uint8], extractor: FeatureExtractor | None = None) -> NDArray[np.float32]:
-        """What the head takes, of chips uint8 [n, size, size, 3], n above 0: float32 [n, inputs].
+        """The inputs of the head for chips uint8 [n, size, size, 3], n above 0: float32 [n, inputs].
 
         Args:
             extractor: the one that the model was trained with; None for a network of its own. Its id is not checked.
@@ -132,7 +132,7 @@ class MultilabelModel:
 
 
 def network_features(network: TorchNetwork, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network makes of chips uint8 [n, size, size, 3], n above 0, a few at a time: float32 [n, m]."""
+    """The outputs of a network for chips uint8 [n, size, size, 3], n above 0, in batches: float32 [n, m]."""
     starts = range(0, len(pixels), _CHIPS_AT_A_TIME)
     # Copied, for the caller's pixels may be such as cannot be written to, and torch warns of those.
     return np.concatenate([network.run(np.array(pixels[start : start + _CHIPS_AT_A_TIME])) for start in starts])

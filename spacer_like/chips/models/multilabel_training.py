@@ -53,7 +53,7 @@ class MultilabelConfig:
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learnt from.
+    """The training data.
 
     Attributes:
         targets: [n, labels], whether a chip has a label.
@@ -76,7 +76,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives.
+    """The result of a training.
 
     Attributes:
         head: on raw features.
@@ -159,7 +159,7 @@ class _MultilabelTask(TorchTask):
         return {name: getattr(found, name) for name in ("sample_f1", "sample_f2", "micro_f1", "macro_f1")}
 
     def _features(self, rows: Indices) -> Tensor:
-        """What the head takes of chips: features, or, once the network learns, what it makes of their pixels."""
+        """The inputs of the head for chips: features, or the network's outputs once it learns."""
         features, pixels = self._examples.features, self._examples.pixels
         if not self._n_stages and features is not None:
             return self._scaled(torch.from_numpy(features[rows]).to(self.device))

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 @task
 def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
-    """Train a model that predicts the labels of a chip, and evaluate it on cells that it has not learnt from.
+    """Train a model that predicts the labels of a chip, and evaluate it on cells that it was not trained on.
 
     The model is the one after the last epoch. The same request for the same chips gives the same model, also where a
     training was broken off and went on from a snapshot; on one machine, with the same setting TORCH_THREADS.
@@ -180,7 +180,7 @@ class _Evaluation:
 
 
 def _check(msg: TrainMultilabelMsg) -> None:
-    """Refuse, before the work, what could not be done."""
+    """Refuse a message that cannot be carried out, before the work begins."""
     if len(msg.dropouts or ()) > len(msg.layers):
         raise MessageError(
             f"There can be a dropout after each layer, and there are {len(msg.dropouts or ())} dropouts and "
@@ -242,7 +242,7 @@ def _network(msg: TrainMultilabelMsg) -> ResNet:
 
 
 def _frozen(msg: TrainMultilabelMsg, network: ResNet | None, config: MultilabelConfig) -> Any:
-    """What makes features once for all epochs, or at least for the first ones; None where all learns at once."""
+    """What computes features once for all epochs, or for the first ones; None where all layers learn from the start."""
     if network is None:
         return msg.extractor
     if config.n_stages(1):

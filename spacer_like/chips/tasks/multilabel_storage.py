@@ -1,4 +1,4 @@
-"""What a training takes from storage: chips as features and pixels."""
+"""Training data out of storage: chips as features and pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Chips that could be decoded, and what is learnt from.
+    """Chips that could be decoded, and the training data made of them.
 
     Attributes:
         names: [n].

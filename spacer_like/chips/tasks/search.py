@@ -197,7 +197,7 @@ def _reason_for_nothing(name: str, unreadable: Sequence[object]) -> str:
 
 
 def _check(msg: FindSimilarMsg) -> None:
-    """Refuse, before the work, what could not be answered."""
+    """Refuse a message that cannot be answered, before the work begins."""
     if (msg.chip is None) == (msg.image_loc is None):
         raise MessageError("find_similar looks for a chip or for an image: give one of chip and image_loc.")
     if msg.image_loc is not None and msg.extractor is None and msg.model_loc is None:
@@ -216,7 +216,7 @@ def _check(msg: FindSimilarMsg) -> None:
 
 
 def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.float32], list[range]]:
-    """What is looked for: its name, its vector, and the places of chips that are no answer."""
+    """The query: its name, its vector, and the numbers of chips that are left out of the answer."""
     if msg.chip is not None:
         number = index_of_chip(index, msg.chip)
         name = index.names[number]
@@ -247,7 +247,7 @@ def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: VectorIn
 
 
 def _pixels_of_image(image_loc: DataLocation, size: int) -> NDArray[np.uint8]:
-    """As pixels of chips are made, so that the image of a chip has its vector: uint8 [size, size, 3]."""
+    """Pixels prepared as those of chips, so that a chip's image has the chip's vector: uint8 [size, size, 3]."""
     import numpy as np
 
     name = image_loc.display_name
@@ -264,10 +264,10 @@ def _with_positions(found: Sequence[Found], ard_loc: DataLocation | None) -> lis
             chip=one.name,
             distance=one.distance,
             tile=tile,
-            longitude=number[0] if number else None,
-            latitude=number[1] if number else None,
+            longitude=centre[0] if centre else None,
+            latitude=centre[1] if centre else None,
         )
-        for one, tile, number in zip(found, tiles, centres_of(chips), strict=True)
+        for one, tile, centre in zip(found, tiles, centres_of(chips), strict=True)
     ]
 
 

@@ -129,7 +129,7 @@ def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
 
 
 def cut_tiles(msg: ChipsFolderMsg, cut: Callable[[Sequence[ChipTileMsg]], Iterator[TileEnd]]) -> ChipsFolderReturnMsg:
-    """The answer to a request for a tree, of which `cut` cuts the tiles that are not cut yet, in any order.
+    """Cut the tiles of a tree that are not cut yet by `cut`, which may work in any order, and count them.
 
     Raises:
         As `chip_tile_messages`.
@@ -236,7 +236,7 @@ def _are_there(folder: DataLocation, manifest_loc: DataLocation) -> bool:
 
 
 def _take_back(msg: ChipTileMsg, folder: DataLocation) -> set[str]:
-    """Remove the manifest of another request or an earlier tile; the names of the files in the folder that it lists."""
+    """Remove the manifest of another request or an earlier tile; returns the names of the files that it lists."""
     from spacer_like.chips.cutting.manifest import read_manifest
 
     if not exists(msg.manifest_loc) or is_cut(msg):
@@ -247,7 +247,7 @@ def _take_back(msg: ChipTileMsg, folder: DataLocation) -> set[str]:
         if manifest.header.chips_loc == folder:
             listed |= set(manifest.made()["chip"].to_pylist())
     except (DataNotFoundError, TableError):
-        logger.info("What the manifest '%s' was of is not known: it goes.", msg.manifest_loc.display_name)
+        logger.info("The manifest '%s' cannot be read and is removed.", msg.manifest_loc.display_name)
     delete(msg.manifest_loc)
     return listed
 
@@ -277,7 +277,7 @@ def _write_manifest(tile: OpenedTile, choice: Choice, chips: CellChips) -> None:
 
 
 def _header(msg: ChipTileMsg, cell: Cell, acquisition: str, version: str) -> ManifestHeader:
-    """What the manifest of a tile will say, as far as it is known before the tile is looked at."""
+    """The header of a tile's manifest, as far as it is known before the tile is read."""
     from spacer_like.chips.cutting.manifest import ManifestHeader
 
     return ManifestHeader(

@@ -1,4 +1,4 @@
-"""What messages share: the types of fields, each with its bounds, and how an image becomes a square."""
+"""Field types that messages share, each with its bounds, and how an image becomes a square."""
 
 from __future__ import annotations
 
