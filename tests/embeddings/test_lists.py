@@ -141,6 +141,7 @@ def test_the_usual_number_of_lists_is_four_times_the_root(n, count):
         {"ends": np.array([-1, N])},
         {"ends": np.array([0, 2**63 - 1, 2**62 - 2**63, N]), "centroids": np.zeros((4, 16), np.float32)},
         {"ends": np.array([N])},
+        {"ends": np.array([5, 3, N]), "centroids": np.zeros((3, 16), np.float32)},
         {"members": np.full(N, N, np.uint32)},
         {"members": np.arange(N - 1, dtype=np.uint32)},
         {"centroids": np.zeros((2, 3), np.float32)},

@@ -232,6 +232,13 @@ class TestTheId:
         write_bytes(other_place, b"flavour")
         assert MeanColour({"palette": palette}).extractor_id != MeanColour({"palette": other_place}).extractor_id
 
+    def test_does_not_depend_on_the_order_in_which_hashes_are_given(self):
+        nowhere = dict.fromkeys(("definition", "weights"), DataLocation("memory", "nowhere"))
+        hashes = {"definition": "1" * 64, "weights": "2" * 64}
+        backwards = dict(reversed(hashes.items()))
+        given = VGG16CaffeExtractor(data_locations=nowhere, data_hashes=hashes).extractor_id
+        assert VGG16CaffeExtractor(data_locations=nowhere, data_hashes=backwards).extractor_id == given
+
     def test_of_an_announced_hash_needs_no_file(self):
         extractor = MeanColour({"palette": DataLocation("memory", "nowhere")}, {"palette": COLOURS_SHA256})
         assert len(extractor.extractor_id) == 40

@@ -104,6 +104,7 @@ def test_a_training_leaves_its_message_as_it_was(training, labels):
 def test_previous_classifiers_are_evaluated_on_the_same_points(training, model):
     answer = train_classifier(training(previous_model_locs=[model, model]))
     assert answer.pc_accs == [answer.acc] * 2
+    assert "left_out" not in answer.serialize()
 
 
 def test_a_missing_previous_classifier_fails_before_anything_is_written(training, tmp_path):

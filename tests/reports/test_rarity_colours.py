@@ -61,6 +61,16 @@ def test_the_rarest_come_from_the_other_end_and_never_include_colours_that_do_no
     assert [row.rank for row in table] == list(range(1, 101))
 
 
+@pytest.mark.parametrize(
+    ("draw", "first"), [(commonest_colours_picture, "commonest"), (rarest_colours_picture, "rarest")]
+)
+def test_the_headline_names_the_title_and_which_colours_come_first(figures, many, draw, first):
+    some = counts_of(white=60, black=30)
+    for counts, headline in ((many, f"the 5 {first} colours"), (some, f"all colours that occur, the {first} first")):
+        draw(counts, "x.png", shown=5, title="Apes")
+        assert figures[-1].texts[0].get_text() == f"Apes: {headline}"
+
+
 def test_equal_counts_stand_in_the_order_of_their_bins(figures):
     assert [row.number for row in commonest_colours_picture(np.ones(1000), "x.png", shown=5)] == [0, 1, 2, 3, 4]
 
