@@ -31,6 +31,7 @@ REQUIRED = Parameter.empty
 EXTRACTORS = "lite0 (its weights are installed with it), resnet50, or a class's dotted path."
 PARTIAL_FAILURES = ("unreadable", "failed", "damaged_maps")
 """Fields of return messages that name what could not be worked on, while the rest was."""
+BETWEEN_ITEMS = ","
 NUMBERS = {"integer": (int, "whole numbers"), "number": (float, "numbers")}
 
 
@@ -242,7 +243,7 @@ def _number_or(word: str, text: str, option: str) -> float | str:
 
 
 def _items(item: Typed, typed: str | list[str], option: str) -> list[Any]:
-    parts = typed if isinstance(typed, list) else [part.strip() for part in typed.split(",") if part.strip()]
+    parts = typed if isinstance(typed, list) else [part.strip() for part in typed.split(BETWEEN_ITEMS) if part.strip()]
     try:
         return [item.read(item.kind(part) if item.kind in (int, float) else part, option) for part in parts]
     except ValueError as error:
@@ -266,7 +267,7 @@ def _default(message_class: type[Message], name: str) -> Any:
     if field.is_required():
         return REQUIRED
     value = field.get_default(call_default_factory=True)
-    return (",".join(map(str, value)) or None) if isinstance(value, list) else value
+    return (BETWEEN_ITEMS.join(map(str, value)) or None) if isinstance(value, list) else value
 
 
 def _help(text: str, option: str, shown: Mapping[str, str]) -> str:

@@ -130,7 +130,7 @@ def test_points_are_read_as_they_were_written(text):
 @texts
 def test_label_tables_are_read_as_they_were_written(text):
     targets = np.array([[True, False], [False, True]])
-    table = LabelTable([text, f"{text}2"], (f"{text}a", f"a{text}"), targets)
+    table = LabelTable([text, f"{text}2"], (f"{text}a", f"b{text}"), targets)
     data = table_bytes(table.sparse(), parquet=False)
     found = read_label_table(data, "labels.csv", parquet=False)
     assert (found.names, found.labels) == (table.names, table.labels)
