@@ -56,7 +56,7 @@ class ChipName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What a name says, with or without folders before it and ``.jpg`` or ``.jpeg`` behind it.
+        """The parts of a name, with or without folders before it and ``.jpg`` or ``.jpeg`` behind it.
 
         Raises:
             TileError: not of that form.

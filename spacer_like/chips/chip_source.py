@@ -369,7 +369,7 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list
         if not len(made):
             continue
         target = header.tile_loc if header.chips_loc is None else header.chips_loc
-        # Who writes manifests on the web must not choose what is read here.
+        # A manifest from the web must not choose which local files are read.
         if loc.storage_type == "url" and target.storage_type != "url":
             raise TableError(
                 f"The manifest '{loc.display_name}' is on the web, and its chips are not: they are not read."

@@ -104,7 +104,7 @@ def centres_of(chips: Sequence[ChipName | None]) -> list[tuple[float, float] | N
 
 
 def similar_table(similar: Sequence[SimilarChip]) -> Any:
-    """A pyarrow table with a row a chip, the nearest first; what is not known is empty."""
+    """A pyarrow table with a row for each chip, the nearest first; unknown values are null."""
     import pyarrow as pa
 
     kinds = (pa.string(), pa.float64(), pa.string(), pa.float64(), pa.float64())

@@ -47,7 +47,7 @@ class TilePath:
 
     @classmethod
     def parse(cls, path: str) -> Self:
-        """What a path says, whatever folders the tree lies in.
+        """The parts of a path; folders above the tree are ignored.
 
         Raises:
             TileError: not of that form.

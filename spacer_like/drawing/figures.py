@@ -106,7 +106,7 @@ def svg_element(figure: Figure, description: str) -> str:
         description: what a screen reader says instead.
     """
     text = _drawn(figure, "svg", dict.fromkeys(("Date", "Creator", "Format", "Type")), dpi=72).decode()
-    # A style element would rule the whole page; what it says of joins can stand in the first tag.
+    # A style element would apply to the whole page; its stroke-linejoin moves to the first tag.
     element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text[text.index("<svg ") :], count=1, flags=re.DOTALL)
     first = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" '
     return element.replace("<svg ", first, 1).strip()

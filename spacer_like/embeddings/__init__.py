@@ -1,4 +1,4 @@
-"""Vectors of many images: what makes them, files of them, names, exact search, lists and duplicates.
+"""Vectors of many images: encoders, files, names, exact search, lists and duplicates.
 
 - `Encoder`, `extractor_encoder`: images uint8 [n, size, size, 3] to vectors float32 [n, d], by an extractor.
 - `write_embeddings`, `read_embeddings`, `Embeddings`: a file of names and vectors with the id of their encoder, float16

@@ -1,4 +1,4 @@
-"""What makes vectors of images, and the vectors of many images, a batch at a time."""
+"""Encoders of images, and the vectors of many images, a batch at a time."""
 
 from __future__ import annotations
 

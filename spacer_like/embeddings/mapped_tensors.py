@@ -36,7 +36,7 @@ class Layout(NamedTuple):
 
 
 class TensorWriter:
-    """Writes arrays one after the other; `finish` makes them a file.
+    """Writes arrays in sequence; `finish` makes them a file.
 
     Args:
         file: a seekable file, empty.

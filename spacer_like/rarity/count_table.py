@@ -1,4 +1,4 @@
-"""A histogram as a dense table, to look counts up in: a ``.npy`` file that processes share, and what it counts.
+"""A histogram as a dense table to look counts up in, a ``.npy`` file that processes share, and its description.
 
 The file is mapped into memory, not read: processes on one machine hold it once. Beside it lies its description,
 ``NAME.npy.json``.

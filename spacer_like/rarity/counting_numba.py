@@ -28,7 +28,7 @@ _FACTOR, _SHIFT, _LARGEST = 2571, 16, 254
 _RED, _GREEN, _BLUE = (uint16(step) for step in CHANNEL_STEPS)
 EXCESS = 1
 """How much is written past what occurs."""
-# 32 KB: the core's first cache holds what is counted.
+# 32 KB: the counts fit into a core's first-level cache.
 _COUNTED_LENGTH = POSITIONS * COLOURS
 
 

@@ -73,7 +73,7 @@ def kmeans_clusters(embeddings: NDArray[np.floating], n_clusters: int, seed: int
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    # Threads would add up the centres' sums in whatever order they end.
+    # Threads would add the centres' sums in the order in which they end, which varies.
     with threadpool_limits(1):
         found = KMeans(n_clusters, n_init=1, max_iter=_STEPS, random_state=seed).fit(embeddings)
     return np.asarray(found.labels_, np.int64)

@@ -104,7 +104,7 @@ class DenseCounts:
 
 @dataclass(frozen=True)
 class WaitingCounts:
-    """Counts of images whose colours are at hand, found when they are asked for."""
+    """Counts of images whose colours are in memory, computed on request."""
 
     header: Header
     collections: Mapping[str, int]

@@ -20,7 +20,7 @@ IMAGES, POSITIONS = 16, 16
 GROUP_LENGTH = IMAGES * POSITIONS
 _MOST_BYTES = 160 * 2**20
 _BYTES = 2
-# Where blocks are powers of two apart, their groups drive each other out of the processor's cache.
+# Where blocks are powers of two apart, their groups evict each other from the processor's cache.
 _PADDING = 160
 
 

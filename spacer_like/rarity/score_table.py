@@ -106,7 +106,7 @@ class ScoreTable:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """The rows that a collection's tables have, whatever the score.
+    """The rows that a collection's tables have, the same for every score.
 
     Attributes:
         token_ids: in the order of the tokens, as `spacer_like.rarity.metadata.token_order` has it.

@@ -105,7 +105,7 @@ class Scorer:
         found = {method: np.empty(len(counts)) for method in self._methods}
 
         def work(start: int, stop: int) -> None:
-            # Written to again and again, for new memory takes longer than what is done in it.
+            # Reused: allocating new memory takes longer than the computation in it.
             numbers = np.empty((min(_ROWS_AT_ONCE, stop - start), counts.shape[1]))
             for low in range(start, stop, _ROWS_AT_ONCE):
                 rows = slice(low, min(low + _ROWS_AT_ONCE, stop))

@@ -86,7 +86,7 @@ def _with_null_for_nothing(column: Any) -> Any:
 def _parquet_columns(data: bytes, name: str, wanted: Collection[str] | None) -> dict[str, Any]:
     from pyarrow.parquet import ParquetFile
 
-    # Of the metadata only what is read here is safe: a malformed column's would end the process, not raise.
+    # Only these parts of the metadata are safe to read: pyarrow ends the process on a malformed column's.
     file = ParquetFile(pa.BufferReader(data))
     texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
     # As dictionaries, texts show their lengths before they are repeated row by row.

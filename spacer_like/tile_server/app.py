@@ -72,13 +72,13 @@ async def map_page() -> Response:
 
 @router.api_route("/list", methods=_READING, response_class=HTMLResponse)
 async def list_page(request: Request) -> Response:
-    """What is there, for people."""
+    """A page that lists the tree."""
     return _page(pages.list_page(_tree(request)))
 
 
 @router.api_route("/tree.json", methods=_READING)
 async def tree_description(request: Request) -> Response:
-    """What is there, for machines."""
+    """The contents of the tree as JSON."""
     return _json(tree_json(_tree(request).index))
 
 

@@ -40,7 +40,7 @@ class Bounds:
 
 
 class _Connection(H11Protocol):
-    """A connection within bounds: of uvicorn's class only what is asyncio's own interface is overridden."""
+    """A connection with limits; only asyncio's own interface is overridden in uvicorn's class."""
 
     open_ones: OpenConnections
 

@@ -34,7 +34,7 @@ BLOCK_ZOOM = 17
 """Cells of this zoom are blocks of a tile."""
 _MOST_LOOKED_AT = 4 * MOST_CELLS
 MOST_READS = 256
-"""How often tiles are read for one picture at most; what is left then stays empty."""
+"""The largest number of reads for one picture; pixels still missing then stay empty."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class OpenTile:
         with ExitStack() as stack:
             self.file = cast("BinaryIO", stack.enter_context(_open_file(loc)))
             self._shared = SharedFile(self.file)
-            # Refuses what is hostile before GDAL sees it.
+            # Refuses hostile files before GDAL reads them.
             self.cog = read_cog(self._read_part, self.file.seek(0, io.SEEK_END), loc.display_name)
             self._mask: SharedFile | None = None
             if mask_loc is not None and not self.cog.has_mask:

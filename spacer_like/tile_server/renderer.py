@@ -109,7 +109,7 @@ class Renderer:
         return tiles
 
     def _close_own(self, gate: threading.Barrier) -> None:
-        # No thread goes on before each is here: so each closes its own.
+        # Each thread waits until all are here, so that each closes its own tiles.
         try:
             gate.wait(_SECONDS_TO_CLOSE)
         except threading.BrokenBarrierError:
@@ -139,7 +139,7 @@ def encode(pixels: NDArray[np.uint8], has_data: NDArray[np.bool_], format: Forma
         filled = np.where(has_data[..., None], pixels, np.uint8(_BACKGROUND))
         return _encoded(Image.fromarray(np.ascontiguousarray(filled)), format)
     alpha = np.where(has_data, np.uint8(255), np.uint8(0))
-    # What is not shown costs fewest bytes where it is alike.
+    # Invisible pixels compress best where they are equal.
     shown = np.where(has_data[..., None], pixels, np.uint8(0))
     return _encoded(Image.fromarray(np.dstack([shown, alpha])), format)
 

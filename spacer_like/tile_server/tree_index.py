@@ -74,7 +74,7 @@ def cell_numbers(eastings: NDArray[np.float64], northings: NDArray[np.float64]) 
     """
     columns = np.floor((eastings - WEST_EDGE) / CELL_SIDE)
     rows = np.floor((NORTH_EDGE - northings) / CELL_SIDE)
-    # False for what is not a number, too.
+    # False for NaN, too.
     inside = (columns >= 0) & (columns < _CELLS_ACROSS), (rows >= 0) & (rows < _CELLS_ACROSS)
     numbers = _integers(rows, inside[1]) * _CELLS_ACROSS + _integers(columns, inside[0])
     return np.where(inside[0] & inside[1], numbers, -1)

@@ -1,1 +1,1 @@
-"""Whole jobs of many steps, each step a request: what is done and unchanged is not done again."""
+"""Whole jobs of many steps, each step a message; steps that are done and unchanged are not repeated."""

@@ -41,7 +41,7 @@ LISTS = {"good": "good.csv", "empty": "empty.csv", "pre-reveal": "pre_reveal.csv
 def score_collections(
     folder: Path, output: Path, options: RarityOptions | None = None, engine: Engine | None = None
 ) -> RarityReport:
-    """Score every image of every collection below a folder; what is done and unchanged is not done again.
+    """Score every image of every collection below a folder; steps that are done and unchanged are not repeated.
 
     Below `output`: ``collections/ID/`` with histograms and scores, ``global/`` with the merged histogram, ``scores/``
     with rankings over all collections, ``report.json``, and ``records/``, by which a run that was interrupted goes on.

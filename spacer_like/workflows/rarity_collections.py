@@ -81,7 +81,7 @@ class CollectionFolder:
         if data is None:
             return self
         loc = DataLocation("filesystem", str(file))
-        # What is the same stays as it is: the file's time decides whether the scores are made again.
+        # An equal file is not written again: its time decides whether the scores are made again.
         if not file.is_file() or read_bytes(loc) != data:
             write_bytes(loc, data)
         return replace(self, metadata=file)

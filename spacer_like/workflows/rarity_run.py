@@ -72,7 +72,7 @@ class RarityRun:
                 delete(DataLocation("filesystem", str(path)))
 
     def ended(self) -> RarityReport:
-        """The report; what is left of earlier runs is removed, or named in it."""
+        """The report; files of earlier runs are removed, or named in it."""
         report = self._report
         for one in report.collections:
             if one.state == "not scored":

@@ -59,7 +59,7 @@ class Step:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Different for each request, and each version of what it reads."""
+        """A hash of the message and of the versions of its inputs."""
         described = [_VERSION, self.message.task, self.message.serialize(), self.inputs]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 

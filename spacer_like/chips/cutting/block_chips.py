@@ -73,7 +73,7 @@ def passed_through(
                     black = black_jpeg(pixels, cog.bands)
                     yield MadeChip(row, column, len(black), (black,))
             elif left:
-                # What is left is not read, but for one: they share their tables.
+                # Blocks that stay in the tile are not read, except for one: they share their tables.
                 if not is_checked:
                     check_block(read(*span), pixels, pixels, cog.bands, cog.name, cog.jpeg_tables)
                     is_checked = True

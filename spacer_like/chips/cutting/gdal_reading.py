@@ -64,13 +64,13 @@ def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
 
 @contextmanager
 def gdal_errors(name: str) -> Iterator[None]:
-    """Convert whatever GDAL and rasterio raise for a tile: the errors of GDAL itself have no public class."""
+    """Convert any exception of GDAL and rasterio to a `TileError`: those of GDAL itself have no public class."""
     try:
         yield
     except SpacerError:
         raise
     except Exception as error:
-        # What rasterio raises often says no more than that GDAL had a reason.
+        # The message of rasterio's exception is often empty; its cause has GDAL's.
         raise TileError(f"The tile '{name}' cannot be read: {reason_of(error.__cause__ or error)}.") from error
 
 
@@ -154,7 +154,7 @@ def _position_errors(name: str, cell: Cell) -> Iterator[None]:
 
 @contextmanager
 def _raising_errors_of(file: SharedFile | None) -> Iterator[None]:
-    """Raise the error that the file gave, where GDAL says no more than that it could not read."""
+    """Raise the error of the file object in place of GDAL's, which says only that reading failed."""
     try:
         yield
     except TileError:
@@ -197,7 +197,7 @@ class SharedFile:
             self._file.seek(start)
             return self._file.read(length)
         except SpacerError as error:
-            # What is raised here would be printed and lost.
+            # GDAL would print an exception raised here and drop it.
             self.error = self.error or error
             return b""
 

@@ -146,7 +146,7 @@ def read_manifest(data: bytes, name: str) -> Manifest:
     from pyarrow.parquet import ParquetFile
 
     with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
-        # Of the metadata only what is read here is safe: a malformed column's would end the process, not raise.
+        # Only these parts of the metadata are safe to read: pyarrow ends the process on a malformed column's.
         file = ParquetFile(pa.BufferReader(data))
         header = _header(file.metadata.metadata, name)
         n_rows = file.metadata.num_rows

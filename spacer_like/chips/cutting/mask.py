@@ -41,13 +41,13 @@ def mask_beside(tile_loc: DataLocation) -> DataLocation | None:
     try:
         if not storage.exists(loc.key):
             return None
-        # Some servers answer alike whatever they are asked for.
+        # Some servers give the same answer for any path.
         if loc.storage_type == "url" and storage.version(loc.key) == storage.version(tile_loc.key):
             return None
         is_tiff = storage.read_range(loc.key, 0, 2) in (b"II", b"MM")
     except TransientError:
         raise
-    # Some accounts may not ask for what is not there.
+    # Some accounts are refused access to missing keys.
     except SpacerError:
         return None
     if not is_tiff:

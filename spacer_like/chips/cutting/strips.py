@@ -158,7 +158,7 @@ class _Raster:
 
 
 def _corner(picture: TilePicture, chips: CellChips) -> tuple[int, int]:
-    """Column and row of the cell's corner in what is resampled to its grid."""
+    """Column and row of the cell's corner in the raster that is resampled to its grid."""
     west, _, _, north = chips.cell.bounds
     transform = picture.dataset.transform
     return round((west - transform.c) / PIXEL), round((transform.f - north) / PIXEL)

@@ -114,7 +114,7 @@ def _labelled(elements: MapElements, rules: LabelRules) -> list[_Labelled]:
 
 
 def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers ``begin, begin + 1, … begin + length - 1`` of each, one after the other."""
+    """The numbers ``begin, begin + 1, … begin + length - 1`` of each pair, concatenated."""
     ends = np.cumsum(lengths)
     return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - ends + lengths, lengths))
 

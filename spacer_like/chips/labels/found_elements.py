@@ -1,4 +1,4 @@
-"""What is found in an extract: elements in a temporary file, and the areas that shapes are in."""
+"""Elements of an extract in a temporary file, and the areas that shapes are in."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _from_csv(data: bytes, name: str) -> pa.Table:
 def _from_parquet(data: bytes, name: str) -> pa.Table:
     from pyarrow.parquet import ParquetFile
 
-    # Of the metadata only what is read here is safe: a malformed column's would end the process, not raise.
+    # Only these parts of the metadata are safe to read: pyarrow ends the process on a malformed column's.
     file = ParquetFile(pa.BufferReader(data))
     columns, n_rows = file.schema_arrow.names, file.metadata.num_rows
     _check_columns(columns, name)

@@ -104,7 +104,7 @@ class _Extract:
         self._member_ways: set[int] = set()
 
     def check_coverage(self) -> None:
-        """Refuse areas of which the extract, by what it says of itself, has nothing."""
+        """Refuse areas that lie outside the bounding box in the extract's header."""
         reader = self._reader(self._blobs.header, self._osmium.osm.NOTHING)
         box = reader.header().box()
         has_history = reader.header().has_multiple_object_versions
@@ -310,7 +310,7 @@ class _Extract:
         return found
 
     def _batches(self, kind: Any, *handlers: Any) -> Iterator[Iterator[Any]]:
-        """The objects of one kind, some at a time; `handlers` must live as long as what is read by them."""
+        """The objects of one kind, in batches; `handlers` must outlive the objects."""
         begin = self._pass * self._blobs.size
         total = _PASSES * self._blobs.size
         for data, end in self._blobs.batches():
@@ -339,7 +339,7 @@ class _Extract:
 
 
 def _degrees(location: Any) -> tuple[float, float] | None:
-    """Longitude and latitude as Overpass says them; None where they are not known, or nowhere."""
+    """Longitude and latitude rounded as Overpass does; None where they are unknown or invalid."""
     if not location.valid():
         return None
     return location.x / UNITS_PER_DEGREE, location.y / UNITS_PER_DEGREE

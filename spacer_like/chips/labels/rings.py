@@ -79,7 +79,7 @@ def valid_parts(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArr
 
 
 def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], list[Any]]:
-    """The areas within the rings that ways make, whole or put together at their ends, and what makes none."""
+    """The polygons of the rings that ways make, whole or joined at their ends, and the ways that make none."""
     closed = [way for way in ways if len(way) > 3 and (way[0] == way[-1]).all()]
     rings, _ = valid_parts(np.array([shapely.Polygon(way) for way in closed], object))
     is_polygon = shapely.get_type_id(rings) == _POLYGON
@@ -91,7 +91,7 @@ def _rings(ways: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.object_], li
         faces, *others = shapely.polygonize_full(pieces)
         # A ring around another one has it as a hole there.
         found += [shapely.Polygon(face.exterior) for face in shapely.get_parts(faces)]
-        # Ways that bridge two rings, that end nowhere, or whose ring crosses itself.
+        # Ways that bridge two rings, have a loose end, or whose ring crosses itself.
         lines += [line for some in others for line in shapely.get_parts(some)]
     areas = np.empty(len(found), object)
     areas[:] = found

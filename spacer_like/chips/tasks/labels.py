@@ -83,7 +83,7 @@ def fetch_labels(msg: FetchLabelsMsg) -> FetchLabelsReturnMsg:
 
 
 def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OVERPASS) -> tuple[Tags, Tags, Tags]:
-    """The tags in all cells of a zone of which a tree has a folder; what is not there is fetched.
+    """The tags in all cells of a zone that have a folder in a tree; missing ones are fetched.
 
     They are stored as ``node_tags.json``, ``way_tags.json`` and ``relation_tags.json`` in the zone's folder.
 
@@ -146,7 +146,7 @@ def _elements(
 
 @contextmanager
 def _local_file(loc: DataLocation) -> Iterator[BinaryIO]:
-    """What is stored at a location, as a file that can be read many times at no cost."""
+    """A local file with the bytes at a location, which can be read many times."""
     with open_file(loc) as source:
         if not loc.is_remote:
             yield source
@@ -186,7 +186,7 @@ def _store(folder: DataLocation, elements: MapElements, keys: Sequence[str] | No
         delete(below(folder, FILTERED_NAME))
     else:
         _store_filtered(folder, elements, keys)
-    # The data last: who finds them finds the rest too.
+    # The data last: where they exist, the other files do too.
     write_bytes(below(folder, DATA_NAME), data)
 
 

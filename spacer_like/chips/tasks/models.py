@@ -365,7 +365,7 @@ def _write(msg: TrainMultilabelMsg, model: MultilabelModel, trained: Trained, ev
         from spacer_like.chips.models.training_plot import training_picture
 
         training_picture(trained.fitted.history, evaluation.figures, evaluation.majority_sample_f1, msg.plot_loc)
-    # The model last: who finds it finds the rest too.
+    # The model last: where it exists, the other files do too.
     write_bytes(msg.model_loc, data)
 
 

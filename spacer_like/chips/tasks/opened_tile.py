@@ -1,4 +1,4 @@
-"""A tile that is being cut: what it is, where its chips go, and the chips made out of it."""
+"""A tile that is being cut: its identity, the folder of its chips, and the chips made out of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tasks that look for similar places: encode chips, make an index of them, find what is near in it."""
+"""The tasks that look for similar places: encode chips, build an index of them, find the nearest in it."""
 
 from __future__ import annotations
 

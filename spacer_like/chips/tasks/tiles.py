@@ -117,7 +117,7 @@ def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
                 yield index, FailedTile(tile=name, reason=str(error), transient=True)
             except SpacerInputError as error:
                 yield index, FailedTile(tile=name, reason=str(error))
-            # Whatever a library makes of one tile, the others are cut.
+            # An unexpected exception for one tile does not stop the others.
             except Exception as error:
                 logger.exception("The tile '%s' cannot be cut.", name)
                 yield index, FailedTile(tile=name, reason=f"The tile '{name}' cannot be cut: {reason_of(error)}.")
@@ -198,7 +198,7 @@ def _message_of_tile(msg: ChipsFolderMsg, zone: int, quadkey: str, acquisition: 
 def _is_known_cut(msg: ChipTileMsg) -> bool:
     try:
         return is_cut(msg)
-    # Cutting it says what is wrong, and of that tile alone.
+    # Cutting that tile raises the error, for it alone.
     except Exception:
         return False
 

@@ -37,7 +37,7 @@ TOKENS = Naming(token_of_file, token_id, token_order, "token")
 
 
 class Preparation(Protocol):
-    """How images become squares: `spacer_like.rarity.messages.PreparationMsg`, or whatever has its fields."""
+    """How images become squares: `spacer_like.rarity.messages.PreparationMsg`, or any object with its fields."""
 
     @property
     def size(self) -> int: ...
@@ -106,7 +106,7 @@ def convert_collection(msg: ConvertCollectionMsg) -> ConvertCollectionReturnMsg:
         # A stack of before must not stand beside ids that belong to another.
         delete(msg.stack_loc)
         write_bytes(ids_loc, ids_file(stored))
-        # The stack last: who finds it finds its ids too.
+        # The stack last: where it exists, its ids do too.
         write_file(msg.stack_loc, path, consume=True)
         return ConvertCollectionReturnMsg(
             collection_id=msg.collection_id,

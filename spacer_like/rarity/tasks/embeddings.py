@@ -78,7 +78,7 @@ def train_rarity_classifier(msg: TrainRarityClassifierMsg) -> TrainRarityClassif
         delete(msg.embeddings_loc)
         write_bytes(ids_beside(msg.embeddings_loc), ids_file(tokens))
         write_bytes(msg.embeddings_loc, to_npz(embeddings))
-    # The network last: who finds it finds the rest too.
+    # The network last: where it exists, the other files do too.
     write_bytes(msg.model_loc, RARITY_NETWORK.to_bytes(network))
     return TrainRarityClassifierReturnMsg(
         collection_id=msg.collection_id,

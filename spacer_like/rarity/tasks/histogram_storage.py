@@ -77,7 +77,7 @@ def write_dense(loc: DataLocation, counted: DenseCounts) -> None:
 
 
 def write_table(loc: DataLocation, table: CountTable) -> None:
-    """Store a table and, before it, its description: who finds the table finds both."""
+    """Store a table and, before it, its description: where the table exists, both do."""
     with temporary_file(loc) as path:
         with path.open("wb") as file:
             file.write(npy_head(table.counts.shape))
