@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictFloat, StrictInt
 from typing_extensions import Self
 
-from spacer_like.chips.messages.tiles import ChipsLocation, UnreadableChip, example_extractor
+from spacer_like.chips.messages.tiles import ChipsLocation, UnreadableChips, example_extractor
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
@@ -150,7 +150,6 @@ class TrainMultilabelReturnMsg(ReturnMessage):
         epochs: number of epochs in all, those before a resumption included.
         resumed_from: epoch of the snapshot that the training was resumed from; 0: it started anew.
         missing: chips of the table without an image.
-        unreadable: chips that could not be read, with the reasons.
         unlearned: labels that no training chip has, which the model cannot predict, with the number of validation chips
             that have them; None: there are none.
     """
@@ -170,7 +169,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
     epochs: int
     resumed_from: int
     missing: list[str]
-    unreadable: list[UnreadableChip]
+    unreadable: UnreadableChips
     runtime: Runtime
     unlearned: dict[str, int] | None = None
 
@@ -228,12 +227,11 @@ class LabelChipsReturnMsg(ReturnMessage):
     Fields:
         n_chips: number of chips that were labelled.
         counts: number of chips that were given each label, by label.
-        unreadable: chips that could not be read, with the reasons.
     """
 
     n_chips: int
     counts: dict[str, int]
-    unreadable: list[UnreadableChip]
+    unreadable: UnreadableChips
     runtime: Runtime
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool, StrictInt, StrictStr
 from typing_extensions import Self
 
-from spacer_like.chips.messages.tiles import ChipsLocation, TreeLocation, UnreadableChip, example_extractor
+from spacer_like.chips.messages.tiles import ChipsLocation, TreeLocation, UnreadableChips, example_extractor
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
@@ -55,13 +55,12 @@ class EncodeChipsReturnMsg(ReturnMessage):
         n_chips: number of chips that were encoded.
         dimension: numbers in a vector.
         encoder_id: identifies what made the vectors; only vectors of the same encoder can be compared.
-        unreadable: chips that could not be read, with the reasons.
     """
 
     n_chips: int
     dimension: int
     encoder_id: str
-    unreadable: list[UnreadableChip]
+    unreadable: UnreadableChips
     runtime: Runtime
 
     @classmethod

@@ -250,6 +250,9 @@ class UnreadableChip(Unreadable):
     """
 
 
+UnreadableChips = Annotated[list[UnreadableChip], Doc("chips that could not be read, with the reasons.")]
+
+
 class IndexNodataReturnMsg(ReturnMessage):
     """Number of chips of each class.
 
@@ -258,14 +261,13 @@ class IndexNodataReturnMsg(ReturnMessage):
         n_partial_data: number of chips with some data.
         n_no_data: number of chips without data.
         exact: whether the classes come from the tiles' masks; false: from the colours of pixels.
-        unreadable: chips that could not be read, with the reasons.
     """
 
     n_all_data: int
     n_partial_data: int
     n_no_data: int
     exact: StrictBool
-    unreadable: list[UnreadableChip]
+    unreadable: UnreadableChips
     runtime: Runtime
 
     @classmethod

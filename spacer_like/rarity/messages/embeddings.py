@@ -24,6 +24,7 @@ from spacer_like.rarity.messages.preparation import (
     CollectionId,
     ImagesLocation,
     LeftOut,
+    MetadataOfRows,
     PreparationMsg,
     Unreadables,
 )
@@ -148,8 +149,6 @@ class EmbeddingScoreMsg(PreparationMsg, Answered["EmbeddingScoreReturnMsg"]):
             extractor's features are the embedding.
         embeddings_loc: the embedding, ``.npz`` with arr_0 float [n, m], with the ids in ``ids.npz`` beside it; None: it
             is made of `images_loc`.
-        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; the table has a
-            row for each of its rows, and none for other images. None: a row for every image.
         method: the score. ``mean_activation``: mean of the embedding's numbers, scaled over the collection to 0 to 10;
             ``kmeans_log``, ``kmeans_surprisal``: from the share of images in the same k-means cluster.
         n_cells: number of k-means clusters.
@@ -164,7 +163,7 @@ class EmbeddingScoreMsg(PreparationMsg, Answered["EmbeddingScoreReturnMsg"]):
     extractor: OptionalExtractorField = None  # type: ignore[assignment]
     model_loc: Location | None = None
     embeddings_loc: Location | None = None
-    metadata_loc: Location | None = None
+    metadata_loc: MetadataOfRows = None
     method: EmbeddingMethod = "mean_activation"
     n_cells: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1000
     seed: Seed = 0

@@ -59,6 +59,13 @@ class PreparationMsg(Message, metaclass=ByKeyword):
         return {"the ids of images_loc": ids_beside(images)}
 
 
+MetadataOfRows = Annotated[
+    Location | None,
+    Doc(
+        "the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; the table has a row for "
+        "each of its rows, and none for other images. None: a row for every image."
+    ),
+]
 Unreadables = Annotated[list[Unreadable], Doc("files of the collection that are no images, with the reasons.")]
 
 

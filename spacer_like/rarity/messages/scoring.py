@@ -14,6 +14,7 @@ from spacer_like.rarity.messages.preparation import (
     CollectionId,
     ImagesLocation,
     LeftOut,
+    MetadataOfRows,
     PreparationMsg,
     Unreadables,
     table_description,
@@ -48,15 +49,13 @@ class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
 
     Fields:
         scores_locs: where the score tables go, by method; CSV or Parquet, by extension.
-        metadata_loc: the collection's metadata, CSV without a header: id, rarityScore, rarityRank, url; the table has a
-            row for each of its rows, and none for other images. None: a row for every image.
         not_scored_loc: where the tokens without a score go, CSV; None: nowhere.
     """
 
     task: ClassVar[str] = "score_collection"
 
     scores_locs: Annotated[dict[Method, list[WritableLocation]], Field(min_length=1)]
-    metadata_loc: Location | None = None
+    metadata_loc: MetadataOfRows = None
     not_scored_loc: WritableLocation | None = None
 
     @classmethod
