@@ -40,7 +40,7 @@ def colours_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     Returns:
         uint16 [...], each below 1000.
 
-    >>> cells_of(np.array([[0, 26, 255]], np.uint8))
+    >>> colours_of(np.array([[0, 26, 255]], np.uint8))
     array([19], dtype=uint16)
     """
     red, green, blue = channel_parts()
