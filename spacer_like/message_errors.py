@@ -65,6 +65,11 @@ def message_error(name: str, error: ValidationError) -> MessageError:
     return kind(f"{name} does not validate: {'; '.join(details[:MOST_SHOWN])}{more}.")
 
 
+def what_is_wrong(error: ValidationError) -> str:
+    """What pydantic found wrong with a single value, as a sentence without its end."""
+    return _either(error.errors(include_url=False, include_input=False))
+
+
 def _field_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """The path of a field without the type that was tried of several."""
     while len(location) > 1 and isinstance(location[-1], str) and location[-1].startswith(_BRANCHES):
@@ -82,7 +87,11 @@ def _either(errors: Iterable[Any]) -> str:
 
 def _sentence(error: Any) -> str:
     template = SENTENCES.get(error["type"], error["msg"])
-    text = template.format(**error.get("ctx", {})).rstrip(".")
+    values = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in error.get("ctx", {}).items()
+    }
+    text = template.format(**values).rstrip(".")
     return re.sub(r"\b1 (item|character)s", r"1 \1", text)
 
 

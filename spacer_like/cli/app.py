@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -147,8 +147,7 @@ def _failure(error: Exception, terminal: Terminal, path: str) -> int:
         terminal.fail(in_options(str(error)), error, error_class=error.error_class, code=code)
     elif isinstance(error, UsageError) or callable(getattr(error, "format_message", None)):
         # The other ones are Typer's complaints about the arguments themselves.
-        said = str(error) if isinstance(error, UsageError) else error.format_message()  # type: ignore[attr-defined]
-        said = said.replace("Value error, ", "").rstrip()
+        said = (str(error) if isinstance(error, UsageError) else _complaint(error)).rstrip()
         said += "" if said.endswith((".", "?")) else "."
         terminal.fail(f"{said} See {path} --help.", error_class="usage", code=code)
     elif isinstance(error, SpacerError | OSError):
@@ -158,6 +157,18 @@ def _failure(error: Exception, terminal: Terminal, path: str) -> int:
         said = sentence_of(error).removeprefix(f"{type(error).__name__}: ").rstrip(".")
         terminal.fail(f"Unexpected {type(error).__name__}: {said}.{hint}", error, code=code)
     return code
+
+
+def _complaint(error: Any) -> str:
+    """What Typer says of the arguments; of a number that does not fit, it has pydantic say it."""
+    from pydantic import ValidationError
+
+    from spacer_like.message_errors import what_is_wrong
+
+    if isinstance(error.__context__, ValidationError):
+        error.message = what_is_wrong(error.__context__)
+    said: str = error.format_message()
+    return said.replace("Value error, ", "")
 
 
 class _PlainFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ import typer
 from spacer_like.cli import chip_labels_command, chip_models_command
 from spacer_like.cli.from_message import Given, from_message, run_and_show
 from spacer_like.cli.options import group_on_demand
+from spacer_like.cli.wording import in_options
 
 TILES = "ard"
 
@@ -68,7 +69,8 @@ def _cut(given: Given) -> int:
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener), Processes(given["processes"]) as engine:
         report = cut_folder(message, engine)
     for failed in report.failed:
-        terminal.complain(f"{failed.tile}: {failed.reason}")
+        reason = in_options(failed.reason)
+        terminal.complain(reason if failed.tile in reason else f"{failed.tile}: {reason}")
     terminal.answer({"ok": not report.failed, **report.serialize()})
     terminal.show(*cut_tiles(report, given["out"]))
     if any(failed.transient for failed in report.failed):

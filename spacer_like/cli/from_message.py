@@ -102,7 +102,9 @@ def from_message(
     arguments, defaults, helps = arguments or {}, defaults or {}, helps or {}
     fields = [*arguments, *(name for name in message_class.model_fields if name not in {*arguments, *left_out})]
     option_of = {name: (names or {}).get(name) or _option_name(name) for name in fields}
-    shown = {name: arguments.get(name) or _flags(option)[0] for name, option in option_of.items()}
+    shown = {
+        name: arguments.get(name, "").removesuffix("...") or _flags(option)[0] for name, option in option_of.items()
+    }
     texts, typed = field_texts(message_class), _typed_fields(message_class)
     parameters = dict(more or {})
     for name, option in option_of.items():

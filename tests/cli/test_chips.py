@@ -191,3 +191,13 @@ def test_a_mistake_is_told_in_one_sentence_that_names_it(tree, command, argument
     assert sentence in said.err
     assert "Traceback" not in said.err
     assert len(said.err.splitlines()) <= 2
+
+
+def test_a_tile_that_cannot_be_cut_is_named_once_and_no_field_is(tree, command):
+    (tree / "file").write_bytes(b"")
+    said = command("chips", "cut", "ard", "--out", "file")
+    assert "the manifest '" in said.err
+    assert "leads through a file" in said.err
+    assert "manifest_loc" not in said.err
+    said = command("chips", "cut", "ard", "--zoom", 18, "--way", "passthrough")
+    assert said.err.count("-visual.tif") == 1

@@ -1,5 +1,6 @@
 """Commands made of messages: what is typed becomes the fields, and the help says what the fields' texts say."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 import pytest
@@ -185,3 +186,15 @@ def test_texts_name_commands_that_exist():
         for word in words.split()[1:]:
             found = found.commands[word]
         assert task in TASKS
+
+
+def test_help_names_options_and_no_fields():
+    """Only a value or a file may be called like a field."""
+    fields = {
+        field for task in TASKS.values() for of in (task.message, task.return_message) for field in of.model_fields
+    } - {"partial_data"}
+    for name, command in CHIPS.items():
+        for text in (command.help, *(getattr(one, "help", None) for one in command.params)):
+            words = set(re.findall(r"[a-z]+(?:_[a-z]+)+", text or ""))
+            assert not words & fields, (name, text)
+            assert not re.search(r"\b(fields?|message)\b|Msg", text or ""), (name, text)

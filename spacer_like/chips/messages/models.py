@@ -50,8 +50,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         validation_share: share of the chips, about, in the validation set, 0 to 1; whole grid squares are drawn by
             `seed`.
         threshold: probability above which a label is given, 0 to 1; ``per_label``: for each label the one with the best
-            F1 on the validation set, which makes its metrics there too good (`threshold_figures` has those of the
-            default).
+            F1 on the validation set, which makes its metrics there too good; those of the default are returned beside
+            them.
         seed: seed of the split, the initial weights and the order of chips.
         snapshots_loc: a folder for snapshots; a training that was interrupted is resumed from the newest. None: no
             snapshots.

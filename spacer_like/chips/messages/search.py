@@ -74,8 +74,8 @@ class BuildIndexMsg(Message, Answered["BuildIndexReturnMsg"]):
     Fields:
         embeddings_locs: files of `encode_chips`, all of the same encoder.
         index_loc: where the index goes, safetensors.
-        kind: ``exact``: every vector is compared with the query; ``ivf``: only those in the `n_probe` lists nearest to
-            it, of `n_lists` into which k-means sorts all; for millions of vectors, and needs the extra ``search``.
+        kind: ``exact``: every vector is compared with the query; ``ivf``: only those in the lists nearest to it, of
+            `n_lists` into which k-means sorts all; for millions of vectors, and needs the extra ``search``.
         n_lists: number of lists of an ``ivf`` index; None: about four times the square root of the number of vectors.
         seed: seed of k-means, for an ``ivf`` index.
     """

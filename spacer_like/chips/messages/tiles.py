@@ -63,8 +63,8 @@ class ChippingMsg(Message, metaclass=ByKeyword):
         quality: JPEG quality of the chips, 1 to 100; None: that of the tile where its blocks are copied, else 75.
         way: how chips are made. ``passthrough``: the tile's JPEG blocks become chips as they are, undecoded;
             ``blocks``: blocks are decoded without GDAL and encoded anew; ``strips``: GDAL reads rows of chips;
-            ``auto``: the first of these that the tile and the other fields allow. Another one than they allow is an
-            error.
+            ``auto``: the first of these that the tile, `zoom`, `size` and `quality` allow. Another one than they
+            allow is an error.
         wanted: which chips are made. ``all_data``: only those full of data; ``partial_data``: also those with some
             data; ``no_data``: all.
     """
