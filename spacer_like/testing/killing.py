@@ -23,7 +23,11 @@ from spacer_like import config
 from spacer_like.messages import TASKS, JobMsg
 
 # What takes long to import, and starts no thread by that: a child is forked from a process that has it.
-_HEAVY = ("sklearn.neural_network", "pyarrow.parquet", "rasterio", "shapely", "numba", "torch", "matplotlib.figure")
+_HEAVY = (
+    *("sklearn.neural_network", "pyarrow.parquet", "rasterio", "shapely", "numba", "torch", "matplotlib.figure"),
+    # Comes with the first optimizer.
+    "torch._dynamo",
+)
 
 
 class Ended(NamedTuple):

@@ -61,6 +61,18 @@ def test_the_code_on_a_page_runs(page, working_folder):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_a_command_that_is_only_shown_runs_on_another_page_or_in_its_own_test():
+    """Those that take long run once, and not on every page that names them."""
+    blocks = [match.groups() for page in PAGES for match in FENCE.finditer(page.read_text())]
+    lines = {(language, line) for language, code in blocks for line in code.splitlines()}
+    shown, run = ({line for of, line in lines if of == language} for language in ("console", "bash"))
+    tested = {"spacer-like doctor": "cli/test_doctor.py", "spacer-like tiles serve ard": "cli/test_chips.py"}
+    shown_only = {line for line in shown if line.startswith("spacer-like ")} - run
+    assert shown_only - {"spacer-like examples FOLDER"} == tested.keys()
+    for command, test in tested.items():
+        assert command.split()[1] in (ROOT / "tests" / test).read_text()
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
 def test_a_page_that_works_on_files_begins_with_writing_them(page):
     code = [match["code"] for match in FENCE.finditer(page.read_text()) if match["info"] in ("python", "bash")]

@@ -12,7 +12,7 @@ import pytest
 
 from spacer_like import config, storage
 from spacer_like.exceptions import DataNotFoundError
-from spacer_like.storage import s3_obstore
+from spacer_like.storage import s3, s3_obstore
 from spacer_like.storage.base import Storage
 
 LONG_AGO = "Sat, 21 Nov 2015 03:44:00 GMT"
@@ -240,3 +240,11 @@ def private_urls() -> Iterator[None]:
     """URLs may lead to this machine."""
     with config.override(url_allow_private=True, url_timeout_seconds=5):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_let_go() -> Iterator[None]:
+    """Each test has servers or buckets of its own: their clients, of 12 MB each, would make 3 GB in the end."""
+    yield
+    s3._boto_buckets.clear()
+    s3._obstore_buckets.clear()
