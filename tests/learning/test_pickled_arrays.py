@@ -67,7 +67,7 @@ def test_numbers_and_texts(value: Any) -> None:
     ],
 )
 def test_what_is_no_array_of_numbers_is_refused(damaged: Any) -> None:
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=r"^An array in the pickle is malformed \(.+\)\.$"):
         array_of(damaged)
 
 
