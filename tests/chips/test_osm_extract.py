@@ -4,7 +4,6 @@ import importlib.util
 import json
 import logging
 import zlib
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.exceptions import DataLimitError, MapDataError
 from spacer_like.progress import listening
 
+from ..readers.refusals import refused_by_name
 from .overpass_server import ANSWER, CELL, DATA
 
 osmium = pytest.importorskip("osmium")
@@ -400,5 +400,5 @@ class TestHostileExtracts:
     @given(st.integers(0, len(EXTRACT) - 1), st.binary(min_size=1, max_size=8))
     def test_of_changed_bytes_are_read_or_refused(self, place, noise):
         data = EXTRACT[:place] + noise + EXTRACT[place + len(noise) :]
-        with suppress(MapDataError):
+        with refused_by_name("map.osm.pbf", MapDataError):
             elements(data, HELSINKI)

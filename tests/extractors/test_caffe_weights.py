@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spacer_like.exceptions import WeightsError
 from spacer_like.extractors.caffe_weights import read_caffemodel
 
+from ..readers.refusals import refused_by_name
 from .caffe_files import MESSAGES, caffemodel
 
 WEIGHTS = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
@@ -85,10 +86,11 @@ def test_damage_is_named(data, why):
 def test_cut_at_every_byte():
     whole = caffemodel({"conv1": [WEIGHTS, BIAS]})
     for length in range(len(whole)):
-        try:
-            read_caffemodel(whole[:length], {"conv1"})
-        except WeightsError:
-            continue
+        with refused_by_name("reef.caffemodel", WeightsError):
+            found = read_caffemodel(whole[:length], {"conv1"}, "reef.caffemodel")
+            # What ends between two layers is a shorter file: the layer is there as a whole, or not at all.
+            for blob, written in zip(found.get("conv1", [WEIGHTS, BIAS]), [WEIGHTS, BIAS], strict=True):
+                assert np.array_equal(blob, written)
 
 
 @settings(max_examples=300)
@@ -96,15 +98,13 @@ def test_cut_at_every_byte():
 def test_any_bytes_are_read_or_refused(junk, place, change):
     whole = caffemodel({"conv1": [WEIGHTS, BIAS]}, "old")
     for data in (junk, whole[:place] + change + whole[place + len(change) :]):
-        try:
-            read_caffemodel(data, {"conv1"})
-        except WeightsError:
-            continue
+        with refused_by_name("reef.caffemodel", WeightsError):
+            assert set(read_caffemodel(data, {"conv1"}, "reef.caffemodel")) <= {"conv1"}
 
 
 def test_a_file_that_announces_more_than_it_has_takes_no_memory():
     tracemalloc.start()
-    with pytest.raises(WeightsError):
+    with pytest.raises(WeightsError, match="longer than the file"):
         read_caffemodel(b"\xa2\x06\xff\xff\xff\xff\x07" + bytes(1000), {"conv1"})
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
