@@ -96,6 +96,16 @@ def test_what_is_added_is_shown_whole():
             assert code in page
 
 
+def test_what_is_added_finds_its_parts_in_another_folder(tmp_path):
+    shutil.copytree(ROOT / "examples" / "extending", tmp_path / "mine")
+    collecting = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "."]
+    found = subprocess.run(
+        collecting, cwd=tmp_path / "mine", capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert found.returncode == 0, found.stdout
+    assert "TestSqliteStorage" in found.stdout
+
+
 def test_what_a_package_index_shows_has_no_link_that_leads_nowhere_there():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
