@@ -164,7 +164,8 @@ class _Best:
         query = np.concatenate([self._query, query])
         index = np.concatenate([self._index, index])
         square = np.concatenate([self._square, square])
-        order = np.lexsort((index, square, query))
+        # By distances as they are answered: squares may differ in a last bit that their roots do not have.
+        order = np.lexsort((index, np.sqrt(square), query))
         query = query[order]
         first = np.searchsorted(query, np.arange(len(self._queries)))
         kept = np.arange(len(query)) - first[query] < self._k

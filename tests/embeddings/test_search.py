@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,7 +27,12 @@ some_queries = st.integers(1, 5).flatmap(
 )
 
 
+# Squares that differ in their last bit, and equal distances.
+MIRRORED = np.array([[-0.25] * 3, [0.25, 0, -0.25], *[[-0.25] * 3] * 4, [-0.25, 0, 0.25]], np.float16)
+
+
 @given(some_vectors, some_queries, st.integers(1, 12), st.booleans())
+@example(MIRRORED, np.array([[0.11370722, 0.609375, 0.11370722]], np.float32), 1, False)
 def test_the_nearest_are_those_of_comparing_one_by_one(vectors, queries, k, prepared):
     with pytest.MonkeyPatch.context() as patch:
         # So few rows and queries at a time that a handful takes several rounds.
