@@ -26,6 +26,8 @@ from spacer_like.storage.s3_obstore import ObstoreBucket
 
 Bucket = TypeVar("Bucket", BotoBucket, ObstoreBucket)
 
+_MOST_BUCKETS = 32
+"""Clients that are kept, of one account and bucket each: a client of boto3 takes 12 MB."""
 _boto_buckets: dict[tuple[Account, str], BotoBucket] = {}
 _obstore_buckets: dict[tuple[Account, str], ObstoreBucket] = {}
 _inherited: list[object] = []
@@ -147,6 +149,9 @@ def _shared(buckets: dict[tuple[Account, str], Bucket], name: str, make: Callabl
         return found
     with _lock:
         if (account, name) not in buckets:
+            # The oldest makes room; who uses it still has it.
+            while len(buckets) >= _MOST_BUCKETS:
+                del buckets[next(iter(buckets))]
             buckets[account, name] = make(account, name)
         return buckets[account, name]
 

@@ -24,7 +24,7 @@ from spacer_like.exceptions import (
     StorageUnavailableError,
     TransientError,
 )
-from spacer_like.storage import s3_obstore
+from spacer_like.storage import s3, s3_obstore
 
 SECRET = "a-secret-that-nobody-may-read"
 
@@ -353,3 +353,13 @@ def test_the_account_shows_no_secret():
 
     with override(aws_secret_access_key=SECRET, aws_access_key_id="id-of-a-key", aws_session_token=SECRET):
         assert not re.search(f"{SECRET}|id-of-a-key", repr(Account.current()))
+
+
+def test_clients_of_many_buckets_are_bounded_and_each_bucket_still_answers(moto, transport, monkeypatch):
+    monkeypatch.setattr(s3, "_MOST_BUCKETS", 2)
+    with moto.settings():
+        buckets = [storage.storage_factory("s3", moto.make_bucket()) for _ in range(4)]
+        for number, bucket in enumerate(buckets):
+            bucket.write("key", b"%d" % number)
+        assert [bucket.read("key") for bucket in buckets] == [b"0", b"1", b"2", b"3"]
+        assert max(len(s3._boto_buckets), len(s3._obstore_buckets)) == 2
