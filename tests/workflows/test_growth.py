@@ -58,7 +58,7 @@ def test_many_outputs_are_compared_by_their_places_once(monkeypatch):
 
 
 def test_pictures_decode_no_more_images_than_they_show(make_collections, tmp_path, monkeypatch):
-    from spacer_like.rarity import collection
+    from spacer_like.rarity.tasks import collections
     from spacer_like.reports import rarity_contact_sheet
     from spacer_like.workflows.rarity import RarityOptions, score_collections
     from spacer_like.workflows.rarity_pictures import draw_pictures
@@ -67,9 +67,9 @@ def test_pictures_decode_no_more_images_than_they_show(make_collections, tmp_pat
     output = tmp_path / "out"
     report = score_collections(make_collections(tmp_path / "in"), output, options)
     decoded = []
-    square_into = collection.square_into
+    square_into = collections.square_into
     monkeypatch.setattr(
-        collection, "square_into", lambda *arguments, **how: decoded.append(1) or square_into(*arguments, **how)
+        collections, "square_into", lambda *arguments, **how: decoded.append(1) or square_into(*arguments, **how)
     )
     entries = rarity_contact_sheet.sheet_entries
     monkeypatch.setattr(
