@@ -262,8 +262,10 @@ class RangedFile(PositionedFile):
         return count
 
     def close(self) -> None:
-        if not self.closed:
-            self._ahead.close()
+        # Python closes files of which the making failed, too.
+        ahead = getattr(self, "_ahead", None)
+        if ahead is not None and not self.closed:
+            ahead.close()
         super().close()
 
 

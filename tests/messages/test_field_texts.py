@@ -1,6 +1,7 @@
 """Every field of every message has a text that machines can read, and every text is of a field."""
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ def test_no_text_describes_a_field_that_does_not_exist(name):
 @pytest.mark.parametrize("name", KINDS)
 def test_every_entry_of_a_docstring_is_read(name):
     """A line of the section that is no entry, for its indentation or its name, would be lost."""
-    section = (KINDS[name].__doc__ or "").partition("    Fields:\n")[2]
-    entries = [line for line in section.splitlines() if line.startswith(" " * 8) and line[8:9].strip()]
+    section = cleandoc(KINDS[name].__doc__ or "").partition("Fields:\n")[2]
+    entries = [line for line in section.splitlines() if line.startswith(" " * 4) and line[4:5].strip()]
     assert len(entries) == len(documented_fields(KINDS[name]))
 
 

@@ -224,6 +224,15 @@ class TestRangedFile:
                 assert file.read(count) == expected.read(count)
                 assert file.tell() == expected.tell()
 
+    def test_one_that_could_not_be_opened_is_closed_without_complaint(self):
+        class Absent(Far):
+            def size(self, key):
+                raise DataNotFoundError(f"There is no '{key}'.")
+
+        with pytest.raises(DataNotFoundError, match="There is no 'x'"):
+            RangedFile(Absent(b""), "x")
+        RangedFile.__new__(RangedFile).close()
+
     def test_only_blocks_that_are_read_are_fetched(self):
         far = Far(bytes(1000))
         with RangedFile(far, "x", block_bytes=100) as file:
