@@ -25,6 +25,7 @@ SECONDS_TO_END = 1.2
 """For what a forced end does, such as writing the answer."""
 SECONDS_BETWEEN_SIGNALS = 0.5
 """A second Ctrl-C ends the program at once; one that comes sooner is the same, sent to a group of processes too."""
+_SECONDS_TO_HEAR = 0.05
 
 _NAMES = {int(signal.SIGTERM): "SIGTERM", int(signal.SIGINT): "Ctrl-C"}
 
@@ -240,11 +241,27 @@ def _watch(reader: int) -> None:
     while number not in _NAMES:
         number = os.read(reader, 1)[0]
     began = time.monotonic()
-    _signals.second.wait(_signals.seconds_to_unwind)
+    _wake_main_thread(number)
+    _signals.second.wait(began + _signals.seconds_to_unwind - time.monotonic())
     if _signals.deferrals and _signals.heard is not None and not _signals.was_raised:
         _signals.second.wait(max(0.0, SECONDS_TO_START + began + _signals.seconds_to_unwind - time.monotonic()))
     if _signals.exit_code is None and not _signals.is_over:
         _end_by_force(Interrupted(number))
+
+
+def _wake_main_thread(number: int) -> None:
+    """Send the signal to the main thread until it hears it.
+
+    The system may give a signal to another thread, or to the main one just before it begins to wait for a lock or a
+    queue: Python's handler would then run only when that wait ends.
+    """
+    last = time.monotonic() + _signals.seconds_to_unwind
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    while not _signals.second.wait(_SECONDS_TO_HEAR) and time.monotonic() < last:
+        if _signals.heard is not None or _signals.is_over or _signals.exit_code is not None:
+            return
+        signal.pthread_kill(main_thread, number)
 
 
 def _end_by_force(interrupted: Interrupted) -> None:

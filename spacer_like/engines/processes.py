@@ -27,6 +27,9 @@ from spacer_like.messages import JobMsg, TaskOutcome
 
 logger = logging.getLogger(__name__)
 
+_SECONDS_TO_LEARN = 0.3
+"""After the death of a worker, until it is replaced."""
+
 
 class Processes(Engine):
     """An engine of worker processes on this machine, started when needed and ended with the ``with``.
@@ -120,7 +123,7 @@ class _Crew:
         # None: a thread has ended.
         self._ended: queue.SimpleQueue[Ended | BaseException | None] = queue.SimpleQueue()
         self._at_work: set[_Worker] = set()
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def outcomes(self) -> Iterator[Ended]:
         with interruption.at_forced_end(self._kill):
@@ -144,7 +147,7 @@ class _Crew:
                     self._free.release()
         finally:
             with self._lock:
-                self._stopped = True
+                self._stopped.set()
                 # Those that nobody waits for any more; at the end of all work there is none.
                 for worker in self._at_work:
                     worker.stop()
@@ -169,7 +172,7 @@ class _Crew:
     def _next(self) -> tuple[int, Message] | None:
         self._free.acquire()
         with self._taking:
-            return None if self._stopped else next(self._messages, None)
+            return None if self._stopped.is_set() else next(self._messages, None)
 
     def _outcome(self, message: Message) -> TaskOutcome:
         tries = 0
@@ -178,16 +181,20 @@ class _Crew:
             try:
                 return self._tried(message)
             except _WorkerDiedError as error:
-                if tries > self._engine.retries or self._stopped:
+                if tries > self._engine.retries or self._is_ending():
                     again = f" It was tried {tries} times." if tries > 1 else ""
                     return failed(TransientError(f"{error}{again}"))
                 logger.warning("%s It is tried again.", error)
+
+    def _is_ending(self) -> bool:
+        """Whether this process ends, too: who sends a signal to all processes may reach a worker first."""
+        return self._stopped.wait(_SECONDS_TO_LEARN) or interruption.heard() is not None
 
     def _tried(self, message: Message) -> TaskOutcome:
         worker = self._engine.hire()
         with self._lock:
             self._at_work.add(worker)
-            if self._stopped:
+            if self._stopped.is_set():
                 worker.stop()
         try:
             outcome = worker.outcome(message)

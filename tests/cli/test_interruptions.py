@@ -183,6 +183,31 @@ def test_threads_that_nobody_can_interrupt_are_not_waited_for(container, job, tm
         assert [outcome.status for outcome in answer.outcomes] == ["done", "not_run"]
 
 
+ASLEEP = """
+import queue, signal, sys, threading, time
+from spacer_like import interruption
+interruption.listen(20)
+def send():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), int(sys.argv[1]))
+    time.sleep(60)
+threading.Thread(target=send, daemon=True).start()
+try:
+    interruption.ready()
+    queue.SimpleQueue().get()
+except interruption.Interrupted as signal:
+    print("closing files")
+    interruption.finish(signal.exit_code)
+"""
+
+
+@BOTH
+def test_a_main_thread_that_waits_is_woken_when_another_thread_takes_the_signal(number):
+    with started([sys.executable, "-c", ASLEEP, str(int(number))]) as process:
+        out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out, err) == (SIGNALS[number][0], "closing files\n", "")
+
+
 def test_a_second_ctrl_c_ends_at_once(container, job):
     model = DataLocation("memory", "m")
     JobMsg("classify_features", [ClassifyFeaturesMsg("1", model, model)]).store(at(job))
