@@ -20,8 +20,8 @@ from typing import Any
 from typing_extensions import Self
 
 from spacer_like.data_classes.base import load_json, parse_json
-from spacer_like.engines.base import Ended, Engine, Progress, Submission, digest_of, read_outcome
-from spacer_like.exceptions import MessageError, damage_as
+from spacer_like.engines.base import Ended, Engine, Progress, Submission, digest_of, failed, read_outcome
+from spacer_like.exceptions import MessageError, SpacerError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
@@ -133,14 +133,30 @@ def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
     part = manifest["requests"][shard :: manifest["shards"]]
     waiting = list(dict.fromkeys(digest for _, digest in part if digest not in states))
 
+    begun: list[str] = []
+
     def messages() -> Iterator[Message]:
         for digest in waiting:
             if exists(below(folder, "cancelled")):
                 return
-            yield JobMsg.load(_request(folder, digest)).tasks[0]
+            try:
+                message = _read_request(folder, digest)
+            except SpacerError as error:
+                write_outcome(folder, digest, failed(error))
+                continue
+            begun.append(digest)
+            yield message
 
     for index, outcome in engine.outcomes(messages()):
-        write_outcome(folder, waiting[index], outcome)
+        write_outcome(folder, begun[index], outcome)
+
+
+def _read_request(folder: DataLocation, digest: str) -> Message:
+    loc = _request(folder, digest)
+    tasks: list[Message] = JobMsg.load(loc).tasks
+    if len(tasks) != 1 or digest_of(tasks[0]) != digest:
+        raise MessageError(f"{loc.display_name} holds another request than was submitted: submit it again.")
+    return tasks[0]
 
 
 def write_outcome(folder: DataLocation, digest: str, outcome: TaskOutcome) -> None:
@@ -154,8 +170,11 @@ def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
     Raises:
         MessageError: it holds none.
     """
-    with damage_as(MessageError, name, f"{name} holds no outcome"):
-        return read_outcome(parse_json(data, name), task)
+    try:
+        with damage_as(MessageError, name, f"{name} holds no outcome"):
+            return read_outcome(parse_json(data, name), task)
+    except MessageError as error:
+        raise MessageError(f"{error} Delete it, and its request is done again by `retry_failed`.") from None
 
 
 def read_manifest(folder: DataLocation) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.engines.array import read_manifest
+from spacer_like.engines.array import ArraySubmission, read_manifest, work_on_shard
+from spacer_like.engines.base import digest_of
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import DataNotFoundError, MessageError
@@ -96,5 +97,39 @@ class TestDetached:
             (f"results/{digest}.done.json", b'{"status": 3}'),
         ):
             write_bytes(DataLocation("filesystem", str(tmp_path / name)), data)
-        with pytest.raises(MessageError, match=r"done\.json"):
+        with pytest.raises(
+            MessageError, match=r"done\.json.* Delete it, and its request is done again by `retry_failed`"
+        ):
             list(Detached(DataLocation("filesystem", str(tmp_path))).collect())
+
+    @pytest.mark.parametrize("damaged", [b"{", None, "another"])
+    def test_a_damaged_request_fails_alone_until_it_is_submitted_again(self, tmp_path, damaged):
+        requests = [request_for(index, tmp_path) for index in range(3)]
+        folder = DataLocation("filesystem", str(tmp_path / "submission"))
+        with Processes(1, apart=True) as engine:
+            Held(folder).submit(requests)
+            files = [tmp_path / f"submission/requests/{digest_of(request)}.json" for request in requests]
+            if damaged is None:
+                files[0].unlink()
+            else:
+                files[0].write_bytes(files[1].read_bytes() if damaged == "another" else damaged)
+            work_on_shard(folder, engine)
+            ended = dict(Held(folder).collect())
+            assert [ended[index].status for index in range(3)] == ["failed", "done", "done"]
+            assert files[0].name in ended[0].error_message
+            assert Held(folder).submit(requests).retry_failed() == 1
+            work_on_shard(folder, engine)
+        assert Held(folder).status().done == 3
+
+
+class Held(ArraySubmission):
+    """A submission whose shard the test itself works on."""
+
+    def begin(self):
+        pass
+
+    def is_at_work(self):
+        return False
+
+    def end(self):
+        pass
