@@ -119,10 +119,11 @@ def test_a_log_that_cannot_be_written_is_told(monkeypatch, tmp_path):
 
 def test_names_that_are_no_settings_are_found_with_those_that_were_meant(monkeypatch):
     write_secrets({"AWS_REGOIN": "us-west-1", "MAX_IMAGE_PIXELS": 5, "COLOUR": "red"})
-    monkeypatch.setenv("SPACER_MAX_IMAGE_PIXLES", "5")
-    monkeypatch.setenv("SPACER_use_onnx", "False")
-    monkeypatch.setenv("SPACER_DEVICE", "cpu")
+    # Not in the order in which they are told.
     monkeypatch.setenv("spacer_DEVICE", "cpu")
+    monkeypatch.setenv("SPACER_DEVICE", "cpu")
+    monkeypatch.setenv("SPACER_use_onnx", "False")
+    monkeypatch.setenv("SPACER_MAX_IMAGE_PIXLES", "5")
     assert [sentence.replace(str(config.SECRETS_PATH), "secrets.json") for sentence in config.unknown_settings()] == [
         "There is no environment variable 'SPACER_MAX_IMAGE_PIXLES': did you mean SPACER_MAX_IMAGE_PIXELS?",
         "There is no environment variable 'SPACER_use_onnx': did you mean SPACER_USE_ONNX?",

@@ -357,4 +357,4 @@ class HistogramSum:
 
     def histogram(self) -> Histogram:
         """The sum."""
-        return Histogram(self.header, dict(sorted(self.collections.items())), *occurring(self.counts))
+        return Histogram(self.header, dict(self.collections), *occurring(self.counts))

@@ -227,6 +227,14 @@ class TestPixels:
             assert [chip.name for chip in chips.unreadable] == [chip_name(1), chip_name(3)]
             assert all(chip.reason for chip in chips.unreadable)
 
+    def test_what_cannot_be_decoded_is_told_by_name_in_whatever_order_it_was_read(self):
+        for number in range(3):
+            write_bytes(below(CHIPS, chip_name(number)), b"no image")
+        with open_chips(CHIPS) as chips:
+            for number in (2, 0, 1):
+                assert list(chips.pixels([chip_name(number)], 64)) == []
+            assert [chip.name for chip in chips.unreadable] == [chip_name(0), chip_name(1), chip_name(2)]
+
     def test_no_batch_is_empty(self):
         write_bytes(below(CHIPS, chip_name(0)), b"no image")
         with open_chips(CHIPS) as chips:

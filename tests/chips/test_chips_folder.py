@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from spacer_like.chips.messages.tiles import ChipsFolderMsg
-from spacer_like.chips.tasks.tiles import chip_tile, chip_tile_messages, chips_folder, is_cut
+from spacer_like.chips.messages.tiles import ChipsFolderMsg, FailedTile
+from spacer_like.chips.tasks.tiles import chip_tile, chip_tile_messages, chips_folder, cut_tiles, is_cut
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, MessageError, StorageUnavailableError
 from spacer_like.storage import FilesystemStorage
@@ -207,3 +207,12 @@ def test_no_unfinished_file_is_left(root):
 def test_a_zone_that_is_none_is_no_message(root):
     with pytest.raises(MessageError):
         message(root, zones=[61])
+
+
+def test_tiles_that_failed_are_told_in_the_trees_order_whichever_ended_first(root):
+    def cut(messages):
+        for index in (2, 0, 1):
+            yield index, FailedTile(tile=messages[index].tile_loc.key, reason="damaged")
+
+    told = [one.tile for one in cut_tiles(message(root), cut).failed]
+    assert told == [one.tile_loc.key for one in chip_tile_messages(message(root))]

@@ -75,6 +75,15 @@ def test_phi_is_the_correlation_of_columns():
     assert np.isnan(phi[3]).all()
 
 
+def test_a_correlation_names_the_labels_in_the_tables_order(drawn):
+    labels = ("barn", "forest", "water")
+    targets = np.arange(6)[:, None] < [3, 1, 5]
+    names = [f"{cell.name}_1050410012C31100.jpg" for cell in CELL.children(15)[:6]]
+    correlation_picture(LabelTable(names, labels, targets), "x.png")
+    axes = drawn[0].axes[0]
+    assert tuple(tick.get_text() for tick in axes.get_yticklabels()) == labels
+
+
 def test_a_correlation_says_where_nothing_can_be_said(drawn):
     correlation_picture(table_of(CELL.children(15)), "x.png")
     assert words(drawn[0]).count("–") == 5

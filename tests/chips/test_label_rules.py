@@ -48,6 +48,13 @@ def test_only_the_tags_that_bear_a_label_are_told():
     assert labels_of(tags)[1] == [("building", "yes"), ("waterway", "river")]
 
 
+def test_the_tags_are_told_by_key():
+    keys = "hfbgdaec"
+    assert labels_of(dict.fromkeys(keys, "1"), {"x": {key: ["*"] for key in keys}})[1] == [
+        (key, "1") for key in sorted(keys)
+    ]
+
+
 def test_labels_are_in_the_order_of_their_texts():
     rules = LabelRules({"b": {"k": ["v"]}, "a": {"k": ["v"]}, "B": {"k": ["v"]}})
     assert rules.labels == ("B", "a", "b")

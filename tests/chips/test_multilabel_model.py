@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,11 @@ class TestTheEncodersId:
             labels=("a", "b"), thresholds=np.array([0.1, 0.2]), head=Head((HIDDEN, other), "sigmoid"), metrics={}
         )
         assert other.encoder_id == a_model().encoder_id
+
+    def test_does_not_depend_on_the_order_of_the_networks_arrays(self):
+        model = with_network()
+        turned = replace(model, state=dict(reversed(model.state.items())))
+        assert turned.encoder_id == model.encoder_id
 
 
 class TestTheFile:

@@ -6,10 +6,14 @@ import pytest
 
 from spacer_like.chips.messages.models import LabelChipsReturnMsg
 from spacer_like.cli.chip_rendering import labelled_chips
+from spacer_like.cli.classified import Cover
 from spacer_like.cli.rarity_rendering import rarity_check
-from spacer_like.cli.rendering import MOST_ROWS
+from spacer_like.cli.rendering import MOST_ROWS, cover, evaluation
 from spacer_like.cli.terminal import Terminal
+from spacer_like.reports.evaluation import read_evaluation
 from spacer_like.workflows.rarity_report import CollectionReport, RarityReport
+
+from ..reports.conftest import make_report
 
 
 @pytest.fixture
@@ -29,6 +33,21 @@ def test_the_commonest_labels_come_first_and_equal_ones_by_name(first_words):
     assert [word for word in first_words(labelled_chips(answer, "labels.csv")) if word in counts] == [
         "common", "barn", "pool", "rare",
     ]  # fmt: skip
+
+
+def test_classes_of_an_evaluation_come_by_their_points(first_words):
+    report = make_report(["mud", "sand", "coral"])
+    points = {row["label"]: row["support"] for row in report["per_class"]}
+    expected = sorted(points, key=lambda label: -points[label])
+    assert expected != list(points)
+    words = first_words(evaluation(read_evaluation(report), None))
+    assert [word for word in words if word in points][:3] == expected
+
+
+def test_the_cover_of_the_commonest_class_comes_first(first_words):
+    counts = {"mud": [2, 1], "sand": [9, 9], "coral": [5, 0]}
+    words = first_words(cover(Cover(0.5, points=16, classes=counts)))
+    assert [word for word in words if word in counts] == ["sand", "coral", "mud"]
 
 
 def test_collections_that_need_attention_come_first_each_kind_by_id(first_words):

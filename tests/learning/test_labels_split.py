@@ -186,6 +186,10 @@ class TestLeftOut:
         assert told[7][1].startswith("None of its 3 points is in the training or the reference set: ")
         assert told[8][1] == "It has 1 point, and each of the three sets needs one: label more points of it."
 
+    def test_those_with_most_points_come_first_equal_ones_by_label(self) -> None:
+        sets = TrainingTaskLabels(labels_of([1, 2, 4, 7, 9, 9, 9]), labels_of([1, 2]), labels_of([1, 2, 8, 8]))
+        assert list(self.told(sets)) == [9, 8, 4, 7]
+
     @pytest.mark.parametrize("mode", SplitMode)
     def test_all_labels_are_divided_and_those_that_are_kept_are_as_before(self, mode: SplitMode) -> None:
         labels = labels_of(*([1, 2, 1, 2, 3] for _ in range(20)), [4, 1], [4])

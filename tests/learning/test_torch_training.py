@@ -272,6 +272,7 @@ def test_a_fingerprint_depends_on_names_types_shapes_and_numbers():
     others = [{"a": array + 1}, {"b": array}, {"a": array.reshape(2, 3)}, {"a": array.view(np.int32)}, {}]
     found = {fingerprint({"x": 1}, arrays) for arrays in [{"a": array}, *others]} | {fingerprint({}, {"a": array})}
     assert len(found) == 7
+    assert fingerprint({}, {"b": array, "a": array + 1}) == fingerprint({}, {"a": array + 1, "b": array})
     assert fingerprint({}, {"step": np.array(1.0)}) != fingerprint({}, {"step": np.array(2.0)})
 
 

@@ -36,6 +36,11 @@ def made(tokens=("10", "2", "7", "99"), scores=(1.0, 3.0, 3.0, 9.0), metadata=ME
     return token_rows(tokens, known).table("0xab", np.array(scores))
 
 
+def test_images_without_a_row_in_the_metadata_are_told_by_number():
+    found = token_rows(["99", "100", "2", "11"], read_metadata(METADATA, "metadata.csv"))
+    assert found.dropped == ["11", "99", "100"]
+
+
 def rows(table):
     return table.columns.to_pylist()
 

@@ -45,6 +45,17 @@ def test_it_tells_what_the_report_tells(report_of, tmp_path):
     assert read.text.count("class 3") >= 3
 
 
+def test_classes_come_by_their_points_in_the_table_and_in_the_matrix(report_of, tmp_path):
+    report = report_of(5, points=2000)
+    points = {row["label"]: row["support"] for row in report["per_class"]}
+    expected = sorted(points, key=lambda label: -points[label])
+    assert expected != list(points)
+    text = page_of(report, tmp_path)
+    of_classes = text.split("<h2>Classes</h2>")[1].split("</table>")[0]
+    assert re.findall(r"class \d", of_classes) == expected
+    assert re.findall(r'<tr><th title="(class \d)"', text) == expected
+
+
 def test_names_of_classes_are_only_names(report_of, tmp_path):
     text = page_of(report_of(HOSTILE), tmp_path, title=HOSTILE[0])
     read = Reader(text)

@@ -58,6 +58,12 @@ def test_buckets_have_their_share_and_empty_ones_are_shown(tmp_path):
     assert (tmp_path / "b.png").stat().st_size > 5000
 
 
+def test_buckets_stand_by_number_in_whatever_order_they_are_named(tmp_path):
+    names = {3: "top 1% rarest", 1: "common", 2: "rare"}
+    table = bucket_shares_picture([1, 2, 3], names, tmp_path / "b.png")
+    assert [(row.bucket, row.name) for row in table] == [(1, "common"), (2, "rare"), (3, "top 1% rarest")]
+
+
 def test_the_axis_is_in_percent_and_each_bar_is_named(figures):
     bucket_shares_picture([1, 1, 2], NAMES, "x.png")
     axes = figures[0].axes[0]
