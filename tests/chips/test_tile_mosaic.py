@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+from types import SimpleNamespace
 
 import morecantile
 import numpy as np
@@ -23,10 +24,12 @@ from spacer_like.chips.tree import TilePath, find_tiles
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TileError
 from spacer_like.tile_server.coverage import draw_coverage
+from spacer_like.tile_server.description import tree_json
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice, put_together, unchanged_block
 from spacer_like.tile_server.open_tile import sample
 from spacer_like.tile_server.open_tiles import OpenTiles
+from spacer_like.tile_server.pages import list_page
 from spacer_like.tile_server.renderer import Renderer
 from spacer_like.tile_server.tree_index import TreeIndex, cell_numbers
 
@@ -316,6 +319,20 @@ def many_cells(count):
         for column, row in ((first.column + place % 20, first.row + place // 20) for place in range(count))
     ]
     return TreeIndex([(path, DataLocation("memory", f"nowhere/{path}")) for path in paths])
+
+
+def test_zones_and_dates_are_told_in_their_order():
+    dates = [f"20{year}-05-28" for year in (19, 15, 17, 12)]
+    paths = [
+        TilePath(zone, WEST_CELL.quadkey, date, OLD, "visual") for zone, date in zip((9, 33, 50, 7), dates, strict=True)
+    ]
+    index = TreeIndex([(path, DataLocation("memory", f"nowhere/{path}")) for path in paths])
+    (told,) = tree_json(index)["acquisitions"]
+    assert (told["dates"], told["zones"]) == (sorted(dates), [7, 9, 33, 50])
+    assert list(index.zones) == [7, 9, 33, 50]
+    page = list_page(SimpleNamespace(index=index, ard_loc=DataLocation("memory", "nowhere"))).html
+    assert f"{', '.join(sorted(dates))}" in page
+    assert "7, 9, 33, 50" in page
 
 
 def test_too_many_cells_are_drawn_as_squares_instead(tiles):

@@ -191,3 +191,10 @@ class TestFiles:
         storage.write_bytes(DataLocation("memory", "reef.png"), bytes(2**20 + 1))
         with pytest.raises(ImageError, match=r"^The file 'reef' is larger than 1 MiB: no image is read of it\.$"):
             file_bytes(DataLocation("memory", "reef.png"), "reef", 2**20)
+
+
+def test_files_that_are_not_opened_are_told_by_name(tmp_path):
+    for name in ("c", "a", "e", "b", "d"):
+        (tmp_path / name).symlink_to("nowhere")
+    with open_files(DataLocation("filesystem", str(tmp_path))) as files:
+        assert [entry.name for entry in files.unreadable] == ["a", "b", "c", "d", "e"]
