@@ -261,7 +261,9 @@ def _wake_main_thread(number: int) -> None:
     while not _signals.second.wait(_SECONDS_TO_HEAR) and time.monotonic() < last:
         if _signals.heard is not None or _signals.is_over or _signals.exit_code is not None:
             return
-        signal.pthread_kill(main_thread, number)
+        # A server, say, that has set a handler of its own hears the signal once, and not again and again.
+        if signal.getsignal(number) == _signals.handle:
+            signal.pthread_kill(main_thread, number)
 
 
 def _end_by_force(interrupted: Interrupted) -> None:

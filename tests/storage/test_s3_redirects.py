@@ -1,5 +1,6 @@
 """An S3 endpoint that sends requests elsewhere: no session token goes there, and no signature."""
 
+import gc
 from contextlib import suppress
 
 import pytest
@@ -7,7 +8,10 @@ import pytest
 from spacer_like import aws, storage
 from spacer_like.config import override
 from spacer_like.exceptions import ConfigError, SpacerError
-from spacer_like.storage import s3_obstore
+from spacer_like.storage import s3, s3_obstore
+
+# boto3 leaves the socket of an answer that it refuses to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 TOKEN = "a-session-token"
 USES = {
@@ -35,6 +39,13 @@ def other(start_server, answers):
     made = start_server()
     made.answers["/reefs/reef.jpg"] = made.answers["/reefs"] = answers.object(b"fish")
     return made
+
+
+@pytest.fixture(autouse=True)
+def _its_own_sockets_are_collected():
+    yield
+    s3._boto_buckets.clear()
+    gc.collect()
 
 
 def send_there(server, other, answers, status):
