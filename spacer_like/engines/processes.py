@@ -246,7 +246,9 @@ class _Worker:
             answer = b""
         if not answer.endswith(b"\n"):
             code = self._process.wait()
-            how = f"by signal {-code}, as for lack of memory" if code < 0 else f"with exit code {code}"
+            # What the system does to a process for which it has no memory.
+            why = ", as for lack of memory" if code == -signal.SIGKILL else ""
+            how = f"by signal {-code}{why}" if code < 0 else f"with exit code {code}"
             raise _WorkerDiedError(f"The process that worked on it was ended {how}.")
         with paused_collector():
             return read_outcome(json.loads(answer), message.task)

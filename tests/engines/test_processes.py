@@ -1,6 +1,7 @@
 """What processes of this machine do besides what every engine does."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def test_what_one_can_do_is_done_in_this_process(engine, count):
     with engine:
         assert [outcome.status for _, outcome in engine.outcomes(requests)] == ["done"] * count
     assert all(exists(request.feature_loc) for request in requests)
+
+
+@pytest.mark.parametrize(
+    ("number", "how"), [(signal.SIGSEGV, r"signal 11\."), (signal.SIGKILL, r"signal 9, as for lack of memory\.")]
+)
+def test_only_a_process_that_the_system_kills_is_said_to_lack_memory(number, how):
+    with Processes(2) as engine:
+        worker = engine.hire()
+        os.kill(worker._process.pid, number)
+        with pytest.raises(Exception, match=f"^The process that worked on it was ended by {how}$"):
+            worker.outcome(request_for(0))
+        worker.leave()
 
 
 def test_work_that_is_done_apart_does_not_see_this_memory():
