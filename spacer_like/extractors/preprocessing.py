@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.exceptions import ConfigError, ImageError
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from spacer_like.images.decoding import Fill
+
 Triple = tuple[float, float, float]
 PerChannel = float | Triple
 """A number for all channels, or one for each of red, green and blue."""
 
 RESAMPLING = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
 """Filters of Pillow."""
-_MOST_PIXELS = 2**24
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,9 @@ class Preprocessing:
         import numpy as np
         from PIL import Image
 
+        from spacer_like.images.middle import middle_square
+        from spacer_like.images.square import FILTERS
+
         whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         if not whole.width or not whole.height:
             raise ImageError("The image has no pixels: it cannot be resized.")
@@ -103,17 +108,25 @@ class Preprocessing:
             rgb = whole if whole.mode == "RGB" else whole.convert("RGB")
         except ValueError:
             raise ImageError(f"The image is of the mode {whole.mode}, which has no colours.") from None
-        resample = Image.Resampling[self.resample.upper()]
-        resized = self._resized_sides(*rgb.size)
-        left, top = (round((side - self.size) / 2.0) for side in resized)
-        if resized[0] * resized[1] <= _MOST_PIXELS:
-            cut = rgb.resize(resized, resample).crop((left, top, left + self.size, top + self.size))
-        else:
-            # What would be cut off is not resized first. The box is rounded, so that pixels may differ by a level.
-            x, y = rgb.width / resized[0], rgb.height / resized[1]
-            box = (left * x, top * y, min((left + self.size) * x, rgb.width), min((top + self.size) * y, rgb.height))
-            cut = rgb.resize((self.size, self.size), resample, box)
-        return np.asarray(cut)
+        resample = FILTERS[self.resample]
+        if self.shortest_side is None:
+            return np.asarray(rgb.resize((self.size, self.size), resample))
+        return middle_square(rgb, self.size, self.shortest_side, resample)
+
+    def fill(self, shrink_on_load: bool = False) -> Fill:
+        """What makes the square of an image file, for `spacer_like.images.decoding.Decoder`.
+
+        Its pixels are those that `square` makes of the decoded image, unless it shrinks.
+
+        Args:
+            shrink_on_load: see `spacer_like.images.square.square_into`: faster for large JPEG files, and nearly the
+                same pixels.
+        """
+        from spacer_like.images.square import square_into
+
+        return partial(
+            square_into, resample=self.resample, shrink_on_load=shrink_on_load, shortest_side=self.shortest_side
+        )
 
     def normalised(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's input float32 [n, 3, size, size] from squares uint8 [n, size, size, 3]."""
@@ -132,10 +145,3 @@ class Preprocessing:
     def digest(self, *more: Any) -> str:
         """A hash of the preprocessing and of further JSON values: 40 hexadecimal digits."""
         return hashlib.sha256(json.dumps([asdict(self), *more], sort_keys=True).encode()).hexdigest()[:40]
-
-    def _resized_sides(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height before the square is cut out; the longer one is rounded down, as torchvision does."""
-        if self.shortest_side is None:
-            return self.size, self.size
-        shortest = min(width, height)
-        return self.shortest_side * width // shortest, self.shortest_side * height // shortest

@@ -14,6 +14,7 @@ from spacer_like.exceptions import DataLimitError, ImageError, damage_as
 from spacer_like.images.decode import in_eight_bits
 from spacer_like.images.fast_jpeg import decoded_photograph
 from spacer_like.images.identify import identify
+from spacer_like.images.middle import middle_square
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,8 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
     "lanczos": Image.Resampling.LANCZOS,
 }
 # Threads decode at once what is smaller; of larger ones, one at a time, so that their memory does not add up.
@@ -62,6 +65,7 @@ def square_into(
     resample: str = "bicubic",
     background: str = DROP,
     shrink_on_load: bool = False,
+    shortest_side: int | None = None,
 ) -> None:
     """Fill `square`, uint8 [size, size, 3], with the pixels that `squared` gives; errors as there.
 
@@ -69,21 +73,26 @@ def square_into(
         shrink_on_load: decode a JPEG at a half, a quarter or an eighth of its size where that is still enough: the
             decoder's averages of 2, 4 or 8 pixels are then resized to the square. A third less time, and nearly the
             same pixels.
+        shortest_side: in pixels, that of `square` at least: the image is not stretched, but resized until its shortest
+            side has this many, and the square in its middle cut out (`images.middle`).
     """
     limit = settings().max_image_pixels
-    wanted_size = len(square) if shrink_on_load else None
-    photograph = decoded_photograph(data, min(limit, _LARGE_PIXELS), square, wanted_size)
+    size = len(square)
+    wanted_size = (shortest_side or size) if shrink_on_load else None
+    # An image of just that size is decoded into the square, unless it is to be larger before its middle is cut out.
+    memory = square if shortest_side in (None, size) else None
+    photograph = decoded_photograph(data, min(limit, _LARGE_PIXELS), memory, wanted_size)
     if photograph is square:
         return
     if photograph is not None:
-        square[...] = _fitted(Image.fromarray(photograph), len(square), resample)
+        square[...] = _fitted(Image.fromarray(photograph), size, resample, shortest_side)
         return
     image = _identified(data, name, limit)
     n_pixels = image.width * image.height
-    if shrink_on_load:
-        image.draft("RGB", square.shape[:2])
+    if wanted_size is not None:
+        image.draft("RGB", (wanted_size, wanted_size))
     with _one_large_image if n_pixels > _LARGE_PIXELS else nullcontext():
-        square[...] = _pixels(image, name, len(square), resample, background)
+        square[...] = _pixels(image, name, size, resample, background, shortest_side)
 
 
 def decoded(data: bytes, name: str) -> NDArray[np.uint8]:
@@ -108,14 +117,21 @@ def _identified(data: bytes, name: str, limit: int) -> ImageFile.ImageFile:
 
 
 def _pixels(
-    image: ImageFile.ImageFile, name: str, size: int | None, resample: str, background: str
+    image: ImageFile.ImageFile,
+    name: str,
+    size: int | None,
+    resample: str,
+    background: str,
+    shortest_side: int | None = None,
 ) -> NDArray[np.uint8]:
     with damage_as(ImageError, name, f"The image '{name}' cannot be decoded"):
-        return _fitted(_rgb(image, name, background), size, resample)
+        return _fitted(_rgb(image, name, background), size, resample, shortest_side)
 
 
-def _fitted(image: Image.Image, size: int | None, resample: str) -> NDArray[np.uint8]:
+def _fitted(image: Image.Image, size: int | None, resample: str, shortest_side: int | None = None) -> NDArray[np.uint8]:
     """The pixels of an RGB image, resized where it has another size than the one that is wanted."""
+    if size is not None and shortest_side is not None:
+        return middle_square(image, size, shortest_side, FILTERS[resample])
     wanted = image.size if size is None else (size, size)
     return np.asarray(image if image.size == wanted else image.resize(wanted, FILTERS[resample]))
 

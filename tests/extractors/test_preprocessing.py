@@ -1,12 +1,15 @@
 """Preprocessing is that of torchvision's transforms, and CLIP's and ImageNet's can be said."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from spacer_like.exceptions import ConfigError, ImageError
-from spacer_like.extractors import preprocessing
-from spacer_like.extractors.preprocessing import Preprocessing
+from spacer_like.extractors.preprocessing import RESAMPLING, Preprocessing
+from spacer_like.images import middle
+from spacer_like.images.square import FILTERS, decoded
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -68,7 +71,7 @@ def test_the_input_range_is_what_white_is_before_the_mean():
 def test_what_would_be_too_large_is_cut_before_it_is_resized_to_nearly_the_same_pixels(monkeypatch):
     image = photograph(225, 999)
     expected = Preprocessing.clip().square(image)
-    monkeypatch.setattr(preprocessing, "_MOST_PIXELS", 1)
+    monkeypatch.setattr(middle, "_MOST_PIXELS", 1)
     found = Preprocessing.clip().square(image)
     assert np.abs(found.astype(int) - expected).max() <= 1
     assert (found != expected).mean() < 0.01
@@ -92,6 +95,42 @@ def test_pixels_are_an_image_too():
     np.testing.assert_array_equal(
         Preprocessing.clip(32).square(np.asarray(image)), Preprocessing.clip(32).square(image)
     )
+
+
+def file_of(image: Image.Image, image_format: str) -> bytes:
+    stream = BytesIO()
+    image.save(stream, image_format)
+    return stream.getvalue()
+
+
+def filled(preprocessing: Preprocessing, data: bytes, **options: bool) -> np.ndarray:
+    square = np.empty((preprocessing.size, preprocessing.size, 3), np.uint8)
+    preprocessing.fill(**options)(square, data, "7.jpg")
+    return square
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [Preprocessing.clip(64), Preprocessing.imagenet(64, 73), Preprocessing(50), Preprocessing(64, 80, "lanczos")],
+)
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF"])
+def test_a_fill_makes_the_same_square_of_a_file(preprocessing, image_format):
+    for width, height in [(64, 64), (73, 73), (300, 201), (70, 400), (20, 31)]:
+        data = file_of(photograph(width, height), image_format)
+        np.testing.assert_array_equal(filled(preprocessing, data), preprocessing.square(decoded(data, "7")))
+
+
+def test_a_fill_that_shrinks_makes_nearly_the_same_square():
+    data = file_of(photograph(640, 427), "JPEG")
+    clip = Preprocessing.clip(64)
+    assert np.abs(filled(clip, data, shrink_on_load=True).astype(int) - filled(clip, data)).mean() < 3
+    # Where half of the image would be smaller than the shortest side, it does not shrink.
+    large = Preprocessing.imagenet(208, 214)
+    np.testing.assert_array_equal(filled(large, data, shrink_on_load=True), filled(large, data))
+
+
+def test_every_filter_of_a_preprocessing_is_one_of_squares():
+    assert set(FILTERS) == set(RESAMPLING)
 
 
 def test_an_image_of_nothing_is_refused():
