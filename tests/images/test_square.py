@@ -148,9 +148,9 @@ def test_more_pixels_than_the_setting_allows_are_not_decoded(pixels, encode, ima
 
 
 def test_large_images_are_decoded_one_at_a_time(pixels, encode, monkeypatch):
-    at_once, most, lock, real = 0, 0, threading.Lock(), square._pixels
+    at_once, most, lock, real = 0, 0, threading.Lock(), square._rgb
 
-    def pixels_of(*arguments):
+    def rgb(*arguments):
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -162,7 +162,7 @@ def test_large_images_are_decoded_one_at_a_time(pixels, encode, monkeypatch):
                 at_once -= 1
 
     monkeypatch.setattr(square, "_LARGE_PIXELS", 10_000)
-    monkeypatch.setattr(square, "_pixels", pixels_of)
+    monkeypatch.setattr(square, "_rgb", rgb)
     data = encode(pixels, "PNG")
     threads = [threading.Thread(target=squared, args=(data, "7", 50)) for _ in range(8)]
     for thread in threads:
@@ -192,6 +192,46 @@ class TestShrinkOnLoad:
         monkeypatch.setattr(square, "decoded_photograph", lambda *arguments: None)
         square_into(slow, data, "7", shrink_on_load=True)
         assert (fast == slow).all()
+
+
+class TestMiddle:
+    """With a shortest side an image is not stretched: the middle is cut out."""
+
+    def filled(self, data, size, shortest_side, shrink_on_load=True):
+        found = np.empty((size, size, 3), np.uint8)
+        square_into(found, data, "7", shrink_on_load=shrink_on_load, shortest_side=shortest_side)
+        return found
+
+    @pytest.mark.parametrize("shape", [(40, 40), (90, 130), (131, 33)])
+    def test_is_what_pillow_resizes_and_crops(self, pixels, encode, shape):
+        image = Image.fromarray(pixels).resize(shape)
+        shortest = min(shape)
+        resized = image.resize((36 * shape[0] // shortest, 36 * shape[1] // shortest), Image.Resampling.BICUBIC)
+        left, top = (round((side - 32) / 2) for side in resized.size)
+        expected = np.asarray(resized.crop((left, top, left + 32, top + 32)))
+        assert np.array_equal(self.filled(encode(image, "PNG"), 32, 36), expected)
+
+    def test_an_image_of_the_square_s_size_is_enlarged_before_its_middle_is_cut_out(self, pixels, encode):
+        data = encode(np.ascontiguousarray(pixels[:32, :32]), "JPEG")
+        assert not np.array_equal(self.filled(data, 32, 36), decoded(data, "7"))
+        assert np.array_equal(self.filled(data, 32, 32), decoded(data, "7"))
+
+    @pytest.mark.parametrize("has_fast_decoder", [True, False])
+    def test_a_shrunk_photograph_has_its_middle_where_the_whole_one_has_it(self, encode, monkeypatch, has_fast_decoder):
+        """Odd sides are rounded up: 785 x 901 becomes 393 x 451, whose sides' ratio is another one."""
+        if not has_fast_decoder:
+            monkeypatch.setattr(square, "decoded_photograph", lambda *arguments: None)
+        rows, columns = np.mgrid[:901, :785]
+        slopes = np.stack([rows / 4, columns / 4, (rows + columns) / 8], 2).astype(np.uint8)
+        data = encode(slopes, "JPEG", quality=95)
+        whole, shrunk = (self.filled(data, 84, 96, shrink).astype(int) for shrink in (False, True))
+        assert not np.array_equal(whole, shrunk)
+        # A pixel of the square spans two levels: the middle is less than a third of a pixel beside its place.
+        assert abs(whole - shrunk).mean((0, 1)).max() < 0.6
+
+    def test_less_than_three_times_the_shortest_side_is_not_shrunk(self, encode, pixels):
+        data = encode(np.asarray(Image.fromarray(pixels).resize((190, 240))), "JPEG")
+        assert np.array_equal(self.filled(data, 32, 32), self.filled(data, 32, 32, shrink_on_load=False))
 
 
 class TestDecoded:
