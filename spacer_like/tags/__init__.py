@@ -1,0 +1,1 @@
+"""Tags for whole images by example: embeddings, a classifier for each tag, classification, and people's corrections."""

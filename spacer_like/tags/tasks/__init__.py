@@ -1,0 +1,1 @@
+"""The tasks of the tags family, by what they work on."""
