@@ -1,0 +1,206 @@
+"""The table of images and their vectors: Parquet, a row for each image, in the order of the paths.
+
+The columns: id, path, content_hash, hash_id, format, size_bytes, width, height, tags, vector, extractor_id. All rows
+are of one encoder. The same images give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.exceptions import TableError, damage_as
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+FORMAT = b"spacer_like.tag_embeddings"
+VERSION = b"1"
+MOST_DIMENSIONS = 2**16
+_ID_BYTES = 16
+_ROWS_OF_GROUP = 1024
+
+
+class ImageRecord(NamedTuple):
+    """What is known of an image besides its vector.
+
+    Fields:
+        path: where it is, as it was given, with members of archives below their archive.
+        content_hash: of the file's bytes.
+        hash_id: of the decoded pixels.
+        format: as Pillow calls it, such as ``JPEG``.
+        size_bytes: of the file.
+        width, height: in pixels.
+        tags: in the order of their appearance.
+    """
+
+    path: str
+    content_hash: str
+    hash_id: str
+    format: str
+    size_bytes: int
+    width: int
+    height: int
+    tags: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What identifies the image in this place: 32 hexadecimal digits of its path and its bytes."""
+        text = f"{self.content_hash}\0{self.path}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=_ID_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingsTable:
+    """A table that was read.
+
+    Attributes:
+        name: what errors call it.
+        encoder_id: of what made the vectors.
+        records: [n].
+        vectors: float32 [n, d], finite, as the encoder made them.
+    """
+
+    name: str
+    encoder_id: str
+    records: list[ImageRecord]
+    vectors: NDArray[np.float32]
+
+    @property
+    def dimension(self) -> int:
+        return int(self.vectors.shape[1])
+
+    @cached_property
+    def row_of_content(self) -> dict[str, int]:
+        """The first row of each content hash."""
+        return {record.content_hash: row for row, record in reversed(list(enumerate(self.records)))}
+
+    @cached_property
+    def row_of_path(self) -> dict[str, int]:
+        """The row of each path."""
+        return {record.path: row for row, record in enumerate(self.records)}
+
+
+@contextmanager
+def embeddings_writer(
+    file: BinaryIO, encoder_id: str, dimension: int
+) -> Iterator[Callable[[Sequence[ImageRecord], NDArray[np.float32]], None]]:
+    """Write a table part by part; the bytes do not depend on the parts.
+
+    Args:
+        file: open for writing, and empty.
+
+    Yields:
+        a function that takes the next records [b] and their vectors float32 [b, dimension].
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    schema = _schema(dimension, encoder_id)
+    waiting: list[pa.Table] = []
+
+    with ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        use_dictionary=["format", "tags.list.element", "extractor_id"],
+        use_byte_stream_split=["vector.list.element"],
+        store_schema=True,
+    ) as writer:
+
+        def write_groups(least: int) -> None:
+            rows = pa.concat_tables(waiting)
+            waiting.clear()
+            while rows.num_rows >= least and rows.num_rows:
+                writer.write_table(rows.slice(0, _ROWS_OF_GROUP), row_group_size=_ROWS_OF_GROUP)
+                rows = rows.slice(_ROWS_OF_GROUP)
+            if rows.num_rows:
+                waiting.append(rows)
+
+        def append(records: Sequence[ImageRecord], vectors: NDArray[np.float32]) -> None:
+            if len(records):
+                waiting.append(_rows(records, vectors, encoder_id, schema))
+                write_groups(_ROWS_OF_GROUP)
+
+        yield append
+        if waiting:
+            write_groups(1)
+
+
+def read_embeddings_table(file: BinaryIO, name: str) -> EmbeddingsTable:
+    """The table in a file, which may be closed afterwards.
+
+    Args:
+        name: what errors call it.
+
+    Raises:
+        TableError: a damaged file, or one that is no such table.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    with damage_as(TableError, name, f"'{name}' is no table of embeddings of process_images"):
+        parquet = ParquetFile(file)
+        metadata = parquet.schema_arrow.metadata or {}
+        if metadata.get(b"format") != FORMAT or metadata.get(b"format_version") != VERSION:
+            raise ValueError("it does not say that it is one, or is of a later version")
+        dimension = int(metadata[b"dimension"])
+        encoder_id = metadata[b"encoder_id"].decode()
+        if not 1 <= dimension <= MOST_DIMENSIONS or not 0 < len(encoder_id) <= 200:
+            raise ValueError("its vectors are described by something else than a length and an encoder")
+        table = parquet.read().combine_chunks()
+        if table.schema.names != _schema(dimension, encoder_id).names:
+            raise ValueError("it has other columns")
+        table = table.cast(_schema(dimension, encoder_id))
+        if any(column.null_count for column in table.columns) or len({*table["extractor_id"].to_pylist()}) > 1:
+            raise ValueError("a cell of it is empty, or its rows are of different encoders")
+        vectors = _vectors(table, dimension)
+        columns = [table[field].to_pylist() for field in ImageRecord._fields]
+        if not np.isfinite(vectors).all() or any(None in tags for tags in columns[-1]):
+            raise ValueError("it has numbers that are not finite, or tags that are no text")
+        columns[-1] = [tuple(tags) for tags in columns[-1]]
+        records = [ImageRecord(*values) for values in zip(*columns, strict=True)]
+    if len({record.path for record in records}) < len(records):
+        raise TableError(f"'{name}' is damaged: it has two rows of one path.")
+    return EmbeddingsTable(name, encoder_id, records, vectors)
+
+
+def _schema(dimension: int, encoder_id: str) -> Any:
+    import pyarrow as pa
+
+    texts = [(name, pa.string()) for name in ("id", "path", "content_hash", "hash_id", "format")]
+    numbers = [("size_bytes", pa.int64()), ("width", pa.int32()), ("height", pa.int32())]
+    more = [
+        ("tags", pa.list_(pa.string())),
+        ("vector", pa.list_(pa.float32(), dimension)),
+        ("extractor_id", pa.string()),
+    ]
+    metadata = {"format": FORMAT, "format_version": VERSION, "encoder_id": encoder_id, "dimension": str(dimension)}
+    return pa.schema([*texts, *numbers, *more], metadata)
+
+
+def _rows(records: Sequence[ImageRecord], vectors: NDArray[np.float32], encoder_id: str, schema: Any) -> Any:
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {"id": [record.id for record in records]}
+    for name in ImageRecord._fields:
+        columns[name] = [getattr(record, name) for record in records]
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+    columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    columns["extractor_id"] = [encoder_id] * len(records)
+    return pa.table(columns, schema)
+
+
+def _vectors(table: Any, dimension: int) -> NDArray[np.float32]:
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table["vector"].chunks]
+    flat = np.concatenate(chunks) if chunks else np.empty(0, np.float32)
+    vectors: NDArray[np.float32] = flat.astype(np.float32, copy=False).reshape(-1, dimension)
+    return vectors
