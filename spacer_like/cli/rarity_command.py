@@ -46,7 +46,8 @@ def rarity(
     stream: Annotated[
         bool,
         typer.Option(
-            "--stream", help="Decode images for each step, four times, instead of keeping 150 kB of pixels of each."
+            "--stream",
+            help="Decode images three times, to check, count and score, instead of keeping 150 kB of pixels of each.",
         ),
     ] = False,
     pre_reveal_share: Annotated[

@@ -241,7 +241,10 @@ class TaskContract:
         world.clear(name)
         nowhere = DataLocation("filesystem", str(world.folder / "nowhere" / "at-all"))
         for named in locations_of(request):
+            # What lies beside a field's location has a name of words.
             if named.is_output or named.location.storage_type != "filesystem" or "_loc" not in named.name:
+                continue
+            if " " in named.name:
                 continue
             lacking = with_location(request, named.name, nowhere)
             with pytest.raises(SpacerInputError):

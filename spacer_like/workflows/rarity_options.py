@@ -21,8 +21,8 @@ class RarityOptions:
         methods: scores against all collections; local_methods: scores against the image's own collection.
         bucketized: the method whose scores are sorted into buckets and drawn.
         size, resample, background: how images become squares, see `spacer_like.rarity.messages.PreparationMsg`.
-        keep_stacks: decode every image once and keep its pixels (150 kB an image), instead of decoding it in each
-            of four steps.
+        keep_stacks: decode every image once and keep its pixels (150 kB an image), instead of decoding it three times:
+            to check, to count and to score.
         pre_reveal_share: the share that one image must have of a collection for it to be set aside as pre-reveal.
         whitelist, blacklist: CSV files with a column ``collection_id``.
         processes: how many collections are worked on at once; None: one for each processor core.

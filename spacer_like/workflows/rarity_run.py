@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spacer_like.engines.base import Engine
 from spacer_like.exceptions import CollectionError, SpacerError
@@ -30,7 +30,7 @@ from spacer_like.workflows.rarity_collections import CollectionFolder
 from spacer_like.workflows.rarity_options import RarityOptions
 from spacer_like.workflows.rarity_pictures import PICTURES
 from spacer_like.workflows.rarity_report import CollectionReport, RarityReport
-from spacer_like.workflows.steps import Ended, Failure, Step, Steps
+from spacer_like.workflows.steps import Ended, Failure, JointSteps, Step, Steps
 
 REPORT = "report.json"
 _NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
@@ -121,7 +121,7 @@ class RarityRun:
         if self._options.keep_stacks:
             self._convert()
         ended = self._each("Checking", self._check_step)
-        for name, answer in ended.items():
+        for name, (answer,) in ended.items():
             self._judge(name, answer)
 
     def _convert(self) -> None:
@@ -197,16 +197,23 @@ class RarityRun:
         return Step(f"histogram {name}", message, (version,), (location,), name)
 
     def score(self) -> None:
-        """The score tables of each collection."""
+        """The score tables of each collection: against its own histogram and against that of all, in one pass."""
         if self._global is None:
             return
-        table = self._global.outputs[1]
-        if self._options.local_methods:
-            self._score("local", self._options.local_methods, self._histograms.__getitem__)
-        for_all = self._global
-        steps, answers = self._score("global", self._options.methods, lambda name: for_all, table)
-        for name, answer in answers.items():
+        scopes = ["local", "global"] if self._options.local_methods else ["global"]
+        steps: dict[str, Step] = {}
+
+        def both(name: str) -> Step | JointSteps:
+            each = [self._score_step(name, scope) for scope in scopes]
+            steps[name] = each[-1]
+            return _joint(*each) if len(each) > 1 else each[0]
+
+        for name, answers in self._each("Scoring", both).items():
             report = self._reports[name]
+            for scope, answer in zip(scopes, answers, strict=True):
+                correlations = answer.correlations.items()
+                report.correlations |= {f"{scope}_{method}": found.serialize() for method, found in correlations}
+            answer = answers[-1]
             report.state = "scored"
             report.left_out, report.n_without_image = answer.left_out, answer.n_not_scored
             report.n_scored = answer.n_tokens - answer.n_not_scored
@@ -223,29 +230,13 @@ class RarityRun:
             f"such as token {answer.left_out[0]}."
         )
 
-    def _score(
-        self,
-        scope: str,
-        methods: tuple[Method, ...],
-        counted: Callable[[str], Step],
-        table: DataLocation | None = None,
-    ) -> tuple[dict[str, Step], dict[str, ScoreCollectionReturnMsg]]:
-        steps: dict[str, Step] = {}
-
-        def step(name: str) -> Step:
-            steps[name] = self._score_step(name, scope, methods, counted(name), table)
-            return steps[name]
-
-        ended = self._each(f"Scoring ({scope})", step)
-        for name, answer in ended.items():
-            self._reports[name].correlations |= {
-                f"{scope}_{method}": found.serialize() for method, found in answer.correlations.items()
-            }
-        return steps, ended
-
-    def _score_step(
-        self, name: str, scope: str, methods: tuple[Method, ...], histogram: Step, table: DataLocation | None
-    ) -> Step:
+    def _score_step(self, name: str, scope: str) -> Step:
+        if scope == "local":
+            methods, counted = self._options.local_methods, self._histograms[name]
+            histogram = counted.outputs[0]
+        else:
+            methods, counted = self._options.methods, cast("Step", self._global)
+            histogram = counted.outputs[1]
         images, version = self._images[name]
         folder = self._output / "collections" / name
         collection = self._collections[name] = self._collections[name].unpacked(folder / "metadata.csv")
@@ -256,12 +247,12 @@ class RarityRun:
         message = ScoreCollectionMsg(
             collection_id=name,
             images_loc=images,
-            histogram_loc=table or histogram.outputs[0],
+            histogram_loc=histogram,
             scores_locs=locations,
             metadata_loc=collection.metadata_loc,
             **self._options.preparation,
         )
-        inputs = (version, histogram.fingerprint, collection.metadata_version())
+        inputs = (version, counted.fingerprint, collection.metadata_version())
         outputs = tuple(location for both in locations.values() for location in both)
         return Step(f"score {scope} {name}", message, inputs, outputs, name)
 
@@ -311,19 +302,23 @@ class RarityRun:
         )
         return Step(f"bucketize {method}", message, (merged.fingerprint,), (bucketized, edges))
 
-    def _each(self, work: str, step: Callable[[str], Step]) -> dict[str, Any]:
-        """The answers by collection; a collection whose step fails is dropped."""
-        steps: dict[str, Step] = {}
+    def _each(self, work: str, plan: Callable[[str], Step | JointSteps]) -> dict[str, tuple[Any, ...]]:
+        """The answers of each collection's steps; a collection of which a step fails is dropped."""
+        plans: dict[str, Step | JointSteps] = {}
         for name in list(self._images):
             try:
-                steps[name] = step(name)
+                plans[name] = plan(name)
             except SpacerError as error:
                 self._drop(name, Failure(str(error), transient=is_transient(error)))
-        ended = self._run(work, list(steps.values()))
-        for name, one in steps.items():
-            if failure := ended.failures.get(one.name):
+        ended = self._run(work, list(plans.values()))
+        found = {}
+        for name, one in plans.items():
+            names = [step.name for step in one.steps]
+            if failure := next((ended.failures[step] for step in names if step in ended.failures), None):
                 self._drop(name, failure)
-        return {name: ended.answers[one.name] for name, one in steps.items() if one.name in ended.answers}
+            else:
+                found[name] = tuple(ended.answers[step] for step in names)
+        return found
 
     def _all(self, work: str, steps: list[Step]) -> dict[str, Any]:
         """The answers by step; what fails concerns all collections."""
@@ -333,7 +328,7 @@ class RarityRun:
             self._report.transient = self._report.transient or failure.transient
         return ended.answers
 
-    def _run(self, work: str, steps: list[Step]) -> Ended:
+    def _run(self, work: str, steps: Sequence[Step | JointSteps]) -> Ended:
         ended = self._steps.run(work, steps)
         self._report.steps_run += ended.run
         return ended
@@ -341,3 +336,20 @@ class RarityRun:
     def _drop(self, name: str, failure: Failure) -> None:
         self._reports[name].fail(failure.reason, failure.transient)
         del self._images[name]
+
+
+def _joint(own: Step, for_all: Step) -> JointSteps:
+    """Both scorings of a collection's images, as one request that decodes them once."""
+    first, second = (cast("ScoreCollectionMsg", step.message) for step in (own, for_all))
+    message = first.model_copy(
+        update={"second_histogram_loc": second.histogram_loc, "second_scores_locs": second.scores_locs}
+    )
+    return JointSteps((own, for_all), message, _answers)
+
+
+def _answers(answer: ScoreCollectionReturnMsg) -> tuple[ScoreCollectionReturnMsg, ScoreCollectionReturnMsg]:
+    second = answer.second_correlations or {}
+    return (
+        answer.model_copy(update={"second_correlations": None}),
+        answer.model_copy(update={"correlations": second, "second_correlations": None}),
+    )

@@ -63,6 +63,29 @@ class Step:
         described = [_VERSION, self.message.task, self.message.serialize(), self.inputs]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (self,)
+
+    def answers(self, answer: Any) -> tuple[Any, ...]:
+        return (answer,)
+
+
+@dataclass(frozen=True)
+class JointSteps:
+    """Steps that one request does together, for less than one by one; each leaves the files and record that it leaves
+    alone.
+
+    Attributes:
+        steps: as each of them is done alone, when the others are done.
+        message: the request that does all of them.
+        answers: gives the answer of each of the steps, out of the answer to `message`.
+    """
+
+    steps: tuple[Step, ...]
+    message: Message
+    answers: Callable[[Any], tuple[Any, ...]]
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -113,29 +136,33 @@ class Steps:
         """The names of the steps that are done."""
         return {step.name for step in self._valid.values()}
 
-    def run(self, work: str, steps: Sequence[Step]) -> Ended:
+    def run(self, work: str, steps: Sequence[Step | JointSteps]) -> Ended:
         """Run those of the steps that are not done, several at once; they must not depend on each other.
 
         Args:
             work: what the progress is called.
         """
         ended = Ended()
-        waiting: list[Step] = []
-        for step in steps:
-            answer = self._answer_on_record(step)
-            if answer is None:
-                waiting.append(step)
-            else:
-                ended.answers[step.name] = answer
-        if steps:
-            report(work, len(ended.answers), len(steps))
-        ended.run = len(waiting)
-        messages = [step.message for step in waiting]
-        outcomes = self._engine.outcomes(messages, lambda number: self._begin(waiting[number]))
-        for count, (number, outcome) in enumerate(outcomes, 1):
+        waiting: list[Step | JointSteps] = []
+        for one in steps:
+            left = [step for step in one.steps if not self._is_done(step, ended)]
+            ended.run += len(left)
+            waiting += [one] if len(left) == len(one.steps) else left
+        count, total = len(ended.answers), len(ended.answers) + ended.run
+        if total:
+            report(work, count, total)
+        outcomes = self._engine.outcomes([one.message for one in waiting], lambda number: self._begin(waiting[number]))
+        for number, outcome in outcomes:
             self._end(waiting[number], outcome, ended)
-            report(work, len(steps) - len(waiting) + count, len(steps))
+            count += len(waiting[number].steps)
+            report(work, count, total)
         return ended
+
+    def _is_done(self, step: Step, ended: Ended) -> bool:
+        answer = self._answer_on_record(step)
+        if answer is not None:
+            ended.answers[step.name] = answer
+        return answer is not None
 
     def left_over(self) -> list[tuple[str | None, list[Path]]]:
         """The subject and the files of each record whose step this object has neither run nor found done."""
@@ -166,17 +193,20 @@ class Steps:
             delete(_location(file))
             self.removed.append(file)
 
-    def _end(self, step: Step, outcome: TaskOutcome, ended: Ended) -> None:
+    def _end(self, one: Step | JointSteps, outcome: TaskOutcome, ended: Ended) -> None:
         if outcome.status == "done":
             try:
-                self._record(step, outcome.result)
-                ended.answers[step.name] = outcome.result
+                for step, answer in zip(one.steps, one.answers(outcome.result), strict=True):
+                    self._record(step, answer)
+                    ended.answers[step.name] = answer
                 return
             except SpacerError as error:
                 outcome = failed(error)
         reason = " ".join((outcome.error_message or "It failed.").split())
-        ended.failures[step.name] = Failure(reason, outcome.error_class, bool(outcome.transient))
-        logger.info("%s: %s", step.name, reason)
+        for step in one.steps:
+            if step.name not in ended.answers:
+                ended.failures[step.name] = Failure(reason, outcome.error_class, bool(outcome.transient))
+                logger.info("%s: %s", step.name, reason)
 
     def _answer_on_record(self, step: Step) -> Any:
         path = self._path(step)
@@ -195,9 +225,13 @@ class Steps:
         self._valid[path] = step
         return answer
 
-    def _begin(self, step: Step) -> None:
-        """Remove the record of a step and the files that it lists."""
-        self._before(step)
+    def _begin(self, one: Step | JointSteps) -> None:
+        """Remove the records of steps and the files that they list."""
+        for step in one.steps:
+            self._before(step)
+            self._remove_results(step)
+
+    def _remove_results(self, step: Step) -> None:
         path = self._path(step)
         ours = [Path(output.key) for output in step.outputs]
         others = [file for file in self._files(_read(path)) if file not in ours]

@@ -45,6 +45,22 @@ def test_a_score_that_is_unknown_is_refused():
         )
 
 
+SCORES = {"ratio": [DataLocation("memory", "ratio.csv")]}
+
+
+@pytest.mark.parametrize("given", [{"second_histogram_loc": IMAGES}, {"second_scores_locs": SCORES}])
+def test_a_second_histogram_and_its_scores_are_named_together(given):
+    fields = {"collection_id": "punks", "images_loc": IMAGES, "histogram_loc": IMAGES, "scores_locs": SCORES}
+    with pytest.raises(MessageError, match="second_histogram_loc and second_scores_locs: give both, or neither"):
+        ScoreCollectionMsg(**fields, **given)
+    assert not {"second_histogram_loc", "second_scores_locs"} & ScoreCollectionMsg(**fields).serialize().keys()
+
+
+def test_the_description_of_a_second_table_is_an_input():
+    inputs = ScoreCollectionMsg.example().implied_inputs()
+    assert inputs == {"the description of second_histogram_loc": DataLocation("memory", "global.npy.json")}
+
+
 def test_defaults_are_not_shared():
     first = TrainRarityClassifierMsg.example()
     first.layers.append(1)

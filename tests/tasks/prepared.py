@@ -106,6 +106,8 @@ def _rarity(inputs: Path, at) -> dict[str, dict]:
             "histogram_loc": histogram,
             "scores_locs": {name: [location] for name, location in scores.items()},
             "not_scored_loc": at("score_collection", "not_scored.csv"),
+            "second_histogram_loc": at("merge_histograms", "table.npy"),
+            "second_scores_locs": {"surprisal": [at("score_collection", "of_all.parquet")]},
         },
         "score_unseen": square
         | {

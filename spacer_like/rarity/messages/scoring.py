@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, model_validator
 from typing_extensions import Self
 
+from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Answered, Location, ReturnMessage, Runtime, Share, WritableLocation
 from spacer_like.rarity.messages.preparation import (
@@ -21,6 +22,7 @@ from spacer_like.rarity.messages.preparation import (
 )
 
 Method = Literal["raw", "ratio", "log", "surprisal", "top_surprisal"]
+ScoresLocations = Annotated[dict[Method, list[WritableLocation]], Field(min_length=1)]
 
 
 class ScoringMsg(PreparationMsg):
@@ -41,22 +43,40 @@ class ScoringMsg(PreparationMsg):
     unseen_count: Share = 0.5
 
     def implied_inputs(self) -> dict[str, DataLocation]:
-        return super().implied_inputs() | _description(self.histogram_loc)
+        return super().implied_inputs() | _description("histogram_loc", self.histogram_loc)
 
 
 class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
-    """Score every image of a collection.
+    """Score every image of a collection, against one histogram or, in one pass over the images, against two.
 
     Fields:
         scores_locs: where the score tables go, by method; CSV or Parquet, by extension.
         not_scored_loc: where the tokens without a score go, CSV; None: nowhere.
+        second_histogram_loc: another histogram or table to score against, such as that of all collections beside the
+            collection's own; None: none.
+        second_scores_locs: where the score tables against the second histogram go, by method, as scores_locs. None:
+            there is no second histogram.
     """
 
     task: ClassVar[str] = "score_collection"
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"second_histogram_loc", "second_scores_locs"})
 
-    scores_locs: Annotated[dict[Method, list[WritableLocation]], Field(min_length=1)]
+    scores_locs: ScoresLocations
     metadata_loc: MetadataOfRows = None
     not_scored_loc: WritableLocation | None = None
+    second_histogram_loc: Location | None = None
+    second_scores_locs: ScoresLocations | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.second_histogram_loc is None) != (self.second_scores_locs is None):
+            raise MessageError("second_histogram_loc and second_scores_locs: give both, or neither")
+        return self
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        if self.second_histogram_loc is None:
+            return super().implied_inputs()
+        return super().implied_inputs() | _description("second_histogram_loc", self.second_histogram_loc)
 
     @classmethod
     def example(cls) -> Self:
@@ -65,6 +85,8 @@ class ScoreCollectionMsg(ScoringMsg, Answered["ScoreCollectionReturnMsg"]):
             images_loc=DataLocation("memory", "punks/resized/"),
             histogram_loc=DataLocation("memory", "punks/histogram.parquet"),
             scores_locs={"ratio": [DataLocation("memory", "punks/ratio.csv")]},
+            second_histogram_loc=DataLocation("memory", "global.npy"),
+            second_scores_locs={"ratio": [DataLocation("memory", "punks/global_ratio.csv")]},
         )
 
 
@@ -98,7 +120,10 @@ class ScoreCollectionReturnMsg(ReturnMessage):
         n_tokens: number of rows in the table.
         n_not_scored: number of rows without a score.
         correlations: correlations with the metadata's rarity, by method; empty without metadata.
+        second_correlations: the same of the scores against the second histogram. None: there is none.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"second_correlations"})
 
     collection_id: AnsweredId
     n_images: int
@@ -108,6 +133,7 @@ class ScoreCollectionReturnMsg(ReturnMessage):
     unreadable: Unreadables
     runtime: Runtime
     left_out: LeftOut = Field(default_factory=list)
+    second_correlations: dict[str, Correlations] | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -119,6 +145,7 @@ class ScoreCollectionReturnMsg(ReturnMessage):
             correlations={"ratio": Correlations.example()},
             unreadable=[],
             runtime=0.1,
+            second_correlations={"ratio": Correlations.example()},
         )
 
 
@@ -215,7 +242,7 @@ class ExplainImageMsg(PreparationMsg, Answered["ExplainImageReturnMsg"]):
     unseen_count: Share = 0.5
 
     def implied_inputs(self) -> dict[str, DataLocation]:
-        return super().implied_inputs() | _description(self.histogram_loc)
+        return super().implied_inputs() | _description("histogram_loc", self.histogram_loc)
 
     @classmethod
     def example(cls) -> Self:
@@ -289,6 +316,6 @@ class ExplainImageReturnMsg(ReturnMessage):
         return cls(scores={"surprisal": 4.2}, cells=[RareCell.example()], colours=[RareColour.example()], runtime=0.1)
 
 
-def _description(histogram: DataLocation) -> dict[str, DataLocation]:
+def _description(field: str, histogram: DataLocation) -> dict[str, DataLocation]:
     is_table = histogram.filename.endswith(".npy")
-    return {"the description of histogram_loc": table_description(histogram)} if is_table else {}
+    return {f"the description of {field}": table_description(histogram)} if is_table else {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from spacer_like.exceptions import CollectionError, TableError
 from spacer_like.overwriting import task
 from spacer_like.rarity.messages import (
+    Correlations,
     ExplainImageMsg,
     ExplainImageReturnMsg,
     Method,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from spacer_like.images.sets import ImageSet
     from spacer_like.location import DataLocation
     from spacer_like.rarity.metadata import Metadata
+    from spacer_like.rarity.score_table import ScoreTable
+
+    Scores = dict[Method, NDArray[np.float64]]
 
 EXPLAINED_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surprisal")
 """Methods that score an image by itself; ``raw`` is scaled over a collection."""
@@ -35,39 +39,44 @@ EXPLAINED_METHODS: tuple[Method, ...] = ("ratio", "log", "surprisal", "top_surpr
 
 @task
 def score_collection(msg: ScoreCollectionMsg) -> ScoreCollectionReturnMsg:
-    """Score every image of a collection by one or more methods.
+    """Score every image of a collection by one or more methods, against one histogram or two in the same pass.
 
     Raises:
         CollectionError: there is no image.
-        HistogramError: the histogram is malformed, empty, or of images that were prepared otherwise.
+        HistogramError: a histogram is malformed, empty, or of images that were prepared otherwise.
         TableError: the metadata are malformed, or a table's location has an ending that is no table's.
     """
-    from spacer_like.rarity.comparison import rarity_correlations
     from spacer_like.rarity.score_table import token_rows
     from spacer_like.rarity.tasks.collections import open_collection
     from spacer_like.tables.writing import check_endings, write_tables
 
     start = time.perf_counter()
-    check_endings([loc for locs in msg.scores_locs.values() for loc in locs])
+    wanted = [(msg.histogram_loc, msg.scores_locs)]
+    if msg.second_histogram_loc is not None and msg.second_scores_locs is not None:
+        wanted.append((msg.second_histogram_loc, msg.second_scores_locs))
+    check_endings([loc for _, by_method in wanted for locs in by_method.values() for loc in locs])
     metadata = _metadata(msg.metadata_loc)
     with open_collection(msg.images_loc, msg) as collection:
-        tokens, scores = _scores(msg, collection, list(msg.scores_locs))
+        tokens, scores = _scores(msg, collection, [(histogram, list(locs)) for histogram, locs in wanted])
         unreadable = list(collection.unreadable)
     rows = token_rows(tokens, metadata)
-    tables = {method: rows.table(msg.collection_id, scores[method]) for method in msg.scores_locs}
-    not_scored = next(iter(tables.values())).not_scored
+    tables = [{method: rows.table(msg.collection_id, one) for method, one in found.items()} for found in scores]
+    not_scored = next(iter(tables[0].values())).not_scored
     if msg.not_scored_loc:
         write_bytes(msg.not_scored_loc, _not_scored_csv(not_scored))
-    write_tables([(tables[method].columns, loc) for method, locs in msg.scores_locs.items() for loc in locs])
+    outputs = zip(tables, wanted, strict=True)
+    write_tables([(found[method].columns, loc) for found, (_, by) in outputs for method in by for loc in by[method]])
+    correlations = [_correlations(found, metadata) for found in tables]
     return ScoreCollectionReturnMsg(
         collection_id=msg.collection_id,
         n_images=len(tokens),
         n_tokens=len(rows.token_ids),
         n_not_scored=len(not_scored),
-        correlations={method: rarity_correlations(table) for method, table in tables.items()} if metadata else {},
+        correlations=correlations[0],
         unreadable=unreadable,
         left_out=rows.dropped,
         runtime=time.perf_counter() - start,
+        second_correlations=correlations[1] if len(correlations) > 1 else None,
     )
 
 
@@ -99,7 +108,7 @@ def score_unseen(msg: ScoreUnseenMsg) -> ScoreUnseenReturnMsg:
             "asked for: name that method, or the edges of this one."
         )
     with open_collection(msg.images_loc, msg, or_one=True) as collection:
-        tokens, scores = _scores(msg, collection, [msg.method])
+        tokens, (scores,) = _scores(msg, collection, [(msg.histogram_loc, [msg.method])])
         unreadable = list(collection.unreadable)
     rows = token_rows(tokens, metadata)
     table = buckets.bucketized(rows.table(msg.collection_id, scores[msg.method]))
@@ -159,9 +168,11 @@ def explain_image(msg: ExplainImageMsg) -> ExplainImageReturnMsg:
 
 
 def _scores(
-    msg: ScoringMsg, collection: ImageSet, methods: Sequence[Method]
-) -> tuple[list[str], dict[Method, NDArray[np.float64]]]:
-    """The tokens of the images that can be decoded, and their scores by method.
+    msg: ScoringMsg, collection: ImageSet, wanted: Sequence[tuple[DataLocation, Sequence[Method]]]
+) -> tuple[list[str], list[Scores]]:
+    """The tokens of the images that can be decoded, and their scores by method against each of the histograms.
+
+    Every image is decoded once.
 
     Raises:
         CollectionError: there is no image.
@@ -169,15 +180,24 @@ def _scores(
     from spacer_like.rarity.scores import Scorer
     from spacer_like.rarity.tasks.histogram_storage import header_of, read_table
 
-    table = read_table(msg.histogram_loc, header_of(msg))
-    scorer = Scorer(table, methods, msg.top_share, msg.unseen_count)
+    header = header_of(msg)
+    scorers = [
+        Scorer(read_table(histogram, header), methods, msg.top_share, msg.unseen_count) for histogram, methods in wanted
+    ]
     tokens: list[str] = []
     for some, pixels in collection.batches():
         tokens += some
-        scorer.add(pixels)
+        for scorer in scorers:
+            scorer.add(pixels)
     if not tokens:
         raise CollectionError(collection.reason_for_nothing())
-    return tokens, scorer.scores()
+    return tokens, [scorer.scores() for scorer in scorers]
+
+
+def _correlations(tables: dict[Method, ScoreTable], metadata: Metadata | None) -> dict[str, Correlations]:
+    from spacer_like.rarity.comparison import rarity_correlations
+
+    return {method: rarity_correlations(table) for method, table in tables.items()} if metadata else {}
 
 
 def _metadata(loc: DataLocation | None) -> Metadata | None:
