@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -91,10 +91,10 @@ def square_into(
         height, width, _ = jpeg_frame(data) or photograph.shape
         square[...] = _fitted(Image.fromarray(photograph), size, resample, shortest_side, (width, height))
         return
-    image = _identified(data, name, limit)
+    image = identified(data, name, limit)
     whole = image.size
     is_shrunk = wanted_size is not None and image.draft("RGB", (wanted_size, wanted_size)) is not None
-    with _one_large_image if whole[0] * whole[1] > _LARGE_PIXELS else nullcontext():
+    with one_large_at_a_time(whole[0] * whole[1]):
         rgb = _rgb(image, name, background)
         square[...] = _fitted(rgb, size, resample, shortest_side, whole if is_shrunk else rgb.size)
 
@@ -105,12 +105,18 @@ def decoded(data: bytes, name: str) -> NDArray[np.uint8]:
     photograph = decoded_photograph(data, min(limit, _LARGE_PIXELS))
     if photograph is not None:
         return photograph
-    image = _identified(data, name, limit)
-    with _one_large_image if image.width * image.height > _LARGE_PIXELS else nullcontext():
+    image = identified(data, name, limit)
+    with one_large_at_a_time(image.width * image.height):
         return np.asarray(_rgb(image, name, DROP))
 
 
-def _identified(data: bytes, name: str, limit: int) -> ImageFile.ImageFile:
+def one_large_at_a_time(n_pixels: int) -> AbstractContextManager[Any]:
+    """What a thread holds while it decodes an image of so many pixels."""
+    return _one_large_image if n_pixels > _LARGE_PIXELS else nullcontext()
+
+
+def identified(data: bytes, name: str, limit: int) -> ImageFile.ImageFile:
+    """The image in `data`, of `limit` pixels at most, of which the header has been read; errors as of `squared`."""
     image = identify(data, name)
     if image.width * image.height > limit:
         raise DataLimitError(

@@ -218,6 +218,33 @@ def squares(data: bytes, name: str) -> Any:
     return decoded(data, name)
 
 
+def described(data: bytes, name: str) -> Any:
+    from spacer_like.tags.image_hashes import described_image, pixel_hash
+
+    found = described_image(data, name, lambda image: None)
+    assert pixel_hash(data, name) == found.hash_id
+    return found
+
+
+def database() -> bytes:
+    from spacer_like.storage import read_bytes
+    from spacer_like.tags.sqlite_tables import Table, write_database
+
+    loc = DataLocation("memory", "made.db")
+    table = Table("stage1", ("file_name TEXT NOT NULL", "hash_id TEXT"), ("CREATE INDEX hashes ON stage1(hash_id)",))
+    write_database(loc, table, [(f"{number}.png", f"{number:0128x}") for number in range(40)])
+    data = read_bytes(loc)
+    delete(loc)
+    return data
+
+
+def rows_of_database(path: Path) -> Any:
+    from spacer_like.tags.sqlite_tables import opened_database
+
+    with opened_database(path) as opened:
+        return opened.execute("SELECT * FROM stage1 WHERE hash_id >= '0'").fetchall()
+
+
 def picture_row(image_format: str, **options: Any) -> Iterator[Reader]:
     image = f"{image_format} {' '.join(options)}".strip()
     yield Reader(
@@ -243,6 +270,13 @@ def picture_row(image_format: str, **options: Any) -> Iterator[Reader]:
         lambda: picture(image_format, **options),
         squares,
         share=0.5,
+    )
+    yield Reader(
+        f"an image described, {image}",
+        ("tags.image_hashes:described_image", "tags.image_hashes:pixel_hash", "images.square:identified"),
+        lambda: picture(image_format, **options),
+        described,
+        share=0.15,
     )
 
 
@@ -324,6 +358,7 @@ def collection_of(ending: str) -> Callable[[Path], Any]:
 
 
 IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in picture_row(image_format, **options)] + [
+    Reader("a database", ("tags.sqlite_tables:opened_database",), database, on_disk(rows_of_database), ".db"),
     Reader(
         "an archive of images",
         (
