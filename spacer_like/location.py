@@ -137,6 +137,19 @@ class DataLocation:
     def is_writable(self) -> bool:
         return self.storage_type != "url"
 
+    def below(self, *parts: str) -> DataLocation:
+        """A location in this folder, whose key may end with its slash; the last part "" gives a folder's slash.
+
+        >>> DataLocation("s3", "ard/", "maps").below("33", "031111212322").uri
+        's3://maps/ard/33/031111212322'
+        >>> DataLocation("url", "https://host/ard?key=secret").below("33").key
+        'https://host/ard/33?key=secret'
+        """
+        folder, mark, query = self.key.partition("?") if self.storage_type == "url" else (self.key, "", "")
+        path = "/".join(parts)
+        joined = f"{folder.removesuffix('/')}/{path}" if folder else path
+        return DataLocation(self.storage_type, f"{joined}{mark}{query}", self.bucket_name)
+
     def serialize(self) -> dict[str, str | None]:
         return {"storage_type": self.storage_type, "key": self.key, "bucket_name": self.bucket_name}
 

@@ -21,7 +21,6 @@ from typing_extensions import Self
 
 from spacer_like.chips.cutting.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.messages.tiles import UnreadableChip
-from spacer_like.chips.tree import below
 from spacer_like.config import settings
 from spacer_like.exceptions import DataNotFoundError, SpacerError, TableError, TileError
 from spacer_like.images.files import Files, file_bytes
@@ -179,7 +178,7 @@ class ChipSource:
             name = output.location.filename
             if output.is_output and name in self and (folder := self._where(name).file) < 0:
                 places.append(
-                    NamedLocation(f"a chip of {self.name}", below(self._folders[~folder], name), is_output=False)
+                    NamedLocation(f"a chip of {self.name}", self._folders[~folder].below(name), is_output=False)
                 )
         check_also_read(msg, places)
 
@@ -219,7 +218,7 @@ class ChipSource:
         return read
 
     def _read_file(self, name: str, folder: int) -> bytes:
-        loc = below(self._folders[folder], name)
+        loc = self._folders[folder].below(name)
         return file_bytes(loc, name, MOST_CHIP_BYTES)
 
     def _read_range(self, where: Range) -> bytes:
@@ -267,7 +266,7 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
         manifests = [chips_loc]
     else:
         files, manifests = find_files(chips_loc)
-        unreadable += _add_files(places, files, below(chips_loc, "").key)
+        unreadable += _add_files(places, files, chips_loc.below("").key)
         if not files and not manifests:
             raise DataNotFoundError(
                 f"There are no chips in '{chips_loc.display_name}': neither files ending in .jpg nor manifests."
@@ -279,14 +278,14 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
 def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSource:
     """Some image files of a folder, as chips."""
     places = ChipIndex()
-    unreadable = _add_files(places, files, below(chips_loc, "").key)
+    unreadable = _add_files(places, files, chips_loc.below("").key)
     return ChipSource(chips_loc.display_name, places, unreadable)
 
 
 def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataLocation]]:
     """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys."""
     files, manifests = [], []
-    for loc in list_keys(below(folder_loc, "")):
+    for loc in list_keys(folder_loc.below("")):
         name = loc.key.rpartition("/")[2].lower()
         if name.startswith("."):
             continue

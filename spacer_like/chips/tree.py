@@ -88,7 +88,7 @@ def find_tiles(ard_loc: DataLocation, zones: Iterable[int] | None = None, kind: 
     if root != ard_loc:
         own = int(_last_folder(ard_loc))
         ard_loc, zones = root, {own} if zones is None else {own} & zones
-    folders = [below(ard_loc, "")] if zones is None else [below(ard_loc, f"{zone:02d}", "") for zone in zones]
+    folders = [ard_loc.below("")] if zones is None else [ard_loc.below(f"{zone:02d}", "") for zone in zones]
     return sorted(
         (tile for folder in folders for tile in _tiles_in(folder, ard_loc, kind)),
         key=lambda tile: (tile[0], tile[1].key),
@@ -102,7 +102,7 @@ def tiles_of(ard_loc: DataLocation, cell: Cell, acquisition: str | None = None, 
         acquisition: None: all.
     """
     ard_loc = tree_of(ard_loc)
-    found = _tiles_in(below(cell_folder(ard_loc, cell.zone, cell.quadkey), ""), ard_loc, kind)
+    found = _tiles_in(cell_folder(ard_loc, cell.zone, cell.quadkey).below(""), ard_loc, kind)
     tiles = [tile for tile in found if acquisition is None or tile[0].acquisition == acquisition]
     # Tiles of one date in the order of their acquisitions.
     return sorted(sorted(tiles), key=lambda tile: tile[0].date, reverse=True)
@@ -117,8 +117,8 @@ def tree_of(ard_loc: DataLocation) -> DataLocation:
     name = _last_folder(ard_loc)
     if ard_loc.storage_type == "url" or not re.fullmatch(r"\d\d", name) or not 1 <= int(name) <= N_ZONES:
         return ard_loc
-    folder = below(ard_loc, "").key
-    if not any(_OF_CELL.match(loc.key.removeprefix(folder)) for loc in list_keys(below(ard_loc, ""))):
+    folder = ard_loc.below("").key
+    if not any(_OF_CELL.match(loc.key.removeprefix(folder)) for loc in list_keys(ard_loc.below(""))):
         return ard_loc
     return DataLocation(ard_loc.storage_type, folder[: -len(name) - 1], ard_loc.bucket_name)
 
@@ -136,25 +136,11 @@ def cell_folder(ard_loc: DataLocation, zone: int, quadkey: str) -> DataLocation:
     cell = Cell(zone, quadkey)
     if cell.zoom != TILE_ZOOM:
         raise TileError(f"The cell {cell.name} is of zoom {cell.zoom}: folders are of cells of zoom {TILE_ZOOM}.")
-    return below(ard_loc, f"{zone:02d}", quadkey)
-
-
-def below(loc: DataLocation, *parts: str) -> DataLocation:
-    """A location in a folder, whose key may end with its slash; the last part "" gives a folder's slash.
-
-    >>> below(DataLocation("s3", "ard/", "maps"), "33", "031111212322").uri
-    's3://maps/ard/33/031111212322'
-    >>> below(DataLocation("url", "https://host/ard?key=secret"), "33").key
-    'https://host/ard/33?key=secret'
-    """
-    folder, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
-    path = "/".join(parts)
-    joined = f"{folder.removesuffix('/')}/{path}" if folder else path
-    return DataLocation(loc.storage_type, f"{joined}{mark}{query}", loc.bucket_name)
+    return ard_loc.below(f"{zone:02d}", quadkey)
 
 
 def _tiles_in(folder: DataLocation, ard_loc: DataLocation, kind: str) -> Iterable[Tile]:
-    root = below(ard_loc, "").key
+    root = ard_loc.below("").key
     endings = (f"-{kind}.tif", f"-{kind}.tiff")
     for loc in list_keys(folder):
         # Most of a tree is masks and descriptions.

@@ -71,7 +71,7 @@ class ArraySubmission(Submission):
         """
         check_tasks(messages)
         described = [[message.task, digest_of(message)] for message in messages]
-        loc = below(self.folder, "manifest.json")
+        loc = self.folder.below("manifest.json")
         if exists(loc) and read_manifest(self.folder)["requests"] != described:
             raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
         requests = (
@@ -89,7 +89,7 @@ class ArraySubmission(Submission):
         requests = read_manifest(self.folder)["requests"]
         states = _states(self.folder)
         found = [states.get(digest) for _, digest in requests]
-        cancelled = exists(below(self.folder, "cancelled"))
+        cancelled = exists(self.folder.below("cancelled"))
         return Progress(len(requests), found.count("done"), found.count("failed"), at_work, cancelled)
 
     def collect(self) -> Iterator[Ended]:
@@ -106,7 +106,7 @@ class ArraySubmission(Submission):
         requests = read_manifest(self.folder)["requests"]
         if not self.is_at_work():
             # Otherwise `begin` says so.
-            delete(below(self.folder, "cancelled"))
+            delete(self.folder.below("cancelled"))
             for digest, state in _states(self.folder).items():
                 if state == "failed":
                     delete(_result(self.folder, digest, state))
@@ -115,7 +115,7 @@ class ArraySubmission(Submission):
         return len({digest for _, digest in requests}) - done
 
     def cancel(self) -> None:
-        write_bytes(below(self.folder, "cancelled"), b"")
+        write_bytes(self.folder.below("cancelled"), b"")
         self.end()
 
 
@@ -137,7 +137,7 @@ def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
 
     def messages() -> Iterator[Message]:
         for digest in waiting:
-            if exists(below(folder, "cancelled")):
+            if exists(folder.below("cancelled")):
                 return
             try:
                 message = _read_request(folder, digest)
@@ -184,7 +184,7 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
         MessageError: it is none of this version.
         DataNotFoundError: there is none.
     """
-    loc = below(folder, "manifest.json")
+    loc = folder.below("manifest.json")
     manifest: dict[str, Any] = load_json(loc)
     with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no manifest of requests"):
         is_known = manifest["version"] == _VERSION and type(manifest["shards"]) is int and manifest["shards"] > 0
@@ -193,23 +193,18 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
     return manifest
 
 
-def below(folder: DataLocation, name: str) -> DataLocation:
-    """The location of a name in a folder."""
-    return DataLocation(folder.storage_type, f"{folder.key.rstrip('/')}/{name}", folder.bucket_name)
-
-
 def _request(folder: DataLocation, digest: str) -> DataLocation:
-    return below(folder, f"requests/{digest}.json")
+    return folder.below(f"requests/{digest}.json")
 
 
 def _result(folder: DataLocation, digest: str, state: str) -> DataLocation:
-    return below(folder, f"results/{digest}.{state}.json")
+    return folder.below(f"results/{digest}.{state}.json")
 
 
 def _states(folder: DataLocation) -> dict[str, str]:
     """``done`` or ``failed`` for each digest that has an outcome; ``done`` prevails."""
     states: dict[str, str] = {}
-    for loc in list_keys(below(folder, "results/")):
+    for loc in list_keys(folder.below("results/")):
         digest, state, *_ = [*loc.filename.split("."), ""]
         if state == "done" or (state == "failed" and digest not in states):
             states[digest] = state

@@ -21,7 +21,6 @@ from spacer_like.chips.cutting.passthrough import chip_start
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages import ChipTileMsg
 from spacer_like.chips.tasks.tiles import chip_tile
-from spacer_like.chips.tree import below
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import (
     DataNotFoundError,
@@ -63,7 +62,7 @@ def chip_name(number: int) -> str:
 
 def store(*paths: str, root: DataLocation = CHIPS) -> None:
     for seed, path in enumerate(paths):
-        write_bytes(below(root, path), photograph(seed))
+        write_bytes(root.below(path), photograph(seed))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +122,7 @@ def manifest_of(
 @pytest.fixture
 def left_in_tile(tile) -> DataLocation:
     """The manifest of a tile whose 9 blocks are chips that were not written."""
-    tile_loc, manifest_loc = DataLocation("memory", "ard/tile.tif"), below(CHIPS, "33/manifests/tile.parquet")
+    tile_loc, manifest_loc = DataLocation("memory", "ard/tile.tif"), CHIPS.below("33/manifests/tile.parquet")
     write_bytes(tile_loc, tile)
     write_bytes(manifest_loc, manifest_of(tile_loc).to_parquet())
     return manifest_loc
@@ -219,8 +218,8 @@ class TestPixels:
 
     def test_what_cannot_be_decoded_is_left_out_and_told_once(self):
         store(chip_name(0), chip_name(2))
-        write_bytes(below(CHIPS, chip_name(1)), photograph(1)[:-200])
-        write_bytes(below(CHIPS, chip_name(3)), b"no image")
+        write_bytes(CHIPS.below(chip_name(1)), photograph(1)[:-200])
+        write_bytes(CHIPS.below(chip_name(3)), b"no image")
         with open_chips(CHIPS) as chips:
             for _ in range(2):
                 assert gathered(chips)[0] == [chip_name(0), chip_name(2)]
@@ -229,20 +228,20 @@ class TestPixels:
 
     def test_what_cannot_be_decoded_is_told_by_name_in_whatever_order_it_was_read(self):
         for number in range(3):
-            write_bytes(below(CHIPS, chip_name(number)), b"no image")
+            write_bytes(CHIPS.below(chip_name(number)), b"no image")
         with open_chips(CHIPS) as chips:
             for number in (2, 0, 1):
                 assert list(chips.pixels([chip_name(number)], 64)) == []
             assert [chip.name for chip in chips.unreadable] == [chip_name(0), chip_name(1), chip_name(2)]
 
     def test_no_batch_is_empty(self):
-        write_bytes(below(CHIPS, chip_name(0)), b"no image")
+        write_bytes(CHIPS.below(chip_name(0)), b"no image")
         with open_chips(CHIPS) as chips:
             assert list(chips.pixels(chips.names, 32)) == []
             assert list(chips.pixels([], 32)) == []
 
     def test_larger_ones_are_decoded_smaller_and_are_nearly_those_of_pillow(self):
-        write_bytes(below(CHIPS, chip_name(0)), photograph(0, 512))
+        write_bytes(CHIPS.below(chip_name(0)), photograph(0, 512))
         with open_chips(CHIPS) as chips:
             _, pixels = gathered(chips, size=100)
         expected = Image.open(BytesIO(photograph(0, 512))).resize((100, 100), Image.Resampling.BICUBIC)
@@ -292,7 +291,7 @@ class TestManifests:
     def test_a_folder_of_manifests_has_the_chips_of_all(self, left_in_tile, tile):
         other = DataLocation("memory", "ard/other.tif")
         write_bytes(other, tile)
-        write_bytes(below(CHIPS, "33/manifests/other.parquet"), manifest_of(other, cell=CELL[:-1] + "3").to_parquet())
+        write_bytes(CHIPS.below("33/manifests/other.parquet"), manifest_of(other, cell=CELL[:-1] + "3").to_parquet())
         with open_chips(CHIPS) as chips:
             assert len(chips) == 18
             assert chips.names == sorted(chips.names)
@@ -335,11 +334,11 @@ class TestManifests:
 
         sink = BytesIO()
         write_table(pa.table({"Feature": ["a"]}), sink)
-        write_bytes(below(CHIPS, "labels.parquet"), sink.getvalue())
+        write_bytes(CHIPS.below("labels.parquet"), sink.getvalue())
         with open_chips(CHIPS) as chips:
             assert len(chips) == 9
         with pytest.raises(TableError, match=r"labels.parquet' is no manifest"):
-            open_chips(below(CHIPS, "labels.parquet"))
+            open_chips(CHIPS.below("labels.parquet"))
 
     def test_a_tile_that_has_changed_gives_no_chips(self, left_in_tile, tile):
         write_bytes(DataLocation("memory", "ard/tile.tif"), tile + b"\0")
@@ -424,7 +423,7 @@ class TestOnS3:
         tile_loc, chips_loc = DataLocation("s3", "ard/tile.tif", bucket), DataLocation("s3", "chips", bucket)
         with rclone.settings():
             write_bytes(tile_loc, tile)
-            write_bytes(below(chips_loc, "33/manifests/m.parquet"), manifest_of(tile_loc).to_parquet())
+            write_bytes(chips_loc.below("33/manifests/m.parquet"), manifest_of(tile_loc).to_parquet())
             store(f"33/{chip_name(5)}", root=chips_loc)
             with open_chips(chips_loc) as chips, open_chips(left_in_tile) as near:
                 names, pixels = gathered(chips)

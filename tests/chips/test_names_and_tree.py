@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.tree import TilePath, below, cell_folder, find_tiles, tiles_of
+from spacer_like.chips.tree import TilePath, cell_folder, find_tiles, tiles_of
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import InvalidKeyError, ReadOnlyStorageError, TileError
 from spacer_like.storage import clear_memory_storage, write_bytes
@@ -134,13 +134,13 @@ class TestTree:
             f"copy/33/{CELL}/2018-07-01/a-visual.tif",
         ]
         for path in paths + others:
-            write_bytes(below(ard_loc, path), b"")
+            write_bytes(ard_loc.below(path), b"")
         return paths
 
     def test_all_tiles_are_found_in_order(self, ard_loc, tiles):
         found = find_tiles(ard_loc)
         assert [str(path) for path, _ in found] == sorted(tiles)
-        assert [loc for _, loc in found] == [below(ard_loc, str(path)) for path, _ in found]
+        assert [loc for _, loc in found] == [ard_loc.below(str(path)) for path, _ in found]
 
     def test_the_slash_of_a_folder_does_not_matter(self, ard_loc, tiles):
         with_slash = DataLocation(ard_loc.storage_type, f"{ard_loc.key}/")
@@ -180,18 +180,18 @@ class TestBelow:
         ("folder", "joined"), [("ard", "ard/33/x"), ("ard/", "ard/33/x"), ("", "33/x"), ("/", "/33/x")]
     )
     def test_keys_are_joined_by_one_slash(self, folder, joined):
-        assert below(DataLocation("memory", folder), "33", "x").key == joined
+        assert DataLocation("memory", folder).below("33", "x").key == joined
 
     def test_a_url_keeps_its_query(self):
-        loc = below(DataLocation("url", "https://host/ard/?key=a/b"), "33", "")
+        loc = DataLocation("url", "https://host/ard/?key=a/b").below("33", "")
         assert loc.key == "https://host/ard/33/?key=a/b"
 
     def test_a_file_s_name_with_a_question_mark_is_no_query(self):
-        assert below(DataLocation("filesystem", "what?"), "x").key == "what?/x"
+        assert DataLocation("filesystem", "what?").below("x").key == "what?/x"
 
     def test_who_climbs_out_of_a_folder_is_stopped_by_the_storage(self):
         with pytest.raises(InvalidKeyError):
-            write_bytes(below(DataLocation("memory", "ard"), "../x"), b"")
+            write_bytes(DataLocation("memory", "ard").below("../x"), b"")
 
 
 @pytest.mark.parametrize("folder", ["ard", "ard/33", "ard/33/", "33", "s3"])

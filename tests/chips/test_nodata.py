@@ -14,7 +14,6 @@ from spacer_like.chips.messages import ChipTileMsg, IndexNodataMsg
 from spacer_like.chips.nodata import CLASSES, NodataIndex, class_of_pixels
 from spacer_like.chips.tasks.chips import index_nodata
 from spacer_like.chips.tasks.tiles import chip_tile
-from spacer_like.chips.tree import below
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, StorageUnavailableError, TableError
 from spacer_like.storage import clear_memory_storage, read_bytes, write_bytes
@@ -105,7 +104,7 @@ class TestOfForeignChips:
 
     def test_the_colours_of_their_pixels_tell(self, folder):
         for name, data in {"full": jpeg(90), "part": jpeg(90, 32), "none": jpeg(0), "shade": jpeg(5)}.items():
-            write_bytes(below(folder, f"33/{name}.jpg"), data)
+            write_bytes(folder.below(f"33/{name}.jpg"), data)
         answer = index_nodata(IndexNodataMsg(chips_loc=folder, index_loc=INDEX))
         assert json.loads(read_bytes(INDEX)) == {
             "all_data": ["full.jpg"],
@@ -115,14 +114,14 @@ class TestOfForeignChips:
         assert (answer.n_all_data, answer.n_partial_data, answer.n_no_data, answer.exact) == (1, 1, 2, False)
 
     def test_the_threshold_may_be_strict(self, folder):
-        write_bytes(below(folder, "shade.jpg"), jpeg(5))
+        write_bytes(folder.below("shade.jpg"), jpeg(5))
         index_nodata(IndexNodataMsg(chips_loc=folder, index_loc=INDEX, threshold=0))
         assert json.loads(read_bytes(INDEX))["all_data"] == ["shade.jpg"]
 
     def test_what_is_no_image_is_told_and_not_in_the_index(self, folder):
-        write_bytes(below(folder, "a.jpg"), jpeg(90))
-        write_bytes(below(folder, "b.jpg"), b"no image")
-        write_bytes(below(folder, "c.jpg"), jpeg(90)[:-30])
+        write_bytes(folder.below("a.jpg"), jpeg(90))
+        write_bytes(folder.below("b.jpg"), b"no image")
+        write_bytes(folder.below("c.jpg"), jpeg(90)[:-30])
         answer = index_nodata(IndexNodataMsg(chips_loc=folder, index_loc=INDEX))
         assert answer.n_all_data == 1
         assert [chip.name for chip in answer.unreadable] == ["b.jpg", "c.jpg"]
@@ -135,7 +134,7 @@ class TestOfForeignChips:
 
     def test_the_same_chips_give_the_same_bytes(self, folder):
         for number in range(30):
-            write_bytes(below(folder, f"{number}.jpg"), jpeg(3 * number))
+            write_bytes(folder.below(f"{number}.jpg"), jpeg(3 * number))
         written = []
         for _ in range(2):
             index_nodata(IndexNodataMsg(chips_loc=folder, index_loc=INDEX))
@@ -143,7 +142,7 @@ class TestOfForeignChips:
         assert written[0] == written[1]
 
     def test_a_storage_that_breaks_off_is_no_fault_of_a_chip(self, monkeypatch):
-        write_bytes(below(CHIPS, "a.jpg"), jpeg(90))
+        write_bytes(CHIPS.below("a.jpg"), jpeg(90))
 
         def break_off(*arguments):
             raise StorageUnavailableError("The storage does not answer.")
@@ -185,7 +184,7 @@ class TestOfManifests:
 
     def test_chips_that_no_manifest_names_are_looked_at(self, tile):
         self.chip(tile)
-        write_bytes(below(CHIPS, "33/foreign.jpg"), jpeg(90))
+        write_bytes(CHIPS.below("33/foreign.jpg"), jpeg(90))
         answer = index_nodata(IndexNodataMsg(chips_loc=CHIPS, index_loc=INDEX))
         assert (answer.n_all_data, answer.exact) == (2, False)
 

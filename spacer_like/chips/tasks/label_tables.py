@@ -24,7 +24,7 @@ from spacer_like.chips.messages import (
     PlotLabelsReturnMsg,
 )
 from spacer_like.chips.nodata import NodataIndex
-from spacer_like.chips.tree import below, cell_folder, tree_of
+from spacer_like.chips.tree import cell_folder, tree_of
 from spacer_like.exceptions import (
     CollectionError,
     DataLimitError,
@@ -223,13 +223,13 @@ def _with_maps(
 
 def _map_data(ard_loc: DataLocation, cell: Cell) -> bytes | None:
     try:
-        return read_bytes(below(cell_folder(ard_loc, cell.zone, cell.quadkey), DATA_NAME))
+        return read_bytes(cell_folder(ard_loc, cell.zone, cell.quadkey).below(DATA_NAME))
     except DataNotFoundError:
         return None
 
 
 def _elements(data: bytes, ard_loc: DataLocation, cell: Cell) -> MapElements | MapDataError:
-    name = f"'{below(cell_folder(ard_loc, cell.zone, cell.quadkey), DATA_NAME).display_name}'"
+    name = f"'{cell_folder(ard_loc, cell.zone, cell.quadkey).below(DATA_NAME).display_name}'"
     try:
         elements = MapElements.from_json(data, name)
     except MapDataError as error:

@@ -26,7 +26,7 @@ from spacer_like.chips.labels.osm_extract import elements_in
 from spacer_like.chips.labels.overpass import OverpassServer
 from spacer_like.chips.messages import FailedCell, FetchedCell, FetchLabelsMsg, FetchLabelsReturnMsg
 from spacer_like.chips.messages.labels import OVERPASS
-from spacer_like.chips.tree import below, cell_folder, tree_of
+from spacer_like.chips.tree import cell_folder, tree_of
 from spacer_like.exceptions import MapDataError, SpacerError, SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
@@ -97,7 +97,7 @@ def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OV
         MapDataError: the tree has no cell of the zone; others as `fetch_labels`.
     """
     ard_loc = tree_of(path if isinstance(path, DataLocation) else DataLocation.from_uri(path))
-    zone_folder = below(ard_loc, f"{zone:02d}", "")
+    zone_folder = ard_loc.below(f"{zone:02d}", "")
     keys = (loc.key.removeprefix(zone_folder.key) for loc in list_keys(zone_folder))
     quadkeys = sorted({found[1] for key in keys if (found := _CELL_FOLDER.match(key))})
     if not quadkeys:
@@ -106,7 +106,7 @@ def fetch_osm_by_quadkey(zone: int, path: str | DataLocation, endpoint: str = OV
     of_cells = [_read_elements(cell_folder(ard_loc, zone, quadkey)).tags() for quadkey in quadkeys]
     nodes, ways, relations = (merged_tags(tags[kind] for tags in of_cells) for kind in range(3))
     for name, tags in zip(TAG_NAMES, (nodes, ways, relations), strict=True):
-        write_bytes(below(ard_loc, f"{zone:02d}", name), write_json(tags, name))
+        write_bytes(ard_loc.below(f"{zone:02d}", name), write_json(tags, name))
     return nodes, ways, relations
 
 
@@ -161,9 +161,7 @@ def _stored(ard_loc: DataLocation, zone: int, quadkeys: Sequence[str]) -> list[s
     folders = {quadkey: cell_folder(ard_loc, zone, quadkey) for quadkey in quadkeys}
     found: set[str] = set()
     concurrency = config.settings().storage_concurrency
-    for quadkey, is_there in outcomes(
-        lambda quadkey: exists(below(folders[quadkey], DATA_NAME)), quadkeys, concurrency
-    ):
+    for quadkey, is_there in outcomes(lambda quadkey: exists(folders[quadkey].below(DATA_NAME)), quadkeys, concurrency):
         if isinstance(is_there, SpacerError):
             raise is_there
         if is_there:
@@ -172,23 +170,23 @@ def _stored(ard_loc: DataLocation, zone: int, quadkeys: Sequence[str]) -> list[s
 
 
 def _read_elements(folder: DataLocation) -> MapElements:
-    loc = below(folder, DATA_NAME)
+    loc = folder.below(DATA_NAME)
     return MapElements.from_json(read_bytes(loc), f"'{loc.display_name}'")
 
 
 def _store(folder: DataLocation, elements: MapElements, keys: Sequence[str] | None) -> None:
     data = elements.to_json()
     # Data of before must not stand beside tags that belong to others.
-    delete(below(folder, DATA_NAME))
+    delete(folder.below(DATA_NAME))
     for name, tags in zip(TAG_NAMES, elements.tags(), strict=True):
-        write_bytes(below(folder, name), write_json(tags, name))
+        write_bytes(folder.below(name), write_json(tags, name))
     if keys is None:
-        delete(below(folder, FILTERED_NAME))
+        delete(folder.below(FILTERED_NAME))
     else:
         _store_filtered(folder, elements, keys)
     # The data last: where they exist, the other files do too.
-    write_bytes(below(folder, DATA_NAME), data)
+    write_bytes(folder.below(DATA_NAME), data)
 
 
 def _store_filtered(folder: DataLocation, elements: MapElements, keys: Sequence[str]) -> None:
-    write_bytes(below(folder, FILTERED_NAME), elements.filtered(keys).to_json())
+    write_bytes(folder.below(FILTERED_NAME), elements.filtered(keys).to_json())

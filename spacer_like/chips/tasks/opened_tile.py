@@ -15,7 +15,7 @@ from spacer_like.chips.cutting.placement import Placement, placed
 from spacer_like.chips.cutting.ways import PASSTHROUGH, STRIPS, Choice
 from spacer_like.chips.grid import TILE_ZOOM, Cell
 from spacer_like.chips.messages.tiles import ChipTileMsg
-from spacer_like.chips.tree import TilePath, below
+from spacer_like.chips.tree import TilePath
 from spacer_like.exceptions import TileError
 from spacer_like.location import DataLocation
 from spacer_like.storage import open_file, storage_factory
@@ -128,7 +128,7 @@ def version_of(tile_loc: DataLocation, mask_loc: DataLocation | None) -> str:
 
 def chips_folder_of(msg: ChipTileMsg, cell: Cell) -> DataLocation | None:
     """The folder of a tile's chips, with its slash."""
-    return None if msg.chips_loc is None else below(msg.chips_loc, f"{cell.zone:02d}", "")
+    return None if msg.chips_loc is None else msg.chips_loc.below(f"{cell.zone:02d}", "")
 
 
 def without_secrets(loc: DataLocation) -> DataLocation:

@@ -30,7 +30,7 @@ from spacer_like.chips.tasks.opened_tile import (
     version_of,
     without_secrets,
 )
-from spacer_like.chips.tree import TilePath, below, find_tiles
+from spacer_like.chips.tree import TilePath, find_tiles
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TableError, TileError, TransientError, reason_of
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
@@ -189,7 +189,7 @@ def _message_of_tile(msg: ChipsFolderMsg, zone: int, quadkey: str, acquisition: 
     name = f"Z{zone:02d}-{quadkey}_{acquisition}_zoom{msg.zoom}.parquet"
     return ChipTileMsg(
         tile_loc=loc,
-        manifest_loc=below(msg.chips_loc, f"{zone:02d}", MANIFESTS, name),
+        manifest_loc=msg.chips_loc.below(f"{zone:02d}", MANIFESTS, name),
         chips_loc=msg.chips_loc if msg.write_chips else None,
         **{field: getattr(msg, field) for field in ChippingMsg.model_fields},
     )
