@@ -13,11 +13,13 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 from rasterio.warp import Resampling, reproject, transform_bounds
 
+from spacer_like.chips.cutting.tile_picture import _colours
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages.tiles import ChipsFolderMsg, IndexNodataMsg
 from spacer_like.chips.tasks.chips import index_nodata
 from spacer_like.chips.tasks.tiles import chips_folder
 from spacer_like.data_classes import DataLocation
+from spacer_like.exceptions import TileError
 from spacer_like.storage import clear_memory_storage, write_bytes
 from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice
@@ -252,6 +254,20 @@ def test_a_tile_that_says_no_more_than_where_there_is_data_is_refused(tile):
     store(tile, ramps(1), [A])
     (failure,) = failures(tile)
     assert "has no band of colours, only one that says where there is data" in failure.reason
+
+
+def test_types_of_bands_that_are_no_picture_are_named_in_the_order_of_the_bands(tmp_path):
+    """GeoTIFF has one type for all bands; formats that have several are read by a virtual tile."""
+    types = {"Red": "Int16", "Green": "Float32", "Blue": "Int16"}
+    bands = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{number}"><ColorInterp>{colour}</ColorInterp></VRTRasterBand>'
+        for number, (colour, kind) in enumerate(types.items(), 1)
+    )
+    place = "<GeoTransform>0, 1, 0, 0, 0, -1</GeoTransform>"
+    path = tmp_path / "tile.vrt"
+    path.write_text(f'<VRTDataset rasterXSize="{SIZE}" rasterYSize="{SIZE}">{place}{bands}</VRTDataset>')
+    with rasterio.open(path) as file, pytest.raises(TileError, match=r"pixels that are no picture: int16, float32\.$"):
+        _colours(file, "tile.vrt")
 
 
 def test_a_mask_beside_a_tile_that_is_resampled_counts_as_well(tile):

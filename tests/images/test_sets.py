@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -198,3 +200,26 @@ def test_files_that_are_not_opened_are_told_by_name(tmp_path):
         (tmp_path / name).symlink_to("nowhere")
     with open_files(DataLocation("filesystem", str(tmp_path))) as files:
         assert [entry.name for entry in files.unreadable] == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as made", "reversed"])
+def test_files_that_are_not_opened_are_named_in_order(order, tmp_path, monkeypatch):
+    """A folder gives its entries in no order; those that are not text come first."""
+    others = ["c.png", "a.png", "b.png"]
+    for name in others:
+        os.mkfifo(tmp_path / name)
+    names = [b"\xfe.png", b"\xff.png", b"\xfd.png"]
+    for name in names:
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(png(1))
+    scandir = os.scandir
+
+    @contextmanager
+    def in_order(folder):
+        with scandir(folder) as entries:
+            yield iter(sorted(entries, key=lambda entry: entry.name)[::order])
+
+    monkeypatch.setattr(os, "scandir", in_order)
+    with open_files(DataLocation("filesystem", str(tmp_path))) as files:
+        found = [one.name for one in files.unreadable]
+    assert found == [r"\udcfd.png", r"\udcfe.png", r"\udcff.png", "a.png", "b.png", "c.png"]

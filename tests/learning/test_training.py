@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from sklearn.neural_network import MLPClassifier
 
 from spacer_like import config, storage
-from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
+from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
 from spacer_like.learning.labels_split import learned_points
@@ -302,3 +302,16 @@ def test_beyond_the_memory_remote_files_are_kept_in_the_labels_folder(
     assert passes[0] == passes[1] == passes[2]
     assert sorted(_CountingHandler.fetched) == sorted([f"a{number}.npz" for number in range(3)] * times)
     assert len(list(tmp_path.iterdir())) == (3 if has_folder else 0)
+
+
+def test_extractors_that_are_mixed_are_named_in_order(tmp_path: Path) -> None:
+    sets = {}
+    for number in (3, 0, 4, 1, 5, 2):
+        location = DataLocation("filesystem", str(tmp_path / f"{number}.npz"))
+        points = [(row, row) for row in range(1, 9)]
+        features = ImageFeatures.from_arrays(points, np.ones((8, 3)), extractor_id=f"extractor {number}")
+        features.store(location)
+        sets[location] = [(row, row, row % 2) for row in range(1, 9)]
+    names = ", ".join(f"extractor {number}" for number in range(6))
+    with pytest.raises(ExtractorMismatchError, match=f"are of different extractors: {names}.$"):
+        TRAINER(TrainingTaskLabels(*[ImageLabels(sets)] * 3), 1, [], "LR")

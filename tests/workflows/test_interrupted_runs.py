@@ -162,6 +162,20 @@ def test_a_record_of_another_folder_removes_nothing(collections, output, tmp_pat
     assert not (output / "records" / "x.json").exists()
 
 
+def test_files_that_are_removed_or_left_over_are_named_in_order(collections, output):
+    gone = [f"gone {number}" for number in range(8)]
+    for number, name in enumerate(gone):
+        file = output / "collections" / name / "global_log.csv"
+        file.parent.mkdir()
+        file.touch()
+        record = {"step": name, "subject": name, "outputs": {file.relative_to(output).as_posix(): 0}}
+        (output / "records" / f"{7 - number}.json").write_text(json.dumps(record))
+    report = score_collections(collections, output, FEWER)
+    assert report.left_over == [f"collections/{name}" for name in gone]
+    assert {name.split("/")[0] for name in report.removed} == {"collections", "scores"}
+    assert report.removed == sorted(report.removed)
+
+
 def test_pictures_of_scores_that_are_gone_are_gone(collections, output):
     draw_pictures(output, score_collections(collections, output, A), A)
     score_collections(collections, output, A)

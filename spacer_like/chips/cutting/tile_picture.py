@@ -166,11 +166,11 @@ def _colours(dataset: Any, name: str) -> Colours:
     bands = _bands(kinds)
     if not bands:
         raise TileError(f"The tile '{name}' has no band of colours, only one that says where there is data.")
-    dtypes = {dataset.dtypes[band - 1] for band in bands}
-    if len(dtypes) > 1 or "complex" in next(iter(dtypes)):
-        raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(sorted(dtypes))}.")
+    dtypes = list(dict.fromkeys(dataset.dtypes[band - 1] for band in bands))
+    if len(dtypes) > 1 or "complex" in dtypes[0]:
+        raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(dtypes)}.")
     is_inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
-    dtype = np.dtype(dtypes.pop())
+    dtype = np.dtype(dtypes[0])
     if kinds[bands[0] - 1] == ColorInterp.palette:
         return Colours(bands, alpha, _palette(dataset, bands[0], dtype, name))
     if dtype != np.uint8:
