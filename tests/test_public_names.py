@@ -22,6 +22,7 @@ PUBLIC = [
     "ValResults",
     "EfficientNetExtractor",
     "EfficientNetLite0Extractor",
+    "EfficientNetLite2Extractor",
     "ResNet50Extractor",
     "VGG16CaffeExtractor",
     "ClassifyFeaturesMsg",

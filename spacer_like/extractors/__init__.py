@@ -2,7 +2,7 @@
 
 from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
 from spacer_like.extractors.efficientnet import EfficientNetExtractor
-from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor
+from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor, EfficientNetLite2Extractor
 from spacer_like.extractors.resnet import ResNet50Extractor
 from spacer_like.extractors.torch_extractors import TorchExtractor
 from spacer_like.extractors.vgg16_caffe import VGG16CaffeExtractor
@@ -11,6 +11,7 @@ __all__ = [
     "DummyExtractor",
     "EfficientNetExtractor",
     "EfficientNetLite0Extractor",
+    "EfficientNetLite2Extractor",
     "FeatureExtractor",
     "ResNet50Extractor",
     "TorchExtractor",

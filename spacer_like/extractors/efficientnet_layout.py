@@ -36,6 +36,7 @@ SCALINGS = {
     "efficientnet-b6": (1.8, 2.6, 528),
     "efficientnet-b7": (2.0, 3.1, 600),
     "efficientnet-lite0": (1.0, 1.0, 224),
+    "efficientnet-lite2": (1.1, 1.2, 260),
 }
 SQUEEZE_RATIO = 0.25
 
@@ -85,11 +86,12 @@ def layout_of(name: str) -> Layout:
         raise ConfigError(f"There is no network '{name}': MODEL_NAME must be one of {', '.join(SCALINGS)}.")
     width, depth, resolution = SCALINGS[name]
     is_lite = "lite" in name
+    width_of_ends = 1.0 if is_lite else width
     return Layout(
         resolution=resolution,
-        stem=_channels(_STEM_CHANNELS, width),
+        stem=_channels(_STEM_CHANNELS, width_of_ends),
         blocks=tuple(_blocks(width, depth, resolution, is_lite)),
-        head=_channels(_HEAD_CHANNELS, width),
+        head=_channels(_HEAD_CHANNELS, width_of_ends),
         is_lite=is_lite,
     )
 
@@ -105,10 +107,14 @@ def same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
 
 
 def _blocks(width: float, depth: float, resolution: int, is_lite: bool) -> Iterator[Block]:
+    """The blocks of all stages. Of a lite network stem and head are as wide as lite0's, and the stages next to them as
+    long."""
     size = math.ceil(resolution / 2)
-    for repeats, kernel_size, stride, expansion, channels_in, channels_out in STAGES:
-        for number in range(math.ceil(repeats * depth)):
-            entering = _channels(channels_out if number else channels_in, width)
+    for stage, (repeats, kernel_size, stride, expansion, channels_in, channels_out) in enumerate(STAGES):
+        is_fixed = is_lite and stage in (0, len(STAGES) - 1)
+        for number in range(repeats if is_fixed else math.ceil(repeats * depth)):
+            after_stem = is_lite and stage == number == 0
+            entering = channels_in if after_stem else _channels(channels_out if number else channels_in, width)
             block = Block(
                 kernel_size=kernel_size,
                 stride=1 if number else stride,

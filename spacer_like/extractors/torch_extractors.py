@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from spacer_like.exceptions import WeightsError, damage_as
 from spacer_like.extractors.network_extractor import NetworkExtractor
+from spacer_like.extractors.preprocessing import Preprocessing
 from spacer_like.extras import import_extra
 from spacer_like.location import DataLocation
 from spacer_like.storage import write_bytes
@@ -54,7 +55,7 @@ class TorchExtractor(NetworkExtractor, ABC):
     """
 
     DATA_LOCATION_KEYS: ClassVar[list[str]] = ["weights"]
-    PREPROCESSING = "RGB / 255"
+    PREPROCESSING: ClassVar[str | Preprocessing] = "RGB / 255"
 
     @classmethod
     def untrained_model(cls) -> nn.Module:

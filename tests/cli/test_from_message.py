@@ -119,7 +119,7 @@ def test_the_command_line_may_have_defaults_and_parameters_of_its_own():
         (("--layers", "5,x"), "--layers must be whole numbers, separated by commas, and is '5,x'"),
         (("--threshold", "high"), "--threshold must be a number or auto, and is 'high'"),
         (("--weights", "/w.pt"), "--weights belongs to an extractor"),
-        (("--extractor", "lite"), "Did you mean lite0"),
+        (("--extractor", "lit0"), "Did you mean lite0"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_its_option(typed, sentence):

@@ -146,7 +146,7 @@ def test_every_task_has_words_for_its_progress():
         ("schema clasify_image", "Did you mean classify_image?"),
         ("schema ClasifyImageMsg", "Did you mean ClassifyImageMsg?"),
         ("schema something_else", "Choose one of extract_features"),
-        ("extract photos --grid 2 --out f --extractor lite", "Did you mean lite0?"),
+        ("extract photos --grid 2 --out f --extractor lit0", "Did you mean lite0?"),
         ("exract photos", "Did you mean 'extract'?"),
         ("rarity photos --methods ratio,suprisal", "Did you mean surprisal?"),
         ("rarity photos --buckets lgo", "Did you mean log?"),

