@@ -37,12 +37,12 @@ class Conditioner:
 
     Attributes:
         mean: [d] of the features.
-        directions: [d, r] orthonormal principal directions.
+        directions: float32 [d, r] orthonormal principal directions.
         variances: [r] of the features along them.
     """
 
     mean: Floats
-    directions: Floats
+    directions: NDArray[np.float32]
     variances: Floats
 
     def applied(self, gradient: Floats, curvature: Floats) -> Floats:
@@ -54,10 +54,11 @@ class Conditioner:
         # Where a poor start makes every example certain, the sum says nothing of where the optimum is.
         curvature = np.maximum(curvature, _LEAST_CURVATURE)
         shrunk = 1 / (1 + np.outer(self.variances, curvature)) - 1
-        along = self.directions.T @ gradient[:-1]
-        along *= shrunk
+        # In single precision, of the directions that memory is slow to bring: the inverse is approximate anyhow.
+        longest = np.maximum(np.abs(gradient[:-1]).max(axis=0), _TINY)
+        along = self.directions.T @ (gradient[:-1] / longest).astype(np.float32)
         found = np.empty_like(gradient)
-        np.add(gradient[:-1], self.directions @ along, out=found[:-1])
+        np.add(gradient[:-1], (self.directions @ (along * shrunk).astype(np.float32)) * longest, out=found[:-1])
         np.divide(gradient[-1], curvature, out=found[-1])
         return found
 
@@ -71,11 +72,12 @@ def conditioner_of(features: NDArray[np.floating]) -> Conditioner:
     sample -= mean
     if len(sample) >= dimension:
         variances, directions = np.linalg.eigh(sample.T @ sample / len(sample))
-        return Conditioner(mean, directions, np.maximum(variances, 0))
+        return Conditioner(mean, directions.astype(np.float32), np.maximum(variances, 0))
     variances, left = np.linalg.eigh(sample @ sample.T / len(sample))
     kept = variances > variances[-1] * 1e-12
     lengths = np.sqrt(variances[kept] * len(sample))
-    return Conditioner(mean, sample.T @ left[:, kept] / lengths, variances[kept])
+    directions = (sample.T @ left[:, kept] / lengths).astype(np.float32)
+    return Conditioner(mean, directions, variances[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,5 +350,11 @@ def solve(
 
 def _radius(examples: _Examples) -> float:
     """The greatest distance of a feature vector from the mean."""
-    squares = (np.square(examples.features[rows] - examples.mean).sum(axis=1).max() for rows in examples.blocks)
-    return float(np.sqrt(max(squares)))
+
+    def work(rows: slice) -> float:
+        features = examples.features[rows].astype(np.float64, copy=False)
+        squares = np.einsum("ij,ij->i", features, features) - 2 * (features @ mean)
+        return float(squares.max()) + float(mean @ mean)
+
+    mean = examples.mean
+    return float(np.sqrt(max(0.0, *examples.threads.map(work, examples.blocks))))

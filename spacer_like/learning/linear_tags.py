@@ -72,8 +72,7 @@ def fit_linear_tags(
         FeatureFileError: features that are not finite.
         ExtractorMismatchError: a start or conditioner for features of another length.
     """
-    weight_of = _checked_importance(features, targets, importance)
-    _check_examples(targets, weight_of, names)
+    weight_of = check_targets(features, targets, importance, names)
     first = _first(features.shape[1], targets, weight_of) if start is None else _raw(start, features, targets)
     if conditioner is not None:
         check_width(features, len(conditioner.mean), "The conditioner")
@@ -111,10 +110,21 @@ def tag_scores(features: NDArray[np.floating], weights: Floats, bias: Floats) ->
     return found
 
 
-def _checked_importance(
-    features: NDArray[np.floating], targets: NDArray[np.integer], importance: NDArray[np.floating] | None
+def check_targets(
+    features: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    importance: NDArray[np.floating] | None = None,
+    names: Sequence[str] | None = None,
 ) -> Floats:
-    """The importance [n, 1] or [n, tags] of arrays that fit together."""
+    """The importance of examples [n, 1] or [n, tags], of arrays that tags can be learnt from.
+
+    Args:
+        features, targets, importance, names: as `fit_linear_tags` takes them.
+
+    Raises:
+        TrainingLabelsError: arrays that do not fit together, or a tag without an example of either kind.
+        FeatureFileError: features that are not finite.
+    """
     if features.ndim != 2 or targets.ndim != 2 or len(features) != len(targets) or not features.size:
         raise TrainingLabelsError(
             f"Features [examples, numbers] and targets [examples, tags] are needed, and they have the shapes "
@@ -130,17 +140,14 @@ def _checked_importance(
         raise TrainingLabelsError(
             f"The examples' importance must be numbers of 0 or more, {len(targets)} or {list(targets.shape)} of them."
         )
-    return weights
-
-
-def _check_examples(targets: NDArray[np.integer], importance: Floats, names: Sequence[str] | None) -> None:
     for kind, what in ((POSITIVE, "positive"), (NEGATIVE, "negative")):
-        lacking = np.flatnonzero(~((targets == kind) & (importance > 0)).any(axis=0))
+        lacking = np.flatnonzero(~((targets == kind) & (weights > 0)).any(axis=0))
         if len(lacking):
             name = f"'{names[lacking[0]]}'" if names is not None else f"number {lacking[0]}"
             raise TrainingLabelsError(
                 f"The tag {name} has no {what} example, and nothing can be learnt of it: add one, or leave it out."
             )
+    return weights
 
 
 def _first(dimension: int, targets: NDArray[np.integer], importance: Floats) -> Floats:

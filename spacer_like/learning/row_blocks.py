@@ -7,7 +7,7 @@ come in their order, for the caller to add.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from spacer_like.cores import thread_count
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ROWS_AT_ONCE = 512
@@ -59,7 +60,7 @@ class BlockThreads:
     def __init__(self, pool: ThreadPoolExecutor | None) -> None:
         self._pool = pool
 
-    def map(self, function: Callable[[slice], Result], blocks: list[slice]) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], blocks: Sequence[Item]) -> Iterator[Result]:
         """What the function makes of each block, in the order of the blocks."""
         return map(function, blocks) if self._pool is None or len(blocks) == 1 else self._pool.map(function, blocks)
 

@@ -114,3 +114,45 @@ def _unevenness(counts: NDArray[np.int64], held: NDArray[np.int64], wanted: floa
     total, validating = total[there], validating[there]
     missing = _NOT_LEARNT * (validating == total) + _NOT_VALIDATED * (validating == 0)
     return float((np.abs(validating / total - wanted) + missing).mean())
+
+
+def names_of_groups(names: Sequence[str], groups: NDArray[np.integer]) -> list[str]:
+    """For each example the least name in its group, for `split_by_hash` to keep groups in one set.
+
+    Args:
+        names: of the examples, such as their hashes.
+        groups: [n] equal numbers for examples that belong together, such as near duplicates.
+    """
+    least: dict[int, str] = {}
+    for name, group in zip(names, groups.tolist(), strict=True):
+        least[group] = min(name, least.get(group, name))
+    return [least[group] for group in groups.tolist()]
+
+
+def first_for_test(n: int, test_share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The examples to train and to test with, where the first ones of a list of n are for the test.
+
+    At least one is, and where none remains to train with, all are trained with too.
+    """
+    held = min(max(1, int(test_share * n)), n)
+    order = np.arange(n)
+    return order[held:] if held < n else order, order[:held]
+
+
+def fold_numbers(groups: NDArray[np.integer], targets: NDArray[np.bool_], folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each example, 0 to folds - 1: whole groups, with each target spread over as many folds as it can.
+
+    Args:
+        groups: [n] equal numbers for examples that belong together.
+        targets: [n, targets], whether an example has a target.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    has = np.zeros((len(names), targets.shape[1] + 1), bool)
+    has[:, -1] = True
+    np.logical_or.at(has[:, :-1], group, targets)
+    # Groups are dealt in turn, those with the same rarest target one after the other.
+    rarity = np.where(has, has.sum(axis=0), len(names) + 1)
+    order = np.lexsort((RandomState(seed).permutation(len(names)), rarity.argmin(axis=1)))
+    found = np.empty(len(names), np.int64)
+    found[order] = np.arange(len(names)) % folds
+    return found[group]

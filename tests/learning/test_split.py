@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.learning.split import split_by_group, split_by_hash, split_by_ratio
+from spacer_like.learning.split import (
+    first_for_test,
+    fold_numbers,
+    names_of_groups,
+    split_by_group,
+    split_by_hash,
+    split_by_ratio,
+)
 
 
 @st.composite
@@ -113,3 +120,43 @@ def test_by_hash_the_shares_are_met_and_another_seed_gives_another_division():
     other = split_by_hash(names, 0.2, 0.1, seed=1)
     assert 500 < len(np.intersect1d(other.validation, split.validation)) < 1100
     assert len(split_by_hash(names, 0.0).train) == 20_000
+
+
+@given(chips(), st.integers(2, 6), st.integers(0, 99))
+def test_folds_keep_groups_whole_and_spread_each_target(drawn, folds, seed):
+    _, cells, targets = drawn
+    groups = np.unique(cells, return_inverse=True)[1]
+    found = fold_numbers(groups, targets, folds, seed)
+    assert all(len(set(found[groups == group])) == 1 for group in set(groups))
+    sizes = [len(set(groups[found == fold])) for fold in range(folds)]
+    assert max(sizes) - min(sizes) <= 1
+    assert (found == fold_numbers(groups, targets, folds, seed)).all()
+
+
+def test_a_rare_target_is_in_as_many_folds_as_it_can():
+    targets = np.zeros((1000, 2), bool)
+    targets[::2, 0] = True
+    targets[[7, 70, 700], 1] = True
+    for seed in range(20):
+        found = fold_numbers(np.arange(1000), targets, 5, seed)
+        assert len(set(found[[7, 70, 700]])) == 3
+        assert abs(np.bincount(found[targets[:, 0]]) - 100).max() <= 2
+
+
+def test_near_duplicates_are_split_under_one_name():
+    names = names_of_groups(["d", "b", "c", "a"], np.array([0, 1, 0, 1]))
+    assert names == ["c", "a", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "train", "test"),
+    [
+        (14, 0.1, list(range(1, 14)), [0]),
+        (20, 0.1, list(range(2, 20)), [0, 1]),
+        (1, 0.1, [0], [0]),
+        (3, 1.0, [0, 1, 2], [0, 1, 2]),
+        (0, 0.1, [], []),
+    ],
+)
+def test_the_first_of_a_list_are_for_the_test(n, share, train, test):
+    assert [side.tolist() for side in first_for_test(n, share)] == [train, test]

@@ -1,0 +1,167 @@
+"""Support vector machines of tags, with a Gaussian kernel: one for each tag, and a sigmoid to its probability.
+
+Each is scikit-learn's ``SVC(C=1, gamma="scale")``. The sigmoid is fitted to decision values out of fold, so that the
+same data give the same probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.learning.calibration import fit_sigmoids, sigmoid
+from spacer_like.learning.heads import check_width
+from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE, check_targets
+from spacer_like.learning.row_blocks import block_threads, row_blocks
+
+Floats = NDArray[np.float64]
+
+_KERNEL_BYTES = 2**25
+_FLOAT64_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class SvmTags:
+    """Support vector machines of tags, which share their support vectors.
+
+    A decision value above 0 speaks for the tag, whose probability is 1 / (1 + exp(slope * decision + bias)).
+
+    Attributes:
+        vectors: [m, d] support vectors of one tag or more.
+        coefficients: float64 [tags, m], 0 where a vector is none of the tag's.
+        intercepts: [tags], added to the decision values.
+        gammas: [tags] of the kernel exp(-gamma * squared distance).
+        slopes, bias: [tags].
+    """
+
+    vectors: NDArray[np.floating]
+    coefficients: Floats
+    intercepts: Floats
+    gammas: Floats
+    slopes: Floats
+    bias: Floats
+
+
+def fit_svm_tags(
+    features: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    folds: NDArray[np.integer],
+    *,
+    names: Sequence[str] | None = None,
+) -> tuple[SvmTags, Floats]:
+    """A support vector machine for each tag, and the probabilities [n, tags] of its examples out of fold.
+
+    The latter are NaN for images that a tag does not use, and where a fold has all of its positive or negative
+    examples. A tag all of whose folds are so is calibrated on the decision values of the images it was trained on.
+
+    Args:
+        features: float32 or float64 [n, d].
+        targets: [n, tags] `POSITIVE`, `NEGATIVE` or `NOT_USED`.
+        folds: [n] the fold of each image, as `split.fold_numbers` gives them.
+        names: of the tags, for errors.
+
+    Raises:
+        TrainingLabelsError: arrays that do not fit together, or a tag without an example of either kind.
+        FeatureFileError: features that are not finite.
+    """
+    check_targets(features, targets, names=names)
+    exact = features.astype(np.float64, copy=False)
+    decisions, machines = np.full(targets.shape, np.nan), []
+    with block_threads() as threads:
+        tags = range(targets.shape[1])
+        for tag, (machine, values) in enumerate(threads.map(lambda tag: _fitted(exact, targets[:, tag], folds), tags)):
+            machines.append(machine)
+            decisions[:, tag] = values
+    used = np.unique(np.concatenate([rows for rows, _, _, _ in machines]))
+    coefficients = np.zeros((len(machines), len(used)))
+    for tag, (rows, own, _, _) in enumerate(machines):
+        coefficients[tag, np.searchsorted(used, rows)] = own
+    intercepts, gammas = (np.array([machine[part] for machine in machines]) for part in (2, 3))
+    nothing = np.zeros(len(machines))
+    found = SvmTags(features[used], coefficients, intercepts, gammas, nothing, nothing)
+    slopes, bias = _sigmoids(found, features, targets, decisions)
+    scores = sigmoid(-(slopes * decisions + bias))
+    return SvmTags(found.vectors, coefficients, intercepts, gammas, slopes, bias), scores
+
+
+def _fitted(
+    features: Floats, targets: NDArray[np.integer], folds: NDArray[np.integer]
+) -> tuple[tuple[NDArray[np.intp], Floats, float, float], Floats]:
+    """A tag's support vectors' rows and coefficients, intercept and gamma; and decision values out of fold [n]."""
+    rows = np.flatnonzero(targets != NOT_USED)
+    decisions = np.full(len(targets), np.nan)
+    for fold in np.unique(folds[rows]):
+        train, held = rows[folds[rows] != fold], rows[folds[rows] == fold]
+        if {POSITIVE, NEGATIVE} <= set(targets[train].tolist()):
+            machine, _ = _machine(features, targets, train)
+            decisions[held] = machine.decision_function(features[held])
+    machine, gamma = _machine(features, targets, rows)
+    return (rows[machine.support_], machine.dual_coef_[0], float(machine.intercept_[0]), gamma), decisions
+
+
+def _machine(features: Floats, targets: NDArray[np.integer], rows: NDArray[np.intp]) -> tuple[Any, float]:
+    from sklearn.svm import SVC
+
+    # scikit-learn's "scale", which is 1 where all numbers are alike.
+    variance = features[rows].var()
+    gamma = 1 / (features.shape[1] * variance) if variance else 1.0
+    return SVC(C=1, gamma=gamma).fit(features[rows], targets[rows]), gamma
+
+
+def _sigmoids(
+    found: SvmTags, features: NDArray[np.floating], targets: NDArray[np.integer], decisions: Floats
+) -> tuple[Floats, Floats]:
+    slopes, bias = np.zeros(len(found.gammas)), np.zeros(len(found.gammas))
+    for tag in range(len(slopes)):
+        known = ~np.isnan(decisions[:, tag])
+        values = decisions[known, tag]
+        if not known.any():
+            known = targets[:, tag] != NOT_USED
+            values = svm_decisions(features[known], found)[:, tag]
+        is_positive = targets[known, tag] == POSITIVE
+        (slopes[tag],), (bias[tag],) = fit_sigmoids(values[:, None], is_positive[:, None])
+    return slopes, bias
+
+
+def svm_decisions(features: NDArray[np.floating], model: SvmTags) -> Floats:
+    """The decision values for feature vectors [n, d]: float64 [n, tags], in blocks of at most 32 MiB for each thread.
+
+    Raises:
+        ExtractorMismatchError: features of another length.
+    """
+    check_width(features, model.vectors.shape[1], "The tags' classifier")
+    vectors = model.vectors.astype(np.float64, copy=False)
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    found = np.empty((len(features), len(model.gammas)))
+    # Tags with one gamma share a kernel, or at least what it is made of.
+    kernels = []
+    for gamma in np.unique(model.gammas):
+        tags = np.flatnonzero(model.gammas == gamma)
+        own = np.flatnonzero(model.coefficients[tags].any(axis=0))
+        kernels.append((gamma, tags, own, np.ascontiguousarray(model.coefficients[np.ix_(tags, own)].T)))
+
+    def work(rows: slice) -> None:
+        some = features[rows].astype(np.float64, copy=False)
+        distances = some @ vectors.T
+        distances *= -2
+        distances += squares
+        distances += np.einsum("ij,ij->i", some, some)[:, None]
+        np.maximum(distances, 0, out=distances)
+        for gamma, tags, own, coefficients in kernels:
+            found[rows, tags] = np.exp(distances[:, own] * -gamma) @ coefficients + model.intercepts[tags]
+
+    step = max(_KERNEL_BYTES // (2 * _FLOAT64_BYTES * max(len(vectors), 1)), 1)
+    blocks = [slice(start, start + step) for start in range(0, len(features), step)]
+    with block_threads() as threads:
+        for _ in threads.map(work, blocks if step < len(features) else row_blocks(len(features))):
+            pass
+    return found
+
+
+def svm_scores(features: NDArray[np.floating], model: SvmTags) -> Floats:
+    """The probability of each tag for each feature vector: float64 [n, tags]; errors as `svm_decisions`."""
+    return sigmoid(-(model.slopes * svm_decisions(features, model) + model.bias))
