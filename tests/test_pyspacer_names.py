@@ -1,6 +1,7 @@
 """Names and seams of PySpacer 0.14 that its callers use, each where they look for it."""
 
 import io
+import re
 from importlib import import_module
 
 import efficientnet_pytorch.utils as reference
@@ -156,7 +157,7 @@ class OwnTrainer(ClassifierTrainer):
     ],
 )
 def test_the_trainer_factory_raises_what_callers_catch(path, builtin):
-    with pytest.raises(builtin) as caught:
+    with pytest.raises(builtin, match=re.escape(f"'{path}' is ")) as caught:
         trainer_factory(path)
     assert isinstance(caught.value, MessageError)
 

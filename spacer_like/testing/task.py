@@ -247,7 +247,7 @@ class TaskContract:
             if " " in named.name:
                 continue
             lacking = with_location(request, named.name, nowhere)
-            with pytest.raises(SpacerInputError):
+            with pytest.raises(SpacerInputError, match="nowhere"):
                 function_of(name)(lacking)
             assert world.tree(name) == {}, named.name
         world.restore(name)

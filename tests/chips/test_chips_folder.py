@@ -205,7 +205,7 @@ def test_no_unfinished_file_is_left(root):
 
 
 def test_a_zone_that_is_none_is_no_message(root):
-    with pytest.raises(MessageError):
+    with pytest.raises(MessageError, match=r"zones\.0: it must be at most 60"):
         message(root, zones=[61])
 
 

@@ -70,9 +70,17 @@ class TestChipName:
         with pytest.raises(TileError, match="There is no UTM zone"):
             ChipName.parse(f"Z{zone}-{CELL}_a.jpg")
 
-    @pytest.mark.parametrize(("quadkey", "acquisition"), [("0311", "a"), (CELL, "../a"), (CELL, ""), (CELL, "a_b")])
-    def test_parts_that_make_no_name_are_refused(self, quadkey, acquisition):
-        with pytest.raises(TileError):
+    @pytest.mark.parametrize(
+        ("quadkey", "acquisition", "sentence"),
+        [
+            ("0311", "a", "The cell Z33-0311 is larger than a tile"),
+            (CELL, "../a", r"'\.\./a' is no acquisition"),
+            (CELL, "", "'' is no acquisition"),
+            (CELL, "a_b", "'a_b' is no acquisition"),
+        ],
+    )
+    def test_parts_that_make_no_name_are_refused(self, quadkey, acquisition, sentence):
+        with pytest.raises(TileError, match=sentence):
             ChipName(33, quadkey, acquisition)
 
 

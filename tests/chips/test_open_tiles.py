@@ -167,7 +167,7 @@ class TestOpenTiles:
     @pytest.mark.parametrize("error", [TileError, RuntimeError, KeyboardInterrupt])
     def test_a_tile_is_closed_when_its_use_fails(self, error, locs, opened):
         tiles = OpenTiles(2)
-        with pytest.raises(error), tiles.use(locs[WEST_CELL], WEST_CELL):
+        with pytest.raises(error, match="reading failed"), tiles.use(locs[WEST_CELL], WEST_CELL):
             raise error("reading failed")
         assert len(tiles) == 0
         assert opened[0].file.closed

@@ -47,7 +47,7 @@ def test_none_begins_while_a_message_is_loaded(collections, tmp_path):
 
 
 def test_afterwards_it_is_as_it_was_also_after_an_error():
-    with pytest.raises(MessageError):
+    with pytest.raises(MessageError, match="is not valid JSON"):
         parse_json(b"{")
     assert gc.isenabled()
     gc.disable()

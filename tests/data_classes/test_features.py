@@ -124,10 +124,18 @@ def test_points_one_by_one_as_pyspacer_has_them():
     assert FEATURES != "something else"
 
 
-@pytest.mark.parametrize(("count", "dimension"), [(1, 3), (3, 3), (2, 4), (0, 3)])
-def test_numbers_that_do_not_agree_are_refused(count, dimension):
+@pytest.mark.parametrize(
+    ("count", "dimension", "sentence"),
+    [
+        (1, 3, "There must be 1 points, and at least one; there are 2"),
+        (3, 3, "There must be 3 points, and at least one; there are 2"),
+        (2, 4, "Every feature vector must have 4 numbers"),
+        (0, 3, "There must be 0 points, and at least one; there are 0"),
+    ],
+)
+def test_numbers_that_do_not_agree_are_refused(count, dimension, sentence):
     points = FEATURES.point_features if count else []
-    with pytest.raises(FeatureFileError):
+    with pytest.raises(FeatureFileError, match=sentence):
         ImageFeatures(points, True, dimension, count)
 
 
@@ -204,7 +212,7 @@ def test_a_damaged_file_is_told_in_one_sentence_that_names_it(data, sentence, ca
 
 
 def test_coralnet_catches_a_damaged_feature_file_as_an_assertion():
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="only supported for legacy format: a list of vectors"):
         ImageFeatures.from_bytes(b"{}")
 
 

@@ -63,7 +63,7 @@ def test_a_malformed_annotation_is_refused_with_its_path(annotation):
 
 
 def test_a_key_that_is_no_location_is_refused():
-    with pytest.raises(MessageError):
+    with pytest.raises(MessageError, match="storage type 'ftp' is unknown"):
         ImageLabels.deserialize({'{"storage_type": "ftp", "key": "a"}': []})
 
 

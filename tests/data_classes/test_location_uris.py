@@ -68,10 +68,16 @@ def test_an_impossible_location_is_refused(arguments, sentence):
 
 
 @pytest.mark.parametrize(
-    "data", ["a", [], {"storage_type": "memory", "key": 3}, {"storage_type": "memory", "key": "a", "color": "red"}]
+    ("data", "sentence"),
+    [
+        ("a", "A location consists of storage_type, key and bucket_name"),
+        ([], "A location consists of storage_type, key and bucket_name"),
+        ({"storage_type": "memory", "key": 3}, "The parts of a location must be text"),
+        ({"storage_type": "memory", "key": "a", "color": "red"}, "A location consists of storage_type, key and bucket"),
+    ],
 )
-def test_json_that_is_no_location_is_refused(data):
-    with pytest.raises(MessageError):
+def test_json_that_is_no_location_is_refused(data, sentence):
+    with pytest.raises(MessageError, match=sentence):
         DataLocation.deserialize(data)
 
 

@@ -1,5 +1,7 @@
 """Evaluation results, point by point."""
 
+import re
+
 import pytest
 
 from spacer_like.data_classes import ValResults
@@ -12,16 +14,16 @@ def test_results_survive_the_journey():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "sentence"),
     [
-        ([0.5], [0, 1], [0, 1], ["a", "b"]),
-        ([0.5], [0], [0, 1], ["a", "b"]),
-        ([0.5], [1], [0], ["a"]),
-        ([0.5], [0], [1], ["a"]),
-        ([0.5], [-1], [0], ["a"]),
-        ([], [], [], ["a"]),
+        (([0.5], [0, 1], [0, 1], ["a", "b"]), "as many scores (1) as gt (2) and est (2)"),
+        (([0.5], [0], [0, 1], ["a", "b"]), "as many scores (1) as gt (1) and est (2)"),
+        (([0.5], [1], [0], ["a"]), "gt points outside the 1 classes"),
+        (([0.5], [0], [1], ["a"]), "est points outside the 1 classes"),
+        (([0.5], [-1], [0], ["a"]), "gt points outside the 1 classes"),
+        (([], [], [], ["a"]), "gt is empty: there is nothing to evaluate"),
     ],
 )
-def test_results_that_cannot_be_are_refused(arguments):
-    with pytest.raises(MessageError):
+def test_results_that_cannot_be_are_refused(arguments, sentence):
+    with pytest.raises(MessageError, match=re.escape(sentence)):
         ValResults(*arguments)

@@ -133,17 +133,23 @@ class TestTheDescription:
             FeatureExtractor.deserialize({"class_path": "collections.OrderedDict", "data_locations": {}})
 
     @pytest.mark.parametrize(
-        "arguments",
+        ("arguments", "sentence"),
         [
-            {"data_locations": []},
-            {"data_locations": {}},
-            {"data_locations": {"weights": 3}},
-            {"data_locations": {"weights": DataLocation.example().serialize()}, "data_hashes": {"weights": 3}},
-            {"data_locations": {"weights": DataLocation.example().serialize()}, "surprise": 1},
+            ({"data_locations": []}, "weights must be present in data_locations"),
+            ({"data_locations": {}}, "weights must be present in data_locations"),
+            ({"data_locations": {"weights": 3}}, "A location consists of storage_type, key and bucket_name"),
+            (
+                {"data_locations": {"weights": DataLocation.example().serialize()}, "data_hashes": {"weights": 3}},
+                "data_hashes must be texts",
+            ),
+            (
+                {"data_locations": {"weights": DataLocation.example().serialize()}, "surprise": 1},
+                "does not accept these arguments: .*'surprise'",
+            ),
         ],
     )
-    def test_with_arguments_of_another_kind_is_refused(self, arguments):
-        with pytest.raises(MessageError):
+    def test_with_arguments_of_another_kind_is_refused(self, arguments, sentence):
+        with pytest.raises(MessageError, match=sentence):
             FeatureExtractor.deserialize({"class_path": "spacer_like.extractors.EfficientNetExtractor", **arguments})
 
     def test_differs_where_locations_hashes_or_classes_differ(self):

@@ -93,20 +93,20 @@ class TestTranslation:
             to_onnx(network_of(layer), 20, 0.0, 255.0)
 
     @pytest.mark.parametrize(
-        "compute",
+        ("compute", "why"),
         [
-            lambda x: x.mean(1),
-            lambda x: x.mean((1, 2)),
-            lambda x: x * 3,
-            torch.sin,
-            lambda x: x.clamp(0, 1),
-            lambda x: x if x.sum() > 0 else -x,
-            lambda x: nn.functional.pad(x, (1, 1)),
-            lambda x: torch.flatten(x, 0, 1),
+            (lambda x: x.mean(1), "a mean over the axes 1$"),
+            (lambda x: x.mean((1, 2)), r"a mean over the axes \(1, 2\)$"),
+            (lambda x: x * 3, "the value 3 is used in a way that is not translated"),
+            (torch.sin, "translation of the call <built-in method sin "),
+            (lambda x: x.clamp(0, 1), "translation of the call clamp$"),
+            (lambda x: x if x.sum() > 0 else -x, "cannot be traced: "),
+            (lambda x: nn.functional.pad(x, (1, 1)), "translation of the call <function pad "),
+            (lambda x: torch.flatten(x, 0, 1), "translation of flattening the axes 0 to 1$"),
         ],
     )
-    def test_of_an_unknown_call_is_refused(self, compute):
-        with pytest.raises(UntranslatableError):
+    def test_of_an_unknown_call_is_refused(self, compute, why):
+        with pytest.raises(UntranslatableError, match=why):
             to_onnx(network_of(compute), 20, 0.0, 255.0)
 
 

@@ -148,9 +148,9 @@ class TestDefinitions:
         assert read_definition(data + accuracy + text, SIZE).widths["conv5_3"] == 4
 
     def test_nested_a_hundred_thousand_deep_are_read_or_refused(self):
-        with pytest.raises(WeightsError):
+        with pytest.raises(WeightsError, match="is no network definition of Caffe: line 1 cannot be read"):
             read_definition("layer {" * 100_000, SIZE)
-        with pytest.raises(WeightsError):
+        with pytest.raises(WeightsError, match="is no network definition of Caffe: line 1 cannot be read"):
             read_definition("layer {" * 100_000 + "}" * 100_000, SIZE)
 
 

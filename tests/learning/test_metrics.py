@@ -146,7 +146,7 @@ class TestFormat:
         del data["accuracy"]
         with pytest.raises(MissingFieldError, match="'accuracy'"):
             EvaluationReport.deserialize(data)
-        with pytest.raises(MessageError):
+        with pytest.raises(MessageError, match="This is not an evaluation report"):
             EvaluationReport.deserialize([])
 
     def test_fields_of_later_versions_are_ignored(self) -> None:

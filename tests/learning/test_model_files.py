@@ -238,7 +238,7 @@ class TestStore:
     )
     def test_what_could_not_be_loaded_again_is_refused(self, calibrated: Any) -> None:
         calibrated.fit(FEATURES, np.arange(20) % 3)
-        with pytest.raises(ModelFileError):
+        with pytest.raises(ModelFileError, match="could not be loaded again"):
             store_classifier(LOCATION, calibrated)
         assert not storage.exists(LOCATION)
 

@@ -22,7 +22,8 @@ def test_no_field_takes_a_number_beyond_all_use(task, field):
     example = request.example().serialize()
     for number in HUGE:
         for value in (number, [number], [number, number], [[number, number]], [[0, number]], {"label": number}):
-            with pytest.raises(MessageError):
+            # Each part of a field is named by the field's path.
+            with pytest.raises(MessageError, match=rf"^{request.__name__} does not validate: {field}\b"):
                 request.deserialize(example | {field: value})
 
 

@@ -302,22 +302,24 @@ def test_a_file_that_is_no_network_is_refused():
     ],
 )
 def test_a_message_must_name_one_source_of_embeddings(fields):
-    with pytest.raises(MessageError):
+    with pytest.raises(
+        MessageError, match=r"^embedding_score (needs|takes) embeddings_loc|must not be called as their ids are"
+    ):
         embedding_score(scoring(**fields))
 
 
 @pytest.mark.parametrize(
-    ("array", "ids", "error"),
+    ("array", "ids", "error", "sentence"),
     [
-        ([[1.0, 2.0]], ["1", "2"], CollectionError),
-        ([[1.0], [2.0]], ["1", "01"], CollectionError),
-        ([[1.0], [np.inf]], ["1", "2"], TableError),
-        ([[1], [2]], ["1", "2"], TableError),
-        (b"nonsense", ["1", "2"], TableError),
+        ([[1.0, 2.0]], ["1", "2"], CollectionError, "must be an array of 1 texts"),
+        ([[1.0], [2.0]], ["1", "01"], CollectionError, "hold the token '1' twice"),
+        ([[1.0], [np.inf]], ["1", "2"], TableError, "hold numbers that are not finite"),
+        ([[1], [2]], ["1", "2"], TableError, "must be floating-point numbers"),
+        (b"nonsense", ["1", "2"], TableError, r"is no \.npz of one array"),
     ],
 )
-def test_embeddings_that_are_none_are_refused(array, ids, error):
-    with pytest.raises(error):
+def test_embeddings_that_are_none_are_refused(array, ids, error, sentence):
+    with pytest.raises(error, match=sentence):
         embedding_score(scoring(embeddings_loc=put_embeddings(array, ids)))
     assert not exists(at("c/scores.csv"))
 

@@ -221,8 +221,11 @@ def test_what_is_not_in_the_sum_is_not_taken_away():
 def test_a_refused_histogram_leaves_the_sum_as_it_was():
     a, b = histogram_of(random_stack(0), "a"), histogram_of(random_stack(1), "b")
     total = HistogramSum(HEADER).add(a)
-    for refused in (lambda: total.add(a), lambda: total.subtract(b)):
-        with pytest.raises(HistogramError):
+    for refused, why in (
+        (lambda: total.add(a), "'a' is counted already"),
+        (lambda: total.subtract(b), "'b' cannot be taken away"),
+    ):
+        with pytest.raises(HistogramError, match=why):
             refused()
     assert total.histogram() == a
 

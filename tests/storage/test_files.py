@@ -80,7 +80,7 @@ def test_a_stored_file_is_read(place, tmp_path, consume):
 
 
 def test_a_file_that_is_not_there_is_not_stored(place, tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="missing"):
         place.storage.write_file(place.key("value"), tmp_path / "missing")
     assert not place.storage.exists(place.key("value"))
 

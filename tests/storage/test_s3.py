@@ -125,7 +125,7 @@ def test_wrong_credentials_are_refused(rclone, transport, use):
         bucket = storage.storage_factory("s3", rclone.make_bucket())
         with pytest.raises(AccessDeniedError, match=r"denies access to 's3://.*reef\.jpg'.*403") as caught:
             USES[use](bucket)
-        with pytest.raises(PermissionError):
+        with pytest.raises(PermissionError, match="denies access to"):
             bucket.exists("reef.jpg")
     assert_no_secret(caught.value)
 

@@ -285,9 +285,18 @@ def test_a_second_collection_of_one_name_is_said(rarity, collections):
     assert "give" in err
 
 
-@pytest.mark.parametrize("place", [".", "apes", "apes/sub", "apes/../punks"])
-def test_results_do_not_come_among_the_images(collections, place):
-    with pytest.raises((CollectionError, MessageError)):
+@pytest.mark.parametrize(
+    ("place", "error", "sentence"),
+    [
+        (".", MessageError, "--out would overwrite the folder of collections"),
+        *(
+            (place, CollectionError, "would come among the collections")
+            for place in ("apes", "apes/sub", "apes/../punks")
+        ),
+    ],
+)
+def test_results_do_not_come_among_the_images(collections, place, error, sentence):
+    with pytest.raises(error, match=sentence):
         score_collections(collections, collections / place, SMALL)
 
 
