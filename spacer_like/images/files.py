@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from typing_extensions import Self
 
@@ -32,6 +33,22 @@ MOST_FILE_BYTES = 2**27
 """The largest image file that is read."""
 
 
+class OpenedArchive(NamedTuple):
+    """An archive whose files are among others.
+
+    Fields:
+        path: its name among all files; empty: it is all that there is.
+        container: the path of the archive that it lies in; None where it lies in none.
+        n_files: how many files it holds itself, those that are no images and archives among them.
+        n_images: how many of them are images by their endings.
+    """
+
+    path: str
+    container: str | None
+    n_files: int
+    n_images: int
+
+
 @dataclass
 class Files:
     """Files by their names; use it in a ``with``.
@@ -42,6 +59,10 @@ class Files:
         read: gives a file's bytes by its name; threads may call it at once.
         is_far: whether reading is waiting, such as for a network.
         unreadable: files that are known not to be read, with the reasons.
+        archives: those that were opened, where they are opened in turn (`images.nested`).
+        folders: of an archive, those that it lists, with their slash.
+        excluded: names that were left out because of a pattern.
+        unmatched: patterns of names to leave out that no name matches.
     """
 
     name: str
@@ -49,6 +70,10 @@ class Files:
     read: Callable[[str], bytes]
     is_far: bool = False
     unreadable: list[Unreadable] = field(default_factory=list)
+    archives: list[OpenedArchive] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
     resources: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
@@ -87,7 +112,7 @@ def open_files(images: DataLocation | Sequence[DataLocation], *, deep: bool = Fa
     else:
         storage = storage_factory(images.storage_type, images.bucket_name)
         names = [name for key in storage.list(folder) if (name := key[len(folder) :]) and (deep or "/" not in name)]
-    names, not_text = _texts(names)
+    names, not_text = text_names(names)
     return Files(
         images.display_name,
         names,
@@ -135,12 +160,12 @@ def _in_archive(loc: DataLocation, deep: bool) -> Files:
     with ExitStack() as cleaning:
         archive = ImageArchive(cleaning.enter_context(open_file(loc)), name, loc.filename, deep=deep)
         cleaning.enter_context(archive)
-        names, not_text = _texts(archive.names)
+        names, not_text = text_names(archive.names)
         unreadable = [*(Unreadable.of(*pair) for pair in archive.unreadable), *not_text]
-        return Files(name, names, archive.read, False, unreadable, cleaning.pop_all())
+        return Files(name, names, archive.read, False, unreadable, resources=cleaning.pop_all())
 
 
-def _texts(names: Iterable[str]) -> tuple[list[str], list[Unreadable]]:
+def text_names(names: Iterable[str]) -> tuple[list[str], list[Unreadable]]:
     """The names that are text, and the others, which no table or message could hold."""
     kept: list[str] = []
     others: list[str] = []

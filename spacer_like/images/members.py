@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from spacer_like.exceptions import ArchiveError
@@ -15,6 +15,7 @@ MOST_RATIO = 100
 """How many times larger than the archive all members together may be, where they are larger than `FREE_BYTES`."""
 FREE_BYTES = 2**30
 LONGEST_NAME = 255
+_LONGEST_PATH = 4096
 
 
 class Member(NamedTuple):
@@ -24,19 +25,25 @@ class Member(NamedTuple):
         path: with slashes, as the archive has it; a folder's ends with one.
         size: bytes, unpacked.
         read: gives the bytes; errors call the file by the name that is given.
+        parts: gives the same in parts, for members that are larger than what is held in memory.
         problem: why it cannot be read, as the end of a sentence.
     """
 
     path: str
     size: int
     read: Callable[[str], bytes]
+    parts: Callable[[str], Iterator[bytes]]
     problem: str | None = None
 
-    def reason_against(self, name: str) -> str | None:
-        """Why the file, which errors call `name`, is not read, as a sentence; None: it is."""
-        if len(name) > LONGEST_NAME:
+    def reason_against(self, name: str, is_image: bool = True) -> str | None:
+        """Why the file, which errors call `name`, is not read, as a sentence; None: it is.
+
+        Args:
+            is_image: what is no image, but an archive, is read in parts, and may be larger.
+        """
+        if len(name) > _LONGEST_PATH or len(name.rpartition("/")[2]) > LONGEST_NAME:
             return f"Its name is longer than {LONGEST_NAME} letters."
-        if self.size > MOST_MEMBER_BYTES:
+        if is_image and self.size > MOST_MEMBER_BYTES:
             return f"The file '{name}' is larger than {MOST_MEMBER_BYTES // 2**20} MiB: no image is read of it."
         return self.problem and f"The file '{name}' {self.problem}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
@@ -142,7 +142,7 @@ def _member(reader: PositionedReader, name: str, raw: bytes, kind: bytes, begin:
         path += "/"
     if not path or path == ".":
         path = "./"
-    return Member(path, size, partial(_data, reader, begin, size))
+    return Member(path, size, partial(_data, reader, begin, size), partial(_parts, reader, begin, size))
 
 
 def _data(reader: PositionedReader, begin: int, size: int, name: str) -> bytes:
@@ -150,6 +150,11 @@ def _data(reader: PositionedReader, begin: int, size: int, name: str) -> bytes:
     if len(data) != size:
         raise ImageError(f"The file '{name}' is damaged in its archive: it is not as long as announced.")
     return data
+
+
+def _parts(reader: PositionedReader, begin: int, size: int, name: str) -> Iterator[bytes]:
+    for offset in range(0, size, _COPIED_BYTES):
+        yield _data(reader, begin + offset, min(_COPIED_BYTES, size - offset), name)
 
 
 def _refused(name: str, path: bytes, what: str) -> ArchiveError:

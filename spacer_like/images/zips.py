@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import zlib
+from collections.abc import Iterator
 from functools import partial
 from struct import Struct
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -23,6 +24,7 @@ from spacer_like.storage.ranges import PositionedFile, PositionedReader
 _MOST_DIRECTORY_BYTES = 2**24
 _LOCAL_HEADER = Struct("<4s22xHH")
 _ENCRYPTED = 0x1
+_PART_BYTES = 2**20
 
 
 def zip_members(reader: PositionedReader, name: str) -> list[Member]:
@@ -35,7 +37,13 @@ def zip_members(reader: PositionedReader, name: str) -> list[Member]:
     members = archive_members(reader, name)
     _check_members(members, name, reader.size)
     return [
-        Member(member.filename, member.file_size, partial(_data, reader, member), _problem_of(member))
+        Member(
+            member.filename,
+            member.file_size,
+            partial(_data, reader, member),
+            partial(_parts, reader, member),
+            _problem_of(member),
+        )
         for member in members
     ]
 
@@ -116,6 +124,38 @@ def _data(reader: PositionedReader, member: ZipInfo, name: str) -> bytes:
     if zlib.crc32(data) != member.CRC:
         raise ImageError(f"The file '{name}' is damaged in its archive: its checksum is another.")
     return data
+
+
+def _parts(reader: PositionedReader, member: ZipInfo, name: str) -> Iterator[bytes]:
+    begin = member_offset(reader, member)
+    if begin is None:
+        raise ImageError(f"The file '{name}' is damaged in its archive: where it should begin, none does.")
+    unpacked, checksum = 0, 0
+    for part in _plain_parts(reader, begin, member, name):
+        unpacked, checksum = unpacked + len(part), zlib.crc32(part, checksum)
+        if unpacked > member.file_size:
+            break
+        yield part
+    if unpacked != member.file_size:
+        raise ImageError(f"The file '{name}' is damaged in its archive: it is not as long as announced.")
+    if checksum != member.CRC:
+        raise ImageError(f"The file '{name}' is damaged in its archive: its checksum is another.")
+
+
+def _plain_parts(reader: PositionedReader, begin: int, member: ZipInfo, name: str) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.compress_type == ZIP_DEFLATED else None
+    for offset in range(0, member.compress_size, _PART_BYTES):
+        data = reader.read(begin + offset, min(_PART_BYTES, member.compress_size - offset))
+        while inflater is not None and data and not inflater.eof:
+            try:
+                yield inflater.decompress(data, _PART_BYTES)
+            except zlib.error:
+                raise ImageError(f"The file '{name}' is damaged in its archive: it cannot be decompressed.") from None
+            data = inflater.unconsumed_tail
+        if inflater is None:
+            yield data
+    if inflater is not None:
+        yield inflater.flush()
 
 
 def _inflated(data: bytes, size: int, name: str) -> bytes:

@@ -76,15 +76,29 @@ def write_database(loc: DataLocation, table: Table, rows: Iterable[Sequence[Any]
         StorageUnavailableError: it cannot be written, as for lack of space; other errors of the storage.
     """
     with temporary_file(loc) as path:
-        with translated(loc.display_name), closing(sqlite3.connect(path, isolation_level=None)) as database:
-            # Nobody sees the file before it is complete, and it is made durable when it is moved.
-            database.execute("PRAGMA journal_mode = OFF")
-            database.execute("PRAGMA synchronous = OFF")
-            database.execute("BEGIN")
-            table.create(database)
-            count = database.executemany(table.insertion, rows).rowcount
-            database.execute("COMMIT")
+        count = create_database(path, table, rows, loc.display_name)
         write_file(loc, path, consume=True)
+    return count
+
+
+def create_database(path: Path, table: Table, rows: Iterable[Sequence[Any]] = (), name: str | None = None) -> int:
+    """Write a new database of one table, which nobody else uses yet; the number of rows.
+
+    Args:
+        rows: as `write_database` takes them.
+        name: what errors call it; None: `path`.
+
+    Raises:
+        TableError, StorageUnavailableError: as `write_database`.
+    """
+    with translated(name or str(path)), closing(sqlite3.connect(path, isolation_level=None)) as database:
+        # It is made durable when it is moved to its place.
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("BEGIN")
+        table.create(database)
+        count = database.executemany(table.insertion, rows).rowcount
+        database.execute("COMMIT")
     return max(count, 0)
 
 

@@ -330,6 +330,31 @@ def tar_archive() -> bytes:
     return stream.getvalue()
 
 
+def nested_archive() -> bytes:
+    import zipfile
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr(zipfile.ZipInfo("b/in.zip"), archive())
+        made.writestr(zipfile.ZipInfo("a/0.png"), picture("PNG"))
+    return stream.getvalue()
+
+
+def source_of_tags(path: Path) -> Any:
+    from spacer_like.exceptions import ImageError
+    from spacer_like.tags.file_cache import FileCache
+    from spacer_like.tags.source import open_tag_source
+
+    found: list[str] = []
+    with open_tag_source(DataLocation("filesystem", str(path)), tagged=False) as source:
+        for image in source.images:
+            try:
+                found.append(FileCache.compute_hash(source.read(image)))
+            except ImageError as error:
+                found.append(str(error))
+        return found, source.unreadable
+
+
 def in_archive(data: bytes, name: str) -> Any:
     from spacer_like.exceptions import ImageError, visible
     from spacer_like.images.archive import ImageArchive
@@ -383,6 +408,19 @@ IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in pictur
         lambda: gzip.compress(tar_archive(), mtime=0),
         in_archive,
         ".tar.gz",
+        share=0.5,
+    ),
+    Reader(
+        "an archive in an archive",
+        (
+            "images.nested:open_nested_files",
+            "tags.source:open_tag_source",
+            "tags.source:TagSource.read",
+            "tags.file_cache:FileCache.compute_hash",
+        ),
+        nested_archive,
+        on_disk(source_of_tags),
+        ".zip",
         share=0.5,
     ),
     Reader(
