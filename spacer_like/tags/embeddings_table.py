@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -136,6 +136,64 @@ def embeddings_writer(
             write_groups(1)
 
 
+class EmbeddingsFile:
+    """A table in an open file, of which a part at a time is read.
+
+    Attributes:
+        name: what errors call it.
+        encoder_id: of what made the vectors.
+        dimension: how many numbers a vector has.
+
+    Raises:
+        TableError: a damaged file, or one that is no such table.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        from pyarrow.parquet import ParquetFile
+
+        self.name = name
+        with self._damage():
+            self._parquet = ParquetFile(file)
+            metadata = self._parquet.schema_arrow.metadata or {}
+            if metadata.get(b"format") != FORMAT or metadata.get(b"format_version") != VERSION:
+                raise ValueError("it does not say that it is one, or is of a later version")
+            self.dimension = int(metadata[b"dimension"])
+            self.encoder_id = metadata[b"encoder_id"].decode()
+            if not 1 <= self.dimension <= MOST_DIMENSIONS or not 0 < len(self.encoder_id) <= 200:
+                raise ValueError("its vectors are described by something else than a length and an encoder")
+            self._schema = _schema(self.dimension, self.encoder_id)
+            if self._parquet.schema_arrow.names != self._schema.names:
+                raise ValueError("it has other columns")
+
+    def parts(self) -> Iterator[tuple[list[ImageRecord], NDArray[np.float32]]]:
+        """Records [b] and vectors float32 [b, dimension], in the order of the rows; whether a path is there twice is
+        not looked at.
+
+        Raises:
+            TableError: a damaged file.
+        """
+        for group in range(self._parquet.num_row_groups):
+            with self._damage():
+                part = self._part(self._parquet.read_row_group(group).combine_chunks())
+            yield part
+
+    def _part(self, table: Any) -> tuple[list[ImageRecord], NDArray[np.float32]]:
+        table = table.cast(self._schema)
+        if any(column.null_count for column in table.columns) or {*table["extractor_id"].to_pylist()} - {
+            self.encoder_id
+        }:
+            raise ValueError("a cell of it is empty, or its rows are of different encoders")
+        vectors = _vectors(table, self.dimension)
+        columns = [table[field].to_pylist() for field in ImageRecord._fields]
+        if not np.isfinite(vectors).all() or any(None in tags for tags in columns[-1]):
+            raise ValueError("it has numbers that are not finite, or tags that are no text")
+        columns[-1] = [tuple(tags) for tags in columns[-1]]
+        return [ImageRecord(*values) for values in zip(*columns, strict=True)], vectors
+
+    def _damage(self) -> AbstractContextManager[None]:
+        return damage_as(TableError, self.name, f"'{self.name}' is no table of embeddings of process_images")
+
+
 def read_embeddings_table(file: BinaryIO, name: str) -> EmbeddingsTable:
     """The table in a file, which may be closed afterwards.
 
@@ -145,32 +203,15 @@ def read_embeddings_table(file: BinaryIO, name: str) -> EmbeddingsTable:
     Raises:
         TableError: a damaged file, or one that is no such table.
     """
-    from pyarrow.parquet import ParquetFile
-
-    with damage_as(TableError, name, f"'{name}' is no table of embeddings of process_images"):
-        parquet = ParquetFile(file)
-        metadata = parquet.schema_arrow.metadata or {}
-        if metadata.get(b"format") != FORMAT or metadata.get(b"format_version") != VERSION:
-            raise ValueError("it does not say that it is one, or is of a later version")
-        dimension = int(metadata[b"dimension"])
-        encoder_id = metadata[b"encoder_id"].decode()
-        if not 1 <= dimension <= MOST_DIMENSIONS or not 0 < len(encoder_id) <= 200:
-            raise ValueError("its vectors are described by something else than a length and an encoder")
-        table = parquet.read().combine_chunks()
-        if table.schema.names != _schema(dimension, encoder_id).names:
-            raise ValueError("it has other columns")
-        table = table.cast(_schema(dimension, encoder_id))
-        if any(column.null_count for column in table.columns) or len({*table["extractor_id"].to_pylist()}) > 1:
-            raise ValueError("a cell of it is empty, or its rows are of different encoders")
-        vectors = _vectors(table, dimension)
-        columns = [table[field].to_pylist() for field in ImageRecord._fields]
-        if not np.isfinite(vectors).all() or any(None in tags for tags in columns[-1]):
-            raise ValueError("it has numbers that are not finite, or tags that are no text")
-        columns[-1] = [tuple(tags) for tags in columns[-1]]
-        records = [ImageRecord(*values) for values in zip(*columns, strict=True)]
+    found = EmbeddingsFile(file, name)
+    records: list[ImageRecord] = []
+    blocks = [np.empty((0, found.dimension), np.float32)]
+    for some, vectors in found.parts():
+        records += some
+        blocks.append(vectors)
     if len({record.path for record in records}) < len(records):
         raise TableError(f"'{name}' is damaged: it has two rows of one path.")
-    return EmbeddingsTable(name, encoder_id, records, vectors)
+    return EmbeddingsTable(name, found.encoder_id, records, np.concatenate(blocks))
 
 
 def _schema(dimension: int, encoder_id: str) -> Any:

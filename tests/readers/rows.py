@@ -1149,6 +1149,79 @@ CHIP_ROWS = [
     ),
 ]
 
+# Tags.
+
+
+def tag_records() -> tuple[list[Any], Any]:
+    from spacer_like.tags.embeddings_table import ImageRecord
+
+    records = [
+        ImageRecord(f"{number}.png", f"{number:064x}", f"{number:0128x}", "PNG", 1, 2, 3, ("cat",))
+        for number in range(4)
+    ]
+    return records, np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+def tag_embeddings() -> bytes:
+    from spacer_like.tags.embeddings_table import embeddings_writer
+
+    stream = io.BytesIO()
+    records, vectors = tag_records()
+    with embeddings_writer(stream, "encoder", vectors.shape[1]) as append:
+        append(records, vectors)
+    return stream.getvalue()
+
+
+def read_tag_embeddings(data: bytes, name: str) -> Any:
+    from spacer_like.tags.embeddings_table import read_embeddings_table
+
+    return read_embeddings_table(io.BytesIO(data), name)
+
+
+def tag_metadata() -> bytes:
+    from spacer_like.tags.original_json import Marker, write_metadata
+
+    stream = io.StringIO()
+    write_metadata(stream, Marker("CLIP", "ViT-B-32", "openai"), zip(*tag_records(), strict=True), tagged=True)
+    return stream.getvalue().encode()
+
+
+def read_tag_metadata(data: bytes, name: str) -> Any:
+    from spacer_like.tags.original_json import read_original_json
+
+    return read_original_json(data, name)
+
+
+def read_tag_lists(data: bytes, name: str) -> Any:
+    from spacer_like.tags.original_json import read_tag_to_hash
+
+    return read_tag_to_hash(data, name)
+
+
+TAG_ROWS = [
+    Reader(
+        "a table of embeddings of tags",
+        ("tags.embeddings_table:read_embeddings_table", "tags.embeddings_table:EmbeddingsFile.__init__"),
+        tag_embeddings,
+        read_tag_embeddings,
+        ".parquet",
+    ),
+    Reader(
+        "metadata of image-tagging-tools",
+        ("tags.original_json:read_original_json",),
+        tag_metadata,
+        read_tag_metadata,
+        ".json",
+    ),
+    Reader(
+        "hashes of tags of image-tagging-tools",
+        ("tags.original_json:read_tag_to_hash",),
+        lambda: b'{"cat": ["00", "01"], "dog": []}',
+        read_tag_lists,
+        ".json",
+    ),
+]
+
 # Settings.
 
 
@@ -1174,4 +1247,4 @@ SETTING_ROWS = [
     ),
 ]
 
-READERS = [*DATA_ROWS, *IMAGE_ROWS, *MODEL_ROWS, *TABLE_ROWS, *CHIP_ROWS, *SETTING_ROWS]
+READERS = [*DATA_ROWS, *IMAGE_ROWS, *MODEL_ROWS, *TABLE_ROWS, *CHIP_ROWS, *TAG_ROWS, *SETTING_ROWS]

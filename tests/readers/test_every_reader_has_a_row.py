@@ -29,6 +29,7 @@ NOT_READERS = {
     "images.zips:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
     "images.decoding": "calls the readers of images, file after file",
     "tables.files:parquet_writer": "writes",
+    "tags.embeddings_table:embeddings_writer": "writes",
     "tags.image_hashes:content_hash": "bytes as they are",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",
     "embeddings.mapped_tensors:TensorWriter": "writes",
