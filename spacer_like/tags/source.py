@@ -17,7 +17,7 @@ from spacer_like.exceptions import CollectionError
 from spacer_like.images.archive import archive_stem
 from spacer_like.images.exclusion import Exclusion
 from spacer_like.images.files import Files, OpenedArchive, file_bytes
-from spacer_like.images.nested import IMAGE_ENDINGS, is_hidden, is_image_name, open_nested_files
+from spacer_like.images.nested import IMAGE_ENDINGS, LINKED_FOLDER, is_hidden, is_image_name, open_nested_files
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable, as_text
 from spacer_like.storage import exists
@@ -159,11 +159,17 @@ def _tags(files: Files, location: DataLocation, begin: str, exclusion: Exclusion
     """The tag of each file of a tagged collection, by its name."""
     is_archive = archive_stem(location.filename)[1] != ""
     names = [*files.names, *(entry.name for entry in files.unreadable)]
+    if (link := next((entry for entry in files.unreadable if entry.reason == LINKED_FOLDER), None)) is not None:
+        raise CollectionError(
+            f"The folder '{begin}{link.name}' is a link, which is not entered: give what it leads to."
+        )
     folders = [name.rstrip("/") for name in files.folders if not is_hidden(name)]
     root = _root([*files.names, *folders]) if is_archive else ""
     if not is_archive and location.storage_type == "filesystem":
         folders = _folders_of(location.key)
     folders = [folder for folder in folders if f"{folder}/" != root and not exclusion.matches(folder)]
+    held = {name.removeprefix(root).partition("/")[0] for name in [*names, *files.excluded]}
+    _check_folders(folders, root, held, begin)
     tags = {}
     for name in sorted(names):
         parts = name.removeprefix(root).split("/")
@@ -175,8 +181,6 @@ def _tags(files: Files, location: DataLocation, begin: str, exclusion: Exclusion
         if len(parts) > _PARTS_OF_A_TAGGED:
             _refuse_folder(f"{begin}{name.rpartition('/')[0]}")
         tags[name] = parts[0]
-    held = {name.removeprefix(root).partition("/")[0] for name in [*names, *files.excluded]}
-    _check_folders(folders, root, held, begin)
     return tags
 
 
@@ -185,10 +189,6 @@ def _check_folders(folders: Sequence[str], root: str, held: set[str], begin: str
         tag, slash, _ = folder.removeprefix(root).partition("/")
         if slash:
             _refuse_folder(f"{begin}{folder}")
-        if os.path.islink(f"{begin}{folder}"):
-            raise CollectionError(
-                f"The folder '{begin}{folder}' is a link, which is not entered: give what it leads to."
-            )
         if tag not in held:
             raise CollectionError(f"The collection has an empty folder, '{begin}{folder}': remove it, or fill it.")
 

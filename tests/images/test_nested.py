@@ -263,6 +263,20 @@ def test_an_archive_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch)
             files.read("1")
 
 
+def test_what_is_not_entered_is_told(tmp_path):
+    at(tmp_path, "set/a/1.png", b"one")
+    at(tmp_path, "other/2.png", b"two")
+    (tmp_path / "set/a/linked").symlink_to(tmp_path / "other")
+    (tmp_path / "set/a/3.png").symlink_to(tmp_path / "none")
+    (tmp_path / "set/a/4.png").symlink_to(tmp_path / "other/2.png")
+    found, unreadable, _ = contents(DataLocation("filesystem", f"{tmp_path}/set"))
+    assert found == {"a/1.png": b"one", "a/4.png": b"two"}
+    assert unreadable == {
+        "a/3.png": "It is no ordinary file, or a link that leads to none.",
+        "a/linked": "It is a link to a folder, which is not entered.",
+    }
+
+
 def test_a_folder_that_is_missing_is_told(tmp_path):
     for name in ("none", "none.zip"):
         with pytest.raises(DataNotFoundError):

@@ -204,6 +204,24 @@ def test_paths_stay_as_they_are_given(data, tmp_path):
     assert {"data/it's.png", "./data/it's.png", f"{tmp_path}/data/it's.png", "data/../data/it's.png"} <= found
 
 
+@pytest.mark.parametrize("name", ["'; DROP TABLE file_cache; --", 'a"b\nc', "Ж中😀", "%s?*[x]", "x" * 251])
+def test_any_name_is_a_row(tmp_path, name):
+    (tmp_path / f"{name}.png").write_bytes(png("red"))
+    path = FileCache.create_file_cache(tmp_path / "out")
+    assert FileCache.add_folder_to_file_cache(tmp_path, tmp_path / "out").n_added == 1
+    assert FileCache.get_img_by_hash(path, hash_of("red"))["path"] == f"{tmp_path}/{name}.png"
+
+
+def test_images_of_the_same_pixels_are_all_kept(tmp_path):
+    for name, size in (("a", (10, 20)), ("b", (20, 10)), ("c", (10, 20))):
+        (tmp_path / f"{name}.png").write_bytes(png("black", size))
+    path = FileCache.create_file_cache(tmp_path / "out")
+    FileCache.add_folder_to_file_cache(tmp_path, tmp_path / "out")
+    assert len(set(rows(path, "hash_id"))) == 1
+    assert len(rows(path)) == 3
+    assert FileCache.get_img_by_hash(path, hash_of("black", (10, 20)))["file_name"] == "a.png"
+
+
 def test_the_helpers_tell_what_would_be_added(data, caplog):
     assert (
         FileCache.compute_hash(Image.new("RGB", (4, 3), "red")) == FileCache.compute_hash(png("red")) == hash_of("red")
