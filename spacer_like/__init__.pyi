@@ -15,7 +15,9 @@ from spacer_like.exceptions import TransientError as TransientError
 from spacer_like.extractors import EfficientNetExtractor as EfficientNetExtractor
 from spacer_like.extractors import EfficientNetLite0Extractor as EfficientNetLite0Extractor
 from spacer_like.extractors import EfficientNetLite2Extractor as EfficientNetLite2Extractor
+from spacer_like.extractors import OpenClipExtractor as OpenClipExtractor
 from spacer_like.extractors import ResNet50Extractor as ResNet50Extractor
+from spacer_like.extractors import TimmExtractor as TimmExtractor
 from spacer_like.extractors import VGG16CaffeExtractor as VGG16CaffeExtractor
 from spacer_like.messages import ClassifyFeaturesMsg as ClassifyFeaturesMsg
 from spacer_like.messages import ClassifyImageMsg as ClassifyImageMsg

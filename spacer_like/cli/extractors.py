@@ -5,45 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.cli.locations import location
-from spacer_like.exceptions import DataNotFoundError, SpacerInputError, nearest
+from spacer_like.exceptions import DataNotFoundError
+from spacer_like.extractors.named import described_extractor
 
 if TYPE_CHECKING:
     from spacer_like.extractors.base import FeatureExtractor
-
-EXTRACTORS = {
-    "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
-    "lite2": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite2Extractor", ()),
-    "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
-    "resnet50": ("spacer_like.extractors.resnet.ResNet50Extractor", ("weights",)),
-    "vgg16": ("spacer_like.extractors.vgg16_caffe.VGG16CaffeExtractor", ("weights", "definition")),
-}
 
 
 def extractor_described(kind: str, weights: str | None, definition: str | None) -> dict[str, Any]:
     """The extractor as a message carries it.
 
     Args:
-        kind: one of `EXTRACTORS`, or the dotted path of a registered class.
+        kind: a name of `spacer_like.extractors.named`.
         weights, definition: paths or URIs of its files, where it needs any.
 
     Raises:
         SpacerInputError: an unknown name, or a file that is lacking or not asked for.
     """
-    given = {name: text for name, text in (("weights", weights), ("definition", definition)) if text is not None}
-    if kind not in EXTRACTORS and "." not in kind:
-        raise SpacerInputError(
-            f"The extractor '{kind}' is unknown: it must be one of {', '.join(EXTRACTORS)}, or a class's dotted path."
-            f"{nearest(kind, EXTRACTORS)}"
-        )
-    class_path, needed = EXTRACTORS.get(kind, (kind, tuple(given)))
-    if missing := [name for name in needed if name not in given]:
-        raise SpacerInputError(f"The extractor {kind} needs --{missing[0]}, the path or URI of its file.")
-    if surplus := [name for name in given if name not in needed]:
-        raise SpacerInputError(f"The extractor {kind} takes no --{surplus[0]}.")
-    described: dict[str, Any] = {"class_path": class_path}
-    if given:
-        described["data_locations"] = {name: location(text).serialize() for name, text in given.items()}
-    return described
+    given = {
+        name: location(text) for name, text in (("weights", weights), ("definition", definition)) if text is not None
+    }
+    return described_extractor(kind, given)
 
 
 def prepared_extractor(kind: str, weights: str | None, definition: str | None) -> FeatureExtractor:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from spacer_like.message_base import Message, ReturnMessage
 
 REQUIRED = Parameter.empty
-EXTRACTORS = "lite0 (its weights are installed with it), resnet50, or a class's dotted path."
+EXTRACTORS = (
+    "lite0 or lite2 (weights are installed), resnet50, timm:MODEL, open_clip:MODEL:TAG, or a class's dotted path."
+)
 PARTIAL_FAILURES = ("unreadable", "failed", "damaged_maps")
 """Fields of return messages that name what could not be worked on, while the rest was."""
 BETWEEN_ITEMS = ","

