@@ -39,14 +39,14 @@ def _array_of(node: Any) -> NDArray[Any]:
         return np.array([scalar_of(entry) for entry in node])
     if isinstance(node, Made) and node.name in FROM_BUFFER:
         buffer, dtype, shape, order = node.arguments
-        return _from_bytes(_bytes_of(buffer), _dtype_of(dtype), shape, order)
+        return _from_bytes(_bytes_of(buffer), dtype_of(dtype), shape, order)
     if not isinstance(node, Made) or node.name not in RECONSTRUCT:
         raise TypeError("there is none where one is expected")
     _, shape, dtype, is_fortran, content = node.state
     if isinstance(content, list):
         entries = np.array([scalar_of(entry) for entry in content])
         return entries.reshape(shape, order="F" if is_fortran else "C")
-    return _from_bytes(_bytes_of(content), _dtype_of(dtype), shape, "F" if is_fortran else "C")
+    return _from_bytes(_bytes_of(content), dtype_of(dtype), shape, "F" if is_fortran else "C")
 
 
 def _from_bytes(content: bytes, dtype: np.dtype[Any], shape: Any, order: Any) -> NDArray[Any]:
@@ -58,7 +58,8 @@ def _from_bytes(content: bytes, dtype: np.dtype[Any], shape: Any, order: Any) ->
     return np.char.decode(array, "latin-1") if dtype.kind == "S" else array.astype(dtype.newbyteorder("="))
 
 
-def _dtype_of(node: Any) -> np.dtype[Any]:
+def dtype_of(node: Any) -> np.dtype[Any]:
+    """The type of numbers or texts that a node describes; what is wrong with it as a TypeError."""
     if not isinstance(node, Made) or node.name != "numpy.dtype":
         raise TypeError("its type is not described")
     code = node.arguments[0]
@@ -87,7 +88,7 @@ def records_of(node: Any) -> NDArray[Any]:
             raise TypeError("there is none where one is expected")
         _, _, _, names, fields, size, *_ = described.state
         offsets = [fields[name][1] for name in names]
-        formats = [_dtype_of(fields[name][0]) for name in names]
+        formats = [dtype_of(fields[name][0]) for name in names]
         if any(dtype.kind not in "iuf" for dtype in formats):
             raise TypeError("its records hold something else than numbers")
         dtype = np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": int(size)})

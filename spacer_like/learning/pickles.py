@@ -56,28 +56,30 @@ class Made:
     """Whether the pickle calls it, as functions are, and does not make an instance without its constructor."""
 
 
-def read_pickle(data: bytes, allowed: Container[str]) -> Any:
+def read_pickle(data: bytes, allowed: Container[str], embedded: Callable[[Made, BytesIO], None] | None = None) -> Any:
     """The tree that a pickle describes, of any protocol and of Python 2 too.
 
     Args:
         data: the pickle.
         allowed: dotted names of the classes and functions that it may mention.
+        embedded: is shown each node that got a state, and may read on in the pickle what lies behind that instruction.
 
     Raises:
         ModelFileError: another name, an instruction that is not understood, or a damaged pickle.
     """
-    machine = _Machine(allowed)
+    machine, stream = _Machine(allowed), BytesIO(data)
     with damage_as(ModelFileError, "The pickle", "The pickle is damaged"):
-        for count, (name, argument) in enumerate(_instructions(data)):
+        for count, (name, argument) in enumerate(_instructions(stream)):
             if count > MAX_INSTRUCTIONS:
                 raise ModelFileError("The pickle has more instructions than any classifier needs.")
             machine.follow(name, argument)
+            if embedded is not None and name == "BUILD":
+                embedded(machine.stack[-1], stream)
         return machine.pop()
 
 
-def _instructions(data: bytes) -> Iterator[tuple[str, Any]]:
+def _instructions(stream: BytesIO) -> Iterator[tuple[str, Any]]:
     """Names and arguments of the instructions. Lengths are checked against the bytes that there are."""
-    stream = BytesIO(data)
     while True:
         opcode = _OPCODES[stream.read(1).decode("latin-1")]
         if opcode.name in _LINES:
