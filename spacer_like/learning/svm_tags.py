@@ -74,6 +74,9 @@ def fit_svm_tags(
         TrainingLabelsError: arrays that do not fit together, or a tag without an example of either kind.
         FeatureFileError: features that are not finite.
     """
+    # Before the limit of threads, which libraries that are loaded later do not know.
+    import sklearn.svm  # noqa: F401
+
     check_targets(features, targets, names=names)
     exact = features.astype(np.float64, copy=False)
     decisions, machines = np.full(targets.shape, np.nan), []

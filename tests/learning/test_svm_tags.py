@@ -58,7 +58,8 @@ def test_probabilities_rise_with_the_decision_and_are_fitted_out_of_fold():
 
 def test_the_same_data_give_the_same_bytes():
     first, again = (fit_svm_tags(*tagged()) for _ in range(2))
-    assert all(getattr(first[0], name).tobytes() == getattr(again[0], name).tobytes() for name in vars(first[0]))
+    for name, value in vars(first[0]).items():
+        np.testing.assert_array_equal(value, getattr(again[0], name), strict=True, err_msg=name)
     assert first[1].tobytes() == again[1].tobytes()
 
 
