@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spacer_like.chips.messages import *  # noqa: F403
     from spacer_like.points.messages import *  # noqa: F403
     from spacer_like.rarity.messages import *  # noqa: F403
+    from spacer_like.tags.messages import *  # noqa: F403
 
 
 class Task(NamedTuple):
@@ -95,6 +96,7 @@ TASKS: dict[str, Task] = {
         Task("encode_chips", "spacer_like.chips.tasks.search"),
         Task("build_index", "spacer_like.chips.tasks.search"),
         Task("find_similar", "spacer_like.chips.tasks.search"),
+        Task("process_images", "spacer_like.tags.tasks.process"),
     )
 }
 SCHEMA_VERSION = 1

@@ -30,6 +30,7 @@ NOT_READERS = {
     "images.decoding": "calls the readers of images, file after file",
     "tables.files:parquet_writer": "writes",
     "tags.embeddings_table:embeddings_writer": "writes",
+    "tags.tasks.part_files:PartFiles": "calls the reader of tables, part after part; damaged ones are left out",
     "tags.image_hashes:content_hash": "bytes as they are",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",
     "embeddings.mapped_tensors:TensorWriter": "writes",

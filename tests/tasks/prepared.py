@@ -29,7 +29,7 @@ def requests(folder: Path) -> dict[str, Message]:
         return DataLocation("filesystem", "/".join((str(folder), *names)))
 
     inputs = folder / "in"
-    given = {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at)
+    given = {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at) | _tags(inputs, at)
     return {name: TASKS[name].message(**fields) for name, fields in given.items()}
 
 
@@ -223,5 +223,33 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "index_loc": at("build_index", "index.safetensors"),
             "chip": CHIP,
             "results_locs": [at("find_similar", "similar.csv")],
+        },
+    }
+
+
+def _tags(inputs: Path, at) -> dict[str, dict]:
+    """Photographs, as it were, of two tags: squares of red and of blue with a little noise, and a file that is none."""
+    random = np.random.default_rng(2)
+    for tag, channel in (("red", 0), ("blue", 2)):
+        folder = inputs / "tagged" / tag
+        folder.mkdir(parents=True)
+        for number in range(6):
+            pixels = random.integers(0, 60, (24, 36, 3), dtype=np.uint8)
+            pixels[..., channel] += 120
+            (folder / f"{number}.png").write_bytes(_png(pixels))
+    (inputs / "tagged" / "blue" / "broken.jpg").write_bytes(b"no image")
+    outputs = {
+        "embeddings_loc": "embeddings.parquet",
+        "failures_loc": "failures.csv",
+        "metadata_json_loc": "input-metadata.json",
+        "tag_to_hash_json_loc": "input-tag-to-image-hash-list.json",
+        "hash_to_tag_json_loc": "input-image-hash-to-tag-list.json",
+        "database_loc": "stage1.db",
+    }
+    return {
+        "process_images": {
+            "images_loc": at("in", "tagged"),
+            "extractor": MeanColour(),
+            **{field: at("process_images", name) for field, name in outputs.items()},
         },
     }

@@ -132,7 +132,8 @@ class FindDuplicatesMsg(Message, Answered["FindDuplicatesReturnMsg"]):
     Fields:
         distance: vectors of length one whose Euclidean distance is at most this are of one group, and so are those that
             a chain of such vectors connects; 0 to 2.
-        groups_loc: where the groups go as a table, CSV or Parquet: a row for every image that is not alone.
+        groups_loc: where the groups go as a table, CSV or Parquet: a row for every image that is not
+            alone; None: they are only answered.
     """
 
     task: ClassVar[str] = "find_duplicates"

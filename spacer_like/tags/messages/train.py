@@ -97,8 +97,9 @@ class TrainedTag(ReturnMessage):
         n_test_other: images without it that were held out.
         threshold: score at which the tag is given; None: no score is sure enough for the precision that is wanted.
         review_threshold: score at which a person is asked.
-        accuracy, average_precision, roc_auc: on the images that were held out; None: nothing was held out, or all of
-            one kind.
+        accuracy: share of the images that were held out for which the model is right; None: nothing was held out.
+        average_precision: on them; None: nothing was held out, or all of one kind.
+        roc_auc: on them; None: nothing was held out, or all of one kind.
     """
 
     tag: str
