@@ -97,6 +97,7 @@ TASKS: dict[str, Task] = {
         Task("build_index", "spacer_like.chips.tasks.search"),
         Task("find_similar", "spacer_like.chips.tasks.search"),
         Task("process_images", "spacer_like.tags.tasks.process"),
+        Task("train_tags", "spacer_like.tags.tasks.train"),
     )
 }
 SCHEMA_VERSION = 1

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from spacer_like.rarity.tasks.tables import compare_rankings as compare_rankings
     from spacer_like.rarity.tasks.tables import merge_scores as merge_scores
     from spacer_like.tags.tasks.process import process_images as process_images
+    from spacer_like.tags.tasks.train import train_tags as train_tags
 
 __all__ = ["process_job", *TASKS]
 

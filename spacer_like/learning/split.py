@@ -60,12 +60,12 @@ def split_by_hash(names: Sequence[str], validation_share: float, test_share: flo
         seed: another one gives another division.
     """
     bounds = np.array([1 - validation_share - test_share, 1 - test_share])
-    positions = np.array([_position(name, seed) for name in names], np.float64)
+    positions = np.array([hash_position(name, seed) for name in names], np.float64)
     sets = np.searchsorted(bounds, positions, side="right")
     return Split(*(np.flatnonzero(sets == number) for number in range(3)))
 
 
-def _position(name: str, seed: int) -> float:
+def hash_position(name: str, seed: int) -> float:
     """A number in [0, 1) determined by a name and a seed."""
     digest = hashlib.blake2b(f"{seed} {name}".encode("utf-8", "surrogatepass"), digest_size=_HASH_BITS // 8).digest()
     # 53 bits: as many as a float holds, so that none is rounded up to 1.

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
+from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
 from spacer_like.learning.model_file import begins_as_safetensors
+from spacer_like.learning.tag_pickles import read_tag_pickle
 from spacer_like.storage import list_keys, read_bytes, read_many
-from spacer_like.tags.imported_models import scorer_of_pickle
 from spacer_like.tags.model_names import MODEL_SUFFIXES, ModelName, model_file_name, parsed_model_name
-from spacer_like.tags.tag_model import TAG_MODEL, TagModel
+from spacer_like.tags.tag_model import TAG_MODEL, TagModel, scorers_of
 
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation
@@ -59,7 +59,7 @@ def read_tag_models(
 
 def model_locations(models_loc: DataLocation) -> list[DataLocation]:
     """The files of a folder that are named as models, in the order of their names; folders in it are not entered."""
-    folder = _folder(models_loc)
+    folder = models_loc.below("")
     locs = [
         loc
         for loc in list_keys(folder)
@@ -70,8 +70,7 @@ def model_locations(models_loc: DataLocation) -> list[DataLocation]:
 
 def tag_model_location(models_loc: DataLocation, model_type: str, tag: str) -> DataLocation:
     """Where a model of a tag and type is, or would be, in a folder."""
-    folder = _folder(models_loc)
-    return type(folder)(folder.storage_type, f"{folder.key}{model_file_name(model_type, tag)}", folder.bucket_name)
+    return models_loc.below(model_file_name(model_type, tag))
 
 
 def tag_model_from_bytes(data: bytes, loc: DataLocation) -> TagModel:
@@ -86,9 +85,9 @@ def tag_model_from_bytes(data: bytes, loc: DataLocation) -> TagModel:
     name = f"'{loc.display_name}'"
     if begins_as_safetensors(data) or not loc.filename.endswith(".pkl"):
         return TAG_MODEL.from_bytes(data, name)
-    with damage_as(ModelFileError, name, f"{name}: the file holds no model of a tag"):
-        said = _said_by(loc)
-        return TagModel(said.tag, said.model_type, scorer_of_pickle(data))
+    said = _said_by(loc)
+    (scorer,) = scorers_of(read_tag_pickle(data, name))
+    return TagModel(said.tag, said.model_type, scorer)
 
 
 def check_models_encoder(models: Sequence[TagModel], encoder_id: str) -> None:
@@ -104,11 +103,6 @@ def check_models_encoder(models: Sequence[TagModel], encoder_id: str) -> None:
                 f"{model.extractor_id[:16]}, and these are of {encoder_id[:16]}: name the extractor that it was "
                 "trained with, or train models on these vectors."
             )
-
-
-def _folder(loc: DataLocation) -> DataLocation:
-    key = loc.key if loc.key.endswith("/") or not loc.key else f"{loc.key}/"
-    return type(loc)(loc.storage_type, key, loc.bucket_name)
 
 
 def _may_be(loc: DataLocation, tags: Collection[str] | None, model_types: Collection[str] | None) -> bool:

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import ExtractorMismatchError
-from spacer_like.learning.calibration import sigmoid
+from spacer_like.learning import linear_tags
+from spacer_like.learning.linear_tags import LinearTags
 from spacer_like.learning.model_file import Header, ModelFormat, Tensors
+from spacer_like.learning.svm_tags import SvmTags, svm_scores
 
 Floats = NDArray[np.float64]
 
 _MOST_LETTERS = 10_000
-_ROWS_AT_ONCE = 512
-_LINEAR, _RBF = "linear", "rbf"
+_LINEAR, _RBF, _COUPLED = "linear", "rbf", "rbf-coupled"
 _RBF_NUMBERS = ("intercept", "gamma", "slope", "offset")
 
 
@@ -53,7 +54,8 @@ class RbfScorer:
     Attributes:
         support_vectors: float32 or float64 [m, d].
         coefficients: float64 [m].
-        intercept, gamma, slope, offset: numbers; gamma is above 0.
+        intercept, gamma, slope, offset: numbers; gamma is 0 or more.
+        is_coupled: probabilities are made as libsvm makes them, by which imported machines were trained.
     """
 
     support_vectors: NDArray[np.floating]
@@ -62,6 +64,7 @@ class RbfScorer:
     gamma: float
     slope: float
     offset: float
+    is_coupled: bool = False
 
     @property
     def dimension(self) -> int:
@@ -130,14 +133,17 @@ class TagScorer:
     def __init__(self, models: Sequence[TagModel]) -> None:
         self.models = list(models)
         scorers = [model.scorer for model in models]
-        self._linear = [(at, one) for at, one in enumerate(scorers) if isinstance(one, LinearScorer)]
-        self._rbf = [(at, one) for at, one in enumerate(scorers) if isinstance(one, RbfScorer)]
         self._is_fitting = len({scorer.dimension for scorer in scorers}) <= 1
-        if self._is_fitting and self._linear:
-            self._weights = np.stack([one.weights for _, one in self._linear], axis=1)
-            self._bias = np.array([one.bias for _, one in self._linear])
-        if self._is_fitting and self._rbf:
-            self._support, self._rows = _united([one.support_vectors for _, one in self._rbf])
+        linear = [(at, one) for at, one in enumerate(scorers) if isinstance(one, LinearScorer)]
+        self._linear_at = [at for at, _ in linear]
+        if self._is_fitting and linear:
+            self._linear = np.stack([one.weights for _, one in linear]), np.array([one.bias for _, one in linear])
+        self._machines: list[tuple[list[int], SvmTags]] = []
+        for is_coupled in (False, True):
+            machines = [(at, one) for at, one in enumerate(scorers) if isinstance(one, RbfScorer)]
+            rbf = [(at, one) for at, one in machines if one.is_coupled is is_coupled]
+            if self._is_fitting and rbf:
+                self._machines.append(([at for at, _ in rbf], _united([one for _, one in rbf])))
 
     def __call__(self, vectors: NDArray[np.floating]) -> Floats:
         """The probabilities float64 [n, models] for vectors [n, d]; errors as `tag_scores`."""
@@ -148,31 +154,41 @@ class TagScorer:
                     f"the shape {list(vectors.shape)}: they are of another encoder."
                 )
         found = np.empty((len(vectors), len(self.models)))
-        for start in range(0, len(vectors), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            block = vectors[rows].astype(np.float64, copy=False)
-            if self._linear:
-                found[rows, [at for at, _ in self._linear]] = block @ self._weights + self._bias
-            if self._rbf:
-                self._score_by_rbf(block, found[rows])
-        return sigmoid(found)
-
-    def _score_by_rbf(self, block: Floats, found: Floats) -> None:
-        squares = np.square(block).sum(axis=1)[:, None] + np.square(self._support).sum(axis=1)
-        distances = np.maximum(squares - 2 * (block @ self._support.T), 0)
-        for (at, one), rows in zip(self._rbf, self._rows, strict=True):
-            decision = np.exp(-one.gamma * distances[:, rows]) @ one.coefficients + one.intercept
-            found[:, at] = one.slope * decision + one.offset
+        if self._linear_at:
+            found[:, self._linear_at] = linear_tags.tag_scores(vectors, *self._linear)
+        for at, machines in self._machines:
+            found[:, at] = svm_scores(vectors, machines)
+        return found
 
 
-def _united(groups: Sequence[NDArray[np.floating]]) -> tuple[Floats, list[NDArray[np.intp]]]:
-    """The different ones of all support vectors, float64 [m, d], and of each model the rows of its own: models of many
-    tags share what they are told from."""
-    together = np.concatenate([group.astype(np.float64) for group in groups])
+def _united(scorers: Sequence[RbfScorer]) -> SvmTags:
+    """Machines, all coupled or none, that share support vectors: models of many tags are told from the same images."""
     row_of: dict[bytes, int] = {}
-    rows = np.array([row_of.setdefault(vector.tobytes(), len(row_of)) for vector in together], np.intp)
-    different = np.unique(rows, return_index=True)[1]
-    return together[different], np.split(rows, np.cumsum([len(group) for group in groups])[:-1])
+    rows = [[row_of.setdefault(vector.tobytes(), len(row_of)) for vector in _doubles(one)] for one in scorers]
+    coefficients = np.zeros((len(scorers), len(row_of)))
+    for own, at, one in zip(coefficients, rows, scorers, strict=True):
+        np.add.at(own, at, one.coefficients)
+    vectors = np.frombuffer(b"".join(row_of)).reshape(len(row_of), -1)
+    numbers = np.array([[one.intercept, one.gamma, -one.slope, -one.offset] for one in scorers])
+    intercepts, gammas, slopes, bias = numbers.T
+    return SvmTags(vectors, coefficients, intercepts, gammas, slopes, bias, scorers[0].is_coupled)
+
+
+def _doubles(scorer: RbfScorer) -> Floats:
+    return np.ascontiguousarray(scorer.support_vectors, np.float64)
+
+
+def scorers_of(fitted: LinearTags | SvmTags) -> list[Scorer]:
+    """The scorer of each of some tags' classifiers; a machine has its own support vectors alone."""
+    if isinstance(fitted, LinearTags):
+        return [LinearScorer(weights, float(bias)) for weights, bias in zip(fitted.weights, fitted.bias, strict=True)]
+    found: list[Scorer] = []
+    for tag, coefficients in enumerate(fitted.coefficients):
+        own = np.flatnonzero(coefficients)
+        numbers = zip(_RBF_NUMBERS, (fitted.intercepts, fitted.gammas, -fitted.slopes, -fitted.bias), strict=True)
+        of_tag = {name: float(values[tag]) for name, values in numbers}
+        found.append(RbfScorer(fitted.vectors[own], coefficients[own], **of_tag, is_coupled=fitted.is_coupled))
+    return found
 
 
 def _parts(model: TagModel) -> tuple[Header, Tensors]:
@@ -188,7 +204,8 @@ def _parts(model: TagModel) -> tuple[Header, Tensors]:
         return header | {"scorer": _LINEAR}, {"weights": scorer.weights, "bias": np.array([scorer.bias])}
     numbers = {name: np.array([getattr(scorer, name)]) for name in _RBF_NUMBERS}
     arrays = {"support_vectors": scorer.support_vectors, "coefficients": scorer.coefficients}
-    return header | {"scorer": _RBF}, arrays | numbers
+    kind = _COUPLED if scorer.is_coupled else _RBF
+    return header | {"scorer": kind}, arrays | numbers
 
 
 def _build(header: Header, tensors: Tensors) -> TagModel:
@@ -217,11 +234,11 @@ def _scorer(kind: str, tensors: Tensors) -> Scorer:
             raise ValueError(f"its {name[:50]} are no finite numbers")
     if kind == _LINEAR:
         return checked_scorer(LinearScorer(tensors["weights"].astype(np.float64), _number(tensors["bias"])))
-    if kind != _RBF:
+    if kind not in (_RBF, _COUPLED):
         raise ValueError("it scores in a way that this version does not know")
     numbers = {name: _number(tensors[name]) for name in _RBF_NUMBERS}
     vectors, coefficients = tensors["support_vectors"], tensors["coefficients"].astype(np.float64)
-    return checked_scorer(RbfScorer(vectors, coefficients, **numbers))
+    return checked_scorer(RbfScorer(vectors, coefficients, **numbers, is_coupled=kind == _COUPLED))
 
 
 def checked_scorer(scorer: Scorer) -> Scorer:
@@ -237,7 +254,7 @@ def checked_scorer(scorer: Scorer) -> Scorer:
         vectors, coefficients = scorer.support_vectors, scorer.coefficients
         arrays = [vectors, coefficients, np.array([getattr(scorer, name) for name in _RBF_NUMBERS])]
         fits = vectors.ndim == 2 and vectors.size > 0 and coefficients.shape == vectors.shape[:1]
-        fits = fits and scorer.gamma > 0
+        fits = fits and scorer.gamma >= 0
     if not fits or not all(np.isfinite(array).all() for array in arrays):
         raise ValueError("its arrays do not fit together, or hold numbers that are not finite")
     return scorer

@@ -1198,7 +1198,57 @@ def read_tag_lists(data: bytes, name: str) -> Any:
     return read_tag_to_hash(data, name)
 
 
+def tag_model() -> bytes:
+    from spacer_like.tags.tag_model import TAG_MODEL, LinearScorer, TagModel
+
+    return TAG_MODEL.to_bytes(TagModel("cat", "ovr-svm", LinearScorer(np.array([1.0, 2.0]), 0.5), "encoder"))
+
+
+def pickled_tag_model() -> bytes:
+    import joblib
+    from sklearn.linear_model import LogisticRegression
+
+    stream = io.BytesIO()
+    joblib.dump(LogisticRegression().fit(np.eye(4), [0, 1, 0, 1]), stream)
+    return stream.getvalue()
+
+
+def read_tag_model(data: bytes, name: str) -> Any:
+    from spacer_like.tags.model_folder import read_tag_models, tag_model_from_bytes
+
+    location = DataLocation("memory", f"model-a-tag-{name}")
+    tag_model_from_bytes(data, location)
+    return stored(read_tag_models)(data, location.key)
+
+
+def corrections() -> bytes:
+    from spacer_like.tags.corrections import Answer, corrections_bytes
+
+    return corrections_bytes([Answer("ab", "cat/1.png", "cat", True), Answer("", "cat/2.png", "=dog", False)])
+
+
+def read_answers(data: bytes, name: str) -> Any:
+    from spacer_like.tags.corrections import read_corrections
+
+    return read_corrections(data, name)
+
+
 TAG_ROWS = [
+    Reader(
+        "a model of a tag",
+        ("tags.model_folder:tag_model_from_bytes", "tags.model_folder:read_tag_models"),
+        tag_model,
+        read_tag_model,
+        ".safetensors",
+    ),
+    Reader(
+        "a model of image-tagging-tools",
+        ("learning.tag_pickles:read_tag_pickle", "tags.model_folder:tag_model_from_bytes"),
+        pickled_tag_model,
+        read_tag_model,
+        ".pkl",
+    ),
+    Reader("corrections of tags", ("tags.corrections:read_corrections",), corrections, read_answers, ".csv"),
     Reader(
         "a table of embeddings of tags",
         ("tags.embeddings_table:read_embeddings_table", "tags.embeddings_table:EmbeddingsFile.__init__"),

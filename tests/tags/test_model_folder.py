@@ -2,9 +2,11 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 
 from spacer_like.exceptions import DataNotFoundError, ExtractorMismatchError, ModelFileError
 from spacer_like.location import DataLocation
@@ -76,14 +78,14 @@ class TestAFile:
 
 
 class TestAPickleOfAnotherProgram:
-    def test_of_a_logistic_regression_scores_as_it_did(self, folder, tmp_path):
+    @pytest.mark.parametrize("make", [LogisticRegression, lambda: SVC(probability=True, random_state=0)])
+    @pytest.mark.filterwarnings("ignore:The `probability` parameter was deprecated:FutureWarning")
+    def test_scores_as_it_did(self, folder, tmp_path, make):
         vectors = np.random.default_rng(0).normal(size=(40, 6))
-        estimator = LogisticRegression(random_state=0).fit(vectors, vectors[:, 0] < 0)
-        estimator.classes_ = np.array([0, 1])
-        name = "model-ovr-logistic-regression-tag-price-tag-50%.pkl"
-        (tmp_path / name).write_bytes(pickle.dumps(estimator))
+        estimator = make().fit(vectors, (vectors[:, 0] < 0).astype(int))
+        joblib.dump(estimator, tmp_path / "model-ovr-mine-tag-price-tag-50%.pkl")
         (found,) = read_tag_models(folder)
-        assert (found.model_type, found.tag, found.extractor_id) == ("ovr-logistic-regression", "price-tag-50%", None)
+        assert (found.model_type, found.tag, found.extractor_id) == ("ovr-mine", "price-tag-50%", None)
         assert tag_scores([found], vectors)[:, 0] == pytest.approx(estimator.predict_proba(vectors)[:, 0])
 
     def test_that_would_run_something_is_refused(self, folder, tmp_path):

@@ -35,6 +35,10 @@ def rbf(**changes) -> TagModel:
     return linear(**({"model_type": "ovr-svm", "scorer": scorer, "threshold": None} | changes))
 
 
+def coupled_rbf() -> TagModel:
+    return rbf(scorer=replace(rbf().scorer, is_coupled=True))
+
+
 VECTORS = np.array([[0, 0], [2, 1], [-1, 3]], np.float32)
 
 
@@ -95,7 +99,7 @@ class TestThresholds:
 
 
 class TestTheFile:
-    @pytest.mark.parametrize("make", [linear, rbf, lambda: linear(extractor_id=None, tag="\ud800'\n")])
+    @pytest.mark.parametrize("make", [linear, rbf, coupled_rbf, lambda: linear(extractor_id=None, tag="\ud800'\n")])
     def test_gives_the_model_back(self, make):
         model = make()
         data = TAG_MODEL.to_bytes(model)
@@ -147,7 +151,7 @@ HOSTILE = [
     changed(bias=np.array([np.inf])),
     changed(make=rbf, coefficients=np.zeros(3)),
     changed(make=rbf, support_vectors=np.zeros(2)),
-    changed(make=rbf, gamma=np.array([0.0])),
+    changed(make=rbf, gamma=np.array([-1.0])),
     changed(make=rbf, gamma=None),
 ]
 

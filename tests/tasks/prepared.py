@@ -252,4 +252,10 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "extractor": MeanColour(),
             **{field: at("process_images", name) for field, name in outputs.items()},
         },
+        "train_tags": {
+            "embeddings_loc": at("process_images", "embeddings.parquet"),
+            "models_loc": at("train_tags", "models"),
+            "reports_loc": at("train_tags", "reports"),
+            "negatives": "rest",
+        },
     }

@@ -46,7 +46,7 @@ class TrainTagsMsg(Message, Answered["TrainTagsReturnMsg"]):
         models_loc: the folder where the models go, ``model-<type>-tag-<tag>.safetensors``.
         reports_loc: the folder where the reports go, as text and JSON; None: nowhere.
         corrections_loc: a CSV of people's answers, saved by the page of `suggest_review`, which join the training and
-            have precedence over the tags; None: there are none.
+            have precedence over the tags; images that were answered about are never held out. None: there are none.
         tags: the tags that get a model; None: all.
         model_types: the types of models.
         negatives: what a tag is told from: images of ``other-training`` alone, or ``rest``: all that do not have it.
@@ -55,8 +55,8 @@ class TrainTagsMsg(Message, Answered["TrainTagsReturnMsg"]):
         test_share: share of the images that are held out.
         duplicate_distance: images whose vectors of length one are nearer are near duplicates, which are all learnt from
             or all held out; 0 to 2.
-        precision: the precision that tags are to have, with a confidence of 95 %: an image whose score does not reach
-            it goes to a person. None: the threshold is that of the best F1.
+        precision: the precision that tags are to have, with a confidence of 95 %, as the images show that are held out:
+            an image whose score does not reach it goes to a person. None: the threshold is that of the best F1.
     """
 
     task: ClassVar[str] = "train_tags"
@@ -137,6 +137,7 @@ class TrainTagsReturnMsg(ReturnMessage):
         n_images: images that could be learnt from.
         n_corrections: answers of people that were used.
         n_unknown_corrections: answers about images that are not there.
+        unknown_corrections: the paths or ids of these images: the first 1,000 of them.
         mean_average_precision: of the models of each type, by the type, on the images that were held out.
     """
 
@@ -145,6 +146,7 @@ class TrainTagsReturnMsg(ReturnMessage):
     n_images: int
     n_corrections: int
     n_unknown_corrections: int
+    unknown_corrections: list[str]
     mean_average_precision: dict[str, float]
     runtime: Runtime
 
@@ -170,6 +172,7 @@ class TrainTagsReturnMsg(ReturnMessage):
             n_images=28,
             n_corrections=0,
             n_unknown_corrections=0,
+            unknown_corrections=[],
             mean_average_precision={"ovr-logistic-regression": 1.0},
             runtime=0.5,
         )

@@ -1,0 +1,126 @@
+"""Images to learn tags from: one for each picture, with the tags of all its files and people's corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.tags.corrections import Answer
+from spacer_like.tags.embeddings_table import EmbeddingsTable
+
+OTHER_TRAINING, OTHER_VALIDATION = "other-training", "other-validation"
+SPECIAL_TAGS = (OTHER_TRAINING, OTHER_VALIDATION)
+"""Tags that get no model: what tags are told from, and what only shows what models say of images of no tag."""
+_SAME_PICTURE = 0.1
+"""How far apart, as a share of its length, the vectors of one picture may be: some formats are decoded in steps."""
+
+
+@dataclass
+class LabelledImages:
+    """Images without the copies of their pixels.
+
+    Attributes:
+        encoder_id: of what made the vectors.
+        hashes: [n] of the decoded pixels.
+        paths: [n] of the first file of each.
+        vectors: float32 [n, d].
+        rows_of_tag: the images of each tag, in the order of its first appearance, and of the images in the table.
+        row_of_name: the image of each file, by its id, its path, and its pixels' hash.
+        answers: what people say of (image, tag), which has precedence over the tags.
+        unknown: the names of images in answers that are not there.
+    """
+
+    encoder_id: str
+    hashes: list[str]
+    paths: list[str]
+    vectors: NDArray[np.float32]
+    rows_of_tag: dict[str, list[int]]
+    row_of_name: dict[str, int]
+    answers: dict[tuple[int, str], bool] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags that may get a model, in alphabetical order."""
+        return sorted(self.rows_of_tag.keys() - set(SPECIAL_TAGS))
+
+    def has(self, tag: str) -> NDArray[np.bool_]:
+        """Whether each image has a tag."""
+        found = np.zeros(len(self), bool)
+        found[self.rows_of_tag.get(tag, [])] = True
+        return found
+
+    def answered(self, tag: str, answer: bool) -> NDArray[np.intp]:
+        """The images of which people say yes (true) or no (false) to a tag."""
+        rows = (row for (row, about), said in self.answers.items() if about == tag and said is answer)
+        return np.array(sorted(rows), np.intp)
+
+    def correct(self, answers: Iterable[Answer]) -> None:
+        """Let people's answers take precedence over the tags; of two about the same, the later one counts."""
+        for answer in answers:
+            row = self.row_of_name.get(answer.id, self.row_of_name.get(answer.path))
+            if row is None:
+                self.unknown.append(answer.path or answer.id)
+                continue
+            self.answers[row, answer.tag] = answer.is_yes
+        for (row, tag), is_yes in self.answers.items():
+            rows = self.rows_of_tag.setdefault(tag, []) if is_yes else self.rows_of_tag.get(tag, [])
+            if is_yes and row not in rows:
+                rows.append(row)
+            elif not is_yes and row in rows:
+                rows.remove(row)
+        self.rows_of_tag = {tag: rows for tag, rows in self.rows_of_tag.items() if rows}
+
+
+def labelled_images(table: EmbeddingsTable, hashes_of_tag: Mapping[str, Sequence[str]] | None = None) -> LabelledImages:
+    """The images of a table, those whose pixels are the same as one.
+
+    Two pictures may have one hash, as it knows nothing of sizes and palettes: files are of one picture if their sizes
+    are the same too, and their vectors nearly so.
+
+    Args:
+        hashes_of_tag: the images of each tag in an order of their own; None: in the order of the table.
+    """
+    found = LabelledImages(table.encoder_id, [], [], np.zeros((0, table.dimension), np.float32), {}, {})
+    kept: list[int] = []
+    rows_of_tag: dict[str, dict[int, None]] = {}
+    of_key: dict[tuple[str, int, int], list[int]] = {}
+    for row, record in enumerate(table.records):
+        alike = of_key.setdefault((record.hash_id, record.width, record.height), [])
+        image = next((one for one in alike if _is_same(table.vectors[kept[one]], table.vectors[row])), None)
+        if image is None:
+            image = len(kept)
+            kept.append(row)
+            alike.append(image)
+            found.hashes.append(record.hash_id)
+            found.paths.append(record.path)
+        for name in (record.id, record.path):
+            found.row_of_name[name] = image
+        found.row_of_name.setdefault(record.hash_id, image)
+        for tag in record.tags:
+            rows_of_tag.setdefault(tag, {})[image] = None
+    found.rows_of_tag = {tag: list(rows) for tag, rows in rows_of_tag.items()}
+    found.vectors = table.vectors[kept]
+    if hashes_of_tag is not None:
+        found.rows_of_tag = _in_order(found, hashes_of_tag)
+    return found
+
+
+def _is_same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    return bool(np.linalg.norm(one - other) <= _SAME_PICTURE * np.linalg.norm(one))
+
+
+def _in_order(images: LabelledImages, hashes_of_tag: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+    found = {}
+    for tag, hashes in hashes_of_tag.items():
+        own = images.rows_of_tag.get(tag, [])
+        place = {hash_id: number for number, hash_id in reversed(list(enumerate(hashes)))}
+        if own:
+            found[tag] = sorted(own, key=lambda row: (place.get(images.hashes[row], len(place)), row))
+    return found | {tag: rows for tag, rows in images.rows_of_tag.items() if tag not in found}
