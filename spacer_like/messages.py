@@ -97,6 +97,8 @@ TASKS: dict[str, Task] = {
         Task("build_index", "spacer_like.chips.tasks.search"),
         Task("find_similar", "spacer_like.chips.tasks.search"),
         Task("process_images", "spacer_like.tags.tasks.process"),
+        Task("find_duplicates", "spacer_like.tags.tasks.duplicates"),
+        Task("find_similar_images", "spacer_like.tags.tasks.duplicates"),
         Task("train_tags", "spacer_like.tags.tasks.train"),
     )
 }

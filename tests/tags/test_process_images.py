@@ -353,7 +353,7 @@ class TestWhatIsUsedAgain:
         parts = list(list_keys(DataLocation("memory", "out")))
         # The last one was written because of the error.
         assert len(parts) == 3
-        assert all(loc.key.startswith(f"{TABLE.key}.parts/") for loc in parts)
+        assert all(loc.key.startswith(f"{TABLE.key}.part-") for loc in parts)
         write_bytes(parts[0], b"damaged")
         decoded.clear()
 

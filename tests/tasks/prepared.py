@@ -258,4 +258,15 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "reports_loc": at("train_tags", "reports"),
             "negatives": "rest",
         },
+        "find_duplicates": {
+            "embeddings_loc": at("process_images", "embeddings.parquet"),
+            "distance": 0.1,
+            "groups_loc": at("find_duplicates", "groups.csv"),
+        },
+        "find_similar_images": {
+            "embeddings_loc": at("process_images", "embeddings.parquet"),
+            "image_loc": at("in", "tagged", "red", "0.png"),
+            "extractor": MeanColour(),
+            "results_loc": at("find_similar_images", "similar.parquet"),
+        },
     }

@@ -1,4 +1,4 @@
-"""Finished images of a run that was interrupted: small tables in a folder beside the table that it makes."""
+"""Finished images of a run that was interrupted: small tables beside the table that it makes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _PART = re.compile(r"[0-9a-f]{16}-\d{6}\.parquet")
 
 
 class PartFiles:
-    """Parts of a table, ``<table>.parts/``.
+    """Parts of a table, ``<table>.part-<process>-<number>.parquet``.
+
+    They lie in no folder of their own, for a killed process may leave an unfinished file in it, which nobody removes
+    before it is old.
 
     Args:
         table_loc: of the table that they will be.
@@ -38,7 +41,7 @@ class PartFiles:
     """
 
     def __init__(self, table_loc: DataLocation, encoder_id: str, dimension: int) -> None:
-        self._folder = DataLocation(table_loc.storage_type, f"{table_loc.key}.parts/", table_loc.bucket_name)
+        self._begin = DataLocation(table_loc.storage_type, f"{table_loc.key}.part-", table_loc.bucket_name)
         self._encoder_id = encoder_id
         self._dimension = dimension
         # Another process may do the same at the same time.
@@ -50,8 +53,8 @@ class PartFiles:
 
     def read_into(self, known: KnownImages) -> None:
         """Add the images of the parts that are there; parts that are damaged, or of another encoder, are left out."""
-        for loc in sorted(list_keys(self._folder), key=lambda loc: loc.key):
-            if not _PART.fullmatch(loc.key[len(self._folder.key) :]):
+        for loc in sorted(list_keys(self._begin), key=lambda loc: loc.key):
+            if not _PART.fullmatch(loc.key[len(self._begin.key) :]):
                 continue
             self._written.append(loc)
             try:
@@ -81,7 +84,8 @@ class PartFiles:
         stream = BytesIO()
         with embeddings_writer(stream, self._encoder_id, self._dimension) as append:
             append(self._records, np.concatenate(self._vectors))
-        loc = self._folder.below(f"{self._token}-{len(self._written):06d}.parquet")
+        key = f"{self._begin.key}{self._token}-{len(self._written):06d}.parquet"
+        loc = DataLocation(self._begin.storage_type, key, self._begin.bucket_name)
         self._written.append(loc)
         write_bytes(loc, stream.getvalue())
         self._records, self._vectors = [], []
@@ -90,6 +94,3 @@ class PartFiles:
         """Remove the parts that were read or written."""
         for loc in self._written:
             delete(loc)
-        if self._folder.storage_type == "filesystem":
-            with suppress(OSError):
-                os.rmdir(self._folder.key)
