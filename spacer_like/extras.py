@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import spacer_like
@@ -108,6 +107,9 @@ def package_versions(*names: str) -> dict[str, str]:
     >>> list(package_versions("numpy"))
     ['spacer_like', 'numpy']
     """
+    # With it come the packages for mail, CSV, zip files and sockets, a fifth of the time that all messages take.
+    from importlib.metadata import version
+
     return {"spacer_like": spacer_like.__version__, **{name: version(name) for name in names}}
 
 

@@ -14,7 +14,6 @@ from typing_extensions import Self
 from spacer_like import config
 from spacer_like.exceptions import DataLimitError, MessageError, damage_as
 from spacer_like.location import DataLocation
-from spacer_like.storage import storage_factory, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +91,9 @@ class DataClass:
 
     def store(self, loc: DataLocation) -> None:
         """Write the JSON to a location, whole or not at all; errors as `to_json`, and those of the storage."""
+        # Messages are made of these classes, and who only makes messages needs no storage.
+        from spacer_like.storage import write_bytes
+
         write_bytes(loc, self.to_json(loc.display_name))
 
     def to_json(self, name: str = "The message") -> bytes:
@@ -131,6 +133,8 @@ def plain(value: Any) -> Any:
 
 def load_json(loc: DataLocation) -> Any:
     """The JSON at a location; errors as `DataClass.load`. What is too large is not read."""
+    from spacer_like.storage import storage_factory
+
     storage = storage_factory(loc.storage_type, loc.bucket_name)
     _check_size(storage.size(loc.key), loc.display_name)
     return parse_json(storage.read(loc.key), loc.display_name)

@@ -17,7 +17,6 @@ from spacer_like.exceptions import (
     reason_of,
 )
 from spacer_like.location import DataLocation
-from spacer_like.storage import storage_factory, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -276,6 +275,8 @@ class ImageFeatures(DataClass):
     @classmethod
     def load(cls, loc: DataLocation, filesystem_cache: str | Path | None = None) -> ImageFeatures:
         """Read the feature file at a location; a remote one through the folder `filesystem_cache`, if given."""
+        from spacer_like.storage import storage_factory
+
         storage = storage_factory(loc.storage_type, loc.bucket_name)
         if filesystem_cache is not None and loc.is_remote:
             return cls.from_bytes(storage.load(loc.key, filesystem_cache).getvalue(), loc.display_name)  # type: ignore[call-arg]
@@ -283,6 +284,8 @@ class ImageFeatures(DataClass):
 
     def store(self, loc: DataLocation) -> None:
         """Write the feature file to a location, whole or not at all."""
+        from spacer_like.storage import write_bytes
+
         write_bytes(loc, self.to_bytes())
 
     def __eq__(self, other: object) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from spacer_like.data_classes.base import Annotation, DataClass, FeatureLabelBatch, LabelId, plain
-from spacer_like.data_classes.feature_reading import load_data_in_batches
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.location import DataLocation
 
@@ -107,6 +106,8 @@ class ImageLabels(DataClass):
         self, batch_size: int | None = 1000, random_seed: int | None = None
     ) -> Iterator[FeatureLabelBatch]:
         """Pairs (feature vectors, labels) of at most `batch_size` points; images in the order that the seed gives."""
+        from spacer_like.data_classes.feature_reading import load_data_in_batches
+
         return load_data_in_batches(self, batch_size, random_seed)
 
     def load_all_data(self, random_seed: int | None = None) -> FeatureLabelBatch:

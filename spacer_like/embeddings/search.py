@@ -27,6 +27,8 @@ _BLOCK_BYTES = 2**21
 """Of single precision: what a core's cache holds, so that a block is converted, measured and multiplied in it."""
 _MOST_PRODUCTS = 2**20
 _QUERIES_AT_ONCE = 256
+_FEW_QUERIES = 4
+"""Up to so many are multiplied one after the other."""
 _EXACT_BYTES = 2**25
 _LARGEST_COPY = 2**30
 LARGEST_SQUARE = 1.1
@@ -68,9 +70,11 @@ class ExactSearch:
         """Convert and measure what every search would otherwise do again; worth it for more than a few queries."""
         if self._singles is None and self.vectors.size * 4 <= _LARGEST_COPY:
             singles = np.empty(self.vectors.shape, np.float32)
-            for begin, block in single_blocks(self.vectors):
+            halves = np.empty(len(self.vectors), np.float32)
+            for begin, block in single_blocks(self.vectors, self._rows_in_cache):
                 singles[begin : begin + len(block)] = block
-            self._singles, self._halves = singles, self._half_squares(singles)
+                halves[begin : begin + len(block)] = self._half_squares(block)
+            self._singles, self._halves = singles, halves
 
     def search(self, queries: NDArray[np.floating[Any]], k: int) -> Nearest:
         """The `k` vectors nearest to each of the queries [m, d], or all if there are fewer.
@@ -101,9 +105,13 @@ class ExactSearch:
             for begin in range(0, len(self._singles), rows):
                 yield begin, self._singles[begin : begin + rows], self._halves[begin : begin + rows]
         else:
-            in_cache = max(_BLOCK_BYTES // (4 * max(self.vectors.shape[1], 1)), 1)
-            for begin, block in single_blocks(self.vectors, min(rows, in_cache)):
+            for begin, block in single_blocks(self.vectors, min(rows, self._rows_in_cache)):
                 yield begin, block, self._half_squares(block)
+
+    @property
+    def _rows_in_cache(self) -> int:
+        dimension = int(self.vectors.shape[1])
+        return max(_BLOCK_BYTES // (4 * max(dimension, 1)), 1)
 
     def _half_squares(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         halves: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors)
@@ -220,11 +228,14 @@ def as_single(vectors: Vectors) -> NDArray[np.float32]:
 
 def _products(queries: NDArray[np.float32], block: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scalar products [m, b] of queries [m, d] and vectors [b, d]."""
-    if len(queries) > 1 or block.nbytes > _BLOCK_BYTES:
-        products: NDArray[np.float32] = queries @ block.T
-        return products
-    # In a block that the cache holds the threads of BLAS would spend their time on waiting for each other.
-    return np.einsum("ij,j->i", block, queries[0])[None]  # type: ignore[no-any-return]
+    if len(queries) > _FEW_QUERIES:
+        return queries @ block.T
+    # Memory limits the products with few vectors. The threads of BLAS gain little there on idle cores, and where a core
+    # is busy they wait for each other as long as the system lets the other work run.
+    products = np.empty((len(queries), len(block)), np.float32)
+    for query, row in zip(queries, products, strict=True):
+        np.einsum("ij,j->i", block, query, out=row)
+    return products
 
 
 def _rounding(dimension: int, largest: float, squares: NDArray[np.float64]) -> NDArray[np.float64]:

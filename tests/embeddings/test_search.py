@@ -40,6 +40,8 @@ def test_the_nearest_are_those_of_comparing_one_by_one(vectors, queries, k, prep
         patch.setattr(searching, "_MOST_PRODUCTS", 10)
         patch.setattr(searching, "_EXACT_BYTES", 8 * 3 * 4)
         patch.setattr(searching, "_QUERIES_AT_ONCE", 2)
+        # One query is multiplied in one way, and two in the other.
+        patch.setattr(searching, "_FEW_QUERIES", 1)
         search = ExactSearch(vectors)
         if prepared:
             search.prepare()
