@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from spacer_like.exceptions import TableError
 from spacer_like.tags.embeddings_table import ImageRecord
 
 _HASH_LETTERS, _FORMAT_LETTERS = 128, 32
+_HASH = re.compile(r"[0-9a-f]{128}")
 
 
 class KnownImages:
@@ -104,9 +106,6 @@ class KnownImages:
 
 
 def _fits(record: ImageRecord) -> bool:
-    texts = (record.hash_id, record.format)
-    return (
-        all(text.isascii() and "\0" not in text for text in texts)
-        and len(record.hash_id) == _HASH_LETTERS
-        and len(record.format) <= _FORMAT_LETTERS
-    )
+    file_type = record.format
+    fits = file_type.isascii() and "\0" not in file_type and len(file_type) <= _FORMAT_LETTERS
+    return fits and _HASH.fullmatch(record.hash_id) is not None
