@@ -22,7 +22,7 @@ class KnownImages:
     """Images that need not be decoded; use it in a ``with``. Threads may ask `has` while one adds.
 
     Args:
-        path: of a file that is made.
+        path: of a file that is made, and is not seen.
         dimension: of the vectors.
     """
 
@@ -38,6 +38,8 @@ class KnownImages:
             ]
         )
         self._file = path.open("w+b")
+        # Without a name it is gone with the process, however that ends.
+        path.unlink()
 
     def __len__(self) -> int:
         return len(self._rows)

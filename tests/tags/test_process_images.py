@@ -4,6 +4,7 @@ import csv
 import json
 import sqlite3
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import BytesIO, StringIO
 
@@ -333,13 +334,23 @@ class TestWhatIsUsedAgain:
         with pytest.raises(TableError, match=r"previous\.parquet' has vectors of another length"):
             process_images(message(stored({"a.png": coloured(0)}), tagged=False, previous_loc=previous))
 
-    def test_parts_are_written_read_and_removed(self, monkeypatch, decoded):
+    @pytest.fixture(params=["memory", "filesystem", "s3"])
+    def folder(self, request, tmp_path):
+        """A folder of a storage."""
+        if request.param != "s3":
+            yield DataLocation(request.param, str(tmp_path / "folder"))
+            return
+        server = request.getfixturevalue("moto")
+        with server.settings():
+            yield DataLocation("s3", "folder", server.make_bucket())
+
+    def test_parts_are_written_read_and_removed_wherever_the_table_is(self, folder, monkeypatch, decoded):
         monkeypatch.setattr(part_files, "SECONDS_OF_A_PART", 0)
-        images = stored({f"{k:03d}.png": coloured(k) for k in range(80)})
+        images, out = folder.below("set", ""), folder.below("out", "embeddings.parquet")
+        for k in range(80):
+            write_bytes(images.below(f"{k:03d}.png"), coloured(k))
         process_images(message(images, tagged=False))
         expected = read_bytes(TABLE)
-        clear_memory_storage()
-        images = stored({f"{k:03d}.png": coloured(k) for k in range(80)})
 
         class Stopped(BaseException):
             pass
@@ -349,20 +360,33 @@ class TestWhatIsUsedAgain:
                 raise Stopped
 
         with pytest.raises(Stopped), listening(stop):
-            process_images(message(images, tagged=False))
-        parts = list(list_keys(DataLocation("memory", "out")))
+            process_images(message(images, tagged=False, embeddings_loc=out))
+        parts = list(list_keys(folder.below("out", "")))
         # The last one was written because of the error.
         assert len(parts) == 3
-        assert all(loc.key.startswith(f"{TABLE.key}.part-") for loc in parts)
+        assert all(loc.key.startswith(f"{out.key}.part-") for loc in parts)
         write_bytes(parts[0], b"damaged")
         decoded.clear()
 
-        answer = process_images(message(images, tagged=False))
+        answer = process_images(message(images, tagged=False, embeddings_loc=out))
 
         assert len(decoded) == answer.n_encoded
         assert 10 <= answer.n_encoded <= 50
-        assert read_bytes(TABLE) == expected
-        assert [loc.key for loc in list_keys(DataLocation("memory", "out"))] == [TABLE.key]
+        assert read_bytes(out) == expected
+        assert list(list_keys(folder.below("out", ""))) == [out]
+
+    def test_two_runs_at_once_give_the_table_of_one(self, monkeypatch):
+        monkeypatch.setattr(part_files, "SECONDS_OF_A_PART", 0)
+        images = stored({f"{k:03d}.png": coloured(k) for k in range(80)})
+        alone = DataLocation("memory", "alone.parquet")
+        process_images(message(images, tagged=False, embeddings_loc=alone))
+
+        with ThreadPoolExecutor(2) as workers:
+            answers = list(workers.map(process_images, [message(images, tagged=False)] * 2))
+
+        assert [answer.n_images for answer in answers] == [80, 80]
+        assert read_bytes(TABLE) == read_bytes(alone)
+        assert list(list_keys(DataLocation("memory", "out"))) == [TABLE]
 
 
 class TestTheOriginalFiles:
