@@ -100,6 +100,7 @@ TASKS: dict[str, Task] = {
         Task("find_duplicates", "spacer_like.tags.tasks.duplicates"),
         Task("find_similar_images", "spacer_like.tags.tasks.duplicates"),
         Task("train_tags", "spacer_like.tags.tasks.train"),
+        Task("classify_images", "spacer_like.tags.tasks.classify"),
     )
 }
 SCHEMA_VERSION = 1

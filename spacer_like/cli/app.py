@@ -21,10 +21,12 @@ from spacer_like.cli import (
     job_commands,
     rarity_command,
     start_commands,
+    tags_command,
     tiles_command,
     train_command,
 )
 from spacer_like.cli.options import UsageError
+from spacer_like.cli.original_tags import translated
 from spacer_like.cli.terminal import Terminal
 from spacer_like.cli.wording import command_called, in_options, renamed, speak_of
 from spacer_like.exceptions import SpacerError, sentence_of, visible
@@ -70,6 +72,7 @@ for _commands in (
     classify_command,
     rarity_command,
     chips_command,
+    tags_command,
     tiles_command,
     job_commands,
 ):
@@ -99,7 +102,7 @@ def _completed(given: list[str], terminal: Terminal) -> int:
             interruption.ready()
         whole = typer.main.get_command(app)
         speak_of(*command_called(whole, given))
-        code = int(whole.main(given, prog_name="spacer-like", standalone_mode=False) or 0)
+        code = int(whole.main(translated(given), prog_name="spacer-like", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         raise Interrupted(signal.SIGINT) from None
     except BrokenPipeError:

@@ -211,6 +211,9 @@ def _typed(schema: dict[str, Any], metavar: str) -> Typed:
         return Typed(str, lambda text, option: location(text), {"metavar": metavar})
     if words := [one["const"] for one in either if "const" in one]:
         return Typed(str, partial(_number_or, words[0]), {"metavar": f"NUMBER|{words[0]}"})
+    if "anyOf" in first:
+        # Either number or nothing.
+        return _typed(first, metavar)
     if first["type"] == "array":
         item = _typed(first["items"], metavar)
         metavar = item.settings.get("metavar") or {int: "INT", float: "FLOAT"}.get(item.kind, "TEXT")

@@ -46,6 +46,11 @@ DESCRIPTIONS = {
     "compare_rankings": "Comparing rankings",
     "locate_chip": "Locating",
     "plot_labels": "Drawing",
+    "process_images": "Encoding",
+    "train_tags": "Training",
+    "classify_images": "Tagging",
+    "find_duplicates": "Comparing",
+    "find_similar_images": "Searching",
 }
 
 

@@ -14,6 +14,9 @@ COMMANDS = {
     "train_multilabel": "spacer-like chips train",
     "encode_chips": "spacer-like chips encode",
     "build_index": "spacer-like chips index",
+    "process_images": "spacer-like tags process",
+    "train_tags": "spacer-like tags train",
+    "classify_images": "spacer-like tags classify",
 }
 """The command that answers a task, for texts of fields that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.

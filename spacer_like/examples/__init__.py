@@ -5,11 +5,15 @@ Labels, emoji and a map lie beside this module; the photographs are those of sci
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Iterable
 from importlib.resources import files
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZipFile, ZipInfo
 
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
@@ -18,6 +22,7 @@ from spacer_like.storage.unfinished_files import temporary_folder
 
 HERE = Path(__file__).parent
 EMOJI, LABELS, MAP = HERE / "noto.zip", HERE / "labels.csv", HERE / "helsinki.osm.pbf"
+NAMED_EMOJI = HERE / "emoji.csv"
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 FOR_TILES = ("osmium", "pyproj", "rasterio", "shapely")
 
@@ -39,8 +44,29 @@ def photograph(name: str) -> bytes:
     return (files("sklearn.datasets") / "images" / name).read_bytes()
 
 
+def emoji_archives() -> dict[str, bytes]:
+    """``tagged.zip``, emoji in folders that bear their tags' names, and ``new.zip``, others without tags."""
+    with NAMED_EMOJI.open(newline="") as table, ZipFile(EMOJI) as emoji:
+        rows = [(row["folder"], row["name"], f"{row['number']}.png") for row in csv.DictReader(table)]
+        return {
+            "tagged.zip": _zip(
+                (f"{folder}/{name}.png", emoji.read(png)) for folder, name, png in rows if folder != "new"
+            ),
+            "new.zip": _zip((f"{name}.png", emoji.read(png)) for folder, name, png in rows if folder == "new"),
+        }
+
+
+def _zip(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """An archive of files by their paths; the same files give the same bytes."""
+    data = BytesIO()
+    with ZipFile(data, "w") as archive:
+        for path, content in sorted(members):
+            archive.writestr(ZipInfo(path), content)
+    return data.getvalue()
+
+
 def write_examples(folder: Path) -> Examples:
-    """Write photographs, labels, a collection and, with the packages of the extra ``geo``, tiles and their map.
+    """Write photographs, labels, collections of emoji and, with the packages of the extra ``geo``, tiles and their map.
 
     Raises:
         SpacerInputError: a file of that name is there and is another one; nothing was written.
@@ -48,6 +74,7 @@ def write_examples(folder: Path) -> Examples:
     contents = {name: photograph(name) for name in PHOTOGRAPHS} | {
         "labels.csv": LABELS.read_bytes(),
         "collections/noto.zip": EMOJI.read_bytes(),
+        **emoji_archives(),
         "NOTO_EMOJI_LICENSE": (HERE / "NOTO_EMOJI_LICENSE").read_bytes(),
         "ORIGINS.md": (HERE / "ORIGINS.md").read_bytes(),
     }

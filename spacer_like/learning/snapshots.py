@@ -56,23 +56,19 @@ class FolderSnapshots:
             return None
 
     def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
-        write_bytes(self._below(f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
+        write_bytes(self._folder.below(f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
         for earlier, loc in self._kept(fingerprint).items():
             if earlier < epoch:
                 delete(loc)
 
     def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
         """The stored snapshots of a training by their epochs."""
-        start = self._below(fingerprint)
+        start = self._folder.below(fingerprint)
         found = {}
         for loc in list_keys(start):
             if match := _NAME.fullmatch(loc.key.removeprefix(start.key)):
                 found[int(match[1])] = loc
         return found
-
-    def _below(self, name: str) -> DataLocation:
-        root = self._folder
-        return DataLocation(root.storage_type, f"{root.key.rstrip('/')}/{name}", root.bucket_name)
 
 
 def fingerprint(config: Mapping[str, Any], arrays: Arrays) -> str:

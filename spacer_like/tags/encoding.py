@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -29,10 +29,14 @@ from spacer_like.tags.known_images import KnownImages
 if TYPE_CHECKING:
     from PIL import Image
 
+    from spacer_like.extractors.base import FeatureExtractor
+
 # While as many wait for the network, others decode.
 _THREADS_OF_A_CORE = 2
 # Known images are read and hashed in so little time that handing each to a thread would take as long.
 _RUN = 8
+TOGETHER_ON_A_GPU = 64
+"""How many squares enter a network at once there."""
 
 Square = Callable[["Image.Image | NDArray[np.uint8]"], NDArray[np.uint8]]
 Receive = Callable[[Sequence[ImageRecord], NDArray[np.float32]], None]
@@ -62,11 +66,15 @@ class ImageEncoding:
         square: makes the square of a decoded image, uint8 [size, size, 3].
         together: how many squares enter the encoder at once, filled up with black ones; for GPUs, whose vectors depend
             on that number and on nothing else.
+        by_pixels: vectors that are known by the hash of an image's pixels.
+        why_no_other: why images have no vector that is not known; None: the encoder makes it.
     """
 
     encoder: Encoder
     square: Square
     together: int = 1
+    by_pixels: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    why_no_other: str | None = None
 
     def __call__(
         self,
@@ -90,15 +98,28 @@ class ImageEncoding:
         return _Run(self, paths, read, known, receive, is_far).result()
 
 
+def encoding_of(extractor: FeatureExtractor, encoder: Encoder) -> ImageEncoding:
+    """The encoding of images by an extractor.
+
+    Args:
+        encoder: the extractor's, of whole images.
+    """
+    from spacer_like.extractors.network_extractor import NetworkExtractor, chosen_device
+
+    on_a_gpu = isinstance(extractor, NetworkExtractor) and chosen_device() == "cuda"
+    return ImageEncoding(encoder, extractor.preprocessing.square, TOGETHER_ON_A_GPU if on_a_gpu else 1)
+
+
 @dataclass(frozen=True)
 class _Outcome:
-    """Of one image: a content that is known or being made, a reason, or what was made of it."""
+    """Of one image: a content that is known or being made, a reason, or what was made of it, a vector or a square."""
 
     index: int
     content: str | None = None
     reason: str | None = None
     record: ImageRecord | None = None
     made: NDArray[Any] | None = None
+    is_square: bool = False
 
 
 class _Run:
@@ -182,12 +203,15 @@ class _Run:
             found = described_image(data, path, lambda image: squares.append(self._encoding.square(image)))
         except SpacerInputError as error:
             return _Outcome(index, reason=str(error))
+        made: NDArray[Any] | None = self._encoding.by_pixels.get(found.hash_id)
+        is_square = made is None and self._encoding.together > 1
+        if made is None and self._encoding.why_no_other is not None:
+            return _Outcome(index, reason=self._encoding.why_no_other)
+        if made is None:
+            made = squares[0] if is_square else self._encoding.encoder.features(squares[0][None])[0]
         size = (found.n_bytes, found.width, found.height)
         record = ImageRecord(path, content, found.hash_id, found.file_type, *size)
-        made: NDArray[Any] = squares[0]
-        if self._encoding.together == 1:
-            made = self._encoding.encoder.features(made[None])[0]
-        return _Outcome(index, content, record=record, made=made)
+        return _Outcome(index, content, record=record, made=made, is_square=is_square)
 
     def _take(self, outcome: _Outcome) -> None:
         self._encoded.contents[outcome.index] = outcome.content
@@ -195,7 +219,7 @@ class _Run:
             self._encoded.reasons[outcome.index] = outcome.reason
         elif outcome.record is not None and outcome.made is not None:
             self._encoded.n_encoded += 1
-            if self._encoding.together == 1:
+            if not outcome.is_square:
                 self._keep([outcome.record], outcome.made[None])
             else:
                 self._squares.append(outcome)

@@ -57,6 +57,14 @@ def read_tag_models(
     return [model for _, model in models.values()]
 
 
+def tags_by_type(models_loc: DataLocation) -> dict[str, list[str]]:
+    """The tags of the models at a location, sorted, by the models' type; errors as `read_tag_models`."""
+    found: dict[str, list[str]] = {}
+    for model in read_tag_models(models_loc):
+        found.setdefault(model.model_type, []).append(model.tag)
+    return found
+
+
 def model_locations(models_loc: DataLocation) -> list[DataLocation]:
     """The files of a folder that are named as models, in the order of their names; folders in it are not entered."""
     folder = models_loc.below("")

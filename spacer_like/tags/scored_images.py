@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.score_bins import bin_values, nearest_bins
+from spacer_like.tags.sqlite_tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 NOT_GIVEN, REVIEW, GIVEN = 0, 1, 2
 DECISIONS = ("none", "review", "given")
 """What is made of a score: nothing, a question to a person, or a tag."""
+_OF_A_SCORE = ("model_type TEXT", "tag_name TEXT", "tag_prob REAL")
+STAGE_3 = Table(
+    "stage3", ("file_name TEXT NOT NULL", "file_path TEXT NOT NULL", "type TEXT", "hash_id TEXT", *_OF_A_SCORE)
+)
+STAGE_4 = Table(
+    "stage4",
+    (
+        "file_name TEXT NOT NULL",
+        "file_path TEXT",
+        "archive_path TEXT",
+        "type TEXT",
+        "n_img_content INTEGER",
+        "hash_id TEXT",
+        *_OF_A_SCORE,
+    ),
+)
 _ROWS_AT_A_TIME = 2**16
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO, StringIO
 
 import numpy as np
@@ -28,6 +29,7 @@ from spacer_like.progress import listening
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
 from spacer_like.tags import encoding
 from spacer_like.tags.embeddings_table import EmbeddingsTable, ImageRecord, embeddings_writer, read_embeddings_table
+from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.image_hashes import content_hash, described_image, pixel_hash
 from spacer_like.tags.original_json import read_original_json, read_tag_to_hash
 from spacer_like.tags.tasks import part_files, process
@@ -194,7 +196,7 @@ class TestTheTable:
         expected = read_bytes(TABLE)
         clear_memory_storage()
         images = stored({f"{k}.png": coloured(k) for k in range(9)})
-        monkeypatch.setattr(process, "_together", lambda extractor: 4)
+        monkeypatch.setattr(process, "encoding_of", lambda *given: replace(encoding_of(*given), together=4))
         assert process_images(message(images, tagged=False)).n_encoded == 9
         assert read_bytes(TABLE) == expected
 

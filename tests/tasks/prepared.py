@@ -18,6 +18,7 @@ from spacer_like.messages import TASKS
 from spacer_like.testing.extractors import MeanColour
 
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
+from ..tags.colours import red_and_blue
 
 ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
 CHIP = f"Z{ZONE}-{QUADKEYS[1]}22222_{ACQUISITION}.jpg"
@@ -268,5 +269,14 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "image_loc": at("in", "tagged", "red", "0.png"),
             "extractor": MeanColour(),
             "results_loc": at("find_similar_images", "similar.parquet"),
+        },
+        "classify_images": {
+            "images_loc": at("in", "tagged"),
+            "models_loc": red_and_blue(inputs / "models"),
+            "output_loc": at("classify_images", "tagged"),
+            "extractor": MeanColour(),
+            "new_embeddings_loc": at("classify_images", "embeddings.parquet"),
+            "database_loc": at("classify_images", "stage3.db"),
+            "failures_loc": at("classify_images", "failures.csv"),
         },
     }

@@ -17,19 +17,17 @@ from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import exists, open_file, temporary_file, write_file
 from spacer_like.tags.embeddings_table import EmbeddingsFile, embeddings_writer
-from spacer_like.tags.encoding import ImageEncoding
+from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.known_images import KnownImages
 from spacer_like.tags.messages import ProcessImagesMsg, ProcessImagesReturnMsg
 from spacer_like.tags.original_json import OWN_TYPE, Marker, write_lists, write_metadata
 from spacer_like.tags.source import TagSource, open_tag_source
 from spacer_like.tags.sqlite_tables import write_database
 from spacer_like.tags.table_rows import STAGE_1, TableRows, UniqueImages
+from spacer_like.tags.tasks.failures import MOST_ANSWERED, write_failures
 from spacer_like.tags.tasks.part_files import PartFiles
 
 logger = getLogger(__name__)
-
-_MOST_ANSWERED = 1000
-_TOGETHER_ON_A_GPU = 64
 
 
 @task
@@ -64,7 +62,7 @@ def process_images(msg: ProcessImagesMsg) -> ProcessImagesReturnMsg:
             tags=rows.tag_counts,
             dimension=encoder.dimension,
             encoder_id=encoder.encoder_id,
-            failed=failed[:_MOST_ANSWERED],
+            failed=failed[:MOST_ANSWERED],
             unused_patterns=source.unmatched,
             runtime=time.perf_counter() - start,
         )
@@ -110,7 +108,7 @@ def _encode(
 ) -> tuple[TableRows, list[Unreadable], int]:
     """The rows of the table, the files that have none in the order of their paths, and how many were decoded."""
     images = source.images
-    encoding = ImageEncoding(encoder, extractor.preprocessing.square, _together(extractor))
+    encoding = encoding_of(extractor, encoder)
     paths = [image.path for image in images]
     try:
         encoded = encoding(paths, lambda index: source.read(images[index]), known, parts.add, source.files.is_far)
@@ -128,14 +126,6 @@ def _encode(
     if not keys:
         raise CollectionError(_reason_for_nothing(source.name, failed))
     return TableRows(known, keys), failed, encoded.n_encoded
-
-
-def _together(extractor: FeatureExtractor) -> int:
-    """How many squares enter the network at once: on a GPU many, else one."""
-    from spacer_like.extractors.network_extractor import NetworkExtractor, chosen_device
-
-    on_a_gpu = isinstance(extractor, NetworkExtractor) and chosen_device() == "cuda"
-    return _TOGETHER_ON_A_GPU if on_a_gpu else 1
 
 
 def _reason_for_nothing(name: str, failed: Sequence[Unreadable]) -> str:
@@ -162,7 +152,7 @@ def _write(msg: ProcessImagesMsg, encoder: Encoder, rows: TableRows, failed: Seq
         if msg.database_loc is not None:
             write_database(msg.database_loc, STAGE_1, unique.stage_1())
     if msg.failures_loc is not None:
-        _write_failures(msg.failures_loc, failed)
+        write_failures(msg.failures_loc, failed)
     _write_file(msg.embeddings_loc, partial(_write_rows, encoder=encoder, rows=rows))
 
 
@@ -170,15 +160,6 @@ def _write_rows(file: BinaryIO, encoder: Encoder, rows: TableRows) -> None:
     with embeddings_writer(file, encoder.encoder_id, encoder.dimension) as append:
         for records, vectors in rows.blocks():
             append(records, vectors)
-
-
-def _write_failures(loc: DataLocation, failed: Sequence[Unreadable]) -> None:
-    import pyarrow as pa
-
-    from spacer_like.tables.writing import write_tables
-
-    columns = {"path": [entry.name for entry in failed], "reason": [entry.reason for entry in failed]}
-    write_tables([(pa.table(columns, pa.schema([("path", pa.string()), ("reason", pa.string())])), loc)])
 
 
 def _write_text(loc: DataLocation | None, write: Callable[[TextIO], None]) -> None:

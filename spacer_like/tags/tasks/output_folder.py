@@ -1,0 +1,180 @@
+"""The folder that classified images are sorted into: copies, links or sidecars, a manifest, and ``output.json``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from spacer_like.config import settings
+from spacer_like.exceptions import MessageError, SpacerError, StorageUnavailableError, TableError, damage_as
+from spacer_like.progress import report
+from spacer_like.storage import delete, exists, open_file, temporary_file, write_bytes, write_file, writing_for
+from spacer_like.storage.base import outcomes
+from spacer_like.tables.writing import growing_table
+from spacer_like.tags.file_names import distinct_names, is_path_part, path_part
+from spacer_like.tags.scored_images import ScoredImages, manifest_schema
+from spacer_like.tags.sidecars import SIDECARS
+
+if TYPE_CHECKING:
+    from spacer_like.location import DataLocation
+
+MANIFEST = "manifest.parquet"
+OUTPUT_JSON = "output.json"
+Sink = Literal["copy", "link", "manifest", "sidecar"]
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """How the files of classified images are got at.
+
+    Attributes:
+        read: gives a file's bytes by its image's path; called in threads.
+        local_path: the path of a file of this machine by its image's path; None: it is none, but a member of an archive
+            or an object elsewhere.
+    """
+
+    read: Callable[[str], bytes]
+    local_path: Callable[[str], str | None]
+
+
+def check_output(folder: DataLocation, sink: Sink) -> None:
+    """Refuse links into a folder that is not of this machine, as a `MessageError`."""
+    if sink == "link" and folder.storage_type != "filesystem":
+        raise MessageError(
+            f"Links are made in folders of this machine, and '{folder.display_name}' is none: choose the sink copy or "
+            "manifest."
+        )
+
+
+def write_output(
+    folder: DataLocation, images: ScoredImages, files: ImageFiles, root: str, sink: Sink, sidecar: str
+) -> None:
+    """Write the files of classified images, the manifest, and ``output.json`` last.
+
+    Files that an earlier classification into the same folder made, and this one does not, are deleted: an image is in
+    one bin of a model.
+
+    Args:
+        root: what the paths of all images begin with, which their sidecars' paths do without.
+
+    Raises:
+        TableError: the folder's manifest is damaged.
+        SpacerError: errors of the storage.
+    """
+    names = _file_names(images, root, sink, sidecar)
+    before = _files_before(folder)
+    if sink in ("copy", "link"):
+        _write_copies(folder, images, names, files, sink == "link")
+    elif sink == "sidecar":
+        _write_sidecars(folder, images, names, sidecar)
+    with growing_table(manifest_schema(), [folder.below(MANIFEST)]) as append:
+        for rows in images.manifest(names):
+            append(rows)
+    for name in sorted(before.difference(*names)):
+        delete(folder.below(name))
+    _write_json(folder.below(OUTPUT_JSON), images)
+
+
+def _file_names(images: ScoredImages, root: str, sink: Sink, sidecar: str) -> list[list[str]]:
+    """[n][m]: the file of each image for each model, below the folder; empty: there is none."""
+    if sink == "manifest":
+        return [[""] * len(images.models)] * len(images.records)
+    if sink == "sidecar":
+        return list(_sidecar_names(images, root, sidecar))
+    folders = [f"{path_part(model.model_type)}/{path_part(model.tag)}" for model in images.models]
+    return [
+        [f"{folder}/{images.bin_names[bin]}/{name}" for folder, bin in zip(folders, bins, strict=True)]
+        for name, bins in zip(distinct_names(images.records), images.bins.tolist(), strict=True)
+    ]
+
+
+def _sidecar_names(images: ScoredImages, root: str, form: str) -> Iterator[list[str]]:
+    # Sidecars of a.jpg and a.png beside each other may not be one.
+    for image, record in enumerate(images.records):
+        parts = record.path.removeprefix(root).strip("/").split("/")
+        name = "/".join(path_part(part, 255 - len(form) - 1) for part in parts)
+        yield [f"{name}.{form}" if images.tags_of(image) else ""] * len(images.models)
+
+
+def _files_before(folder: DataLocation) -> set[str]:
+    """The files that the manifest of an earlier classification names."""
+    loc = folder.below(MANIFEST)
+    if not exists(loc):
+        return set()
+    from pyarrow.parquet import read_table
+
+    with open_file(loc) as file, damage_as(TableError, loc.display_name, f"'{loc.display_name}' is no manifest"):
+        names = read_table(file, columns=["file"])["file"].unique().to_pylist()
+        return {name for name in names if name and _is_inside(name)}
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name from a manifest is one that could have been written here."""
+    return all(is_path_part(part) for part in name.split("/"))
+
+
+def _write_copies(
+    folder: DataLocation, images: ScoredImages, names: list[list[str]], files: ImageFiles, links: bool
+) -> None:
+    def write(image: int) -> None:
+        path = images.records[image].path
+        target = files.local_path(path) if links else None
+        data = files.read(path) if target is None else b""
+        for name in names[image]:
+            loc = folder.below(name)
+            if target is None:
+                _unlink(loc)
+                write_bytes(loc, data)
+            else:
+                _link(target, loc)
+
+    _each(write, len(images.records), "images sorted")
+
+
+def _write_sidecars(folder: DataLocation, images: ScoredImages, names: list[list[str]], form: str) -> None:
+    def write(image: int) -> None:
+        if tags := images.tags_of(image):
+            loc = folder.below(names[image][0])
+            _unlink(loc)
+            write_bytes(loc, SIDECARS[form](tags))
+
+    _each(write, len(images.records), "sidecars")
+
+
+def _each(work: Callable[[int], None], count: int, what: str) -> None:
+    """Call `work` with the numbers below `count`, several at once; the first error ends it."""
+    for done, (_, outcome) in enumerate(outcomes(work, range(count), settings().storage_concurrency), 1):
+        if isinstance(outcome, SpacerError):
+            raise outcome
+        report(what, done, count)
+
+
+def _unlink(loc: DataLocation) -> None:
+    """Remove a link that an earlier classification made: writing would replace the image that it leads to."""
+    if loc.storage_type == "filesystem" and os.path.islink(loc.key):
+        delete(loc)
+
+
+def _link(target: str, loc: DataLocation) -> None:
+    """Make a symbolic link, in place of whatever was there."""
+    path = Path(loc.key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path_part(path.name, 200)}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        temporary.symlink_to(os.path.abspath(target))
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageUnavailableError(f"The link '{loc.key}' cannot be made: {error.strerror}.") from error
+
+
+def _write_json(loc: DataLocation, images: ScoredImages) -> None:
+    with temporary_file(loc) as path:
+        with writing_for(loc, path), path.open("w", encoding="utf-8") as file:
+            file.writelines(images.json_lines())
+        write_file(loc, path, consume=True)
