@@ -31,6 +31,7 @@ from typing_extensions import Doc, Self, TypeVar, dataclass_transform
 from spacer_like.data_classes import DataClass, DataLocation
 from spacer_like.data_classes.base import plain
 from spacer_like.exceptions import MessageError
+from spacer_like.message_errors import message_error
 from spacer_like.registry import Described
 
 IDS_NAME = "ids.npz"
@@ -93,8 +94,6 @@ class BaseMessage(BaseModel, DataClass, metaclass=ByPosition):
         try:
             self._validate(kwargs)
         except ValidationError as error:
-            from spacer_like.message_errors import message_error
-
             raise message_error(type(self).__name__, error) from None
 
     def _validate(self, values: dict[str, Any]) -> None:

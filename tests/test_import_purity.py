@@ -11,7 +11,7 @@ HEAVY += ["tensorflow", "matplotlib", "pandas", "pyarrow", "typer", "rich"]
 
 
 # Of the standard library, and of this package what messages do not need to be made.
-LATE = ["spacer_like.storage", "spacer_like.data_classes.feature_reading", "spacer_like.message_errors"]
+LATE = ["spacer_like.storage", "spacer_like.data_classes.feature_reading"]
 LATE += ["concurrent.futures", "csv", "email", "importlib.metadata", "socket", "tempfile", "zipfile"]
 
 
