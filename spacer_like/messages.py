@@ -101,6 +101,7 @@ TASKS: dict[str, Task] = {
         Task("find_similar_images", "spacer_like.tags.tasks.duplicates"),
         Task("train_tags", "spacer_like.tags.tasks.train"),
         Task("classify_images", "spacer_like.tags.tasks.classify"),
+        Task("suggest_review", "spacer_like.tags.tasks.review"),
     )
 }
 SCHEMA_VERSION = 1

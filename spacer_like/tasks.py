@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from spacer_like.tags.tasks.duplicates import find_duplicates as find_duplicates
     from spacer_like.tags.tasks.duplicates import find_similar_images as find_similar_images
     from spacer_like.tags.tasks.process import process_images as process_images
+    from spacer_like.tags.tasks.review import suggest_review as suggest_review
     from spacer_like.tags.tasks.train import train_tags as train_tags
 
 __all__ = ["process_job", *TASKS]

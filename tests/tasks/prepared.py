@@ -279,4 +279,12 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "database_loc": at("classify_images", "stage3.db"),
             "failures_loc": at("classify_images", "failures.csv"),
         },
+        "suggest_review": {
+            "embeddings_loc": at("process_images", "embeddings.parquet"),
+            "models_loc": at("train_tags", "models"),
+            "images_loc": at("in", "tagged"),
+            "suggestions_loc": at("suggest_review", "suggestions.csv"),
+            "contact_sheet_loc": at("suggest_review", "sheet.png"),
+            "page_loc": at("suggest_review", "review.html"),
+        },
     }

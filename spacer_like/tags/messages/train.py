@@ -218,12 +218,14 @@ class Suggestion(ReturnMessage):
 
     Fields:
         tag: the tag in question.
-        path: the image's path in the table.
+        id: the image's id in the table.
+        path: its path there.
         kind: ``uncertain`` or ``likely``.
         score: probability of the tag, 0 to 1.
     """
 
     tag: str
+    id: str
     path: str
     kind: Literal["uncertain", "likely"]
     score: float
@@ -233,13 +235,15 @@ class SuggestReviewReturnMsg(ReturnMessage):
     """The images to ask a person about.
 
     Fields:
-        suggestions: by the tag; of each tag the most telling first.
+        suggestions: by the tag; of each tag the uncertain ones before the likely ones, the most telling first.
+        n_without_picture: images that are asked about and could not be drawn.
     """
 
     suggestions: list[Suggestion]
+    n_without_picture: int
     runtime: Runtime
 
     @classmethod
     def example(cls) -> Self:
-        one = Suggestion(tag="cat", path="photographs/new/1.jpg", kind="uncertain", score=0.5)
-        return cls(suggestions=[one], runtime=0.1)
+        one = Suggestion(tag="cat", id="0" * 32, path="photographs/new/1.jpg", kind="uncertain", score=0.5)
+        return cls(suggestions=[one], n_without_picture=0, runtime=0.1)
