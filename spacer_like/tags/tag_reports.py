@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class TagEvaluation:
     in_distribution: Floats
     out_distribution: Floats
 
-    @property
+    @cached_property
     def at_half(self) -> TagMetrics:
         """The figures at the probability `HALF`."""
         return tag_metrics(self.test_scores, self.test_has, HALF)
@@ -64,7 +65,7 @@ class TagEvaluation:
         """Each of the `counts` as a share of the images with the tag, or without it; None: there are none."""
         return {name: getattr(self.at_half, f"{name}_rate") for name in _COUNTS}
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, float | None]:
         """Accuracy at `HALF` as a share, average precision, ROC-AUC, precision and recall at the model's threshold."""
         half, threshold = self.at_half, self.model.threshold
