@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -66,6 +67,8 @@ class Browser:
         os.write(self.write_to, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self.waiting:
+                ready, _, _ = select.select([self.read_from], [], [], _SECONDS)
+                assert ready, f"no answer to {method}"
                 part = os.read(self.read_from, 2**16)
                 assert part, "the browser ended"
                 self.waiting += part
