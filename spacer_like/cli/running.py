@@ -49,6 +49,7 @@ DESCRIPTIONS = {
     "process_images": "Encoding",
     "train_tags": "Training",
     "classify_images": "Tagging",
+    "suggest_review": "Choosing",
     "find_duplicates": "Comparing",
     "find_similar_images": "Searching",
 }

@@ -33,7 +33,7 @@ def add_to(tags: typer.Typer) -> None:
         from_message(
             FindDuplicatesMsg,
             _duplicates,
-            arguments={"embeddings_loc": "[EMBEDDINGS]"},
+            arguments={"embeddings_loc": "EMBEDDINGS"},
             names={"groups_loc": "out"},
             defaults={"embeddings_loc": EMBEDDINGS},
         )
@@ -48,8 +48,9 @@ def _similar(given: Given) -> int:
     from spacer_like.storage import exists
 
     query = given["query"]
-    # A path of the table is that of a file, most often; what is not there any more can still be looked up.
-    given.fields.update({"image_loc": location(query)} if exists(location(query)) else {"path": query})
+    loc = location(query)
+    # What is no file of its own is a member of an archive, or was there when the table was made.
+    given.fields.update({"image_loc": loc} if exists(loc) else {"path": loc.display_name})
     return run_and_show(given, query, lambda result: [*similar(result), *written({"Table": given["out"]})])
 
 

@@ -54,7 +54,7 @@ def _add_commands(tags: typer.Typer) -> None:
         from_message(
             TrainTagsMsg,
             _train,
-            arguments={"embeddings_loc": "[EMBEDDINGS]"},
+            arguments={"embeddings_loc": "EMBEDDINGS"},
             names={"models_loc": "models", "reports_loc": "reports"},
             defaults={"embeddings_loc": EMBEDDINGS, "models_loc": MODELS, "reports_loc": f"{FOLDER}/reports"},
             helps={"precision": _PRECISION_HELP},
@@ -73,7 +73,7 @@ def _add_commands(tags: typer.Typer) -> None:
         from_message(
             SuggestReviewMsg,
             _review,
-            arguments={"images_loc": "[IMAGES]"},
+            arguments={"images_loc": "IMAGES"},
             names={"contact_sheet_loc": "sheet", "n_uncertain": "uncertain", "n_likely": "likely"},
             defaults={
                 "embeddings_loc": EMBEDDINGS,

@@ -17,6 +17,7 @@ COMMANDS = {
     "process_images": "spacer-like tags process",
     "train_tags": "spacer-like tags train",
     "classify_images": "spacer-like tags classify",
+    "suggest_review": "spacer-like tags review",
 }
 """The command that answers a task, for texts of fields that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.

@@ -62,7 +62,8 @@ def fit_svm_tags(
     """A support vector machine for each tag, and the probabilities [n, tags] of its examples out of fold.
 
     The latter are NaN for images that a tag does not use, and where a fold has all of its positive or negative
-    examples. A tag all of whose folds are so is calibrated on the decision values of the images it was trained on.
+    examples. A tag of which the others tell nothing, or the contrary, is calibrated on the decision values of the
+    images it was trained on.
 
     Args:
         features: float32 or float64 [n, d].
@@ -127,13 +128,21 @@ def _sigmoids(
     slopes, bias = np.zeros(len(found.gammas)), np.zeros(len(found.gammas))
     for tag in range(len(slopes)):
         known = ~np.isnan(decisions[:, tag])
-        values = decisions[known, tag]
-        if not known.any():
+        slopes[tag], bias[tag] = _sigmoid_of(decisions[known, tag], targets[known, tag])
+        if slopes[tag] >= 0:
+            # A falling sigmoid would turn the machine's answers around.
             known = targets[:, tag] != NOT_USED
-            values = svm_decisions(features[known], found)[:, tag]
-        is_positive = targets[known, tag] == POSITIVE
-        (slopes[tag],), (bias[tag],) = fit_sigmoids(values[:, None], is_positive[:, None])
+            slopes[tag], bias[tag] = _sigmoid_of(svm_decisions(features[known], found)[:, tag], targets[known, tag])
     return slopes, bias
+
+
+def _sigmoid_of(decisions: Floats, targets: NDArray[np.integer]) -> tuple[float, float]:
+    """Slope and bias of the sigmoid of -(slope * decision + bias); a slope of 0 where one kind of examples lacks."""
+    is_positive = targets == POSITIVE
+    if is_positive.all() or not is_positive.any():
+        return 0.0, 0.0
+    (slope,), (bias,) = fit_sigmoids(decisions[:, None], is_positive[:, None])
+    return float(slope), float(bias)
 
 
 def svm_decisions(features: NDArray[np.floating], model: SvmTags) -> Floats:

@@ -1,8 +1,8 @@
 """People's corrections: which images have a tag and which do not, as a CSV ``id,path,tag,answer``.
 
 The page of `suggest_review` saves such a file; one may also be written by hand or in a spreadsheet. An image is named
-by its id, or by its path where the id is empty or not known. Of two answers about the same image and tag the later one
-counts.
+by its id, or by its path where the id is empty or not known; as much of the path's end is enough as no other has. Of
+two answers about the same image and tag the later one counts.
 """
 
 from __future__ import annotations

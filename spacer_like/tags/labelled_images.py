@@ -31,6 +31,7 @@ class LabelledImages:
         row_of_name: the image of each file, by its id, its path, and its pixels' hash.
         answers: what people say of (image, tag), which has precedence over the tags.
         unknown: the names of images in answers that are not there.
+        only_answered: images of which nothing is known but the answers about them.
     """
 
     encoder_id: str
@@ -41,6 +42,8 @@ class LabelledImages:
     row_of_name: dict[str, int]
     answers: dict[tuple[int, str], bool] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    only_answered: set[int] = field(default_factory=set)
+    _names_by_file: dict[str, list[tuple[str, int]]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -64,7 +67,7 @@ class LabelledImages:
     def correct(self, answers: Iterable[Answer]) -> None:
         """Let people's answers take precedence over the tags; of two about the same, the later one counts."""
         for answer in answers:
-            row = self.row_of_name.get(answer.id, self.row_of_name.get(answer.path))
+            row = self.row_of(answer)
             if row is None:
                 self.unknown.append(answer.path or answer.id)
                 continue
@@ -76,6 +79,20 @@ class LabelledImages:
             elif not is_yes and row in rows:
                 rows.remove(row)
         self.rows_of_tag = {tag: rows for tag, rows in self.rows_of_tag.items() if rows}
+
+    def row_of(self, answer: Answer) -> int | None:
+        """The image that an answer is about; None: it is not there."""
+        row = self.row_of_name.get(answer.id, self.row_of_name.get(answer.path))
+        return self._row_by_ending(answer.path) if row is None else row
+
+    def _row_by_ending(self, path: str) -> int | None:
+        """The only image whose path ends with the parts of a path, as a person writes it; None: there is not one."""
+        if not self._names_by_file:
+            for name, row in self.row_of_name.items():
+                self._names_by_file.setdefault(name.rpartition("/")[2], []).append((f"/{name}", row))
+        of_file = self._names_by_file.get(path.rpartition("/")[2], []) if path else []
+        rows = {row for name, row in of_file if name.endswith(f"/{path}")}
+        return rows.pop() if len(rows) == 1 else None
 
 
 def labelled_images(table: EmbeddingsTable, hashes_of_tag: Mapping[str, Sequence[str]] | None = None) -> LabelledImages:
@@ -110,6 +127,33 @@ def labelled_images(table: EmbeddingsTable, hashes_of_tag: Mapping[str, Sequence
     if hashes_of_tag is not None:
         found.rows_of_tag = _in_order(found, hashes_of_tag)
     return found
+
+
+def with_reviewed(
+    images: LabelledImages, reviewed: Iterable[EmbeddingsTable], answers: Sequence[Answer]
+) -> LabelledImages:
+    """The same with those images of further tables that people answered about, and that are not there yet.
+
+    Nothing is known of them but the answers: tags that nobody was asked about are neither theirs nor not.
+
+    Args:
+        reviewed: of the same encoder; their tags do not count.
+    """
+    asked = [answer for answer in answers if images.row_of(answer) is None]
+    for table in reviewed:
+        others = labelled_images(table)
+        rows = sorted({row for answer in asked if (row := others.row_of(answer)) is not None})
+        begin = len(images)
+        images.hashes += [others.hashes[row] for row in rows]
+        images.paths += [others.paths[row] for row in rows]
+        images.vectors = np.concatenate([images.vectors, others.vectors[rows]])
+        images.only_answered.update(range(begin, len(images)))
+        place = {row: begin + number for number, row in enumerate(rows)}
+        for answer in asked:
+            if (row := others.row_of(answer)) is not None:
+                for name in filter(None, (answer.id, answer.path)):
+                    images.row_of_name.setdefault(name, place[row])
+    return images
 
 
 def _is_same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:

@@ -52,11 +52,13 @@ def tag_targets(images: LabelledImages, tags: Sequence[str], negatives: str) -> 
 
     Args:
         negatives: ``other-training``: a tag is told from images of that tag; ``rest``: from all that do not have it,
-            but for those of ``other-validation``. An image of which a person said no is told from it in any case.
+            but for those of ``other-validation``. An image of which a person said no is told from it in any case; one
+            of which only answers are known is nothing to the tags that nobody was asked about.
     """
     is_other = images.has(OTHER_TRAINING) if negatives == OTHER_TRAINING else ~images.has(OTHER_VALIDATION)
     found = np.full((len(images), len(tags)), NOT_USED, np.int8)
     found[is_other] = NEGATIVE
+    found[sorted(images.only_answered)] = NOT_USED
     for column, tag in enumerate(tags):
         found[images.answered(tag, False), column] = NEGATIVE
         found[images.has(tag), column] = POSITIVE

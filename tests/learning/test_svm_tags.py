@@ -79,3 +79,20 @@ def test_what_cannot_be_learnt_and_another_extractor():
     model, _ = fit_svm_tags(features, targets, folds)
     with pytest.raises(ExtractorMismatchError, match=r"expects feature vectors of 16 numbers"):
         svm_scores(features[:, :9], model)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_high_score_never_stands_for_a_low_decision(seed):
+    """Where all positive examples are in one fold, what is said out of fold is of negative ones alone."""
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(60, 8)).astype(np.float32)
+    targets = np.zeros((60, 1), np.int8)
+    folds = np.arange(60) % 5
+    targets[:12], folds[:12] = 1, 0
+    features[:12] += 2
+    model, _ = fit_svm_tags(features, targets, folds)
+
+    decisions, scores = svm_decisions(features, model)[:, 0], svm_scores(features, model)[:, 0]
+
+    assert (np.diff(scores[np.argsort(decisions)]) >= 0).all()
+    assert scores[targets[:, 0] == 1].min() > 0.5

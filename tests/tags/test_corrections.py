@@ -71,6 +71,13 @@ class TestAnswers:
         images = corrected(Answer(ids[1], "", "red", True), Answer("1.23E+31", "blue/02.png", "red", True))
         assert images.rows_of_tag["red"] == [3, 4, 5, 1, 2]
 
+    def test_may_be_by_as_much_of_the_end_of_a_path_as_no_other_has(self):
+        records = [record(f"/photos/{name}.png", "red") for name in ("a/1", "b/1", "b/2")]
+        images = labelled_images(EmbeddingsTable("t", "e", records, np.eye(3, 2, dtype=np.float32)))
+        images.correct(Answer("", f"{end}.png", "blue", True) for end in ("b/1", "2", "1", "hotos/a/1"))
+        assert images.rows_of_tag["blue"] == [1, 2]
+        assert images.unknown == ["1.png", "hotos/a/1.png"]
+
     def test_that_come_later_count(self):
         images = corrected(*(Answer("", "red/00.png", "red", said) for said in (False, True, False, True)))
         assert images.rows_of_tag["red"] == [4, 5, 3] or images.rows_of_tag["red"] == [3, 4, 5]

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 
 from spacer_like.config import override
-from spacer_like.exceptions import MessageError, TrainingLabelsError
+from spacer_like.exceptions import ExtractorMismatchError, MessageError, TrainingLabelsError
 from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE
 from spacer_like.location import DataLocation
 from spacer_like.tags.corrections import Answer, corrections_bytes
-from spacer_like.tags.labelled_images import labelled_images
+from spacer_like.tags.embeddings_table import EmbeddingsTable
+from spacer_like.tags.labelled_images import labelled_images, with_reviewed
 from spacer_like.tags.messages import TrainTagsMsg
 from spacer_like.tags.model_folder import read_tag_models
 from spacer_like.tags.tag_model import tag_scores
 from spacer_like.tags.tag_split import split_by_order, split_by_pixels, tag_targets
 from spacer_like.tasks import train_tags
 
-from .tag_making import COUNTS, ENCODER, stored, table_of
+from .tag_making import COUNTS, ENCODER, record, stored, table_of
 
 LR, SVM = "ovr-logistic-regression", "ovr-svm"
 
@@ -222,6 +223,46 @@ class TestCorrections:
         answer = train(answers=[Answer("", "gone.png", "red", True), Answer("", "red/01.png", "red", True)])
         assert (answer.n_corrections, answer.n_unknown_corrections) == (1, 1)
         assert answer.unknown_corrections == ["gone.png"]
+
+
+class TestReviewedImages:
+    """Images of further tables, of which nothing is known but the answers about them."""
+
+    @pytest.fixture
+    def reviewed(self, at):
+        table = table_of({"blue": 4, "red": 4}, spread=1.5)
+        records = [
+            one._replace(path=f"new/{one.path}", hash_id=f"{number:0128x}", tags=("wrong",))
+            for number, one in enumerate(table.records)
+        ]
+        return stored(EmbeddingsTable("new", table.encoder_id, records, table.vectors), at("new.parquet"))
+
+    def test_are_learnt_from_where_somebody_answered_about_them(self, train, reviewed):
+        answers = [Answer("", "new/blue/00.png", "red", False), Answer("", "red/01.png", "red", True)]
+        known = train(answers=answers, model_types=[LR])
+        found = train(answers=answers, reviewed_locs=[reviewed], model_types=[LR])
+        assert (known.n_corrections, found.n_corrections, found.n_unknown_corrections) == (1, 2, 0)
+        assert found.n_images == known.n_images + 1
+        assert [one.tag for one in found.models] == ["blue", "red"]
+
+    def test_are_nothing_to_tags_that_nobody_was_asked_about(self):
+        images = labelled_images(table_of({"blue": 3, "red": 3}))
+        new = EmbeddingsTable("new", ENCODER, [record("new/1.png", "wrong")], np.ones((1, images.vectors.shape[1])))
+        answers = [Answer("", "1.png", "red", False), Answer("", "nowhere.png", "red", True)]
+        with_reviewed(images, [new], answers).correct(answers)
+        assert tag_targets(images, ["blue", "red"], "rest")[-1].tolist() == [NOT_USED, NEGATIVE]
+        assert images.unknown == ["nowhere.png"]
+        assert "wrong" not in images.tags
+
+    def test_of_another_encoder_are_refused(self, train, reviewed, at):
+        other = table_of({"red": 2})
+        other = stored(EmbeddingsTable("o", "f" * 40, other.records, other.vectors), at("other.parquet"))
+        with pytest.raises(ExtractorMismatchError, match=r"^What is learnt from was made with the encoder"):
+            train(answers=[Answer("", "x.png", "red", True)], reviewed_locs=[other])
+
+    def test_need_answers(self, train, reviewed):
+        with pytest.raises(MessageError, match=r"^reviewed_locs are of images that corrections answer about"):
+            train(reviewed_locs=[reviewed])
 
 
 class TestThePrecision:

@@ -47,6 +47,8 @@ class TrainTagsMsg(Message, Answered["TrainTagsReturnMsg"]):
         reports_loc: the folder where the reports go, as text and JSON; None: nowhere.
         corrections_loc: a CSV of people's answers, saved by the page of `suggest_review`, which join the training and
             have precedence over the tags; images that were answered about are never held out. None: there are none.
+        reviewed_locs: further tables of embeddings, such as that of a classification; of their images those are learnt
+            from that corrections answer about.
         tags: the tags that get a model; None: all.
         model_types: the types of models.
         negatives: what a tag is told from: images of ``other-training`` alone, or ``rest``: all that do not have it.
@@ -67,6 +69,7 @@ class TrainTagsMsg(Message, Answered["TrainTagsReturnMsg"]):
     tag_to_hash_json_loc: Location | None = None
     reports_loc: WritableFolder | None = None
     corrections_loc: Location | None = None
+    reviewed_locs: list[Location] = Field(default_factory=list)
     tags: Tags | None = None
     model_types: Annotated[list[ModelType], Field(min_length=1)] = Field(default_factory=lambda: list(MODEL_TYPES))
     negatives: Literal["other-training", "rest"] = "other-training"

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.embeddings import duplicate_groups
+from spacer_like.embeddings import check_same_encoder, duplicate_groups
 from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.extras import package_versions
 from spacer_like.overwriting import NamedLocation, check_locations, locations_of, task
 from spacer_like.storage import open_file, read_bytes, storage_factory
 from spacer_like.tags.corrections import read_corrections
-from spacer_like.tags.embeddings_table import read_embeddings_table
+from spacer_like.tags.embeddings_table import EmbeddingsTable, read_embeddings_table
 from spacer_like.tags.labelled_images import (
     OTHER_TRAINING,
     OTHER_VALIDATION,
     SPECIAL_TAGS,
     LabelledImages,
     labelled_images,
+    with_reviewed,
 )
 from spacer_like.tags.messages import TagWithoutModel, TrainedTag, TrainTagsMsg, TrainTagsReturnMsg
 from spacer_like.tags.model_folder import tag_model_location
@@ -58,6 +59,7 @@ def train_tags(msg: TrainTagsMsg) -> TrainTagsReturnMsg:
     Raises:
         MessageError: not exactly one source of images is named, or no image has the tag ``other-training``.
         TableError: a malformed table, JSON file or file of corrections.
+        ExtractorMismatchError: a reviewed table is of another encoder.
         TrainingLabelsError: nothing can be learnt of any tag.
     """
     start = time.perf_counter()
@@ -106,10 +108,21 @@ def _read_images(msg: TrainTagsMsg) -> LabelledImages:
 def _correct(images: LabelledImages, msg: TrainTagsMsg) -> int:
     """Apply people's answers; returns how many there are."""
     if msg.corrections_loc is None:
+        if msg.reviewed_locs:
+            raise MessageError("reviewed_locs are of images that corrections answer about: give corrections_loc, too.")
         return 0
     answers = read_corrections(read_bytes(msg.corrections_loc), msg.corrections_loc.display_name)
+    with_reviewed(images, _reviewed(images, msg), answers)
     images.correct(answers)
     return len(answers)
+
+
+def _reviewed(images: LabelledImages, msg: TrainTagsMsg) -> Iterator[EmbeddingsTable]:
+    for loc in msg.reviewed_locs:
+        with open_file(loc) as file:
+            table = read_embeddings_table(file, loc.display_name)
+        check_same_encoder(images.encoder_id, table.encoder_id, "What is learnt from")
+        yield table
 
 
 def _examples(
