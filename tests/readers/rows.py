@@ -501,6 +501,59 @@ def fitted(data: bytes, name: str) -> Any:
     return fit(network, read_state_dict(io.BytesIO(data), name), name)
 
 
+SMALL_OF_TIMM = "test_efficientnet"
+
+
+def weights_of_timm() -> bytes:
+    from spacer_like.extras import import_torchvision
+
+    import_torchvision()
+    import timm
+    import torch
+
+    stream = io.BytesIO()
+    torch.save({"state_dict": timm.create_model(SMALL_OF_TIMM, num_classes=3).state_dict(), "epoch": 3}, stream)
+    return stream.getvalue()
+
+
+def network_of_timm(location: DataLocation) -> Any:
+    from spacer_like.extractors import TimmExtractor
+
+    return TimmExtractor({"weights": location}, model=SMALL_OF_TIMM).build_module()
+
+
+@cache
+def small_of_open_clip() -> str:
+    """The name of a model that is small enough to be built hundreds of times."""
+    from spacer_like.extras import import_torchvision
+
+    import_torchvision()
+    import open_clip
+
+    name = "reef-small"
+    vision = {"image_size": 16, "layers": 1, "width": 8, "head_width": 4, "patch_size": 8}
+    text = {"context_length": 4, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.json"
+        path.write_text(json.dumps({"embed_dim": 6, "vision_cfg": vision, "text_cfg": text}))
+        open_clip.add_model_config(path)
+    return name
+
+
+def weights_of_open_clip() -> bytes:
+    name = small_of_open_clip()
+    import open_clip
+    from safetensors.torch import save
+
+    return save(open_clip.create_model(name).state_dict())
+
+
+def network_of_open_clip(location: DataLocation) -> Any:
+    from spacer_like.extractors import OpenClipExtractor
+
+    return OpenClipExtractor({"weights": location}, model=small_of_open_clip()).build_module()
+
+
 def caffe_layers() -> dict[str, list[Any]]:
     numbers = np.arange(24, dtype=np.float32)
     return {"conv1": [numbers.reshape(2, 3, 2, 2), numbers[:2]], "fc6": [numbers.reshape(4, 6), numbers[:4]]}
@@ -609,6 +662,29 @@ MODEL_ROWS = [
         fitted,
     ),
     Reader("weights of torch before 1.6", ("extractors.torch_weights:read_state_dict",), old_torch_weights, fitted),
+    Reader(
+        "weights of a network of timm",
+        (
+            "extractors.torch_weights:read_published_weights",
+            "extractors.timm_extractor:TimmExtractor.load_weights",
+            "extractors.timm_network:timm_network",
+        ),
+        weights_of_timm,
+        stored(network_of_timm),
+        share=0.3,
+    ),
+    Reader(
+        "weights of a model of open_clip",
+        (
+            "extractors.torch_weights:read_published_weights",
+            "extractors.library_extractor:LibraryExtractor.load_weights",
+            "extractors.open_clip_extractor:OpenClipExtractor.load_weights",
+            "extractors.open_clip_network:open_clip_network",
+        ),
+        weights_of_open_clip,
+        stored(network_of_open_clip),
+        share=0.3,
+    ),
     Reader("weights of Caffe", ("extractors.caffe_weights:read_caffemodel",), caffemodel("new"), blobs),
     Reader("weights of Caffe until 2014", ("extractors.caffe_weights:read_caffemodel",), caffemodel("old"), blobs),
     Reader(
