@@ -65,6 +65,7 @@ NOT_READERS = {
     "learning.sklearn_tree:from_sklearn": "takes an object of this process",
     "data_classes.features:ImageFeatures.from_arrays": "takes arrays of this process",
     "reports.evaluation_page": "draws",
+    "tags.review_page:review_page": "writes a page of bytes as they are",
     "chips.tasks.labels:fetch_labels": "asks a server, whose answers tests/chips/test_overpass.py damages",
     "chips.tasks.labels:fetch_osm_by_quadkey": "asks a server, whose answers tests/chips/test_overpass.py damages",
     "cli.classified:GrowingFile.__init__": "writes",
