@@ -226,6 +226,20 @@ def described(data: bytes, name: str) -> Any:
     return found
 
 
+def turned_photograph() -> bytes:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "reef"
+    return picture("JPEG", exif=exif.tobytes())
+
+
+def small_picture(data: bytes, name: str) -> Any:
+    from spacer_like.tags.suggestions import picture as small
+
+    return small(data, name)
+
+
 def database() -> bytes:
     from spacer_like.storage import read_bytes
     from spacer_like.tags.sqlite_tables import Table, write_database
@@ -409,6 +423,19 @@ IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in pictur
         in_archive,
         ".tar.gz",
         share=0.5,
+    ),
+    Reader(
+        "a photograph that is turned",
+        ("tags.suggestions:picture",),
+        turned_photograph,
+        small_picture,
+    ),
+    Reader(
+        "an image to review, PNG",
+        ("tags.suggestions:picture",),
+        lambda: picture("PNG"),
+        small_picture,
+        share=0.3,
     ),
     Reader(
         "an archive in an archive",
