@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,6 +52,12 @@ FILE_CACHE = Table(
         "CREATE UNIQUE INDEX file_cache_once ON file_cache(path, IFNULL(content_hash, ''))",
         "CREATE INDEX file_cache_hashes ON file_cache(hash_id)",
     ),
+)
+# The last columns, which tables of image-tagging-tools lack, as they lack the indices.
+_N_OWN = 2
+_COMPLETION = (
+    f"UPDATE OR IGNORE {FILE_CACHE.name} SET content_hash = :content_hash "
+    "WHERE path = :path AND hash_id = :hash_id AND content_hash IS NULL"
 )
 # Decoded, and then inserted in one transaction: others need not wait for the decoding.
 _ROWS = 10_000
@@ -107,6 +114,9 @@ class FileCache:
         cls, data_dir: str | os.PathLike[str], out_dir: str | os.PathLike[str] = OUT_DIR, db_name: str = DB_NAME
     ) -> AddedFiles:
         """Add the images of a folder at any depth, one image or one archive; what is there already is not added again.
+
+        A database that image-tagging-tools made gets the columns and indices that it lacks; of its rows that are there
+        more than once the first stays.
 
         Args:
             data_dir: a folder, an image or an archive; archives in it, and zips in those, are opened in turn.
@@ -226,11 +236,32 @@ def _path(db_path: str | os.PathLike[str]) -> Path:
 
 def _check_table(db_path: Path) -> None:
     with opened_database(_path(db_path)) as database:
-        found = [row[1] for row in database.execute(f"PRAGMA table_info({FILE_CACHE.name})")]
-    if found != FILE_CACHE.column_names:
+        found = _columns(database)
+    if found not in (FILE_CACHE.column_names, FILE_CACHE.column_names[:-_N_OWN]):
         raise TableError(
             f"The database '{db_path}' is no file cache, or one of another program: create one with create_file_cache."
         )
+
+
+def _columns(database: sqlite3.Connection) -> list[str]:
+    return [row[1] for row in database.execute(f"PRAGMA table_info({FILE_CACHE.name})")]
+
+
+def _migrate(database: sqlite3.Connection) -> None:
+    """Give a table of image-tagging-tools what it lacks, in the transaction that is open.
+
+    Its rows have no hash of the files' bytes, so that their paths tell which are the same.
+    """
+    if _columns(database) == FILE_CACHE.column_names:
+        return
+    for column in FILE_CACHE.columns[-_N_OWN:]:
+        database.execute(f"ALTER TABLE {FILE_CACHE.name} ADD COLUMN {column}")
+    database.execute(
+        f"DELETE FROM {FILE_CACHE.name} WHERE path IS NOT NULL AND rowid NOT IN "
+        f"(SELECT min(rowid) FROM {FILE_CACHE.name} GROUP BY path)"
+    )
+    for index in FILE_CACHE.indices:
+        database.execute(index)
 
 
 def _add(source: TagSource, db_path: Path) -> AddedFiles:
@@ -297,6 +328,10 @@ def _insert(db_path: Path, images: Sequence[Sequence[Any]], archives: Sequence[S
     """Insert rows that are not there, and renew those of archives; the number of new rows."""
     counting = f"SELECT count(*) FROM {FILE_CACHE.name}"
     with opened_database(_path(db_path), writing=True) as database:
+        _migrate(database)
+        # A row of image-tagging-tools does not say of which bytes it is until they are met again.
+        known = [{"path": row[1], "hash_id": row[2], "content_hash": row[-1]} for row in images]
+        database.executemany(_COMPLETION, known)
         before = database.execute(counting).fetchone()[0]
         for rows, verb in ((images, "INSERT OR IGNORE"), (archives, "INSERT OR REPLACE")):
             database.executemany(FILE_CACHE.insertion.replace("INSERT", verb, 1), rows)

@@ -175,6 +175,63 @@ def test_the_database_of_another_program_is_told_and_not_removed(data, tmp_path)
     assert (tmp_path / "other.db").exists()
 
 
+class TestADatabaseOfImageTaggingTools:
+    """Its table has no columns and no index of ours, and rows twice where a folder was added twice."""
+
+    MADE = (
+        "CREATE TABLE file_cache(file_name TEXT NOT NULL, path TEXT, hash_id TEXT, type TEXT, is_archive TEXT, "
+        "n_content INTEGER, container_archive TEXT)"
+    )
+    RED = ("it's.png", "data/it's.png", hash_of("red"), ".png", None, None, "")
+    ZIP = ("Main.ZIP", "data/Main.ZIP", None, ".ZIP", "True", 3, "")
+    GONE = ("gone.png", "old/gone.png", hash_of("black"), ".png", None, None, "")
+
+    @pytest.fixture
+    def original(self, data):
+        path = "original.sqlite"
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(self.MADE)
+            given = [self.RED, self.ZIP, self.GONE, self.RED, self.ZIP]
+            database.executemany("INSERT INTO file_cache VALUES (?, ?, ?, ?, ?, ?, ?)", given)
+        return path
+
+    def layout(self, path):
+        with closing(sqlite3.connect(path)) as database:
+            columns = database.execute("PRAGMA table_info(file_cache)").fetchall()
+            return columns, sorted(row[1:3] for row in database.execute("PRAGMA index_list(file_cache)"))
+
+    def test_is_read_as_it_is(self, original):
+        assert FileCache.get_img_by_hash(original, hash_of("red"))["file_path"] == "data/it's.png"
+        assert self.layout(original)[1] == []
+
+    def test_becomes_one_of_ours_when_files_are_added(self, original, cache, data):
+        added = FileCache.add_folder_to_file_cache(data, ".", original)
+        assert (added.n_added, added.n_known) == (4, 2)
+        assert self.layout(original) == self.layout(cache)
+        gone = (*self.GONE, None, None)
+        assert rows(original) == sorted([*rows(cache), gone], key=lambda row: row[1])
+        assert FileCache.add_folder_to_file_cache(data, ".", original).n_added == 0
+
+    def test_keeps_the_first_of_rows_of_one_path(self, original, data):
+        FileCache.add_folder_to_file_cache("data/sub", ".", original)
+        assert rows(original, "rowid, path") == [
+            (2, "data/Main.ZIP"),
+            (1, "data/it's.png"),
+            (4, "data/sub/b.PNG"),
+            (3, "old/gone.png"),
+        ]
+
+    def test_is_left_as_it_was_where_the_adding_fails(self, original, data):
+        before = rows(original), self.layout(original)
+        with closing(sqlite3.connect(original)) as database, database:
+            database.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON file_cache BEGIN SELECT RAISE(ABORT, 'no more rows'); END"
+            )
+        with pytest.raises(TableError, match="no more rows"):
+            FileCache.add_folder_to_file_cache(data, ".", original)
+        assert (rows(original), self.layout(original)) == before
+
+
 def test_one_image_and_one_archive_are_added(data):
     path = FileCache.create_file_cache("out", "c.sqlite")
     assert FileCache.insert_file_to_cache("data/it's.png", path).n_added == 1
