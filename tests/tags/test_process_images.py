@@ -83,6 +83,23 @@ def animals() -> dict[str, bytes]:
     }
 
 
+IN_ZIPS = ("a.png", "x/in.zip/b.png", "x/in.zip/in.zip/c.png")
+
+
+def nested_zips() -> bytes:
+    """The images `IN_ZIPS`, of the seeds 0, 1 and 2."""
+
+    def zipped(files: dict[str, bytes]) -> bytes:
+        stream = BytesIO()
+        with zipfile.ZipFile(stream, "w") as file:
+            for name, data in files.items():
+                file.writestr(name, data)
+        return stream.getvalue()
+
+    inner = zipped({"b.png": coloured(1), "in.zip": zipped({"c.png": coloured(2)})})
+    return zipped({"a.png": coloured(0), "x/in.zip": inner})
+
+
 class TestTheTable:
     def test_has_what_is_known_of_every_image_in_the_order_of_the_paths(self):
         files = animals()
@@ -155,20 +172,26 @@ class TestTheTable:
         assert read_original_json(read_bytes(metadata), "m").records == [second._replace(content_hash="")]
 
     def test_has_the_images_of_zips_in_zips(self):
-        def zipped(files: dict[str, bytes]) -> bytes:
-            stream = BytesIO()
-            with zipfile.ZipFile(stream, "w") as file:
-                for name, data in files.items():
-                    file.writestr(name, data)
-            return stream.getvalue()
-
-        inner = zipped({"b.png": coloured(1), "in.zip": zipped({"c.png": coloured(2)})})
-        process_images(message(stored({"set.zip": zipped({"a.png": coloured(0), "x/in.zip": inner})}), tagged=False))
+        process_images(message(stored({"set.zip": nested_zips()}), tagged=False))
 
         paths = [record.path for record in table().records]
-        assert paths == [
-            f"memory://set/set.zip/{name}" for name in ("a.png", "x/in.zip/b.png", "x/in.zip/in.zip/c.png")
-        ]
+        assert paths == [f"memory://set/set.zip/{name}" for name in IN_ZIPS]
+
+    @pytest.mark.parametrize("key", ["reefs", "reefs/set.zip"], ids=["prefix", "zip"])
+    def test_has_the_images_of_zips_in_zips_in_s3(self, key, moto):
+        bucket = moto.make_bucket()
+        with moto.settings():
+            write_bytes(DataLocation("s3", "reefs/loose.png", bucket), coloured(3))
+            write_bytes(DataLocation("s3", "reefs/set.zip", bucket), nested_zips())
+            answer = process_images(message(DataLocation("s3", key, bucket), tagged=False))
+
+        assert answer.failed == []
+        loose = {"reefs": ["loose.png"], "reefs/set.zip": []}[key]
+        names = [*loose, *(f"set.zip/{name}" for name in IN_ZIPS)]
+        found = table()
+        assert [record.path for record in found.records] == [f"s3://{bucket}/reefs/{name}" for name in names]
+        seeds = [*(3 for _ in loose), 0, 1, 2]
+        np.testing.assert_allclose(found.vectors, [vector_of(coloured(seed)) for seed in seeds], rtol=1e-6)
 
     def test_leaves_out_what_is_excluded_and_says_which_patterns_match_nothing(self):
         answer = process_images(message(stored(animals()), exclude=["cat/lat*", "*.tiff"]))
