@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,6 +32,8 @@ from spacer_like.storage.ordinary_files import ordinary_files, other_files
 
 MOST_FILE_BYTES = 2**27
 """The largest image file that is read."""
+LINKED_FOLDER = "It is a link to a folder, which is not entered."
+"""The reason of an unreadable name."""
 
 
 class OpenedArchive(NamedTuple):
@@ -95,6 +98,8 @@ def open_files(images: DataLocation | Sequence[DataLocation], *, deep: bool = Fa
         deep: those in folders of the folder as well; of an archive those of all its folders, and not only of the one
             with the most files.
 
+    Folders that cannot be read, and links to folders, which are not entered, are unreadable files.
+
     Raises:
         DataNotFoundError: there is no such file or folder; a prefix without a key has no files.
         ArchiveError: the archive is malformed or unsafe.
@@ -107,9 +112,14 @@ def open_files(images: DataLocation | Sequence[DataLocation], *, deep: bool = Fa
         return _in_archive(images, deep)
     folder = images.key if images.key.endswith("/") or not images.key else f"{images.key}/"
     not_opened: list[Unreadable] = []
-    if images.storage_type == "filesystem" and not deep:
+    names: list[str] = []
+    is_local = images.storage_type == "filesystem"
+    if is_local:
+        # A listing at any depth is silent about a folder that is not there, and about what it does not enter.
         names, not_opened = _folder_names(images)
-    else:
+    if is_local and deep:
+        not_opened += sorted(_not_entered(images.key), key=lambda entry: entry.name)
+    if deep or not is_local:
         storage = storage_factory(images.storage_type, images.bucket_name)
         names = [name for key in storage.list(folder) if (name := key[len(folder) :]) and (deep or "/" not in name)]
     names, not_text = text_names(names)
@@ -190,6 +200,28 @@ def _folder_names(loc: DataLocation) -> tuple[list[str], list[Unreadable]]:
         raise AccessDeniedError(f"The permissions of the folder '{loc.key}' forbid reading it.") from None
     except OSError as error:
         raise StorageUnavailableError(f"The folder '{loc.key}' cannot be read: {error.strerror}.") from None
+
+
+def _not_entered(root: str) -> Iterator[Unreadable]:
+    """The folders that a listing at any depth passes over, and what is no ordinary file in deeper ones."""
+    waiting = [""]
+    while waiting:
+        begin = waiting.pop()
+        folder = os.path.join(root, begin) or "."
+        try:
+            others = other_files(folder) if begin else []
+            with os.scandir(folder) as entries:
+                folders = [entry for entry in entries if entry.is_dir()]
+        except OSError as error:
+            yield Unreadable.of(begin.rstrip("/"), f"The folder cannot be read: {error.strerror}.")
+            continue
+        for name in others:
+            yield Unreadable.of(f"{begin}{name}", "It is no ordinary file, or a link that leads to none.")
+        for entry in folders:
+            if entry.is_symlink():
+                yield Unreadable.of(f"{begin}{entry.name}", LINKED_FOLDER)
+            else:
+                waiting.append(f"{begin}{entry.name}/")
 
 
 def _is_far(loc: DataLocation) -> bool:

@@ -6,7 +6,6 @@ or unsafe is an unreadable file; only where it is all that was asked for, it is 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +23,10 @@ from spacer_like.images.members import most_unpacked
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.storage import open_file, read_range
-from spacer_like.storage.ordinary_files import other_files
 
 IMAGE_ENDINGS = (".gif", ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 MOST_DEPTH = 4
 """How many archives a file may lie in, one in the other."""
-LINKED_FOLDER = "It is a link to a folder, which is not entered."
-"""The reason of an unreadable name."""
 # Of a remote one tens of MiB are held.
 _MOST_OPEN = 8
 _OTHER_ARCHIVES = {".7z": "7z", ".rar": "RAR"}
@@ -175,18 +171,13 @@ class _Found:
 
     def add_folder(self) -> None:
         """Add the files of a folder or prefix, and of its archives."""
-        images, unreadable = self.images, []
-        if images.storage_type == "filesystem":
-            # A listing at any depth is silent about a folder that is not there, and about what it does not enter.
-            unreadable = [*open_files(images).unreadable, *_not_entered(images.key)]
-        self.loose = open_files(images, deep=True)
-        known = {entry.name: entry for entry in [*unreadable, *self.loose.unreadable]}
-        self.unreadable += [entry for name, entry in known.items() if not self._is_left_out(name)]
+        self.loose = open_files(self.images, deep=True)
+        self.unreadable += [entry for entry in self.loose.unreadable if not self._is_left_out(entry.name)]
         for name in sorted(self.loose.names):
             if self._is_left_out(name):
                 continue
             if self.inner and archive_stem(name)[1]:
-                self._try_archive(name, partial(open_file, images.below(name)))
+                self._try_archive(name, partial(open_file, self.images.below(name)))
             else:
                 self._add_file(name, None, name)
 
@@ -281,28 +272,6 @@ class _Found:
             if not archive.holds(name):
                 raise ImageError(f"The file '{path}' is not in its archive any more: it has changed.")
             return archive.read(name)
-
-
-def _not_entered(root: str) -> Iterator[Unreadable]:
-    """The folders that a listing at any depth passes over, and what is no ordinary file in deeper ones."""
-    waiting = [""]
-    while waiting:
-        begin = waiting.pop()
-        folder = os.path.join(root, begin) or "."
-        try:
-            others = other_files(folder) if begin else []
-            with os.scandir(folder) as entries:
-                folders = [entry for entry in entries if entry.is_dir()]
-        except OSError as error:
-            yield Unreadable.of(begin.rstrip("/"), f"The folder cannot be read: {error.strerror}.")
-            continue
-        for name in others:
-            yield Unreadable.of(f"{begin}{name}", "It is no ordinary file, or a link that leads to none.")
-        for entry in folders:
-            if entry.is_symlink():
-                yield Unreadable.of(f"{begin}{entry.name}", LINKED_FOLDER)
-            else:
-                waiting.append(f"{begin}{entry.name}/")
 
 
 def _check_other_archive(loc: DataLocation) -> None:

@@ -16,8 +16,8 @@ from typing_extensions import Self
 from spacer_like.exceptions import CollectionError
 from spacer_like.images.archive import archive_stem
 from spacer_like.images.exclusion import Exclusion
-from spacer_like.images.files import Files, OpenedArchive, file_bytes
-from spacer_like.images.nested import IMAGE_ENDINGS, LINKED_FOLDER, is_hidden, is_image_name, open_nested_files
+from spacer_like.images.files import LINKED_FOLDER, Files, OpenedArchive, file_bytes
+from spacer_like.images.nested import IMAGE_ENDINGS, is_hidden, is_image_name, open_nested_files
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable, as_text
 from spacer_like.storage import exists

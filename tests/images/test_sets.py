@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from spacer_like.images.sets import Naming, open_set
 from spacer_like.images.square import square_into
 from spacer_like.images.stacks import StackWriter, ids_file
 from spacer_like.location import DataLocation
+from spacer_like.message_base import Unreadable
 
 FOLDER = DataLocation("memory", "reefs/")
 
@@ -200,6 +203,49 @@ def test_files_that_are_not_opened_are_told_by_name(tmp_path):
         (tmp_path / name).symlink_to("nowhere")
     with open_files(DataLocation("filesystem", str(tmp_path))) as files:
         assert [entry.name for entry in files.unreadable] == ["a", "b", "c", "d", "e"]
+
+
+FORBIDDEN = """
+import os, shutil, tempfile
+from pathlib import Path
+from spacer_like.images.files import open_files
+from spacer_like.location import DataLocation
+from spacer_like.message_base import Unreadable
+root = tempfile.mkdtemp(dir="/tmp")
+if os.geteuid() == 0:
+    # Nothing is forbidden to root; nobody else may be allowed to import what is still missing.
+    with open_files(DataLocation("filesystem", root), deep=True) as files:
+        Unreadable.of("", "")
+    os.chown(root, 65534, -1)
+    os.setuid(65534)
+try:
+    for name in ("a/b", "a/c", "d"):
+        Path(root, name).mkdir(parents=True)
+        Path(root, name, "1.png").write_bytes(b"1")
+    for name in ("a/b", "d"):
+        Path(root, name).chmod(0)
+    with open_files(DataLocation("filesystem", root), deep=True) as files:
+        print(files.names, *files.unreadable, sep="\\n")
+finally:
+    for name in ("a/b", "d"):
+        Path(root, name).chmod(0o700)
+    shutil.rmtree(root)
+"""
+
+
+def test_folders_that_may_not_be_read_are_named():
+    run = subprocess.run([sys.executable, "-c", FORBIDDEN], capture_output=True, text=True, check=True)
+    reason = "The folder cannot be read: Permission denied."
+    entries = [str(Unreadable.of(name, reason)) for name in ("a/b", "d")]
+    assert run.stdout.splitlines() == ["['a/c/1.png']", *entries]
+
+
+def test_links_to_folders_are_named_and_not_entered(tmp_path):
+    (tmp_path / "set/a").mkdir(parents=True)
+    (tmp_path / "set/a/linked").symlink_to(tmp_path)
+    with open_files(DataLocation("filesystem", f"{tmp_path}/set"), deep=True) as files:
+        assert files.names == []
+        assert [entry.name for entry in files.unreadable] == ["a/linked"]
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["as made", "reversed"])
