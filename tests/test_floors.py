@@ -52,6 +52,7 @@ FLOORS = {
     "spacer_like.rarity": 6,
     "spacer_like.chips": 6,
     "spacer_like.tags": 6,
+    "spacer_like.regression": 6,
     "spacer_like.messages": 7,
     "spacer_like.tasks": 7,
     "spacer_like.mailman": 7,

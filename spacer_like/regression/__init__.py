@@ -1,0 +1,1 @@
+"""A number for each image by networks: how far a galaxy is inclined."""
