@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from spacer_like.exceptions import TableError
-from spacer_like.rarity.array_file import ArrayMissingError, from_npz
 from spacer_like.rarity.messages import QUANTILE_PROBABILITIES
 from spacer_like.rarity.score_table import ScoreTable
+from spacer_like.tables.array_file import ArrayMissingError, from_npz
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,12 +23,12 @@ from spacer_like.exceptions import (
 from spacer_like.extractors import DummyExtractor, EfficientNetLite0Extractor
 from spacer_like.extractors.base import FeatureExtractor
 from spacer_like.images.stacks import ids_file
-from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.messages import EmbeddingScoreMsg, TrainRarityClassifierMsg
 from spacer_like.rarity.table_files import read_table
 from spacer_like.rarity.tasks.embeddings import embedding_score, train_rarity_classifier
 from spacer_like.registry import register
 from spacer_like.storage import exists, read_bytes, write_bytes
+from spacer_like.tables.array_file import from_npz, to_npz
 
 
 @register

@@ -801,7 +801,7 @@ def ids_of(data: bytes, name: str) -> Any:
 
 
 def array_of(data: bytes, name: str) -> Any:
-    from spacer_like.rarity.array_file import from_npz
+    from spacer_like.tables.array_file import from_npz
 
     return from_npz(data, name)
 
@@ -892,7 +892,7 @@ POINTS = b"image,row,col,label\nreef.jpg,10,20,coral\nreef.jpg,30,40,sand\nother
 
 TABLE_ROWS = [
     Reader("an array's header", ("npy_header:read_npy_header", "npy_header:parse_npy_header"), npy, npy_header),
-    Reader("an array", ("rarity.array_file:from_npz",), npz(np.arange(12.0).reshape(3, 4)), array_of),
+    Reader("an array", ("tables.array_file:from_npz",), npz(np.arange(12.0).reshape(3, 4)), array_of),
     Reader(
         "edges of buckets",
         ("rarity.buckets:read_buckets",),
@@ -1400,4 +1400,50 @@ SETTING_ROWS = [
     ),
 ]
 
-READERS = [*DATA_ROWS, *IMAGE_ROWS, *MODEL_ROWS, *TABLE_ROWS, *CHIP_ROWS, *TAG_ROWS, *SETTING_ROWS]
+# Regression.
+
+
+def galaxy_catalog() -> bytes:
+    return b" pgc | inc | inc_flg | fon | inc_note \n 2 | 67 | 0 | | \n 4 | 0 | 2 | F | [loose arms] \n"
+
+
+def read_galaxies(data: bytes, name: str) -> Any:
+    from spacer_like.regression.catalog import read_catalog
+
+    catalog = read_catalog(data, name)
+    return [row.label for row in catalog.rows], catalog.faults
+
+
+def packed_galaxies() -> bytes:
+    images, labels = np.zeros((2, 4, 4, 3), np.uint8), np.array([[5, 6], [50, 60]], np.int32)
+    return npz(images, images=images, labels=labels)()
+
+
+def read_packed_galaxies(data: bytes, name: str) -> Any:
+    from spacer_like.regression.packing import read_packed
+
+    return read_packed(data, name)
+
+
+def prepared_galaxy(data: bytes, name: str) -> Any:
+    from spacer_like.regression.stamps import prepared_pixels
+
+    return prepared_pixels(data, name, 8, "g")
+
+
+REGRESSION_ROWS = [
+    Reader("a catalog of galaxies", ("regression.catalog:read_catalog",), galaxy_catalog, read_galaxies),
+    Reader("packed images of galaxies", ("regression.packing:read_packed",), packed_galaxies, read_packed_galaxies),
+    Reader("an image of a galaxy", ("regression.stamps:prepared_pixels",), lambda: picture("PNG"), prepared_galaxy),
+]
+
+READERS = [
+    *DATA_ROWS,
+    *IMAGE_ROWS,
+    *MODEL_ROWS,
+    *TABLE_ROWS,
+    *CHIP_ROWS,
+    *TAG_ROWS,
+    *REGRESSION_ROWS,
+    *SETTING_ROWS,
+]

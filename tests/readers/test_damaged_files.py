@@ -27,9 +27,9 @@ from spacer_like.extractors.caffe_weights import read_caffemodel
 from spacer_like.images.decode import load_image, to_rgb_array
 from spacer_like.mailman import ExitCode, process_job
 from spacer_like.messages import ExtractFeaturesMsg, JobMsg
-from spacer_like.rarity.array_file import from_npz
 from spacer_like.rarity.messages import PreparationMsg
 from spacer_like.rarity.tasks.collections import open_collection
+from spacer_like.tables.array_file import from_npz
 
 from .rows import ids, picture
 

@@ -76,6 +76,8 @@ NOT_READERS = {
     # Texts that a person or a message gives, and no file.
     "chips.chip_name:ChipName.parse": "a text",
     "chips.grid:Cell.parse": "a text",
+    "regression.labels:StampName.parse": "a text",
+    "regression.labels:from_target": "computes",
     "chips.tree:TilePath.parse": "a text",
     "chips.similar_places:parsed_name": "a text",
     "cli.point_files:parse_grid": "a text",

@@ -17,7 +17,6 @@ from spacer_like.images.stacks import ids_file, read_ids
 from spacer_like.learning.split import Split, split_by_ratio
 from spacer_like.message_base import IDS_NAME, ids_beside
 from spacer_like.overwriting import task
-from spacer_like.rarity.array_file import from_npz, to_npz
 from spacer_like.rarity.embedding import checked_embeddings, embedding_scores
 from spacer_like.rarity.messages import (
     EmbeddingScoreMsg,
@@ -32,6 +31,7 @@ from spacer_like.rarity.ranking import spearman
 from spacer_like.rarity.rarity_network import RARITY_NETWORK, RarityNetwork, train_head
 from spacer_like.rarity.tasks.collections import open_collection
 from spacer_like.storage import delete, read_bytes, write_bytes
+from spacer_like.tables.array_file import from_npz, to_npz
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

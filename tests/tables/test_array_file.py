@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
 from spacer_like.exceptions import DataLimitError, SpacerInputError, TableError
-from spacer_like.rarity.array_file import ArrayMissingError, from_npz, to_npz
+from spacer_like.tables.array_file import ArrayMissingError, from_npz, to_npz
 
 
 def zipped(content: bytes, name: str = "arr_0.npy", method: int = zipfile.ZIP_STORED) -> bytes:
@@ -90,8 +90,8 @@ def test_a_size_that_is_only_announced_takes_no_memory():
 
 def test_zeros_packed_beyond_reason_are_not_unpacked(monkeypatch):
     data = zipped(npy(np.zeros(10**6)), method=zipfile.ZIP_DEFLATED)
-    monkeypatch.setattr("spacer_like.rarity.array_file._MOST_RATIO", 100)
-    monkeypatch.setattr("spacer_like.rarity.array_file._FREE_BYTES", 0)
+    monkeypatch.setattr("spacer_like.tables.array_file._MOST_RATIO", 100)
+    monkeypatch.setattr("spacer_like.tables.array_file._FREE_BYTES", 0)
     with pytest.raises(DataLimitError, match="8000128 bytes"):
         from_npz(data, "a.npz")
 
