@@ -45,6 +45,7 @@ EXTRAS = {
     "rarity": ("numba", "simplejpeg"),
     "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
+    "galaxies": ("astropy",),
 }
 # What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.
 _MODULES: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -1431,7 +1432,30 @@ def prepared_galaxy(data: bytes, name: str) -> Any:
     return prepared_pixels(data, name, 8, "g")
 
 
+def galaxy_fits() -> bytes:
+    from astropy.io import fits
+
+    stream = io.BytesIO()
+    fits.PrimaryHDU(np.arange(300, dtype=np.float32).reshape(3, 10, 10)).writeto(stream)
+    return stream.getvalue()
+
+
+def stretched_galaxy(data: bytes, name: str) -> Any:
+    from spacer_like.regression.fits_images import fits_colour
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return fits_colour(data, name)
+
+
 REGRESSION_ROWS = [
+    Reader(
+        "a FITS image of a galaxy",
+        ("regression.fits_images:fits_colour", "regression.fits_images:fits_grey"),
+        galaxy_fits,
+        stretched_galaxy,
+        share=0.3,
+    ),
     Reader("a catalog of galaxies", ("regression.catalog:read_catalog",), galaxy_catalog, read_galaxies),
     Reader("packed images of galaxies", ("regression.packing:read_packed",), packed_galaxies, read_packed_galaxies),
     Reader("an image of a galaxy", ("regression.stamps:prepared_pixels",), lambda: picture("PNG"), prepared_galaxy),

@@ -79,11 +79,12 @@ PLACES = {
     "rarity": (EXTRAS["rarity"], ["rarity"]),
     "geo": (EXTRAS["geo"], ["geo"]),
     "search": (EXTRAS["search"], ["search"]),
+    "galaxies": (EXTRAS["galaxies"], ["galaxies"]),
     "testing": (EXTRAS["testing"], ["dev"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search")
+SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies")
 # Of these only themselves are installed.
 WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
 as_pinned = pytest.mark.skipif(
@@ -183,6 +184,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
         "rarity",
         "geo",
         "search",
+        "galaxies",
         "dev",
         "dev-no-deps",
     ):
