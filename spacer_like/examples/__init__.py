@@ -5,7 +5,6 @@ Labels, emoji and a map lie beside this module; the photographs are those of sci
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable
 from importlib.resources import files
@@ -19,6 +18,7 @@ from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.storage import write_bytes
 from spacer_like.storage.unfinished_files import temporary_folder
+from spacer_like.tables.cells import csv_rows
 
 HERE = Path(__file__).parent
 EMOJI, LABELS, MAP = HERE / "noto.zip", HERE / "labels.csv", HERE / "helsinki.osm.pbf"
@@ -46,8 +46,9 @@ def photograph(name: str) -> bytes:
 
 def emoji_archives() -> dict[str, bytes]:
     """``tagged.zip``, emoji in folders that bear their tags' names, and ``new.zip``, others without tags."""
-    with NAMED_EMOJI.open(newline="") as table, ZipFile(EMOJI) as emoji:
-        rows = [(row["folder"], row["name"], f"{row['number']}.png") for row in csv.DictReader(table)]
+    _, *lines = csv_rows(NAMED_EMOJI.read_text())
+    rows = [(folder, name, f"{number}.png") for _, (number, name, folder) in lines]
+    with ZipFile(EMOJI) as emoji:
         return {
             "tagged.zip": _zip(
                 (f"{folder}/{name}.png", emoji.read(png)) for folder, name, png in rows if folder != "new"

@@ -15,6 +15,7 @@ from spacer_like.exceptions import TableError, damage_as, visible
 from spacer_like.tables.cells import csv_bytes, csv_rows, decoded_table, stripped
 
 COLUMNS = ("id", "path", "tag", "answer")
+_HEADING = "id,path,tag,answer"
 _NEEDED = ("tag", "answer")
 _YES = frozenset({"yes", "y", "true", "1"})
 _NO = frozenset({"no", "n", "false", "0"})
@@ -75,12 +76,12 @@ def _answers(text: str, delimiter: str, name: str) -> list[Answer]:
             if missing or not {"id", "path"} & place.keys():
                 raise TableError(
                     f"'{name}' lacks the column {missing[0] if missing else 'id or path'}: its first row must be "
-                    f"{','.join(COLUMNS)}."
+                    f"{_HEADING}."
                 )
             continue
         found.append(_answer(cells, place, line, name))
     if place is None:
-        raise TableError(f"'{name}' is empty: its first row must be {','.join(COLUMNS)}.")
+        raise TableError(f"'{name}' is empty: its first row must be {_HEADING}.")
     return found
 
 

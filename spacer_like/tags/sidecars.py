@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
-from io import StringIO
 from xml.sax.saxutils import escape
 
 # XML 1.0 has no way to write them.
@@ -47,6 +45,6 @@ SIDECARS = {"txt": text_sidecar, "xmp": xmp_sidecar}
 
 
 def _quoted(tag: str) -> str:
-    line = StringIO()
-    csv.writer(line, lineterminator="").writerow([tag])
-    return line.getvalue()
+    if not tag or re.search('[,"\r\n]', tag):
+        return '"' + tag.replace('"', '""') + '"'
+    return tag
