@@ -21,6 +21,12 @@ class Comparison(Enum):
     RATE = "at least {} of its rate"
     APART = "at most {} apart"
     ALONE = "at most {}"
+    LEAST = "at least {}"
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether our number is held against the bound, whatever another side does."""
+        return self in (Comparison.ALONE, Comparison.LEAST)
 
     def of(self, ours: float, other: float) -> float:
         """The number that is held against the bound."""
@@ -31,11 +37,12 @@ class Comparison(Enum):
                 return ours / other
             case Comparison.APART:
                 return abs(ours - other)
-            case Comparison.ALONE:
+            case Comparison.ALONE | Comparison.LEAST:
                 return ours
 
     def is_met(self, number: float, bound: float) -> bool:
-        return number >= bound if self in (Comparison.TIMES_LESS, Comparison.RATE) else number <= bound
+        is_least = self in (Comparison.TIMES_LESS, Comparison.RATE, Comparison.LEAST)
+        return number >= bound if is_least else number <= bound
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def measured(figure: Figure, runs: Mapping[str, Sequence[Quantities]]) -> Line:
     comparison = figure.target.comparison if figure.target else Comparison.TIMES_LESS
     ours = median(own)
     number = None
-    if comparison is Comparison.ALONE:
+    if comparison.is_of_one:
         number = ours
     elif other is not None:
         number = comparison.of(ours, other)

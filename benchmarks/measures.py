@@ -30,6 +30,7 @@ class Measure:
         material: makes what it works on, where that is not there yet.
         family: the family of tasks that it belongs to.
         long: left out by ``--quick``.
+        once: run once whatever the repeats, for figures that are the same each time.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Measure:
     material: Callable[[Report], None] = nothing
     family: str = "points"
     long: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ class Outcome:
 
 
 def take(measure: Measure, repeats: int, report: Report) -> Outcome:
-    """Run the sides of a measure in turn, `repeats` times each.
+    """Run the sides of a measure in turn, `repeats` times each, or once where that is enough.
 
     Raises:
         ProgramFailed: a side ended with an error.
     """
     runs: dict[str, list[Quantities]] = {side: [] for side in measure.sides}
+    repeats = 1 if measure.once else repeats
     with measure.surroundings():
         for command in measure.before:
             run(command)

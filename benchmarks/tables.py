@@ -25,14 +25,14 @@ def target(figure: Figure) -> str:
     """What a figure should come to, in words; nothing where that was not settled."""
     if figure.target is None:
         return ""
-    own_unit = figure.target.comparison in (Comparison.ALONE, Comparison.APART)
+    own_unit = figure.target.comparison.is_of_one or figure.target.comparison is Comparison.APART
     bound = quantity(figure.target.bound, figure.unit) if own_unit else f"{figure.target.bound:g}"
     return figure.target.comparison.value.format(bound)
 
 
 def _ratio(line: Line) -> str:
     comparison = line.figure.target.comparison if line.figure.target else Comparison.TIMES_LESS
-    if line.number is None or comparison is Comparison.ALONE:
+    if line.number is None or comparison.is_of_one:
         return ""
     if comparison is Comparison.APART:
         return f"{line.number:.4f} apart"

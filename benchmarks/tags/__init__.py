@@ -1,0 +1,1 @@
+"""What is measured of the family `tags`: embeddings, training, scoring, its files, and how well it tags."""
