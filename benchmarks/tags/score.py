@@ -82,9 +82,7 @@ def click(vectors: NDArray[np.float32], targets: NDArray[np.int8]) -> dict[str, 
         known = np.zeros(len(vectors), bool)
         known[image] = True
         started = time.perf_counter()
-        fitted = fit_linear_tags(
-            vectors, column, start=before, conditioner=conditioner, tolerance=QUICK_TOLERANCE
-        )
+        fitted = fit_linear_tags(vectors, column, start=before, conditioner=conditioner, tolerance=QUICK_TOLERANCE)
         scores = tag_scores(vectors, fitted.weights, fitted.bias)[:, 0]
         np.argsort(-scores, kind="stable")
         suggest_review(scores, 0.5, known, (N_REVIEWED, N_REVIEWED), vectors)

@@ -21,22 +21,10 @@ from benchmarks.tags.folders import TAGS
 from spacer_like.location import DataLocation
 from spacer_like.tables.writing import growing_table
 from spacer_like.tags.embeddings_table import ImageRecord
-from spacer_like.tags.scored_images import ScoredBy, ScoredImages, manifest_schema
-from spacer_like.tags.sqlite_tables import Table, write_database
+from spacer_like.tags.scored_images import STAGE_3, ScoredBy, ScoredImages, manifest_schema
+from spacer_like.tags.sqlite_tables import write_database
 
 COMMITTED_ROWS = 200
-STAGE_3 = Table(
-    "stage3",
-    (
-        "file_name TEXT NOT NULL",
-        "file_path TEXT NOT NULL",
-        "type TEXT",
-        "hash_id TEXT",
-        "model_type TEXT",
-        "tag_name TEXT",
-        "tag_prob REAL",
-    ),
-)
 
 
 def scored(count: int) -> ScoredImages:
