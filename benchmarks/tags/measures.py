@@ -160,6 +160,7 @@ class TagsMeasures:
             figures=[
                 Figure(f"{about}: median", "click_seconds", "ms", at_most(0.1), other=None),
                 Figure(f"{about}: slowest of 20 tags", "slowest_click_seconds", "ms", other=None),
+                Figure("twenty images suggested of these", "suggesting_seconds", "ms", other=None),
             ],
             material=self.material.examples,
         )
