@@ -90,8 +90,10 @@ def _process(given: Given) -> int:
     from spacer_like.cli.tags_rendering import processed
 
     if (folder := given["original"]) is not None:
+        of_tags = ("tag_to_hash_json_loc", "hash_to_tag_json_loc")
         for field, name in ORIGINAL_FILES.items():
-            given.fields.setdefault(field, location(folder).below(name))
+            if given["tagged"] or field not in of_tags:
+                given.fields.setdefault(field, location(folder).below(name))
     files = {"Embeddings": given["out"], "Failures": given["failures"], "Files of image-tagging-tools": folder}
     return run_and_show(given, given["images"], lambda result: [*processed(result), *written(files)])
 
