@@ -38,7 +38,7 @@ def processed(result: ProcessImagesReturnMsg) -> Shown:
 
 def trained(result: TrainTagsReturnMsg) -> Shown:
     """How good the model of each tag is on the images that were held out."""
-    rows = table("tag", "model", "images", "held out", "precision", "threshold", names=2)
+    rows = table("tag", "model", "images", "held out", "AP", "threshold", names=2)
     for model in result.models[:MOST_ROWS]:
         quality = "" if model.average_precision is None else percent(model.average_precision, 1)
         threshold = "never" if model.threshold is None else f"{model.threshold:.2f}"
@@ -55,7 +55,7 @@ def trained(result: TrainTagsReturnMsg) -> Shown:
     if unknown:
         shown.append(Text(f"{count_of(unknown, 'correction')} of images that are not there.", style="yellow"))
     learned = f"{count_of(len(result.models), 'model')} of {count_of(result.n_images, 'image')}{corrections}."
-    mean = [Text(f"Mean average precision on images that were held out: {means}.")] if means else []
+    mean = [Text(f"Mean average precision (AP) on images that were held out: {means}.")] if means else []
     return [*shown, *mean, Text(learned, style="green")]
 
 

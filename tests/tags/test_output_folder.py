@@ -14,6 +14,7 @@ from spacer_like.location import DataLocation
 from spacer_like.storage import list_keys, read_bytes, write_bytes
 from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.scored_images import ScoredBy, ScoredImages
+from spacer_like.tags.tasks import output_folder
 from spacer_like.tags.tasks.output_folder import ImageFiles, check_output, write_output
 
 LR, SVM = "ovr-logistic-regression", "ovr-svm"
@@ -198,3 +199,27 @@ def test_an_image_that_cannot_be_read_any_more_ends_the_writing_before_output_js
         write_output(folder, scored({"new/1.png": [1, 1, 1]}), ImageFiles(read, nowhere), "new", "copy", "txt")
 
     assert [*list_keys(folder.below(""))] == []
+
+
+@pytest.mark.parametrize("stopped_by", ["a copy", "the deleting", "the manifest", "output.json"])
+def test_nothing_is_left_over_from_a_classification_that_was_stopped(folder, stopped_by, monkeypatch):
+    names = {"the deleting": "delete", "the manifest": "growing_table", "output.json": "_write_json"}
+    written(folder, {"new/1.png": [0.1, 0.1, 0.1], "new/2.png": [0.1, 0.1, 0.1]}, "copy")
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    def read(path: str) -> bytes:
+        return stop() if stopped_by == "a copy" and path == "new/2.png" else f"bytes of {path}".encode()
+
+    images = scored({"new/1.png": [0.5, 0.5, 0.5], "new/2.png": [0.5, 0.5, 0.5]})
+    with monkeypatch.context() as patched:
+        if stopped_by in names:
+            patched.setattr(output_folder, names[stopped_by], stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_output(folder, images, ImageFiles(read, nowhere), "new", "copy", "txt")
+
+    write_bytes(folder.below(SVM, "cat", "0.5", "mine.png"), b"mine")
+    found = written(folder, {"new/1.png": [0.9, 0.9, 0.9], "new/2.png": [0.9, 0.9, 0.9]}, "copy")
+    folders = [f"{LR}/cat/0.9", f"{SVM}/a%2F..%2Fb/0.9", f"{SVM}/cat/0.9"]
+    assert list(found) == sorted([f"{name}/{n}.png" for name in folders for n in (1, 2)] + [f"{SVM}/cat/0.5/mine.png"])

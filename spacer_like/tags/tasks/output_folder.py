@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, Literal
 from spacer_like.config import settings
 from spacer_like.exceptions import MessageError, SpacerError, StorageUnavailableError, TableError, damage_as
 from spacer_like.progress import report
-from spacer_like.storage import delete, exists, open_file, temporary_file, write_bytes, write_file, writing_for
+from spacer_like.storage import (
+    delete,
+    exists,
+    list_keys,
+    open_file,
+    temporary_file,
+    write_bytes,
+    write_file,
+    writing_for,
+)
 from spacer_like.storage.base import outcomes
 from spacer_like.tables.writing import growing_table
 from spacer_like.tags.file_names import distinct_names, is_path_part, path_part
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.parquet"
 OUTPUT_JSON = "output.json"
+_BIN = re.compile(r"[01]\.\d+")
 Sink = Literal["copy", "link", "manifest", "sidecar"]
 
 
@@ -55,8 +66,8 @@ def write_output(
 ) -> None:
     """Write the files of classified images, the manifest, and ``output.json`` last.
 
-    Files that an earlier classification into the same folder made, and this one does not, are deleted: an image is in
-    one bin of a model.
+    Files that an earlier classification into the same folder made, even one that was killed, and this one does not, are
+    deleted: an image is in one bin of a model.
 
     Args:
         root: what the paths of all images begin with, which their sidecars' paths do without.
@@ -66,16 +77,16 @@ def write_output(
         SpacerError: errors of the storage.
     """
     names = _file_names(images, root, sink, sidecar)
-    before = _files_before(folder)
+    before = _files_before(folder) | _files_of_a_stopped_one(folder, images, root)
     if sink in ("copy", "link"):
         _write_copies(folder, images, names, files, sink == "link")
     elif sink == "sidecar":
         _write_sidecars(folder, images, names, sidecar)
+    for name in sorted(before.difference(*names)):
+        delete(folder.below(name))
     with growing_table(manifest_schema(), [folder.below(MANIFEST)]) as append:
         for rows in images.manifest(names):
             append(rows)
-    for name in sorted(before.difference(*names)):
-        delete(folder.below(name))
     _write_json(folder.below(OUTPUT_JSON), images)
 
 
@@ -93,11 +104,15 @@ def _file_names(images: ScoredImages, root: str, sink: Sink, sidecar: str) -> li
 
 
 def _sidecar_names(images: ScoredImages, root: str, form: str) -> Iterator[list[str]]:
-    # Sidecars of a.jpg and a.png beside each other may not be one.
-    for image, record in enumerate(images.records):
+    for image, name in enumerate(_sidecar_paths(images, root, form)):
+        yield [name if images.tags_of(image) else ""] * len(images.models)
+
+
+def _sidecar_paths(images: ScoredImages, root: str, form: str) -> Iterator[str]:
+    """Where the sidecar of each image is, if it has tags; those of a.jpg and a.png beside each other are not one."""
+    for record in images.records:
         parts = record.path.removeprefix(root).strip("/").split("/")
-        name = "/".join(path_part(part, 255 - len(form) - 1) for part in parts)
-        yield [f"{name}.{form}" if images.tags_of(image) else ""] * len(images.models)
+        yield "/".join(path_part(part, 255 - len(form) - 1) for part in parts) + f".{form}"
 
 
 def _files_before(folder: DataLocation) -> set[str]:
@@ -110,6 +125,22 @@ def _files_before(folder: DataLocation) -> set[str]:
     with open_file(loc) as file, damage_as(TableError, loc.display_name, f"'{loc.display_name}' is no manifest"):
         names = read_table(file, columns=["file"])["file"].unique().to_pylist()
         return {name for name in names if name and _is_inside(name)}
+
+
+def _files_of_a_stopped_one(folder: DataLocation, images: ScoredImages, root: str) -> set[str]:
+    """The files of these images, in any bin of these models or beside each other, whether a manifest names them or not:
+    a classification that was killed has written none."""
+    models = {f"{path_part(model.model_type)}/{path_part(model.tag)}" for model in images.models}
+    copies = set(distinct_names(images.records))
+    sidecars = {name for form in SIDECARS for name in _sidecar_paths(images, root, form)}
+    found = set()
+    for loc in list_keys(folder.below("")):
+        name = loc.key.removeprefix(folder.below("").key)
+        of_model, _, file = name.rpartition("/")
+        model, _, bin_name = of_model.rpartition("/")
+        if name in sidecars or (model in models and file in copies and _BIN.fullmatch(bin_name)):
+            found.add(name)
+    return found
 
 
 def _is_inside(name: str) -> bool:
