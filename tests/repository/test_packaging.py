@@ -33,6 +33,7 @@ MODULES = {
     "open-clip-torch": "open_clip",
     "protobuf": "google",
     "pydantic-core": "pydantic_core",
+    "python-multipart": "python_multipart",
     "rio-tiler": "rio_tiler",
     "typing-extensions": "typing_extensions",
 }
