@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.exceptions import TableError, TrainingLabelsError
-from spacer_like.regression.labels import FACE_ON, HIGHEST, MOST_ID, REJECTED, StampName
+from spacer_like.regression.labels import HIGHEST, MOST_ID, REJECTED, StampName
 from spacer_like.tables.array_file import from_npz
 
 if TYPE_CHECKING:
@@ -81,28 +81,45 @@ def read_packed(data: bytes, name: str) -> PackedImages:
         TableError: damaged, without one of the two arrays, or with values that are no pixels, ids or codes.
         DataLimitError: an array that is too large.
     """
-    images, labels = from_npz(data, name, "images"), from_npz(data, name, "labels")
+    images = checked_images(from_npz(data, name, "images"), name)
+    labels = from_npz(data, name, "labels")
+    check_numbers(labels, (2, len(images)), f"labels of '{name}'")
+    check_range(labels[0], 0, MOST_ID, "an id", name)
+    check_range(labels[1], REJECTED, HIGHEST, "a code", name)
+    ids, codes = labels.astype(np.int32)
+    order = np.argsort(ids, kind="stable")
+    if (repeated := np.flatnonzero(np.diff(ids[order]) == 0)).size:
+        raise TableError(f"The file '{name}' has the galaxy {ids[order][repeated[0]]} twice.")
+    return PackedImages(images[order], ids[order], codes[order])
+
+
+def checked_images(images: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """The images of a file, uint8 [n, size, size, 3], whatever whole numbers they were.
+
+    Raises:
+        TableError: another shape, or values that are no pixels.
+    """
     size = images.shape[1] if images.ndim == 4 else 0
     if images.dtype.kind not in "iu" or images.ndim != 4 or images.shape[1:] != (size, size, 3) or not size:
         raise TableError(
             f"The images of '{name}' must be whole numbers [n, size, size, 3], and are {images.dtype} "
             f"{list(images.shape)}."
         )
-    if labels.dtype.kind not in "iu" or labels.shape != (2, len(images)):
+    if images.dtype != np.uint8:
+        check_range(images, 0, _MOST_VALUE, "a pixel", name)
+    pixels: NDArray[np.uint8] = images.astype(np.uint8, copy=False)
+    return pixels
+
+
+def check_numbers(values: NDArray[Any], shape: tuple[int, ...], what: str) -> None:
+    """Refuse what are no whole numbers, or of another shape, as a `TableError`."""
+    if values.dtype.kind not in "iu" or values.shape != shape:
         raise TableError(
-            f"The labels of '{name}' must be whole numbers [2, {len(images)}], and are {labels.dtype} "
-            f"{list(labels.shape)}."
+            f"The {what} must be whole numbers {list(shape)}, and are {values.dtype} {list(values.shape)}."
         )
-    _check_range(images, 0, _MOST_VALUE, "a pixel", name)
-    _check_range(labels[0], 0, MOST_ID, "an id", name)
-    _check_range(labels[1], min(REJECTED, FACE_ON), HIGHEST, "a code", name)
-    ids, codes = labels.astype(np.int32)
-    order = np.argsort(ids, kind="stable")
-    if (repeated := np.flatnonzero(np.diff(ids[order]) == 0)).size:
-        raise TableError(f"The file '{name}' has the galaxy {ids[order][repeated[0]]} twice.")
-    return PackedImages(images[order].astype(np.uint8, copy=False), ids[order], codes[order])
 
 
-def _check_range(values: NDArray[Any], least: int, most: int, noun: str, name: str) -> None:
+def check_range(values: NDArray[Any], least: int, most: int, noun: str, name: str) -> None:
+    """Refuse a file with a number outside a range, as a `TableError`."""
     if values.size and not least <= values.min() <= values.max() <= most:
         raise TableError(f"The file '{name}' has {noun} outside {least} to {most}.")

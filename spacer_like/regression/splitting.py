@@ -7,6 +7,7 @@ that a sub-sample does not see is out of its bag; none of these is held out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.regression.labels import LOWEST
+from spacer_like.regression.labels import BANDS, LOWEST
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 HELD_OUT_SHARE = 0.10
 N_SAMPLES = 3
 ORIGINAL_SHARE = 0.15
+_PART = re.compile(rf"(?P<band>{'|'.join(BANDS)})_(?P<size>\d{{1,5}})x(?P=size)_(train|test)_\d{{3,}}\.(npz|npy)")
 _ORIGINAL_SHUFFLE, _ORIGINAL_DIVISION, _ORIGINAL_STEP = 0, 100, 100
 
 
@@ -141,6 +143,16 @@ def part_name(band: str, size: int, part: str) -> str:
     'r_128x128_train_001'
     """
     return f"{band}_{size}x{size}_{part}"
+
+
+def band_of_part(name: str) -> str | None:
+    """The band that the name of a part's file begins with, whatever folders stand before it; None: another name.
+
+    >>> band_of_part("samples/RGB_128x128_test_000.npz"), band_of_part("images.npz")
+    ('RGB', None)
+    """
+    found = _PART.fullmatch(name.replace("\\", "/").rpartition("/")[2])
+    return found["band"] if found else None
 
 
 def _number_held_out(count: int, share: float) -> int:

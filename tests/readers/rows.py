@@ -1426,6 +1426,42 @@ def read_packed_galaxies(data: bytes, name: str) -> Any:
     return read_packed(data, name)
 
 
+def pool_of_galaxies() -> bytes:
+    images, numbers = np.zeros((2, 4, 4, 3), np.uint8), np.array([50, 60], np.int32)
+    return npz(images, images=images, labels=numbers, pgcIDs=numbers, filter=np.array(["c", "r"], "S1"))()
+
+
+def read_galaxies_to_train_on(data: bytes, name: str) -> Any:
+    from spacer_like.regression.dataset import read_pool
+
+    return read_pool(data, name)
+
+
+def array_of_galaxies() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((2, 4, 4, 3), np.uint8))
+    return stream.getvalue()
+
+
+INDEX_OF_GALAXIES = b"id,code,filter\n5,50,c\n6,60,r\n"
+
+
+def opened_array_of_galaxies(data: bytes, name: str) -> Any:
+    from spacer_like.regression.dataset import open_pool
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.npy"
+        path.write_bytes(data)
+        path.with_suffix(".csv").write_bytes(INDEX_OF_GALAXIES)
+        return open_pool(DataLocation("filesystem", str(path))).images.sum()
+
+
+def index_of_galaxies(data: bytes, name: str) -> Any:
+    from spacer_like.regression.dataset import read_mapped_pool
+
+    return read_mapped_pool(np.zeros((2, 4, 4, 3), np.uint8), data, name)
+
+
 def prepared_galaxy(data: bytes, name: str) -> Any:
     from spacer_like.regression.stamps import prepared_pixels
 
@@ -1458,6 +1494,26 @@ REGRESSION_ROWS = [
     ),
     Reader("a catalog of galaxies", ("regression.catalog:read_catalog",), galaxy_catalog, read_galaxies),
     Reader("packed images of galaxies", ("regression.packing:read_packed",), packed_galaxies, read_packed_galaxies),
+    Reader(
+        "galaxies to train on",
+        ("regression.dataset:read_pool",),
+        pool_of_galaxies,
+        read_galaxies_to_train_on,
+        share=0.5,
+    ),
+    Reader(
+        "an array of galaxies to train on",
+        ("regression.dataset:open_pool",),
+        array_of_galaxies,
+        opened_array_of_galaxies,
+        share=0.5,
+    ),
+    Reader(
+        "the index of galaxies to train on",
+        ("regression.dataset:read_mapped_pool",),
+        lambda: INDEX_OF_GALAXIES,
+        index_of_galaxies,
+    ),
     Reader("an image of a galaxy", ("regression.stamps:prepared_pixels",), lambda: picture("PNG"), prepared_galaxy),
 ]
 
