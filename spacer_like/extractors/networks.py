@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ _KEPT_NETWORKS = 4
 # Larger batches leave the processor's cache.
 _CPU_BATCH_SIZE = 4
 _GPU_BATCH_SIZE = 64
+
+Built = TypeVar("Built")
 
 
 class Network(Protocol):
@@ -162,16 +164,16 @@ class TorchNetwork:
         return nullcontext()
 
 
-class NetworkCache:
+class NetworkCache(Generic[Built]):
     """A cache of the networks used last; each is built once for all threads."""
 
     def __init__(self, size: int = _KEPT_NETWORKS) -> None:
         self._size = size
         self._lock = Lock()
-        self._networks: OrderedDict[Hashable, Network] = OrderedDict()
+        self._networks: OrderedDict[Hashable, Built] = OrderedDict()
         self._building: dict[Hashable, Lock] = {}
 
-    def get(self, key: Hashable, build: Callable[[], Network]) -> Network:
+    def get(self, key: Hashable, build: Callable[[], Built]) -> Built:
         """The network of this key, built by `build` if it is not there."""
         with self._lock:
             building = self._building.setdefault(key, Lock())
@@ -197,4 +199,4 @@ class NetworkCache:
         return len(self._networks)
 
 
-network_cache = NetworkCache()
+network_cache: NetworkCache[Network] = NetworkCache()

@@ -1404,6 +1404,22 @@ SETTING_ROWS = [
 # Regression.
 
 
+def regressor() -> bytes:
+    from spacer_like.regression.architectures import weight_shapes
+    from spacer_like.regression.regressor import REGRESSOR, UNIT_SCALE, Domain, Regressor
+
+    weights = {name: np.full(shape, 0.5, np.float32) for name, shape in weight_shapes("small_cnn", 16, None).items()}
+    return REGRESSOR.to_bytes(
+        Regressor("small_cnn", 16, None, UNIT_SCALE, weights, Domain(("c",), 3, (90.0, 5.0), (20.0, 1.0)))
+    )
+
+
+def read_regressor(data: bytes, name: str) -> Any:
+    from spacer_like.regression.regressor import REGRESSOR
+
+    return REGRESSOR.from_bytes(data, name)
+
+
 def galaxy_catalog() -> bytes:
     return b" pgc | inc | inc_flg | fon | inc_note \n 2 | 67 | 0 | | \n 4 | 0 | 2 | F | [loose arms] \n"
 
@@ -1492,6 +1508,7 @@ REGRESSION_ROWS = [
         stretched_galaxy,
         share=0.3,
     ),
+    Reader("a network of inclinations", ("learning.model_file:ModelFormat.from_bytes",), regressor, read_regressor),
     Reader("a catalog of galaxies", ("regression.catalog:read_catalog",), galaxy_catalog, read_galaxies),
     Reader("packed images of galaxies", ("regression.packing:read_packed",), packed_galaxies, read_packed_galaxies),
     Reader(

@@ -1,0 +1,124 @@
+"""Predictions of trained networks for images, by torch; networks are built once and kept by the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spacer_like.cores import library_thread_count
+from spacer_like.exceptions import SpacerInputError
+from spacer_like.extractors.network_extractor import chosen_device
+from spacer_like.extractors.networks import NetworkCache
+from spacer_like.extras import import_extra
+from spacer_like.regression.labels import from_target
+from spacer_like.regression.regressor import Regressor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VIEWS = (1, 2, 4)
+"""Numbers of turned copies of an image that can be looked at."""
+# The three classifiers and twelve regressors of InclinET's service, and as many more.
+_KEPT_NETWORKS = 32
+# Larger batches leave the processor's cache.
+_CPU_BATCH_SIZE = 8
+_GPU_BATCH_SIZE = 256
+
+Run = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""From images uint8 [n, size, size, 3] to degrees, or to probabilities of being rejected: float64 [n]."""
+
+
+def predicted(
+    regressor: Regressor, images: NDArray[np.uint8], views: int = 2, threads: int | None = None
+) -> NDArray[np.float64]:
+    """Inclinations in degrees, 45 to 90, or of a network of two classes the probability of having none.
+
+    Args:
+        regressor: a trained network.
+        images: uint8 [n, size, size, 3], not changed.
+        views: 1, 2 or 4: view k is turned by k * 360 / views degrees.
+        threads: of the processor; None: as the settings say.
+
+    Returns:
+        float64 [n, views].
+
+    Raises:
+        SpacerInputError: images of another shape or type, or another number of views.
+        ModelFileError: the weights do not fit the network.
+        MissingExtraError: torch is not installed.
+    """
+    _check(regressor, images, views)
+    run = networks.get(regressor.digest, lambda: _built(regressor))
+    found = np.empty((len(images), views))
+    batch_size = _CPU_BATCH_SIZE if chosen_device() == "cpu" else _GPU_BATCH_SIZE
+    with _threads(threads):
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            for view in range(views):
+                found[part, view] = run(turned(images[part], view * 4 // views))
+    return found
+
+
+def turned(images: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:
+    """Images [n, size, size, 3] turned counter-clockwise by quarters of a full turn, copied."""
+    return np.array(np.rot90(images, quarters, axes=(1, 2)), order="C")
+
+
+def _check(regressor: Regressor, images: NDArray[np.uint8], views: int) -> None:
+    size = regressor.size
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (size, size, 3):
+        raise SpacerInputError(
+            f"The network takes images of the type uint8 and the shape [n, {size}, {size}, 3], and these are "
+            f"{images.dtype} {list(images.shape)}: prepare them in the size {size}."
+        )
+    if views not in VIEWS:
+        raise SpacerInputError(f"An image can be looked at in 1, 2 or 4 views, and not in {views}.")
+
+
+networks: NetworkCache[Run] = NetworkCache(_KEPT_NETWORKS)
+"""Built networks by the digests of their regressors."""
+
+
+def _built(regressor: Regressor) -> Run:
+    torch = import_extra("torch", "Predicting inclinations", "torch")
+    from spacer_like.regression.networks import network, set_weights
+
+    module = network(regressor.network, regressor.size, regressor.n_classes)
+    set_weights(module, regressor.weights)
+    device = torch.device(chosen_device())
+    module = module.eval().requires_grad_(False).to(device)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            return as_predictions(module(pixels * regressor.input_scale), regressor.n_classes)
+
+    return run
+
+
+def as_predictions(outputs: Tensor, n_classes: int | None) -> NDArray[np.float64]:
+    """Degrees, or probabilities of being rejected, float64 [n], of a network's outputs [n, outputs]."""
+    values: NDArray[np.float64] = outputs.detach().double().cpu().numpy()
+    if n_classes is None:
+        return np.asarray(from_target(np.tanh(values[:, 0])), np.float64)
+    odds = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(odds[:, 1] / odds.sum(axis=1))
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """Let torch use so many threads within a block."""
+    torch: Any = import_extra("torch", "Predicting inclinations", "torch")
+    count, before = wanted or library_thread_count(), torch.get_num_threads()
+    if count and count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if wanted and wanted != before:
+            torch.set_num_threads(before)
