@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.exceptions import WeightsError, damage_as
+from spacer_like.protocol_buffers import FIXED32, fields, varint
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_MAX_VARINT_BYTES = 10
 _MAX_AXES = 32
 
 # NetParameter: field of the layers -> (field of a layer's name, field of its blobs); of Caffe until 2014 and since.
@@ -24,8 +23,6 @@ _LAYER_FIELDS = {2: (4, 6), 100: (1, 7)}
 _BLOB_LEGACY_SHAPE = (1, 2, 3, 4)
 _BLOB_DATA, _BLOB_SHAPE, _BLOB_DOUBLE_DATA = 5, 7, 8
 _SHAPE_DIM = 1
-
-Field = tuple[int, int, int | memoryview]
 
 
 def read_caffemodel(
@@ -45,13 +42,13 @@ def read_caffemodel(
 
 def _wanted_layers(data: bytes | memoryview, wanted: Collection[str]) -> dict[str, list[NDArray[np.float32]]]:
     found: dict[str, list[NDArray[np.float32]]] = {}
-    for number, _, value in _fields(memoryview(data)):
+    for number, _, value in fields(memoryview(data)):
         if number not in _LAYER_FIELDS or not isinstance(value, memoryview):
             continue
         name_field, blobs_field = _LAYER_FIELDS[number]
         name = ""
         blobs: list[memoryview] = []
-        for inner_number, _, inner in _fields(value):
+        for inner_number, _, inner in fields(value):
             if inner_number == name_field and isinstance(inner, memoryview):
                 name = bytes(inner).decode("utf-8", "replace")
             elif inner_number == blobs_field and isinstance(inner, memoryview):
@@ -66,9 +63,9 @@ def _blob(view: memoryview, layer: str) -> NDArray[np.float32]:
     legacy_shape: dict[int, int] = {}
     parts: list[NDArray[np.float32]] = []
     single = array("f")
-    for number, wire_type, value in _fields(view):
+    for number, wire_type, value in fields(view):
         if number in (_BLOB_DATA, _BLOB_DOUBLE_DATA) and isinstance(value, memoryview):
-            if wire_type == _FIXED32:
+            if wire_type == FIXED32:
                 single.frombytes(value)
             else:
                 parts.append(_packed(value, "<f4" if number == _BLOB_DATA else "<f8", layer))
@@ -95,7 +92,7 @@ def _packed(view: memoryview, number_type: str, layer: str) -> NDArray[np.float3
 def _dimensions(view: memoryview) -> list[int]:
     """The axes of a BlobShape, whether its integers are packed or not."""
     found: list[int] = []
-    for number, _, value in _fields(view):
+    for number, _, value in fields(view):
         if number != _SHAPE_DIM:
             continue
         if isinstance(value, int):
@@ -103,41 +100,9 @@ def _dimensions(view: memoryview) -> list[int]:
             continue
         position = 0
         while position < len(value):
-            dimension, position = _varint(value, position)
+            dimension, position = varint(value, position)
             found.append(dimension)
     return found
-
-
-def _fields(view: memoryview) -> Iterator[Field]:
-    """The fields of a message: number, wire type, and an integer or the bytes."""
-    position = 0
-    while position < len(view):
-        tag, position = _varint(view, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
-            value, position = _varint(view, position)
-            yield number, wire_type, value
-            continue
-        if wire_type == _BYTES:
-            length, position = _varint(view, position)
-        elif wire_type in (_FIXED32, _FIXED64):
-            length = 4 if wire_type == _FIXED32 else 8
-        else:
-            raise _damaged(f"a field of the unknown kind {wire_type}")
-        if number == 0 or length > len(view) - position:
-            raise _damaged("a field that is longer than the file")
-        yield number, wire_type, view[position : position + length]
-        position += length
-
-
-def _varint(view: memoryview, position: int) -> tuple[int, int]:
-    """An integer of seven bits a byte, least significant first, and the position behind it."""
-    value = 0
-    for shift, byte in enumerate(view[position : position + _MAX_VARINT_BYTES]):
-        value |= (byte & 0x7F) << (7 * shift)
-        if byte < 0x80:
-            return value, position + shift + 1
-    raise _damaged("an integer that does not end")
 
 
 def _damaged(why: str) -> WeightsError:

@@ -1500,7 +1500,50 @@ def stretched_galaxy(data: bytes, name: str) -> Any:
         return fits_colour(data, name)
 
 
+def checkpoint_index() -> bytes:
+    from ..regression.bundles import golden as files
+
+    return files()["keras3-trained.ckpt.index"]
+
+
+def tensors_of_checkpoint(index: bytes, name: str) -> Any:
+    from spacer_like.regression.tensor_bundle import read_bundle, read_bundle_index
+
+    from ..regression.bundles import golden as files
+
+    return read_bundle(read_bundle_index(index, name), [files()["keras3-trained.ckpt.data-00000-of-00001"]], name)
+
+
+def block_of_index() -> bytes:
+    from ..regression.bundles import block_of, entry, field
+
+    numbers = np.arange(6, dtype=np.float32).tobytes()
+    return block_of({b"": field(1, 1), b"a": entry(numbers, (2, 3)), b"b": entry(numbers[4:8], (), 4)})
+
+
+def tensors_of_block(data: bytes, name: str) -> Any:
+    """As those of a checkpoint; the checksum, which no damage passes, is made anew."""
+    from spacer_like.regression.tensor_bundle import read_bundle, read_bundle_index
+
+    from ..regression.bundles import table
+
+    return read_bundle(read_bundle_index(table(data), name), [np.arange(6, dtype=np.float32).tobytes()], name)
+
+
 REGRESSION_ROWS = [
+    Reader(
+        "an index of a TensorFlow checkpoint",
+        ("regression.tensor_bundle:read_bundle_index", "regression.tensor_bundle:read_bundle"),
+        checkpoint_index,
+        tensors_of_checkpoint,
+        share=0.3,
+    ),
+    Reader(
+        "entries of a TensorFlow checkpoint",
+        ("regression.tensor_bundle:read_bundle_index", "regression.tensor_bundle:read_bundle"),
+        block_of_index,
+        tensors_of_block,
+    ),
     Reader(
         "a FITS image of a galaxy",
         ("regression.fits_images:fits_colour", "regression.fits_images:fits_grey"),

@@ -32,6 +32,8 @@ NOT_READERS = {
     "tags.embeddings_table:embeddings_writer": "writes",
     "tags.tasks.part_files:PartFiles": "calls the reader of tables, part after part; damaged ones are left out",
     "tags.image_hashes:content_hash": "bytes as they are",
+    "regression.crc32c:crc32c": "bytes as they are",
+    "protocol_buffers": "a part of the readers of Caffe's weights and of TensorFlow's checkpoints",
     "tags.model_names:parsed_model_name": "a file's name",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",
     "embeddings.mapped_tensors:TensorWriter": "writes",
