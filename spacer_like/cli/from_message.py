@@ -129,6 +129,7 @@ def from_message(
     command.__doc__ = _help(class_text(message_class), "", shown)
     command.__wrapped__ = run  # type: ignore[attr-defined]
     command.option_of = shown  # type: ignore[attr-defined]
+    command.task = message_class.task  # type: ignore[attr-defined]
     return _with_parameters(command, {**parameters, "json_mode": (options.JsonMode, False)})
 
 
@@ -228,10 +229,10 @@ def _typed(schema: dict[str, Any], metavar: str) -> Typed:
 
 
 def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The least and the greatest number; a fraction that is excluded itself is refused by the message alone."""
-    step = 1 if schema["type"] == "integer" else 0
-    low = {"minimum": 0, "ge": 0, "gt": 0, "exclusiveMinimum": step}
-    high = {"maximum": 0, "le": 0, "lt": 0, "exclusiveMaximum": -step}
+    """The least and the greatest number; the message alone refuses a fraction at a bound that is excluded itself."""
+    low, high = {"minimum": 0, "ge": 0}, {"maximum": 0, "le": 0}
+    if schema["type"] == "integer":
+        low, high = {**low, "gt": 1, "exclusiveMinimum": 1}, {**high, "lt": -1, "exclusiveMaximum": -1}
     return {
         name: next((schema[word] + by for word, by in words.items() if word in schema), None)
         for name, words in (("min", low), ("max", high))

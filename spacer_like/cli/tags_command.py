@@ -106,7 +106,8 @@ def _train(given: Given) -> int:
         # They stand in place of the table that is there by default.
         given.fields.pop("embeddings_loc", None)
     files = {"Models": given["models"], "Reports": given["reports"]}
-    return run_and_show(given, given["models"], lambda result: [*trained(result), *written(files)])
+    name = given["metadata_json"] or given["embeddings"]
+    return run_and_show(given, name, lambda result: [*trained(result), *written(files)])
 
 
 def _classify(given: Given) -> int:
@@ -126,4 +127,4 @@ def _review(given: Given) -> int:
         "Contact sheet": given["sheet"],
         "Suggestions": given["suggestions"],
     }
-    return run_and_show(given, given["models"], lambda result: [*suggested(result), *written(files)])
+    return run_and_show(given, given["embeddings"], lambda result: [*suggested(result), *written(files)])

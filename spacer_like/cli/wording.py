@@ -1,4 +1,4 @@
-"""Sentences in the words of the command line: options instead of fields of messages, and where help is."""
+"""Sentences in the words of the command line: its options and commands instead of the fields of messages and tasks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ _OLD_NAMES = {"--extractor-name": "--extractor"}
 COMMANDS = {
     "chips_folder": "spacer-like chips cut",
     "index_nodata": "spacer-like chips nodata",
+    "locate_chip": "spacer-like chips locate",
+    "fetch_labels": "spacer-like chips fetch-labels",
     "build_label_table": "spacer-like chips label-table",
+    "plot_labels": "spacer-like chips plot-labels",
     "train_multilabel": "spacer-like chips train",
+    "label_chips": "spacer-like chips label",
     "encode_chips": "spacer-like chips encode",
     "build_index": "spacer-like chips index",
+    "find_similar": "spacer-like chips similar",
     "process_images": "spacer-like tags process",
     "train_tags": "spacer-like tags train",
     "classify_images": "spacer-like tags classify",
     "suggest_review": "spacer-like tags review",
+    "find_similar_images": "spacer-like tags similar",
+    "find_duplicates": "spacer-like tags duplicates",
 }
-"""The command that answers a task, for texts of fields that name the task."""
+"""The command that answers a task, for texts and sentences that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.
 _ABOUT_MESSAGES = {"run", "validate", "schema", "env-job"}
 # Fields whose option is not called like them, without "_loc" or "_locs" at the end, of commands that are not made of a
@@ -82,6 +89,9 @@ def in_options(text: str) -> str:
         return next((one for one in names if one in known), f"the {plain.replace('_', ' ')}")
 
     def renamed_field(match: re.Match[str]) -> str:
+        # A quoted name is somebody's own.
+        if match[1] in COMMANDS and not text[: match.start()].endswith("'"):
+            return COMMANDS[match[1]]
         is_field = match[1] in of_message or match[1] in _OPTIONS or re.search("_locs?$", match[1])
         return option(match[1]) if is_field else match[0]
 

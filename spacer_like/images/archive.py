@@ -12,7 +12,7 @@ from typing import BinaryIO
 from typing_extensions import Self
 
 from spacer_like.exceptions import ImageError, SpacerError, StorageUnavailableError
-from spacer_like.images.members import LONGEST_NAME, Member
+from spacer_like.images.members import LONGEST_NAME, Member, name_besides
 from spacer_like.images.tars import plain_tar, tar_members
 from spacer_like.images.zips import zip_members
 from spacer_like.storage.ranges import PositionedReader
@@ -40,7 +40,7 @@ class ImageArchive:
     Attributes:
         names: of the files, without their folder unless `deep`, in the order of the archive.
         archives: names of archives in it, where they are wanted.
-        unreadable: (name, reason) of files that cannot be read, known from the archive's list.
+        unreadable: (name, reason) of files that cannot be read, known from the archive's list; no name is one of `names`.
         size: of the archive, bytes; of one that is packed as a whole what is in it.
 
     Raises:
@@ -75,6 +75,7 @@ class ImageArchive:
             if file_name in self._members:
                 self.unreadable.append((file_name, f"The archive holds '{file_name}' twice: the last one counts."))
             self._members[file_name] = member
+        self.unreadable = [(name_besides(name, self._members), reason) for name, reason in self.unreadable]
         is_nested = {member: nested and member.lower().endswith(ZIP_ENDING) for member in self._members}
         self.archives = [member for member in self._members if is_nested[member]]
         self.names = [member for member in self._members if not is_nested[member]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+from itertools import count
 from typing import NamedTuple
 
 from spacer_like.exceptions import ArchiveError
@@ -46,6 +47,15 @@ class Member(NamedTuple):
         if is_image and self.size > MOST_MEMBER_BYTES:
             return f"The file '{name}' is larger than {MOST_MEMBER_BYTES // 2**20} MiB: no image is read of it."
         return self.problem and f"The file '{name}' {self.problem}"
+
+
+def name_besides(name: str, names: Container[str]) -> str:
+    """What a file is called that is not read because another one has its name: ``<name> [<number>]``.
+
+    >>> name_besides("a.png", {"a.png", "b.png"}), name_besides("a.png", {"b.png"})
+    ('a.png [1]', 'a.png')
+    """
+    return next(one for number in count() if (one := f"{name} [{number}]" if number else name) not in names)
 
 
 def check_path(path: str, name: str) -> None:

@@ -19,7 +19,7 @@ from spacer_like.images import members
 from spacer_like.images.archive import ARCHIVE_ENDINGS, ImageArchive, archive_stem
 from spacer_like.images.exclusion import Exclusion
 from spacer_like.images.files import Files, OpenedArchive, open_files, text_names
-from spacer_like.images.members import most_unpacked
+from spacer_like.images.members import most_unpacked, name_besides
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.storage import open_file, read_range
@@ -220,7 +220,11 @@ class _Found:
         """All of them together."""
         names, not_text = text_names(self.places)
         is_far = self.loose is not None and self.loose.is_far
-        files = Files(self.images.display_name, names, self._read, is_far, [*self.unreadable, *not_text], self.archives)
+        not_read = [
+            Unreadable(name=name_besides(entry.name, self.places), reason=entry.reason)
+            for entry in [*self.unreadable, *not_text]
+        ]
+        files = Files(self.images.display_name, names, self._read, is_far, not_read, self.archives)
         files.folders = self.folders
         files.excluded = self.excluded
         files.unmatched = self.exclusion.unmatched

@@ -23,7 +23,7 @@ from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.progress import report
 from spacer_like.storage import temporary_file
-from spacer_like.tags.image_hashes import described_image, pixel_hash
+from spacer_like.tags.image_hashes import content_hash, described_image, pixel_hash
 from spacer_like.tags.source import SourceImage, TagSource, open_tag_source
 from spacer_like.tags.sqlite_tables import Table, create_database, opened_database
 
@@ -303,7 +303,8 @@ def _outermost(archives: Sequence[OpenedArchive]) -> dict[str, str]:
 
 def _image_row(source: TagSource, image: SourceImage, outermost: dict[str, str]) -> Sequence[Any] | Unreadable:
     try:
-        found = described_image(source.read(image), image.path)
+        data = source.read(image)
+        found = described_image(data, image.path)
     except SpacerInputError as error:
         return Unreadable.of(image.path, str(error))
     name = image.path.rpartition("/")[2]
@@ -311,7 +312,7 @@ def _image_row(source: TagSource, image: SourceImage, outermost: dict[str, str])
     parts = image.path.split("/")
     outer = next((outermost[path] for n in range(len(parts), 0, -1) if (path := "/".join(parts[:n])) in outermost), "")
     ending = os.path.splitext(name)[1]
-    return name, image.path, found.hash_id, ending, None, None, outer, None, found.content_hash
+    return name, image.path, found.hash_id, ending, None, None, outer, None, content_hash(data)
 
 
 def _archive_rows(archives: Sequence[OpenedArchive], outermost: dict[str, str]) -> list[Sequence[Any]]:

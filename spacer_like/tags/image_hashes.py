@@ -38,7 +38,6 @@ class DescribedImage(NamedTuple):
         width, height: in pixels, as stored.
         n_bytes: the size of the file.
         hash_id: hash of the decoded pixels, see `pixel_hash`.
-        content_hash: hash of the file's bytes, see `content_hash`.
     """
 
     file_type: str
@@ -46,7 +45,6 @@ class DescribedImage(NamedTuple):
     height: int
     n_bytes: int
     hash_id: str
-    content_hash: str
 
 
 def content_hash(data: bytes) -> str:
@@ -104,7 +102,7 @@ def described_image(data: bytes, name: str, fill: ReceiveImage | None = None) ->
             rgb = None if fill is None else _rgb(image, name) if pixels is None else pixels
         if fill is not None and rgb is not None:
             fill(rgb)
-    return DescribedImage(file_type, width, height, len(data), hash_id, content_hash(data))
+    return DescribedImage(file_type, width, height, len(data), hash_id)
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:

@@ -147,7 +147,7 @@ def test_the_help_is_made_of_texts_choices_bounds_and_defaults(capsys, monkeypat
         "--out FILE Where it goes. [required]",
         "--into FOLDER The folder, used with --steps; without it: no folder. ",
         "--steps <int range> Number of steps. [default: 3; 1<=x<=9]",
-        "--share <float range> A share of --image. [default: 0.5; 0<=x<=1]",
+        "--share <float range> A share of --image. [default: 0.5; x<=1]",
         "--kind <left|right> What it is. [default: left]",
         "--layers INT,... Units of the layers. [default: 8,4]",
         "--threshold NUMBER|auto A threshold. [default: 0.5]",

@@ -13,6 +13,7 @@ from spacer_like.chips.messages import BuildIndexMsg, ChipsFolderMsg, TrainMulti
 from spacer_like.cli.app import app
 from spacer_like.cli.rendering import table
 from spacer_like.cli.running import DESCRIPTIONS, failure_of
+from spacer_like.cli.wording import COMMANDS as WORDS
 from spacer_like.cli.wording import speak_of
 from spacer_like.exceptions import MessageError
 from spacer_like.messages import TASKS
@@ -103,6 +104,10 @@ def test_a_mistake_in_the_arguments_points_at_the_help_of_its_command(command, p
         ("chips plot-labels labels.csv --map https://a/b", "--map: Write not supported for 'url' storage type."),
         ("chips nodata photos --out https://a/b", "--out: Write not supported"),
         ("chips encode photos --out photos", "--out would overwrite CHIPS"),
+        *((f"tags train --precision {number}", "--precision: it must be less than 1.") for number in ("1", "2", "inf")),
+        *((f"tags train --precision {number}", "--precision: it must be greater than 0.") for number in ("0", "nan")),
+        ("tags models photos", ".safetensors, and spacer-like tags train makes it."),
+        ("tags train labels.csv", "is no table of embeddings of spacer-like tags process: "),
         ("rarity . --background red", "--background: 'red' is neither 'drop' nor a colour"),
     ],
 )
@@ -124,11 +129,21 @@ def test_a_refusal_speaks_of_options_and_not_of_messages(reef, command, argument
         (("chips", "train"), "validation_share leaves no chips; nbr_epochs", "--validation leaves no chips; --epochs"),
         (("chips", "similar"), "n_probe, chips_loc and size", "--probe, --chips and size"),
         (("run",), "feature_loc would overwrite image_loc.", "feature_loc would overwrite image_loc."),
+        (("run",), "train_tags makes it.", "train_tags makes it."),
+        (("tags", "models"), "'train_tags' and a/train_tags.", "'train_tags' and a/train_tags."),
     ],
 )
 def test_the_failure_of_one_task_of_many_speaks_of_options(path, sentence, said):
     speak_of(" ".join(("spacer-like", *path)), COMMANDS[path])
     assert failure_of("a.jpg", MessageError(sentence))["message"] == f"a.jpg: {said}"
+
+
+def test_a_sentence_that_names_a_task_names_its_command():
+    of_messages = {one.callback.task: path for path, one in COMMANDS.items() if hasattr(one.callback, "task")}
+    assert {task: WORDS.get(task) for task in of_messages} == {
+        task: " ".join(("spacer-like", *path)) for task, path in of_messages.items()
+    }
+    assert len(of_messages) > 10
 
 
 def test_who_writes_messages_is_told_of_fields(tmp_path, command):

@@ -92,7 +92,7 @@ def test_an_archive_without_members_holds_nothing():
 def test_of_a_member_that_is_there_twice_the_last_one_counts():
     archive = opened(zipped(("1", b"first"), ("1", b"second")))
     assert archive.read("1") == b"second"
-    assert archive.unreadable == [("1", "The archive holds '1' twice: the last one counts.")]
+    assert archive.unreadable == [("1 [1]", "The archive holds '1' twice: the last one counts.")]
 
 
 def test_an_archive_behind_other_bytes_is_read():

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spacer_like.exceptions import ArchiveError, CollectionError, DataNotFoundError, ImageError
 from spacer_like.images import archive, members, nested
@@ -213,7 +215,18 @@ def test_equal_names_are_told(tmp_path):
     found, unreadable, _ = contents(at(tmp_path, "outer.zip", zipped(made)))
     assert sorted(found) == ["i.zip/1", "i.zip/2"]
     assert found["i.zip/1"] == b"folder"
-    assert list(unreadable) == ["i.zip/1"]
+    assert list(unreadable) == ["i.zip/1 [1]"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["1", "i.zip/1", "i.zip", "j.zip", "x/i.zip"]), st.binary(max_size=2))))
+def test_a_file_that_is_not_read_is_never_called_as_one_that_is(tmp_path_factory, entries):
+    inner = zipped(entries)
+    made = [(name, inner if name.endswith(".zip") else data) for name, data in entries]
+    found, unreadable, _ = contents(at(tmp_path_factory.mktemp("a"), "outer.zip", zipped(made)))
+    assert not found.keys() & unreadable.keys()
+    assert {name for name, _ in entries if name == "1"} <= found.keys()
 
 
 def test_the_longest_names_are_read(tmp_path):

@@ -62,7 +62,7 @@ def test_the_pixel_hash_is_that_of_the_bytes_that_pillow_decodes(kind):
     found = described_image(data, kind)
     assert found.hash_id == pixel_hash(data) == expected
     assert (found.width, found.height, found.file_type, found.n_bytes) == (*size, image_format, len(data))
-    assert found.content_hash == content_hash(data) == hashlib.blake2b(data, digest_size=32).hexdigest()
+    assert content_hash(data) == hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
 MODES = ["1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "LA", "PA", "I;16", "I;16B"]

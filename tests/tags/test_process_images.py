@@ -24,6 +24,7 @@ from spacer_like.exceptions import (
     TableError,
 )
 from spacer_like.extractors import DummyExtractor
+from spacer_like.message_base import location_fields
 from spacer_like.messages import ProcessImagesMsg
 from spacer_like.progress import listening
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
@@ -143,18 +144,19 @@ class TestTheTable:
 
     @pytest.mark.parametrize("name", ['it\'s "one".png', "new\nline.png", "Σπύρος 猫.png", f"{'x' * 251}.png", "A.PNG"])
     def test_has_names_as_they_are(self, name, tmp_path):
-        (tmp_path / "tag's").mkdir()
-        (tmp_path / "tag's" / name).write_bytes(coloured(0))
+        folder = tmp_path / "images"
+        (folder / "tag's").mkdir(parents=True)
+        (folder / "tag's" / name).write_bytes(coloured(0))
         database = tmp_path / "stage1.db"
 
         process_images(
-            message(DataLocation("filesystem", str(tmp_path)), database_loc=DataLocation("filesystem", str(database)))
+            message(DataLocation("filesystem", str(folder)), database_loc=DataLocation("filesystem", str(database)))
         )
 
-        assert table().records[0].path == f"{tmp_path}/tag's/{name}"
+        assert table().records[0].path == f"{folder}/tag's/{name}"
         with closing(sqlite3.connect(database)) as opened:
             assert opened.execute("SELECT file_name, file_path FROM stage1").fetchall() == [
-                (name, f"{tmp_path}/tag's/{name}")
+                (name, f"{folder}/tag's/{name}")
             ]
 
     def test_loses_no_image_whose_pixels_have_the_hash_of_others(self):
@@ -263,6 +265,20 @@ class TestWhatFails:
         with config.override(max_image_pixels=600):
             answer = process_images(message(stored(files), tagged=False))
         assert "MAX_IMAGE_PIXELS" in answer.failed[0].reason
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_has_not_the_path_of_an_image_of_the_same_name(self):
+        stream = BytesIO()
+        with zipfile.ZipFile(stream, "w") as file:
+            for seed in range(3):
+                file.writestr("cat/a.png", coloured(seed))
+        write_bytes(DataLocation("memory", "a.zip"), stream.getvalue())
+
+        answer = process_images(message(DataLocation("memory", "a.zip")))
+
+        assert [record.path for record in table().records] == ["memory://a.zip/cat/a.png"]
+        assert {entry.name for entry in answer.failed} == {"memory://a.zip/cat/a.png [1]"}
+        assert table().records[0].hash_id == pixel_hash(coloured(2))
 
     def test_if_it_is_all_there_is_the_first_reason_is_the_error(self):
         images = stored({"a.png": b"", "b.png": b"text"})
@@ -412,6 +428,19 @@ class TestWhatIsUsedAgain:
         assert [answer.n_images for answer in answers] == [80, 80]
         assert read_bytes(TABLE) == read_bytes(alone)
         assert list(list_keys(DataLocation("memory", "out"))) == [TABLE]
+
+
+@pytest.mark.parametrize(
+    "field", [name for name, (is_output, _) in location_fields(ProcessImagesMsg).items() if is_output]
+)
+@pytest.mark.parametrize("storage", ["memory", "filesystem"])
+def test_no_output_may_lie_among_the_images(tmp_path, field, storage):
+    """The next run would take it for one of them."""
+    images = DataLocation(storage, str(tmp_path / "images"))
+    write_bytes(images.below("a.png"), coloured(0))
+    with pytest.raises(MessageError, match=rf"^{field} '.*' would be one of the files of images_loc"):
+        process_images(message(images, tagged=False, **{field: images.below("deep/out.parquet")}))
+    assert process_images(message(images, tagged=False)).n_failed == 0
 
 
 class TestTheOriginalFiles:

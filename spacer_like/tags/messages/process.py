@@ -23,7 +23,8 @@ from spacer_like.message_base import (
 DEFAULT_EXTRACTOR: Any = "spacer_like.extractors.EfficientNetLite0Extractor"
 ImagesLocation = Annotated[
     Location,
-    Folder(r"(?i).+\.(gif|jpe?g|png|ppm|bmp|pgm|tiff?|webp|zip|tar|tgz|gz)$"),
+    # Files that are no images are told as failures.
+    Folder(r"(?s)[^.].*"),
     Doc("the images: a folder or prefix, an archive (.zip, .tar, .tar.gz), or one image file."),
 ]
 EmbeddingsLocation = Annotated[Location, Doc("a table of embeddings of `process_images`, Parquet.")]
