@@ -244,10 +244,10 @@ def env_job(exit_codes: bool = True) -> int:
         MessageError: the return message would overwrite the job, or a file of one of its tasks.
         SpacerError: the return message could not be stored.
     """
-    job_location = _location_from_environment("JOB_MSG_LOC")
+    job_location = location_from_environment("JOB_MSG_LOC")
     if job_location is None:
         raise ConfigError("JOB_MSG_LOC env. variable not set. Can not process job.")
-    result_location = _location_from_environment("RES_MSG_LOC")
+    result_location = location_from_environment("RES_MSG_LOC")
     others = [NamedLocation("JOB_MSG_LOC", job_location, is_output=False)]
     if result_location is not None:
         others.append(NamedLocation("RES_MSG_LOC", result_location, is_output=True))
@@ -347,7 +347,12 @@ def _echoed(job: Any) -> Any:
     return job
 
 
-def _location_from_environment(name: str) -> DataLocation | None:
+def location_from_environment(name: str) -> DataLocation | None:
+    """The location that an environment variable holds, as JSON or as a URI; None: it is not set.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
     text = os.getenv(name)
     if not text:
         return None
@@ -359,7 +364,8 @@ def _location_from_environment(name: str) -> DataLocation | None:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
 
 
-def _log() -> None:
+def configure_log() -> None:
+    """Log as the settings say; without such a setting everything of this package, on standard error."""
     try:
         config.configure_logging()
     finally:
@@ -375,7 +381,7 @@ def main(arguments: list[str], exit_codes: bool = False) -> int:
         return 2
     interruption.listen()
     try:
-        _log()
+        configure_log()
         code = env_job(exit_codes)
     except SpacerError as error:
         logger.error("%s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -169,7 +170,14 @@ def schema(
 
 
 def env_job() -> int:
-    """Run the job that JOB_MSG_LOC names and store its answer at RES_MSG_LOC: a container's entry point."""
+    """Run the job that JOB_MSG_LOC names and store its answer at RES_MSG_LOC: a container's entry point.
+
+    Where the environment names a submission (SUBMISSION_LOC), a shard of it is done instead.
+    """
+    if os.getenv("SUBMISSION_LOC"):
+        from spacer_like.engines import shard
+
+        return shard.main()
     from spacer_like import mailman
 
     return mailman.main(["env_job"], exit_codes=True)

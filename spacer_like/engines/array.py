@@ -1,9 +1,9 @@
-"""Arrays of shards, each of which finds its requests by a manifest and its index.
+"""Submissions of many requests, and the work on a part of them, which is a shard.
 
 A submission is a folder in any storage. Each request and each outcome lies under the request's digest, the outcome is
 written last, and an equal request is done once::
 
-    manifest.json                              which requests, in order, and how many shards
+    manifest.json                              which requests, in order
     requests/DIGEST.json                       a job message of one request
     results/DIGEST.done.json, .failed.json     its outcome
     cancelled                                  where it is there, no shard begins another request
@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from typing_extensions import Self
@@ -28,38 +29,37 @@ from spacer_like.messages import TASKS, JobMsg, TaskOutcome
 from spacer_like.overwriting import check_tasks
 from spacer_like.storage import delete, exists, list_keys, read_many, storage_factory, write_bytes
 
-_VERSION = 1
+_VERSION = 2
+# Version 1 had a number of shards too, which was always 1.
+_VERSIONS = (1, _VERSION)
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ArraySubmission(Submission):
-    """A submission of shards; a subclass starts, queries and ends them, as each cluster does it differently.
+    """A submission in a folder; a subclass starts, queries and ends the work, as each cluster does it differently.
 
     Args:
         folder: where `submit` keeps what it submits, or has kept it.
     """
 
-    shards = 1
-    """Into how many parts the requests are divided."""
-
     def __init__(self, folder: DataLocation) -> None:
         self.folder = folder
 
     @abstractmethod
-    def begin(self) -> None:
-        """Start an array of `shards` children, each of which calls `work_on_shard` with its index.
+    def begin(self, waiting: Sequence[str]) -> None:
+        """Start processes that call `work_on_shard` until the requests of these digests have an outcome.
 
         Raises:
-            TransientError: one is at work already.
+            TransientError: some are at work already.
         """
 
     @abstractmethod
     def is_at_work(self) -> bool:
-        """Whether a shard is running or queued."""
+        """Whether such a process is running or queued."""
 
     @abstractmethod
     def end(self) -> None:
-        """End the running and queued shards, if there are any."""
+        """End those that are running or queued, if there are any."""
 
     def submit(self, messages: Sequence[Message]) -> Self:
         """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
@@ -79,8 +79,8 @@ class ArraySubmission(Submission):
             for (task, digest), message in zip(described, messages, strict=True)
         )
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
-        write_bytes(loc, json.dumps({"version": _VERSION, "shards": self.shards, "requests": described}).encode())
-        self.begin()
+        write_bytes(loc, json.dumps({"version": _VERSION, "requests": described}).encode())
+        self.begin(self._waiting())
         return self
 
     def status(self) -> Progress:
@@ -103,36 +103,49 @@ class ArraySubmission(Submission):
                 yield index, read_result(data, loc.display_name, task)
 
     def retry_failed(self) -> int:
-        requests = read_manifest(self.folder)["requests"]
+        read_manifest(self.folder)
         if not self.is_at_work():
             # Otherwise `begin` says so.
             delete(self.folder.below("cancelled"))
             for digest, state in _states(self.folder).items():
                 if state == "failed":
                     delete(_result(self.folder, digest, state))
-        done = sum(state == "done" for state in _states(self.folder).values())
-        self.begin()
-        return len({digest for _, digest in requests}) - done
+        waiting = self._waiting()
+        self.begin(waiting)
+        return len(waiting)
 
     def cancel(self) -> None:
         write_bytes(self.folder.below("cancelled"), b"")
         self.end()
 
+    def _waiting(self) -> list[str]:
+        states = _states(self.folder)
+        return [digest for digest in digests_of(read_manifest(self.folder)) if digest not in states]
 
-def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
-    """Run the requests of one shard that have no outcome yet, and store the outcome of each as it ends.
+
+def work_on_shard(
+    folder: DataLocation, engine: Engine, part: Iterable[str] | None = None, again: bool = False
+) -> Counter[str]:
+    """Run those of some requests that have no outcome yet, and store the outcome of each as it ends.
 
     Args:
-        shard: counted from 0: of all requests, each n-th after this one, where there are n shards.
+        part: the digests of the requests; None: all of the submission.
+        again: run those too that have failed by a transient error.
+
+    Returns:
+        How many requests of the part are ``done``, have ``failed``, or failed by a ``transient`` error.
 
     Raises:
         SpacerError: the folder holds no submission, or cannot be read or written.
     """
-    manifest = read_manifest(folder)
     states = _states(folder)
-    part = manifest["requests"][shard :: manifest["shards"]]
-    waiting = list(dict.fromkeys(digest for _, digest in part if digest not in states))
-
+    found: dict[str, str] = {}
+    for digest in digests_of(read_manifest(folder)) if part is None else part:
+        state = states.get(digest, "waiting")
+        if state == "failed" and _is_transient(folder, digest):
+            state = "waiting" if again else "transient"
+        found[digest] = state
+    waiting = [digest for digest, state in found.items() if state == "waiting"]
     begun: list[str] = []
 
     def messages() -> Iterator[Message]:
@@ -143,12 +156,24 @@ def work_on_shard(folder: DataLocation, engine: Engine, shard: int = 0) -> None:
                 message = _read_request(folder, digest)
             except SpacerError as error:
                 write_outcome(folder, digest, failed(error))
+                found[digest] = "failed"
                 continue
             begun.append(digest)
             yield message
 
     for index, outcome in engine.outcomes(messages()):
         write_outcome(folder, begun[index], outcome)
+        found[begun[index]] = "transient" if outcome.transient else outcome.status
+    return Counter(found.values())
+
+
+def _is_transient(folder: DataLocation, digest: str) -> bool:
+    try:
+        failure = TaskOutcome.deserialize(load_json(_result(folder, digest, "failed")))
+    except SpacerError:
+        # A damaged outcome is `collect`'s to name.
+        return False
+    return bool(failure.transient)
 
 
 def _read_request(folder: DataLocation, digest: str) -> Message:
@@ -178,7 +203,7 @@ def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
 
 
 def read_manifest(folder: DataLocation) -> dict[str, Any]:
-    """The manifest of a submission: its `requests` as pairs of a task's name and a digest, and its number of `shards`.
+    """The manifest of a submission: its `requests` as pairs of a task's name and a digest.
 
     Raises:
         MessageError: it is none of this version.
@@ -187,10 +212,15 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
     loc = folder.below("manifest.json")
     manifest: dict[str, Any] = load_json(loc)
     with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no manifest of requests"):
-        is_known = manifest["version"] == _VERSION and type(manifest["shards"]) is int and manifest["shards"] > 0
-        if not is_known or not all(task in TASKS and _DIGEST.fullmatch(one) for task, one in manifest["requests"]):
+        are_known = all(task in TASKS and _DIGEST.fullmatch(one) for task, one in manifest["requests"])
+        if manifest["version"] not in _VERSIONS or not are_known:
             raise ValueError("it is of another version, or damaged")
     return manifest
+
+
+def digests_of(manifest: dict[str, Any]) -> list[str]:
+    """The digests of a manifest's requests, each once, in their order."""
+    return list(dict.fromkeys(digest for _, digest in manifest["requests"]))
 
 
 def _request(folder: DataLocation, digest: str) -> DataLocation:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Detached(ArraySubmission):
         self._path = Path(os.path.abspath(folder.key))
         self._processes = processes or core_count()
 
-    def begin(self) -> None:
+    def begin(self, waiting: Sequence[str]) -> None:
         with self._locked() as lock:
             if lock is None:
                 raise TransientError(f"Something is at work on '{self._path}' already: wait, or cancel it.")

@@ -20,8 +20,8 @@ class Unruly(DummyExtractor):
     """A `DummyExtractor` that misbehaves before it answers.
 
     Args:
-        does: ``die``: kill its process; ``die twice``: the first two times; ``wait``: write a file named by its
-            process's id in `folder`, and wait until ``go`` is there; ``print``: on standard output; else nothing.
+        does: ``die``: kill its process; ``die twice``, ``die thrice``: the first times; ``wait``: write a file named
+            by its process's id in `folder`, and wait for ``go``; ``print``: on standard output; else nothing.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class Unruly(DummyExtractor):
 
     def __call__(self, im: Any, rowcols: Any) -> Any:
         folder = Path(self.folder)
-        if self.does == "die twice" and len(list(folder.glob("died-*"))) == 2:
+        lives = {"die twice": 2, "die thrice": 3}.get(self.does)
+        if lives and len(list(folder.glob("died-*"))) == lives:
             return super().__call__(im, rowcols)
         if self.does.startswith("die"):
             (folder / f"died-{os.getpid()}").touch()

@@ -91,8 +91,8 @@ class TestDetached:
         [
             b"{",
             b"[]",
-            b'{"version": 2, "shards": 1, "requests": []}',
-            b'{"version": 1, "shards": 0, "requests": []}',
+            b'{"version": 3, "requests": []}',
+            b'{"version": 2}',
             b'{"version": 1, "shards": 1, "requests": [["make_coffee", "0"]]}',
             b'{"version": 1, "shards": 1, "requests": [["chip_tile", "../../up"]]}',
         ],
@@ -138,7 +138,7 @@ class TestDetached:
 class Held(ArraySubmission):
     """A submission whose shard the test itself works on."""
 
-    def begin(self):
+    def begin(self, waiting):
         pass
 
     def is_at_work(self):

@@ -120,7 +120,31 @@ def submission(data: bytes, name: str) -> Any:
 
 
 def manifest_of_requests() -> bytes:
-    return json.dumps({"version": 1, "shards": 2, "requests": [["chip_tile", "ab" * 32]] * 3}).encode()
+    return json.dumps({"version": 1, "shards": 1, "requests": [["chip_tile", "ab" * 32]] * 3}).encode()
+
+
+def run_of_shards() -> bytes:
+    return json.dumps({"version": 1, "shards": [["ab" * 32], ["cd" * 32]], "children": [2]}).encode()
+
+
+def run_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.scheduled import read_run
+    from spacer_like.storage import write_bytes
+
+    write_bytes(DataLocation("memory", f"{name}/runs/1.json"), data)
+    return read_run(DataLocation("memory", name), 1)
+
+
+def child_record() -> bytes:
+    return json.dumps({"run": 1, "shard": 0, "exit_code": 0}).encode()
+
+
+def child_records(data: bytes, name: str) -> Any:
+    from spacer_like.engines.scheduled import read_child_records
+    from spacer_like.storage import write_bytes
+
+    write_bytes(DataLocation("memory", f"{name}/children/1-0.json"), data)
+    return read_child_records(DataLocation("memory", name))
 
 
 def outcome() -> bytes:
@@ -183,6 +207,8 @@ DATA_ROWS = [
         job_of,
     ),
     Reader("requests in a folder", ("engines.array:read_manifest",), manifest_of_requests, submission),
+    Reader("shards of a submission", ("engines.scheduled:read_run",), run_of_shards, run_of),
+    Reader("how children ended", ("engines.scheduled:read_child_records",), child_record, child_records),
     Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(
         "results",

@@ -26,6 +26,7 @@ NOT_READERS = {
     "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",
     "chips.labels.found_elements:ElementsFile.__init__": "a temporary file of its own",
     "chips.cutting.gdal_reading:SharedFile": "bytes as they are, for GDAL",
+    "engines.scheduled:ScheduledSubmission.__init__": "it opens nothing: `read_run` and its neighbours do",
     "images.zips:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
     "images.decoding": "calls the readers of images, file after file",
     "tables.files:parquet_writer": "writes",

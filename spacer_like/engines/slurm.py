@@ -1,0 +1,160 @@
+"""Arrays of Slurm, by its commands sbatch, squeue, scancel and scontrol."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from spacer_like.engines.processes import child_environment
+from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
+from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError, visible
+
+_SECONDS_TO_ANSWER = 60.0
+_ACTIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED"}
+# What its commands say while its controller is away, busy or restarting.
+_TRANSIENT = (
+    "unable to contact",
+    "connection refused",
+    "timed out",
+    "temporarily",
+    "slurm_load_jobs error: zero bytes",
+)
+_UNKNOWN = "invalid job id"
+
+
+class Slurm(Scheduler):
+    """The Slurm of this machine.
+
+    Its compute nodes must see this Python environment and the submission's folder under the same paths. A child that
+    was killed is not started again by Slurm: `retry_failed` does it.
+
+    Args:
+        partition, account, time_limit, memory: as sbatch's options of these names (``--time``, ``--mem``); None: the
+            cluster's default.
+        cores: processor cores of each child, which works on as many requests at once.
+        log_folder: an existing folder for the children's logs; None: there are none.
+    """
+
+    name = "slurm"
+
+    def __init__(
+        self,
+        partition: str | None = None,
+        account: str | None = None,
+        time_limit: str | None = None,
+        memory: str | None = None,
+        cores: int = 1,
+        log_folder: str | None = None,
+    ) -> None:
+        self._values = {"partition": partition, "account": account, "time": time_limit, "mem": memory}
+        self._cores = cores
+        self._log_folder = os.path.abspath(log_folder) if log_folder else None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        values = self._values
+        return {
+            "partition": values["partition"],
+            "account": values["account"],
+            "time_limit": values["time"],
+            "memory": values["mem"],
+            "cores": self._cores,
+            "log_folder": self._log_folder,
+        }
+
+    def largest_array(self) -> int:
+        return self._max_array_size
+
+    @cached_property
+    def _max_array_size(self) -> int:
+        # The largest index is one less: an array from 0 has as many children.
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _answer("scontrol", "show", "config"), re.MULTILINE)
+        return max(1, int(found[1])) if found else 1001
+
+    def start(self, job: ArrayJob) -> str:
+        log = os.path.join(self._log_folder, "%x-%a.log") if self._log_folder else os.devnull
+        options = [f"--{name}={value}" for name, value in self._values.items() if value is not None]
+        answer = _answer(
+            "sbatch",
+            "--parsable",
+            # Slurm would start a child again by itself after a node's failure; the outcomes allow that.
+            "--requeue",
+            f"--array=0-{job.size - 1}",
+            f"--job-name={job.name}",
+            f"--cpus-per-task={self._cores}",
+            f"--output={log}",
+            *options,
+            script=f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -m spacer_like.engines.shard\n",
+            environment=job.environment | {"SUBMISSION_PROCESSES": str(self._cores)},
+        )
+        return answer.strip().partition(";")[0]
+
+    def find(self, name: str) -> str | None:
+        found = _answer("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%F").split()
+        return found[0] if found else None
+
+    def states(self, ids: Sequence[str]) -> dict[str, ArrayState]:
+        try:
+            lines = _answer(
+                "squeue", "--noheader", "--states=all", f"--jobs={','.join(ids)}", "--format=%F|%T|%r"
+            ).splitlines()
+        except _UnknownJobError:
+            # It has forgotten one of them, and does not say which.
+            return {} if len(ids) == 1 else {key: state for one in ids for key, state in self.states([one]).items()}
+        found: dict[str, ArrayState] = {}
+        for line in lines:
+            key, state, reason = line.split("|", 2)
+            if key not in found or (state in _ACTIVE and not found[key].is_active):
+                found[key] = ArrayState(state in _ACTIVE, "" if reason == "None" else reason)
+        return found
+
+    def stop(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            try:
+                _answer("scancel", one)
+            except _UnknownJobError:
+                continue
+
+
+class _UnknownJobError(SpacerInputError):
+    """Slurm does not know the job, or no more."""
+
+
+def _answer(command: str, *arguments: str, script: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """What a command of Slurm prints.
+
+    Raises:
+        ConfigError: it is not installed.
+        TransientError: the controller does not answer.
+        SpacerInputError: it refuses.
+    """
+    try:
+        ended = subprocess.run(
+            [command, *arguments],
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS_TO_ANSWER,
+            env=child_environment() | dict(environment or {}),
+        )
+    except FileNotFoundError:
+        raise ConfigError(
+            f"The command '{command}' of Slurm is not found here: submit on a machine of the cluster, or choose another"
+            " engine."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise TransientError(f"Slurm has not answered '{command}' within {_SECONDS_TO_ANSWER:.0f} s.") from None
+    if ended.returncode == 0:
+        return ended.stdout
+    reason = visible(" ".join(ended.stderr.split()) or f"exit code {ended.returncode}")
+    if _UNKNOWN in reason.lower():
+        raise _UnknownJobError(f"Slurm does not know the job: {reason}.")
+    if any(one in reason.lower() for one in _TRANSIENT):
+        raise TransientError(f"Slurm does not answer '{command}' now: {reason}.")
+    raise SpacerInputError(f"Slurm refuses '{command}': {reason}.")
