@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spacer_like.chips.messages import *  # noqa: F403
     from spacer_like.points.messages import *  # noqa: F403
     from spacer_like.rarity.messages import *  # noqa: F403
+    from spacer_like.regression.messages import *  # noqa: F403
     from spacer_like.tags.messages import *  # noqa: F403
 
 
@@ -102,6 +103,10 @@ TASKS: dict[str, Task] = {
         Task("train_tags", "spacer_like.tags.tasks.train"),
         Task("classify_images", "spacer_like.tags.tasks.classify"),
         Task("suggest_review", "spacer_like.tags.tasks.review"),
+        Task("prepare_images", "spacer_like.regression.tasks.prepare"),
+        Task("pack_dataset", "spacer_like.regression.tasks.pack"),
+        Task("split_dataset", "spacer_like.regression.tasks.split"),
+        Task("augment_dataset", "spacer_like.regression.tasks.augment"),
     )
 }
 SCHEMA_VERSION = 1

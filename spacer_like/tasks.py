@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from spacer_like.rarity.tasks.tables import bucketize_scores as bucketize_scores
     from spacer_like.rarity.tasks.tables import compare_rankings as compare_rankings
     from spacer_like.rarity.tasks.tables import merge_scores as merge_scores
+    from spacer_like.regression.tasks.augment import augment_dataset as augment_dataset
+    from spacer_like.regression.tasks.pack import pack_dataset as pack_dataset
+    from spacer_like.regression.tasks.prepare import prepare_images as prepare_images
+    from spacer_like.regression.tasks.split import split_dataset as split_dataset
     from spacer_like.tags.tasks.classify import classify_images as classify_images
     from spacer_like.tags.tasks.duplicates import find_duplicates as find_duplicates
     from spacer_like.tags.tasks.duplicates import find_similar_images as find_similar_images

@@ -52,6 +52,10 @@ DESCRIPTIONS = {
     "suggest_review": "Choosing",
     "find_duplicates": "Comparing",
     "find_similar_images": "Searching",
+    "prepare_images": "Preparing",
+    "pack_dataset": "Packing",
+    "split_dataset": "Splitting",
+    "augment_dataset": "Augmenting",
 }
 
 

@@ -40,7 +40,8 @@ class ImageArchive:
     Attributes:
         names: of the files, without their folder unless `deep`, in the order of the archive.
         archives: names of archives in it, where they are wanted.
-        unreadable: (name, reason) of files that cannot be read, known from the archive's list; no name is one of `names`.
+        unreadable: (name, reason) of files that cannot be read, known from the archive's list; no name is one of
+            `names`.
         size: of the archive, bytes; of one that is packed as a whole what is in it.
 
     Raises:

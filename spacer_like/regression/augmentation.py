@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     _Step = Callable[[Values, np.random.Generator], Values]
 
 BIN_DEGREES = 5
-N_BINS = (HIGHEST - LOWEST) // BIN_DEGREES
 GREY_FACTOR = 3
 """Grey images drawn for each of colour, before as many are kept: there are three grey bands."""
 LEAST_WITH_INCLINATION = 10
 """Codes below it are those of galaxies without an inclination."""
+_CLASSES = ("with an inclination", "without")
 # As numpy.pad calls them.
 _FILLS = ("constant", "edge", "symmetric", "reflect", "wrap")
 _WHITE = 255.0
@@ -89,6 +89,30 @@ def class_of(codes: NDArray[np.integer]) -> NDArray[np.int64]:
     array([0, 1, 1])
     """
     return (np.asarray(codes) < LEAST_WITH_INCLINATION).astype(np.int64)
+
+
+def counted_bins(codes: NDArray[np.integer], by_class: bool) -> dict[str, int]:
+    """The number of images in each bin that has any, by the degrees in it, or in each class.
+
+    >>> counted_bins(np.array([45, 50, 51]), False)
+    {'45 to 50': 2, '51 to 55': 1}
+    """
+    names = (
+        _CLASSES
+        if by_class
+        else [f"{low + (low > LOWEST)} to {low + BIN_DEGREES}" for low in range(LOWEST, HIGHEST, BIN_DEGREES)]
+    )
+    numbers, counts = np.unique(class_of(codes) if by_class else bin_of(codes), return_counts=True)
+    return {names[number]: count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)}
+
+
+def batch_name(size: int, sub_sample: int, batch: int) -> str:
+    """The name of a batch's file below the folder of all, without its ending.
+
+    >>> batch_name(128, 1, 4)
+    'Uset_001_npz/128x128_train_aug_04'
+    """
+    return f"Uset_{sub_sample:03d}_npz/{size}x{size}_train_aug_{batch:02d}"
 
 
 def grey_and_colour(pools: Sequence[Pool]) -> tuple[list[Pool], list[Pool]]:

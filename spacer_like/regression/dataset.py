@@ -22,7 +22,14 @@ from spacer_like.location import DataLocation
 from spacer_like.npy_header import read_npy_header
 from spacer_like.regression.augmentation import Pool
 from spacer_like.regression.labels import HIGHEST, MOST_ID, REJECTED, filter_of
-from spacer_like.regression.packing import check_numbers, check_range, checked_images
+from spacer_like.regression.packing import (
+    PackedImages,
+    check_numbers,
+    check_range,
+    checked_images,
+    read_packed,
+    save_packed,
+)
 from spacer_like.regression.splitting import band_of_part
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_bytes, write_file
 from spacer_like.tables.array_file import MOST_BYTES, ArrayMissingError, from_npz
@@ -116,6 +123,40 @@ def write_pool(loc: DataLocation, pool: Pool, with_filter: bool = True) -> None:
     if mapped:
         rows = zip(pool.ids.tolist(), pool.inclinations.tolist(), pool.filters.tolist(), strict=True)
         write_bytes(index_beside(loc), csv_bytes(_COLUMNS, rows))
+
+
+def open_packed(loc: DataLocation, *, as_stored: bool = False) -> PackedImages:
+    """Packed images at a location, sorted by id; those of an ``.npy`` of this machine are mapped.
+
+    Args:
+        as_stored: in the order of the file.
+
+    Raises:
+        TableError: another ending, a damaged file, or a galaxy that is there twice.
+        DataNotFoundError: there is no such file, or no table beside an ``.npy``.
+        SpacerError: other errors of the storage.
+    """
+    if not is_mapped(loc):
+        return read_packed(read_bytes(loc), loc.display_name, as_stored=as_stored)
+    pool = open_pool(loc)
+    order = np.argsort(pool.ids, kind="stable")
+    if (np.diff(pool.ids[order]) == 0).any():
+        raise TableError(f"The file '{loc.display_name}' has a galaxy twice: it is not one of packed images.")
+    if as_stored or (np.diff(pool.ids) > 0).all():
+        return PackedImages(pool.images, pool.ids, pool.inclinations)
+    return PackedImages(pool.images[order], pool.ids[order], pool.inclinations[order])
+
+
+def write_packed(loc: DataLocation, packed: PackedImages, band: str) -> None:
+    """Write packed images as a file, ``.npz`` or ``.npy`` by the location's ending."""
+    if is_mapped(loc):
+        filters = np.full(len(packed.ids), filter_of(band))
+        write_pool(loc, Pool(packed.images, packed.codes, packed.ids, filters))
+        return
+    with temporary_file(loc) as path:
+        with path.open("wb") as file:
+            save_packed(file, packed)
+        write_file(loc, path, consume=True)
 
 
 def is_mapped(loc: DataLocation) -> bool:

@@ -6,6 +6,7 @@ Lupton et al. 2004, PASP 116, 133. What is not a number counts as the sky, the m
 from __future__ import annotations
 
 import math
+from gzip import GzipFile
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ _PURPOSE, _EXTRA = "Reading FITS", "galaxies"
 _WHITE_PERCENTILE = 99.5
 _LUPTON_SOFTENING = 8
 _N_BANDS = 3
+_MOST_UNPACKED = 2**28
 
 
 def fits_grey(data: bytes, name: str, extension: int | None = None) -> NDArray[np.uint8]:
@@ -72,7 +74,7 @@ def _planes(data: bytes, name: str, extension: int | None) -> list[NDArray[np.fl
     planes: list[NDArray[np.float64]] = []
     with (
         damage_as(ImageError, name, f"The file '{name}' cannot be read as FITS"),
-        fits.open(BytesIO(data), memmap=False) as parts,
+        fits.open(BytesIO(_unpacked(data, name)), memmap=False) as parts,
     ):
         for number, part in enumerate(parts):
             shape = part.shape if part.is_image else ()
@@ -89,6 +91,21 @@ def _planes(data: bytes, name: str, extension: int | None) -> list[NDArray[np.fl
         where = "" if extension is None else f" in its extension {extension}"
         raise ImageError(f"The file '{name}' has no image{where}.")
     return planes
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """The file's bytes, of one packed by gzip those that it holds."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    unpacked = bytearray()
+    with GzipFile(fileobj=BytesIO(data)) as file:
+        while part := file.read(2**20):
+            unpacked += part
+            if len(unpacked) > _MOST_UNPACKED:
+                raise DataLimitError(
+                    f"The file '{name}' holds more than {_MOST_UNPACKED // 2**20} MiB: it is not read."
+                )
+    return bytes(unpacked)
 
 
 def _above_sky(plane: NDArray[np.float64], name: str) -> NDArray[np.float64]:

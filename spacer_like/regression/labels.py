@@ -8,6 +8,8 @@ degrees; a code is the number that stands for it: 0 a galaxy without an inclinat
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from spacer_like.exceptions import TrainingLabelsError
@@ -34,6 +36,13 @@ _NAME = re.compile(
     r"pgc(?P<id>[0-9]{1,10})_(?P<size>[1-9][0-9]{0,4})x(?P=size)_(?P<label>F|[0-9]{1,2})\.(?P<band>g|r|i|RGB)"
     r"\.(?P<ending>jpg|png|npy)"
 )
+
+
+GREY_ENDINGS = (".png", ".jpg", ".fits", ".fit", ".fits.gz")
+COLOUR_ENDINGS = (".sdss.jpg", ".jpg", ".png", ".fits", ".fit", ".fits.gz")
+"""Of images before they are prepared; of two the one that stands first counts."""
+COLOUR_INPUT = "gri"
+"""How images of colour are called before they are prepared."""
 
 
 def to_target(inclination: Degrees) -> Degrees:
@@ -83,6 +92,18 @@ def code_of(label: str) -> int:
     if not _is_label(label):
         raise TrainingLabelsError(f"The label '{label[:40]}' is neither F nor whole degrees from 0 to {HIGHEST}.")
     return FACE_ON if label == FACE_ON_LABEL else int(label)
+
+
+def counted_labels(codes: Iterable[int]) -> dict[str, int]:
+    """The number of galaxies with an inclination, seen face-on, and rejected, by their codes.
+
+    >>> counted_labels([67, 0, 1, 45])
+    {'inclination': 2, 'face_on': 1, 'rejected': 1}
+    """
+    found = Counter(
+        "rejected" if code == REJECTED else "face_on" if code == FACE_ON else "inclination" for code in codes
+    )
+    return {kind: found[kind] for kind in ("inclination", "face_on", "rejected")}
 
 
 def _is_label(text: str) -> bool:
@@ -161,3 +182,28 @@ class StampName(NamedTuple):
 
     def __str__(self) -> str:
         return f"pgc{self.id}_{self.size}x{self.size}_{self.label}.{self.band}.{self.ending}"
+
+
+def found_images(names: Iterable[str], root: str, band: str) -> dict[int, str]:
+    """The image of each galaxy among files, before they are prepared, by the galaxy's id.
+
+    Args:
+        names: of files, such as ``pgc44182_d25x2_rot_g.png`` or, of colour, ``pgc44182_d25x2_rot_gri.sdss.jpg``.
+        root: of the names, what stands between the id and the band.
+        band: one of `BANDS`, or another name of it.
+
+    >>> found_images(["pgc2_x_g.fits", "pgc2_x_g.png", "pgc3_x_r.png", "notes.txt"], "x", "g")
+    {2: 'pgc2_x_g.png'}
+    """
+    is_colour = band_of(band) == "RGB"
+    endings = COLOUR_ENDINGS if is_colour else GREY_ENDINGS
+    words = (root, COLOUR_INPUT if is_colour else band)
+    pattern = re.compile(
+        "pgc([0-9]{1,10})_" + "_".join(map(re.escape, words)) + f"({'|'.join(map(re.escape, endings))})"
+    )
+    found: dict[int, tuple[int, str]] = {}
+    for name in names:
+        if (match := pattern.fullmatch(name)) is not None and (galaxy := int(match[1])) <= MOST_ID:
+            candidate = (endings.index(match[2]), name)
+            found[galaxy] = min(found.get(galaxy, candidate), candidate)
+    return {galaxy: name for galaxy, (_, name) in sorted(found.items())}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,15 +67,21 @@ def pack_images(stamps: Iterable[tuple[StampName, NDArray[np.uint8]]]) -> Packed
 def packed_bytes(packed: PackedImages) -> bytes:
     """The bytes of the file, not deflated; equal images give equal bytes."""
     sink = BytesIO()
-    np.savez(sink, images=packed.images, labels=np.stack([packed.ids, packed.codes]))
+    save_packed(sink, packed)
     return sink.getvalue()
 
 
-def read_packed(data: bytes, name: str) -> PackedImages:
+def save_packed(sink: IO[bytes], packed: PackedImages) -> None:
+    """Write the file that `packed_bytes` gives."""
+    np.savez(sink, images=packed.images, labels=np.stack([packed.ids, packed.codes]))
+
+
+def read_packed(data: bytes, name: str, *, as_stored: bool = False) -> PackedImages:
     """The images in the bytes of a file, ours or the original's, sorted by id.
 
     Args:
         name: what errors call the file.
+        as_stored: in the order of the file, on which the original's split depends.
 
     Raises:
         TableError: damaged, without one of the two arrays, or with values that are no pixels, ids or codes.
@@ -90,6 +96,8 @@ def read_packed(data: bytes, name: str) -> PackedImages:
     order = np.argsort(ids, kind="stable")
     if (repeated := np.flatnonzero(np.diff(ids[order]) == 0)).size:
         raise TableError(f"The file '{name}' has the galaxy {ids[order][repeated[0]]} twice.")
+    if as_stored or (np.diff(ids) > 0).all():
+        return PackedImages(images, ids, codes)
     return PackedImages(images[order], ids[order], codes[order])
 
 

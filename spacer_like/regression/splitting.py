@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HELD_OUT_SHARE = 0.10
 N_SAMPLES = 3
 ORIGINAL_SHARE = 0.15
+ORIGINAL_ORDER = ("r", "i", "g", "RGB")
+"""Of two bands, InclinET splits the galaxies of the one that stands first."""
 _PART = re.compile(rf"(?P<band>{'|'.join(BANDS)})_(?P<size>\d{{1,5}})x(?P=size)_(train|test)_\d{{3,}}\.(npz|npy)")
 _ORIGINAL_SHUFFLE, _ORIGINAL_DIVISION, _ORIGINAL_STEP = 0, 100, 100
 
@@ -95,6 +97,21 @@ def split_galaxies(
     shuffled = np.random.RandomState(np.array([seed, 0], np.uint32)).permutation(unique)
     orders = (np.random.RandomState(np.array([seed, number], np.uint32)) for number in range(1, n_samples + 1))
     return _sampled(shuffled[:n_held], shuffled[n_held:], orders)
+
+
+def with_others(split: GalaxySplit, ids: NDArray[np.integer]) -> GalaxySplit:
+    """The split with further galaxies to train on, which are out of every sub-sample's bag.
+
+    Args:
+        ids: those of the split among them count once.
+    """
+    others = np.setdiff1d(np.asarray(ids, np.int32), np.concatenate([split.held_out, split.training]))
+    return GalaxySplit(
+        split.held_out,
+        np.concatenate([split.training, others]),
+        split.samples,
+        tuple(np.concatenate([rest, others]) for rest in split.out_of_bag),
+    )
 
 
 def original_split(

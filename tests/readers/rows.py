@@ -1473,6 +1473,33 @@ def pool_of_galaxies() -> bytes:
     return npz(images, images=images, labels=numbers, pgcIDs=numbers, filter=np.array(["c", "r"], "S1"))()
 
 
+def open_packed_galaxies(data: bytes, name: str) -> Any:
+    from spacer_like.regression.dataset import open_packed
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.npz"
+        path.write_bytes(data)
+        return open_packed(DataLocation("filesystem", str(path)))
+
+
+def stamp_of_a_galaxy(ending: str) -> Callable[[bytes, str], Any]:
+    def read(data: bytes, name: str) -> Any:
+        from spacer_like.regression.stamps import read_stamp
+
+        return read_stamp(data, f"{name}/pgc5_4x4_50.RGB.{ending}")
+
+    return read
+
+
+def stamp(ending: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        from spacer_like.regression.stamps import stamp_bytes
+
+        return stamp_bytes(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), ending)
+
+    return make
+
+
 def read_galaxies_to_train_on(data: bytes, name: str) -> Any:
     from spacer_like.regression.dataset import read_pool
 
@@ -1599,6 +1626,23 @@ REGRESSION_ROWS = [
         ("regression.dataset:read_mapped_pool",),
         lambda: INDEX_OF_GALAXIES,
         index_of_galaxies,
+    ),
+    Reader(
+        "opened packed images of galaxies",
+        ("regression.dataset:open_packed",),
+        packed_galaxies,
+        open_packed_galaxies,
+        share=0.3,
+    ),
+    *(
+        Reader(
+            f"a prepared image of a galaxy as {ending}",
+            ("regression.stamps:read_stamp",),
+            stamp(ending),
+            stamp_of_a_galaxy(ending),
+            share=0.5,
+        )
+        for ending in ("jpg", "npy")
     ),
     Reader("an image of a galaxy", ("regression.stamps:prepared_pixels",), lambda: picture("PNG"), prepared_galaxy),
 ]

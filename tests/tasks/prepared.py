@@ -30,7 +30,9 @@ def requests(folder: Path) -> dict[str, Message]:
         return DataLocation("filesystem", "/".join((str(folder), *names)))
 
     inputs = folder / "in"
-    given = {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at) | _tags(inputs, at)
+    given = (
+        {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at) | _tags(inputs, at) | _galaxies(inputs, at)
+    )
     return {name: TASKS[name].message(**fields) for name, fields in given.items()}
 
 
@@ -286,5 +288,49 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "suggestions_loc": at("suggest_review", "suggestions.csv"),
             "contact_sheet_loc": at("suggest_review", "sheet.png"),
             "page_loc": at("suggest_review", "review.html"),
+        },
+    }
+
+
+def _galaxies(inputs: Path, at) -> dict[str, dict]:
+    """Galaxies of colour with a catalog, one of them broken, and the same ones in a grey band."""
+    random = np.random.default_rng(3)
+    folder = inputs / "galaxies"
+    folder.mkdir()
+    inclinations = range(46, 90, 5)
+    rows = [f"{number}|{inclination}|0| | \n" for number, inclination in enumerate(inclinations, 1)]
+    (inputs / "galaxies.txt").write_text("".join(["pgc|inc|inc_flg|fon|inc_note\n", *rows, "99|60|0| | \n"]))
+    for number in range(1, len(rows) + 1):
+        pixels = random.integers(0, 255, (12, 12, 3), dtype=np.uint8)
+        (folder / f"pgc{number}_d25x2_rot_gri.jpg").write_bytes(_png(pixels))
+    (folder / "pgc99_d25x2_rot_gri.jpg").write_bytes(b"no image")
+    sink = BytesIO()
+    grey = np.repeat(random.integers(0, 255, (len(rows), 8, 8, 1), dtype=np.uint8), 3, axis=3)
+    np.savez(sink, images=grey, labels=np.array([range(1, len(rows) + 1), inclinations], np.int32))
+    (inputs / "8x8_r.npz").write_bytes(sink.getvalue())
+    return {
+        "prepare_images": {
+            "images_loc": at("in", "galaxies"),
+            "catalog_loc": at("in", "galaxies.txt"),
+            "out_loc": at("prepare_images"),
+            "band": "gri",
+            "size": 8,
+            "failures_loc": at("prepare_images", "failures.csv"),
+        },
+        "pack_dataset": {
+            "images_loc": at("prepare_images", "8x8_RGB"),
+            "out_loc": at("pack_dataset", "packed"),
+            "layout": "npy",
+        },
+        "split_dataset": {
+            "packed_locs": {"r": at("in", "8x8_r.npz"), "gri": at("pack_dataset", "packed", "8x8_RGB.npy")},
+            "out_loc": at("split_dataset", "samples"),
+            "sub_samples": 1,
+        },
+        "augment_dataset": {
+            "sample_locs": [at("split_dataset", "samples", f"{band}_8x8_train_000.npz") for band in ("r", "RGB")],
+            "out_loc": at("augment_dataset", "augmented"),
+            "per_bin": 1,
+            "layout": "npy",
         },
     }

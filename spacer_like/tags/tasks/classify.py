@@ -13,6 +13,7 @@ from spacer_like.exceptions import CollectionError, MessageError
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
+from spacer_like.tables.failures import MOST_ANSWERED, write_failures
 from spacer_like.tables.writing import check_endings
 from spacer_like.tags.embeddings_table import embeddings_writer, read_embeddings_table
 from spacer_like.tags.messages import ClassifyImagesMsg, ClassifyImagesReturnMsg
@@ -22,7 +23,6 @@ from spacer_like.tags.scored_images import GIVEN, REVIEW, STAGE_3, STAGE_4, Foun
 from spacer_like.tags.source import TagSource, open_tag_source
 from spacer_like.tags.sqlite_tables import write_database
 from spacer_like.tags.tag_model import TagScorer
-from spacer_like.tags.tasks.failures import MOST_ANSWERED, write_failures
 from spacer_like.tags.tasks.output_folder import ImageFiles, check_output, write_output
 from spacer_like.tags.vector_source import VectorSource
 

@@ -16,6 +16,7 @@ from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import exists, open_file, temporary_file, write_file
+from spacer_like.tables.failures import MOST_ANSWERED, write_failures
 from spacer_like.tags.embeddings_table import EmbeddingsFile, embeddings_writer
 from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.known_images import KnownImages
@@ -24,7 +25,6 @@ from spacer_like.tags.original_json import OWN_TYPE, Marker, write_lists, write_
 from spacer_like.tags.source import TagSource, open_tag_source
 from spacer_like.tags.sqlite_tables import write_database
 from spacer_like.tags.table_rows import STAGE_1, TableRows, UniqueImages
-from spacer_like.tags.tasks.failures import MOST_ANSWERED, write_failures
 from spacer_like.tags.tasks.part_files import PartFiles
 
 logger = getLogger(__name__)
