@@ -19,6 +19,7 @@ from spacer_like.cli import (
     classify_command,
     extract_command,
     job_commands,
+    jobs_command,
     rarity_command,
     start_commands,
     tags_command,
@@ -74,6 +75,7 @@ for _commands in (
     chips_command,
     tags_command,
     tiles_command,
+    jobs_command,
     job_commands,
 ):
     _commands.add_to(app)

@@ -44,7 +44,7 @@ def run(
         raise SpacerInputError(
             f"The result cannot be written to {result_location.display_name}: a URL can only be read."
         )
-    message = _read_job(job)
+    message = read_job(job)
     used = named_locations({"--result": result_location}, {"the job": source(job)})
     check_locations(used)
     end = run_with_progress(message, terminal, used)
@@ -62,7 +62,8 @@ def run(
     return int(end.exit_code)
 
 
-def _read_job(source: str) -> JobMsg:
+def read_job(source: str) -> JobMsg:
+    """The job message at a path or a URI, or on standard input; errors name the file beside the field."""
     from spacer_like.data_classes.base import parse_json
     from spacer_like.messages import JobMsg
 

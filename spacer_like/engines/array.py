@@ -4,6 +4,7 @@ A submission is a folder in any storage. Each request and each outcome lies unde
 written last, and an equal request is done once::
 
     manifest.json                              which requests, in order
+    engine.json                                which engine runs them, and how
     requests/DIGEST.json                       a job message of one request
     results/DIGEST.done.json, .failed.json     its outcome
     cancelled                                  where it is there, no shard begins another request
@@ -16,6 +17,7 @@ import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from typing_extensions import Self
@@ -32,6 +34,8 @@ from spacer_like.storage import delete, exists, list_keys, read_many, storage_fa
 _VERSION = 2
 # Version 1 had a number of shards too, which was always 1.
 _VERSIONS = (1, _VERSION)
+# Outcomes that are held while those before them are read.
+_READ_AT_ONCE = 200
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -44,6 +48,11 @@ class ArraySubmission(Submission):
 
     def __init__(self, folder: DataLocation) -> None:
         self.folder = folder
+
+    @property
+    @abstractmethod
+    def engine(self) -> dict[str, Any]:
+        """The engine's name and, as JSON values, all that opens this submission again besides the folder."""
 
     @abstractmethod
     def begin(self, waiting: Sequence[str]) -> None:
@@ -80,6 +89,7 @@ class ArraySubmission(Submission):
         )
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
         write_bytes(loc, json.dumps({"version": _VERSION, "requests": described}).encode())
+        write_bytes(self.folder.below("engine.json"), json.dumps(self.engine).encode())
         self.begin(self._waiting())
         return self
 
@@ -94,13 +104,13 @@ class ArraySubmission(Submission):
 
     def collect(self) -> Iterator[Ended]:
         states = _states(self.folder)
-        locations: dict[DataLocation, list[tuple[int, str]]] = {}
-        for index, (task, digest) in enumerate(read_manifest(self.folder)["requests"]):
-            if state := states.get(digest):
-                locations.setdefault(_result(self.folder, digest, state), []).append((index, task))
-        for loc, data in read_many(locations):
-            for index, task in locations[loc]:
-                yield index, read_result(data, loc.display_name, task)
+        requests = enumerate(read_manifest(self.folder)["requests"])
+        ended = ((index, task, digest) for index, (task, digest) in requests if digest in states)
+        while some := list(islice(ended, _READ_AT_ONCE)):
+            found = dict(read_many({_result(self.folder, digest, states[digest]) for *_, digest in some}))
+            for index, task, digest in some:
+                loc = _result(self.folder, digest, states[digest])
+                yield index, read_result(found[loc], loc.display_name, task)
 
     def retry_failed(self) -> int:
         read_manifest(self.folder)

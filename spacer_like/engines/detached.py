@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from spacer_like import config, interruption
 from spacer_like.cores import core_count
@@ -48,6 +49,10 @@ class Detached(ArraySubmission):
         super().__init__(folder)
         self._path = Path(os.path.abspath(folder.key))
         self._processes = processes or core_count()
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        return {"engine": "local", "options": {"processes": self._processes}}
 
     def begin(self, waiting: Sequence[str]) -> None:
         with self._locked() as lock:

@@ -3,7 +3,6 @@
 Schedulers differ in how an array is started, queried and cancelled, and in nothing else. Each start of work is a run:
 the requests that have no outcome yet, divided into shards. In the submission's folder lie also::
 
-    engine.json                the scheduler, by its name and its options
     runs/N.json                the shards of a run, each with the digests of its requests
     arrays/N-K.json            an array of run N: the scheduler's id, and which shards its children have
     children/N-K.json          how the child of shard K ended
@@ -17,7 +16,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from spacer_like.data_classes.base import load_json, parse_json
@@ -59,7 +58,7 @@ class Scheduler(ABC):
     """A cluster's way of starting, querying and cancelling arrays."""
 
     name: ClassVar[str]
-    """As in `engine.json`, and on the command line."""
+    """As in the file ``engine.json``, and on the command line."""
     seconds_between_queries: ClassVar[float] = 1.0
 
     @property
@@ -133,6 +132,14 @@ class ScheduledSubmission(ArraySubmission):
         self.sharding = sharding or Sharding()
         self._queried: tuple[float, bool] | None = None
 
+    @property
+    def engine(self) -> dict[str, Any]:
+        return {
+            "engine": self.scheduler.name,
+            "options": self.scheduler.options,
+            "sharding": asdict(self.sharding),
+        }
+
     def begin(self, waiting: Sequence[str]) -> None:
         self._queried = None
         number = self._last_run()
@@ -140,8 +147,6 @@ class ScheduledSubmission(ArraySubmission):
             raise TransientError(f"Something is at work on '{self.folder.display_name}' already: wait, or cancel it.")
         if not waiting:
             return
-        described = {"engine": self.scheduler.name, "options": self.scheduler.options}
-        write_bytes(self.folder.below("engine.json"), json.dumps(described).encode())
         size = self.sharding.requests
         shards = [list(waiting[start : start + size]) for start in range(0, len(waiting), size)]
         children = self._children(len(shards))

@@ -270,6 +270,7 @@ class SubmissionContract(_Requests):
         assert (status.total, status.done, status.failed, status.waiting) == (4, 3, 1, 0)
         assert not status.cancelled
         ended = dict(submission.collect())
+        assert list(ended) == [0, 1, 2, 3]
         assert [ended[index].status for index in range(4)] == ["done", "failed", "done", "done"]
         assert all(isinstance(ended[index].result, ExtractFeaturesReturnMsg) for index in (0, 2, 3))
         assert ended[1].transient is False

@@ -111,6 +111,13 @@ def job_of(data: bytes, name: str) -> Any:
     return stored(JobMsg.load)(data, name)
 
 
+def job_for_the_command(data: bytes, name: str) -> Any:
+    from spacer_like.cli.job_commands import read_job
+
+    write_bytes(DataLocation("memory", name), data)
+    return read_job(f"memory://{name}")
+
+
 def submission(data: bytes, name: str) -> Any:
     from spacer_like.engines.array import read_manifest
     from spacer_like.storage import write_bytes
@@ -129,10 +136,22 @@ def run_of_shards() -> bytes:
 
 def run_of(data: bytes, name: str) -> Any:
     from spacer_like.engines.scheduled import read_run
-    from spacer_like.storage import write_bytes
 
     write_bytes(DataLocation("memory", f"{name}/runs/1.json"), data)
     return read_run(DataLocation("memory", name), 1)
+
+
+def engine_record() -> bytes:
+    return json.dumps({"engine": "local", "options": {"processes": 2}}).encode()
+
+
+def engine_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.submissions import open_submission
+
+    with tempfile.TemporaryDirectory() as parent:
+        folder = DataLocation("filesystem", str(Path(parent) / name))
+        write_bytes(folder.below("engine.json"), data)
+        return open_submission(folder)
 
 
 def child_record() -> bytes:
@@ -141,7 +160,6 @@ def child_record() -> bytes:
 
 def child_records(data: bytes, name: str) -> Any:
     from spacer_like.engines.scheduled import read_child_records
-    from spacer_like.storage import write_bytes
 
     write_bytes(DataLocation("memory", f"{name}/children/1-0.json"), data)
     return read_child_records(DataLocation("memory", name))
@@ -206,8 +224,10 @@ DATA_ROWS = [
         job,
         job_of,
     ),
+    Reader("a job message, for the command", ("cli.job_commands:read_job",), job, job_for_the_command),
     Reader("requests in a folder", ("engines.array:read_manifest",), manifest_of_requests, submission),
     Reader("shards of a submission", ("engines.scheduled:read_run",), run_of_shards, run_of),
+    Reader("which engine", ("engines.submissions:open_submission",), engine_record, engine_of),
     Reader("how children ended", ("engines.scheduled:read_child_records",), child_record, child_records),
     Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(

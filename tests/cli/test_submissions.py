@@ -1,0 +1,82 @@
+"""``spacer-like jobs``: requests that run without the command."""
+
+import json
+import shutil
+
+import pytest
+
+from spacer_like.data_classes import ImageFeatures
+from spacer_like.location import DataLocation
+from spacer_like.messages import ExtractFeaturesMsg, JobMsg
+
+
+@pytest.fixture
+def requests(reef):
+    """Those of job.json: three, the last of which has no image."""
+    found = [
+        ExtractFeaturesMsg(
+            job_token=str(index),
+            extractor="spacer_like.extractors.DummyExtractor",
+            rowcols=[(index, 5)],
+            image_loc=DataLocation.local(reef / image),
+            feature_loc=DataLocation.local(reef / f"out/{index}.npz"),
+        )
+        for index, image in enumerate(["photos/0.jpg", "photos/1.jpg", "later.jpg"])
+    ]
+    JobMsg(task_name="extract_features", tasks=found).store(DataLocation.local(reef / "job.json"))
+    return found
+
+
+def test_requests_run_without_the_command_and_what_failed_runs_again(command, requests, reef):
+    assert command("jobs", "submit", "job.json", "--folder", "sub").code == 0
+    status = command("jobs", "status", "sub", "--wait")
+    assert status.code == 64
+    assert "Request 2: There is no file" in status.out
+    shutil.copy(reef / "photos/0.jpg", reef / "later.jpg")
+    assert "1 requests are run again" in command("jobs", "retry-failed", "sub").out
+    assert command("jobs", "status", "sub", "--wait").code == 0
+    assert command("jobs", "collect", "sub", "--out", "all.jsonl").code == 0
+    lines = [json.loads(line) for line in (reef / "all.jsonl").read_text().splitlines()]
+    assert [(line["index"], line["status"]) for line in lines] == [(0, "done"), (1, "done"), (2, "done")]
+    assert ImageFeatures.load(requests[2].feature_loc).rowcols == [(2, 5)]
+
+
+def test_with_json_each_answer_is_one_value(command, requests):
+    assert command("jobs", "submit", "job.json", "--folder", "sub", "--json").json["requests"] == 3
+    status = command("jobs", "status", "sub", "--wait", "--json").json
+    assert (status["total"], status["done"], status["failed"], status["engine"]) == (3, 2, 1, "local")
+    assert status["failures"][0]["class"] == "spacer_like.exceptions.DataNotFoundError"
+    assert command("jobs", "cancel", "sub", "--json").json["cancelled"] is True
+
+
+def test_for_kubernetes_the_manifests_are_printed_and_the_requests_stored(command, requests, reef):
+    said = command(
+        "jobs", "submit", "job.json", "--folder", "sub", "--engine", "kubernetes", "--image", "i", "--shard", 1
+    )
+    (job,) = json.loads(said.out)["items"]
+    assert job["spec"]["completions"] == 3
+    names = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert DataLocation.deserialize(json.loads(names["SUBMISSION_LOC"])).key == str(reef / "sub")
+    assert command("jobs", "status", "sub").code == 75
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--engine", "bath"], "There is no engine 'bath'. Did you mean batch?"),
+        (["--engine", "batch"], "The engine batch needs the option --queue."),
+        (["--queue", "spot"], "The option --queue is of the engine batch, not of local."),
+        (["--engine", "batch", "--queue", "q", "--definition", "d", "--attempts", 11], "Batch starts a child 1 to 10"),
+    ],
+)
+def test_mistakes_are_one_sentence_before_anything_is_stored(command, requests, reef, options, sentence):
+    said = command("jobs", "submit", "job.json", "--folder", "sub", *options)
+    assert said.code == 64
+    assert sentence in said.err
+    assert not (reef / "sub").exists()
+
+
+def test_a_folder_without_a_submission_is_named(command, reef):
+    said = command("jobs", "status", "photos")
+    assert said.code == 64
+    assert said.err.strip().endswith("photos' holds no submission.")
