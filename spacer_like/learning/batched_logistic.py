@@ -243,7 +243,7 @@ class _Solver:
 
     def unsolved(self) -> NDArray[np.bool_]:
         """Whether each tag is not solved, and rounding does not hide the way."""
-        steep: NDArray[np.bool_] = np.square(self.gradient[:-1]).sum(axis=0) > self.steepest**2
+        steep: NDArray[np.bool_] = np.linalg.norm(self.gradient[:-1], axis=0) > self.steepest
         steep |= np.abs(self.gradient[-1]) > self.shift * self.point.curvature
         steep &= ~self.stuck
         return steep

@@ -21,7 +21,7 @@ class ImageGroup(NamedTuple):
     """Images that are the same.
 
     Fields:
-        kind: ``bytes``: all files are equal; ``pixels``: all decoded pixels and sizes are; ``near``: they look alike.
+        kind: ``bytes``: all files are equal; ``pixels``: all pictures are; ``near``: they look alike.
         rows: of the table, ascending.
         distances: float64 [n]: Euclidean, of the vectors of length one from the first one's.
     """
@@ -41,10 +41,9 @@ def image_groups(table: EmbeddingsTable, distance: float) -> list[ImageGroup]:
         distance: Euclidean, of vectors of length one, 0 to 2.
     """
     contents = [record.content_hash for record in table.records]
-    # Images of one hash may have another width: the hash is of a row of bytes.
-    pixels = [(record.hash_id, record.width, record.height) for record in table.records]
+    pixels = table.first_of_picture
     near = duplicate_groups(table.vectors, distance, table.name)
-    group_of = _connected([_numbered(contents), _numbered(pixels), near])
+    group_of = _connected([_numbered(contents), np.array(pixels, np.int64), near])
     vectors = unit_length(table.vectors)
     order = np.argsort(group_of, kind="stable")
     begins = np.flatnonzero(np.diff(group_of[order], prepend=-1))

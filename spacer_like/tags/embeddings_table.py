@@ -28,6 +28,9 @@ VERSION = b"1"
 MOST_DIMENSIONS = 2**16
 _ID_BYTES = 16
 _ROWS_OF_GROUP = 1024
+_MOST_TAG = 4096
+_SAME_PICTURE = 0.1
+"""How far apart, as a share of its length, the vectors of one picture may be: some formats are decoded in steps."""
 
 
 class ImageRecord(NamedTuple):
@@ -83,6 +86,23 @@ class EmbeddingsTable:
     def row_of_content(self) -> dict[str, int]:
         """The first row of each content hash."""
         return {record.content_hash: row for row, record in reversed(list(enumerate(self.records)))}
+
+    @cached_property
+    def first_of_picture(self) -> list[int]:
+        """For each row the first one with the same picture.
+
+        Two pictures may have one hash, as it knows nothing of sizes and palettes: files are of one picture if their
+        sizes are the same too, and their vectors nearly so.
+        """
+        found: list[int] = []
+        of_key: dict[tuple[str, int, int], list[int]] = {}
+        for row, record in enumerate(self.records):
+            alike = of_key.setdefault((record.hash_id, record.width, record.height), [])
+            same = (first for first in alike if _is_same(self.vectors[first], self.vectors[row]))
+            found.append(next(same, row))
+            if found[row] == row:
+                alike.append(row)
+        return found
 
     @cached_property
     def row_of_path(self) -> dict[str, int]:
@@ -185,8 +205,10 @@ class EmbeddingsFile:
             raise ValueError("a cell of it is empty, or its rows are of different encoders")
         vectors = _vectors(table, self.dimension)
         columns = [table[field].to_pylist() for field in ImageRecord._fields]
-        if not np.isfinite(vectors).all() or any(None in tags for tags in columns[-1]):
-            raise ValueError("it has numbers that are not finite, or tags that are no text")
+        if not np.isfinite(vectors).all():
+            raise ValueError("it has numbers that are not finite")
+        if not all(tag is not None and 0 < len(tag) <= _MOST_TAG for tags in columns[-1] for tag in tags):
+            raise ValueError(f"it has tags that are no text of 1 to {_MOST_TAG:,} letters")
         columns[-1] = [tuple(tags) for tags in columns[-1]]
         return [ImageRecord(*values) for values in zip(*columns, strict=True)], vectors
 
@@ -212,6 +234,10 @@ def read_embeddings_table(file: BinaryIO, name: str) -> EmbeddingsTable:
     if len({record.path for record in records}) < len(records):
         raise TableError(f"'{name}' is damaged: it has two rows of one path.")
     return EmbeddingsTable(name, found.encoder_id, records, np.concatenate(blocks))
+
+
+def _is_same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    return bool(np.linalg.norm(one - other) <= _SAME_PICTURE * np.linalg.norm(one))
 
 
 def _schema(dimension: int, encoder_id: str) -> Any:

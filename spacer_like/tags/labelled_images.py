@@ -14,8 +14,6 @@ from spacer_like.tags.embeddings_table import EmbeddingsTable
 OTHER_TRAINING, OTHER_VALIDATION = "other-training", "other-validation"
 SPECIAL_TAGS = (OTHER_TRAINING, OTHER_VALIDATION)
 """Tags that get no model: what tags are told from, and what only shows what models say of images of no tag."""
-_SAME_PICTURE = 0.1
-"""How far apart, as a share of its length, the vectors of one picture may be: some formats are decoded in steps."""
 
 
 @dataclass
@@ -96,10 +94,7 @@ class LabelledImages:
 
 
 def labelled_images(table: EmbeddingsTable, hashes_of_tag: Mapping[str, Sequence[str]] | None = None) -> LabelledImages:
-    """The images of a table, those whose pixels are the same as one.
-
-    Two pictures may have one hash, as it knows nothing of sizes and palettes: files are of one picture if their sizes
-    are the same too, and their vectors nearly so.
+    """The images of a table, those with the same picture as one.
 
     Args:
         hashes_of_tag: the images of each tag in an order of their own; None: in the order of the table.
@@ -107,14 +102,11 @@ def labelled_images(table: EmbeddingsTable, hashes_of_tag: Mapping[str, Sequence
     found = LabelledImages(table.encoder_id, [], [], np.zeros((0, table.dimension), np.float32), {}, {})
     kept: list[int] = []
     rows_of_tag: dict[str, dict[int, None]] = {}
-    of_key: dict[tuple[str, int, int], list[int]] = {}
-    for row, record in enumerate(table.records):
-        alike = of_key.setdefault((record.hash_id, record.width, record.height), [])
-        image = next((one for one in alike if _is_same(table.vectors[kept[one]], table.vectors[row])), None)
-        if image is None:
-            image = len(kept)
+    image_of_row: dict[int, int] = {}
+    for row, (record, first) in enumerate(zip(table.records, table.first_of_picture, strict=True)):
+        image = image_of_row.setdefault(first, len(kept))
+        if image == len(kept):
             kept.append(row)
-            alike.append(image)
             found.hashes.append(record.hash_id)
             found.paths.append(record.path)
         for name in (record.id, record.path):
@@ -154,10 +146,6 @@ def with_reviewed(
                 for name in filter(None, (answer.id, answer.path)):
                     images.row_of_name.setdefault(name, place[row])
     return images
-
-
-def _is_same(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    return bool(np.linalg.norm(one - other) <= _SAME_PICTURE * np.linalg.norm(one))
 
 
 def _in_order(images: LabelledImages, hashes_of_tag: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:

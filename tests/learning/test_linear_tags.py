@@ -66,6 +66,15 @@ def test_what_is_minimised_has_no_slope_at_the_optimum():
     np.testing.assert_allclose(residuals.sum(axis=0), 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0, 1e-38, 3e38])
+def test_features_that_are_all_alike_give_the_share_of_the_positives(value):
+    """Of images without any drawing, for instance."""
+    features = np.full((10, 3), value, np.float32)
+    targets = np.array([[POSITIVE]] * 3 + [[NEGATIVE]] * 7)
+    fitted = fit_linear_tags(features, targets)
+    assert tag_scores(features, fitted.weights, fitted.bias)[:, 0] == pytest.approx(np.full(10, 0.3), abs=1e-3)
+
+
 def test_an_example_of_importance_two_counts_as_two_examples_do():
     features, targets = tagged()
     importance = np.where(np.arange(len(features)) % 3 == 0, 2.0, 1.0)

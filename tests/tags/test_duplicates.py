@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import DataNotFoundError, ExtractorMismatchError, ImageError, MessageError, TableError
@@ -85,7 +86,7 @@ class TestDuplicates:
     @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=12))
     def test_every_image_is_in_one_group_at_most_with_all_that_equal_it(self, images):
         records = [record(k, content)._replace(hash_id=f"{pixels}") for k, (content, pixels) in enumerate(images)]
-        vectors = np.eye(len(images), dtype=np.float32)
+        vectors = np.eye(4, dtype=np.float32)[[pixels for _, pixels in images]]
         groups = image_groups(EmbeddingsTable("t", "e", records, vectors), 0.5)
 
         group_of = {row: number for number, group in enumerate(groups) for row in group.rows}
@@ -94,6 +95,21 @@ class TestDuplicates:
             for other, (content_of_other, pixels_of_other) in enumerate(images[:one]):
                 if content == content_of_other or pixels == pixels_of_other:
                     assert group_of[one] == group_of[other]
+
+    def test_of_one_hash_and_size_are_none_where_their_palettes_differ(self):
+        """Whoever removes duplicates would lose the drawing in the other colours."""
+        drawn = Image.fromarray((np.arange(64 * 64).reshape(64, 64) // 512 % 2).astype(np.uint8), "P")
+        files = {}
+        for name, colours in (("red", [255, 0, 0, 90, 0, 0]), ("blue", [0, 0, 255, 0, 0, 90])):
+            drawn.putpalette(colours)
+            files[f"{name}/1.png"], files[f"{name}/2.gif"] = encoded(drawn, "PNG"), encoded(drawn, "GIF")
+        loc = DataLocation("memory", "palettes.parquet")
+        process_images(ProcessImagesMsg(images_loc=stored(files, "two"), embeddings_loc=loc, extractor=MeanColour()))
+        assert len({r.hash_id for r in read_embeddings_table(BytesIO(read_bytes(loc)), "t").records}) == 1
+        answer = find_duplicates(FindDuplicatesMsg(embeddings_loc=loc))
+        assert [(group.kind, group.paths) for group in answer.groups] == [
+            ("pixels", [f"memory://two/{name}/1.png", f"memory://two/{name}/2.gif"]) for name in ("blue", "red")
+        ]
 
     def test_a_table_of_another_ending_is_refused_before_the_work(self):
         with pytest.raises(TableError, match=r"must end with \.csv or \.parquet"):
@@ -126,6 +142,18 @@ class TestSimilarImages:
         assert len(answer.similar) == 6
         assert [image.path for image in answer.similar[:2]] == at("flower/1.png", "flower/2.bmp")
         assert [image.distance for image in answer.similar[:2]] == [0, 0]
+
+    def test_of_an_image_that_the_table_has_are_others(self):
+        files = {f"{name}.png": encoded(small(name), "PNG") for name in ("china", "flower", "roof")}
+        folder, loc = stored(files, "three"), DataLocation("memory", "three.parquet")
+        process_images(ProcessImagesMsg(images_loc=folder, embeddings_loc=loc, tagged=False, extractor=MeanColour()))
+        image = folder.below("china.png")
+        by_path, by_image = (
+            find_similar_images(FindSimilarImagesMsg(embeddings_loc=loc, extractor=MeanColour(), **query)).similar
+            for query in ({"path": image.display_name}, {"image_loc": image})
+        )
+        assert [one.path for one in by_image] == [one.path for one in by_path]
+        assert image.display_name not in {one.path for one in by_image}
 
     def test_need_the_encoder_of_the_table(self):
         write_bytes(OUT, encoded(small("flower"), "PNG"))

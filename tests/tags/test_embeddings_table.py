@@ -78,6 +78,8 @@ def replaced(name: str, values) -> object:
         altered(replaced("path", ["a", "a", "b"])),
         altered(replaced("path", ["a", None, "b"])),
         altered(replaced("tags", [["a"], [None], []])),
+        altered(replaced("tags", [["a"], [""], []])),
+        altered(replaced("tags", [["a"], ["a" * 4097], []])),
         altered(replaced("extractor_id", ["a", "a", "b"])),
     ],
     ids=[
@@ -89,6 +91,8 @@ def replaced(name: str, values) -> object:
         "one path twice",
         "no path",
         "no tag",
+        "an empty tag",
+        "a tag that no model could have",
         "two encoders",
     ],
 )

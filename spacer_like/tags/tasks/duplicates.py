@@ -84,6 +84,7 @@ def find_similar_images(msg: FindSimilarImagesMsg) -> FindSimilarImagesReturnMsg
         left_out = _row_of(table, msg.path)
         query = vectors[left_out]
     elif msg.image_loc is not None:
+        left_out = table.row_of_path.get(msg.image_loc.display_name, -1)
         query = _encoded(msg, msg.image_loc, table)
     found = ExactSearch(vectors, table.name).search(query[None], msg.k + (left_out >= 0))
     nearest_rows = [
