@@ -107,6 +107,7 @@ TASKS: dict[str, Task] = {
         Task("pack_dataset", "spacer_like.regression.tasks.pack"),
         Task("split_dataset", "spacer_like.regression.tasks.split"),
         Task("augment_dataset", "spacer_like.regression.tasks.augment"),
+        Task("import_keras_weights", "spacer_like.regression.tasks.weights"),
     )
 }
 SCHEMA_VERSION = 1

@@ -42,6 +42,7 @@ FLOORS = {
     "spacer_like.rarity.messages": 2,
     "spacer_like.chips.messages": 2,
     "spacer_like.tags.messages": 2,
+    "spacer_like.regression.messages": 2,
     "spacer_like.aws": 3,
     "spacer_like.images": 3,
     "spacer_like.drawing": 3,

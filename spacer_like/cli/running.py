@@ -56,6 +56,7 @@ DESCRIPTIONS = {
     "pack_dataset": "Packing",
     "split_dataset": "Splitting",
     "augment_dataset": "Augmenting",
+    "import_keras_weights": "Importing",
 }
 
 

@@ -1594,6 +1594,36 @@ def block_of_index() -> bytes:
     return block_of({b"": field(1, 1), b"a": entry(numbers, (2, 3)), b"b": entry(numbers[4:8], (), 4)})
 
 
+def weights_of_keras(ending: str) -> Callable[[], bytes]:
+    """A file of a dense layer of one unit: the rest is as in large ones."""
+
+    def make() -> bytes:
+        import zipfile
+
+        import h5py
+
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            file["layers/dense/vars/0"] = np.zeros((2, 1), np.float32)
+        if ending == ".h5":
+            return stream.getvalue()
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(
+                zipfile.ZipInfo("config.json"), '{"config": {"layers": [{"config": {"batch_shape": null}}]}}'
+            )
+            archive.writestr(zipfile.ZipInfo("model.weights.h5"), stream.getvalue())
+        return packed.getvalue()
+
+    return make
+
+
+def layers_of_keras(data: bytes, name: str) -> Any:
+    from spacer_like.regression.keras_files import read_keras_file
+
+    return read_keras_file(data, name)
+
+
 def tensors_of_block(data: bytes, name: str) -> Any:
     """As those of a checkpoint; the checksum, which no damage passes, is made anew."""
     from spacer_like.regression.tensor_bundle import read_bundle, read_bundle_index
@@ -1610,6 +1640,22 @@ REGRESSION_ROWS = [
         checkpoint_index,
         tensors_of_checkpoint,
         share=0.3,
+    ),
+    Reader(
+        "weights of Keras in HDF5",
+        ("regression.keras_files:read_keras_file", "regression.keras_hdf5:stored_layers"),
+        weights_of_keras(".h5"),
+        layers_of_keras,
+        ".h5",
+        share=0.03,
+    ),
+    Reader(
+        "weights of Keras in an archive",
+        ("regression.keras_files:read_keras_file", "regression.keras_hdf5:stored_layers"),
+        weights_of_keras(".keras"),
+        layers_of_keras,
+        ".keras",
+        share=0.03,
     ),
     Reader(
         "entries of a TensorFlow checkpoint",

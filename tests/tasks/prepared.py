@@ -18,6 +18,7 @@ from spacer_like.messages import TASKS
 from spacer_like.testing.extractors import MeanColour
 
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
+from ..regression.bundles import golden
 from ..tags.colours import red_and_blue
 
 ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
@@ -31,7 +32,13 @@ def requests(folder: Path) -> dict[str, Message]:
 
     inputs = folder / "in"
     given = (
-        {} | _points(inputs, at) | _rarity(inputs, at) | _chips(inputs, at) | _tags(inputs, at) | _galaxies(inputs, at)
+        {}
+        | _points(inputs, at)
+        | _rarity(inputs, at)
+        | _chips(inputs, at)
+        | _tags(inputs, at)
+        | _galaxies(inputs, at)
+        | _keras_weights(inputs, at)
     )
     return {name: TASKS[name].message(**fields) for name, fields in given.items()}
 
@@ -332,5 +339,18 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
             "out_loc": at("augment_dataset", "augmented"),
             "per_bin": 1,
             "layout": "npy",
+        },
+    }
+
+
+def _keras_weights(inputs: Path, at) -> dict[str, dict]:
+    """A checkpoint that TensorFlow wrote."""
+    for ending in (".index", ".data-00000-of-00001"):
+        (inputs / f"keras3.ckpt{ending}").write_bytes(golden()[f"keras3.ckpt{ending}"])
+    return {
+        "import_keras_weights": {
+            "input_scale": "raw",
+            "model_loc": at("import_keras_weights", "model.safetensors"),
+            "checkpoint_loc": at("in", "keras3.ckpt"),
         },
     }

@@ -11,11 +11,17 @@ from spacer_like.regression.messages.data import (
     SplitDatasetMsg,
     SplitDatasetReturnMsg,
 )
+from spacer_like.regression.messages.weights import (
+    ImportKerasWeightsMsg,
+    ImportKerasWeightsReturnMsg,
+)
 
 __all__ = [
     "AugmentDatasetMsg",
     "AugmentDatasetReturnMsg",
     "CatalogFault",
+    "ImportKerasWeightsMsg",
+    "ImportKerasWeightsReturnMsg",
     "PackDatasetMsg",
     "PackDatasetReturnMsg",
     "PrepareImagesMsg",

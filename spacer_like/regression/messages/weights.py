@@ -1,0 +1,93 @@
+"""Messages about weights that were trained elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictInt
+from typing_extensions import Self
+
+from spacer_like.location import DataLocation
+from spacer_like.message_base import (
+    Answered,
+    Location,
+    Message,
+    ReturnMessage,
+    Runtime,
+    WritableLocation,
+)
+
+KerasNetwork = Literal["model4", "model5", "model6"]
+ImageSize = Annotated[StrictInt, Field(ge=1, le=1024)]
+_INDEX = ".index"
+
+
+class ImportKerasWeightsMsg(Message, Answered["ImportKerasWeightsReturnMsg"]):
+    """Make a model of weights that TensorFlow and Keras trained. The slots of optimizers are left out.
+
+    Fields:
+        input_scale: what the network was trained on: ``unit``, pixels of 0 to 1, or ``raw``, pixels of 0 to 255, as the
+            published weights of InclinET were. No file says it.
+        model_loc: where the model goes.
+        checkpoint_loc: a checkpoint of TensorFlow: its prefix, or its ``.index``; the files ``.data-00000-of-00001``
+            and so on are beside it. None: a file is given.
+        file_loc: a file of Keras: ``.keras``, or HDF5 of weights or a whole model. None: a checkpoint is given.
+        network: what it is; None: what its channels and units say.
+        size: width and height of the images that it was trained on, in pixels. None: what a file with the whole model
+            says, and otherwise the multiple of 8, of model5 of 32, that its shapes lead to, such as 64, 96 and 128.
+    """
+
+    task: ClassVar[str] = "import_keras_weights"
+
+    input_scale: Literal["unit", "raw"]
+    model_loc: WritableLocation
+    checkpoint_loc: Location | None = None
+    file_loc: Location | None = None
+    network: KerasNetwork | None = None
+    size: ImageSize | None = None
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return (
+            {} if self.checkpoint_loc is None else {"the checkpoint's index": index_of_checkpoint(self.checkpoint_loc)}
+        )
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            input_scale="raw",
+            model_loc=DataLocation("memory", "models/model4.safetensors"),
+            checkpoint_loc=DataLocation("memory", "Uset_000_model4_ckpt/2999.ckpt"),
+        )
+
+
+def beside_checkpoint(checkpoint: DataLocation, ending: str) -> DataLocation:
+    """The location of a file of a checkpoint, of which the prefix or the index is given."""
+    path, mark, query = checkpoint.key.partition("?") if checkpoint.storage_type == "url" else (checkpoint.key, "", "")
+    key = f"{path.removesuffix(_INDEX)}{ending}{mark}{query}"
+    return DataLocation(checkpoint.storage_type, key, checkpoint.bucket_name)
+
+
+def index_of_checkpoint(checkpoint: DataLocation) -> DataLocation:
+    """The location of a checkpoint's index."""
+    return beside_checkpoint(checkpoint, _INDEX)
+
+
+class ImportKerasWeightsReturnMsg(ReturnMessage):
+    """The answer to `ImportKerasWeightsMsg`.
+
+    Fields:
+        network: what the weights are those of.
+        size: width and height of its images in pixels.
+        n_classes: None: it tells the inclination; 2: it tells galaxies with an inclination from others.
+        n_weights: the numbers that were read.
+    """
+
+    network: str
+    size: int
+    n_classes: int | None
+    n_weights: int
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(network="model4", size=128, n_classes=None, n_weights=1_631_169, runtime=0.2)

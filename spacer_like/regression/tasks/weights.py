@@ -1,0 +1,65 @@
+"""The task that makes models of weights that were trained elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from spacer_like.exceptions import MessageError
+from spacer_like.extras import package_versions
+from spacer_like.overwriting import task
+from spacer_like.regression.keras_files import KerasFile, read_keras_file
+from spacer_like.regression.keras_weights import KerasLayer, imported_weights, is_weight, layers_of_checkpoint
+from spacer_like.regression.messages import ImportKerasWeightsMsg, ImportKerasWeightsReturnMsg
+from spacer_like.regression.messages.weights import beside_checkpoint, index_of_checkpoint
+from spacer_like.regression.regressor import REGRESSOR, UNIT_SCALE, Regressor
+from spacer_like.regression.tensor_bundle import read_bundle, read_bundle_index, shard_name
+from spacer_like.storage import read_bytes, write_bytes
+
+if TYPE_CHECKING:
+    from spacer_like.location import DataLocation
+
+
+@task
+def import_keras_weights(msg: ImportKerasWeightsMsg) -> ImportKerasWeightsReturnMsg:
+    """Make a model of a checkpoint of TensorFlow or a file of Keras.
+
+    Raises:
+        MessageError: not exactly one of the two is named, or the network takes no images of this size.
+        MissingExtraError: without h5py, which files of Keras need.
+        WeightsError: a damaged file, or weights of another network or size.
+    """
+    start = time.perf_counter()
+    if (msg.checkpoint_loc is None) == (msg.file_loc is None):
+        raise MessageError("import_keras_weights reads checkpoint_loc or else file_loc: name one of the two.")
+    if msg.checkpoint_loc is not None:
+        name, found = msg.checkpoint_loc.display_name, KerasFile(_checkpoint(msg.checkpoint_loc), None)
+    elif msg.file_loc is not None:
+        name, found = msg.file_loc.display_name, read_keras_file(read_bytes(msg.file_loc), msg.file_loc.display_name)
+    imported = imported_weights(found.layers, name, msg.network, msg.size or found.size)
+    model = Regressor(
+        network=imported.network,
+        size=imported.size,
+        n_classes=imported.n_classes,
+        input_scale=UNIT_SCALE if msg.input_scale == "unit" else 1.0,
+        weights=imported.weights,
+        versions=package_versions("numpy"),
+    )
+    write_bytes(msg.model_loc, REGRESSOR.to_bytes(model))
+    return ImportKerasWeightsReturnMsg(
+        network=imported.network,
+        size=imported.size,
+        n_classes=imported.n_classes,
+        n_weights=sum(array.size for array in imported.weights.values()),
+        runtime=time.perf_counter() - start,
+    )
+
+
+def _checkpoint(loc: DataLocation) -> list[KerasLayer]:
+    """The layers of a checkpoint."""
+    index_loc = index_of_checkpoint(loc)
+    index = read_bundle_index(read_bytes(index_loc), index_loc.display_name)
+    shards = [
+        read_bytes(beside_checkpoint(loc, shard_name("", number, index.n_shards))) for number in range(index.n_shards)
+    ]
+    return layers_of_checkpoint(read_bundle(index, shards, loc.display_name, is_weight), loc.display_name)
