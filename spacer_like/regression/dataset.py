@@ -31,7 +31,7 @@ from spacer_like.regression.packing import (
     save_packed,
 )
 from spacer_like.regression.splitting import band_of_part
-from spacer_like.storage import open_file, read_bytes, temporary_file, write_bytes, write_file
+from spacer_like.storage import delete, open_file, read_bytes, temporary_file, write_bytes, write_file
 from spacer_like.tables.array_file import MOST_BYTES, ArrayMissingError, from_npz
 from spacer_like.tables.cells import csv_bytes, csv_rows, decoded_table, stripped
 
@@ -119,6 +119,9 @@ def write_pool(loc: DataLocation, pool: Pool, with_filter: bool = True) -> None:
                 np.save(file, pool.images, allow_pickle=False)
             else:
                 _save(file, pool, with_filter)
+        if mapped:
+            # A table of before must not stand beside other images.
+            delete(index_beside(loc))
         write_file(loc, path, consume=True)
     if mapped:
         rows = zip(pool.ids.tolist(), pool.inclinations.tolist(), pool.filters.tolist(), strict=True)

@@ -37,8 +37,8 @@ GalaxyImagesLocation = Annotated[
 Layout = Annotated[
     Literal["npz", "npy"],
     Doc(
-        "``npz``: files as InclinET writes them; ``npy``: arrays that can be mapped instead of read, each with a table "
-        "``.csv`` of ids, codes and filters beside it."
+        "kind of the files: ``npz``, as InclinET writes them, or ``npy``, arrays that can be mapped instead of read, "
+        "each with a table ``.csv`` of ids, codes and filters beside it."
     ),
 ]
 
@@ -56,7 +56,8 @@ class PrepareImagesMsg(Message, Answered["PrepareImagesReturnMsg"]):
         band: which images are prepared; ``gri`` are those of colour.
         size: width and height of the prepared images in pixels.
         root: what stands in the images' names between the id and the band.
-        format: of the prepared images: ``jpg``, as InclinET writes them, or ``png`` or ``npy``, which lose nothing.
+        format: format of the prepared images: ``jpg``, as InclinET writes them, or ``png`` or ``npy``, which lose
+            nothing.
         extension: the number of the image among the parts of a FITS file, from 0; None: there is one, or of colour
             three.
         failures_loc: where a table of the images that could not be prepared goes, CSV or Parquet; None: they are only
@@ -200,9 +201,9 @@ class SplitDatasetMsg(Message, Answered["SplitDatasetReturnMsg"]):
         packed_locs: the file of `pack_dataset`, or of InclinET, of each band.
         out_loc: the folder where the files go.
         held_out: the share of the galaxies that is held out; None: 0.10, or of the original split 0.15.
-        least_inclination: degrees; only galaxies with this inclination or a larger one are used, and with 0 all, those
-            seen face-on and rejected included.
-        sub_samples: how many are drawn.
+        least_inclination: only galaxies with this inclination or a larger one, in degrees, are used; with 0 all are,
+            those seen face-on and rejected included.
+        sub_samples: how many sub-samples are drawn.
         original: split as InclinET does: the galaxies of one band, the first given of r, i, g and gri, in the order of
             its file, by the seeds of InclinET; galaxies that only other bands have are trained on, and are in no
             sub-sample.
@@ -259,8 +260,8 @@ class AugmentDatasetMsg(Message, Answered["AugmentDatasetReturnMsg"]):
     Fields:
         sample_locs: files of `split_dataset` of one sub-sample: those of its grey bands and that of colour.
         out_loc: the folder where the folder of the sub-sample goes.
-        sub_sample: its number, of which only the file's name depends; 0 is all that is trained on.
-        batch: its number, from 0; every one of a seed is of other random numbers.
+        sub_sample: number of the sub-sample, 0 of all that is trained on; only the file's name depends on it.
+        batch: number of the batch, from 0; every one of a seed is of other random numbers.
         per_bin: images of colour for each five degrees that have any, and as many grey ones.
         anisotropic_scale: scale both axes independently, as InclinET does, which changes the axis ratio by up to 1.5.
         grey_recipe_for_colour: change images of colour as grey ones, as InclinET does: without noise, and always with

@@ -68,4 +68,5 @@ def _packed(files: Files, names: list[str]) -> PackedImages:
             raise outcome
         found.append(outcome)
         report("images packed", len(found), len(names))
-    return pack_images(found)
+    # In an order of their own, which errors about two of them depend on.
+    return pack_images(sorted(found, key=lambda stamp: stamp[0]))
