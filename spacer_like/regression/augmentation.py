@@ -200,7 +200,9 @@ def changed(
     for step in steps:
         values = step(values, random)
         values = np.clip(values, 0, 255, out=values)
-    return np.broadcast_to(np.rint(values).astype(np.uint8).transpose(1, 2, 0), image.shape)
+    pixels = np.empty_like(image, order="C")
+    pixels[...] = np.rint(values).astype(np.uint8).transpose(1, 2, 0)
+    return pixels
 
 
 def _moved(values: Values, random: np.random.Generator, fill: str, colour: float, anisotropic: bool) -> Values:

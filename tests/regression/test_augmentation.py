@@ -72,6 +72,19 @@ def parts(pool, *ends):
     return [Pool(*(values[begin:end] for values in vars(pool).values())) for begin, end in pairwise((0, *ends, None))]
 
 
+@pytest.mark.parametrize("is_grey", [True, False])
+def test_a_changed_image_is_an_array_of_its_own(is_grey):
+    image = np.full((8, 8, 3), 7, np.uint8)
+    image.flags.writeable = False
+    found = changed(image, np.random.default_rng(0), is_grey, Options())
+    assert (found.shape, found.dtype, found.flags.c_contiguous, found.flags.writeable) == (
+        (8, 8, 3),
+        np.uint8,
+        True,
+        True,
+    )
+
+
 def test_images_may_come_from_several_files():
     expected = fly_batch(GREY, COLOUR, 2, seed=3)
     found = fly_batch(parts(GREY, 5, 30), parts(COLOUR, 17), 2, seed=3)

@@ -218,3 +218,13 @@ def test_fits_is_stretched_whatever_it_holds_and_packed_or_not():
 def test_fits_of_colour_has_three_images():
     answer, found = prepared({"pgc44182_x_gri.fits": galaxy_fits(light(), light(), light())}, band="gri", root="x")
     assert (answer.n_written, list(found)) == (1, ["8x8_RGB/pgc44182_8x8_67.RGB.jpg"])
+
+
+def test_everything_may_be_on_s3(moto):
+    bucket = DataLocation("s3", "", moto.make_bucket())
+    with moto.settings():
+        images = stored(bucket.below("galaxies"), {"pgc44182_d25x2_rot_g.png": encoded(pixels(9, 9))})
+        write_bytes(bucket.below("catalog.txt"), catalog(GOOD))
+        answer = prepare_images(PrepareImagesMsg(images, bucket.below("catalog.txt"), bucket.below("out"), size=8))
+        assert answer.n_written == 1
+        assert [loc.key for loc in list_keys(bucket.below("out"))] == ["out/8x8_g/pgc44182_8x8_67.g.jpg"]
