@@ -2,6 +2,7 @@
 # make test   sets up .venv, then runs the tests, two at a time; PYTEST_ARGS="-n 0" one after the other
 # make test-oldest  the tests of the core with the oldest packages that setup.cfg allows, in an environment of its own, PYTHON=python3.10
 #             (or 3.11, 3.12); without torch
+# make test-tensorflow  what TensorFlow and Keras write and train against ours, in an environment of its own
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity, chips or tags: that family alone, without PySpacer
 # make lint | env | schema | clean
@@ -15,6 +16,10 @@ OLDEST_VENV := .oldest-env
 OLDEST_STAMP := $(OLDEST_VENV)/.installed
 OLDEST_TESTS := $(addprefix tests/,messages storage data_classes points learning test_mailman.py test_config.py test_registry.py \
 	test_exceptions.py test_import_purity.py extractors/test_base.py)
+TENSORFLOW_VENV := .tensorflow-env
+TENSORFLOW_PIP := $(TENSORFLOW_VENV)/bin/pip --disable-pip-version-check --quiet
+TENSORFLOW_STAMP := $(TENSORFLOW_VENV)/.installed
+TENSORFLOW_PINS := $(addprefix requirements/,torch.txt core.txt networks.txt tensorflow.txt tensorflow-no-deps.txt)
 NEED_TORCH := $(addprefix --ignore=tests/learning/,test_heads.py test_torch_training.py)
 # Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
 NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
@@ -37,7 +42,7 @@ There is no CPU build of torch 2.13.0 here. Name the index of CPU builds that Py
 export PIP_EXTRA_INDEX_URL=..., or a folder with the wheel: export PIP_FIND_LINKS=...; then run make again.
 endef
 
-.PHONY: env demo test test-oldest lint bench schema wheel clean
+.PHONY: env demo test test-oldest test-tensorflow lint bench schema wheel clean
 .DEFAULT_GOAL := demo
 
 env: $(STAMP)
@@ -75,6 +80,17 @@ $(OLDEST_STAMP): requirements/oldest.txt setup.cfg
 	$(OLDEST_VENV)/bin/pip --disable-pip-version-check --quiet install --no-deps --editable .
 	@touch $@
 
+test-tensorflow: $(TENSORFLOW_STAMP)
+	$(TENSORFLOW_VENV)/bin/python -m pytest tests/tensorflow $(PYTEST_ARGS)
+
+$(TENSORFLOW_STAMP): $(TENSORFLOW_PINS) setup.cfg
+	test -x $(TENSORFLOW_VENV)/bin/python || $(PYTHON) -m venv $(TENSORFLOW_VENV)
+	@$(TENSORFLOW_PIP) install -c requirements/networks.txt -r requirements/torch.txt || { echo "$(NO_TORCH)" >&2; exit 1; }
+	$(TENSORFLOW_PIP) install -c requirements/torch.txt -c requirements/networks.txt -r requirements/core.txt -r requirements/tensorflow.txt
+	$(TENSORFLOW_PIP) install --no-deps -r requirements/tensorflow-no-deps.txt
+	$(TENSORFLOW_PIP) install --no-deps --editable .
+	@touch $@
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -107,4 +123,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) $(OLDEST_VENV) $(TENSORFLOW_VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

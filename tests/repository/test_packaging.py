@@ -52,6 +52,8 @@ TOOLS = {
 OTHERS = {
     "spacer": "PySpacer, in the benchmark's own environment",
     "django": "only where the host uses it",
+    "tensorflow": "in an environment of its own, as requirements/tensorflow.txt has it",
+    "tf_keras": "Keras 2, which wrote the weights that people have, in the environment of TensorFlow",
     "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
 }
 
@@ -131,6 +133,15 @@ def with_dependencies(required: list[Requirement]) -> set[str]:
             needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": extra})]
             waiting += [(one, more) for one in needed for more in {"", *one.extras}]
     return {name for name, _ in found}
+
+
+def test_tensorflow_is_pinned_as_what_else_stands_beside_it():
+    pinned = pins("tensorflow")
+    for requirement in EXTRAS["tensorflow"]:
+        # The build for processors alone has a name of its own.
+        assert requirement.specifier.contains(pinned[f"{requirement.name}-cpu"])
+    beside = {name: version for file in ("core", "networks", "dev") for name, version in pins(file).items()}
+    assert {name: version for name, version in pinned.items() if beside.get(name, version) != version} == {}
 
 
 def module_of(requirement: Requirement) -> str:
