@@ -114,6 +114,8 @@ def read_header(data: bytes, form: str, version: int) -> Header:
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     if length > min(_LARGEST_HEADER, len(data)):
         raise ValueError("its header is longer than any such file's")
+    if not begins_as_safetensors(data):
+        raise ValueError("it does not begin as a safetensors file does")
     metadata = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]
     header: Header = json.loads(metadata["header"])
     if header["format"] != form or not 1 <= header["format_version"] <= version:

@@ -81,7 +81,9 @@ def read_pickle(data: bytes, allowed: Container[str], embedded: Callable[[Made, 
 def _instructions(stream: BytesIO) -> Iterator[tuple[str, Any]]:
     """Names and arguments of the instructions. Lengths are checked against the bytes that there are."""
     while True:
-        opcode = _OPCODES[stream.read(1).decode("latin-1")]
+        if not (code := stream.read(1)):
+            raise ValueError("it ends too early")
+        opcode = _OPCODES[code.decode("latin-1")]
         if opcode.name in _LINES:
             yield opcode.name, " ".join(_line(stream) for _ in range(_LINES[opcode.name]))
         elif opcode.name == "STRING":

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from posixpath import splitext
+from unicodedata import normalize
 
 from spacer_like.tags.embeddings_table import ImageRecord
 
@@ -48,7 +49,8 @@ def is_path_part(name: str) -> bool:
 
 
 def distinct_names(records: Sequence[ImageRecord]) -> list[str]:
-    """The names of images' files, such that no two are equal, nor would be on a disk that ignores the case.
+    """The names of images' files, such that no two are equal, nor would be on a disk that ignores the case and how
+    accents are written.
 
     Of several images of one name the id of each becomes a part of its name.
 
@@ -57,17 +59,22 @@ def distinct_names(records: Sequence[ImageRecord]) -> list[str]:
     ['1-c0dd5105.jpg', '1-def33d14.jpg']
     """
     names = [path_part(record.path.rpartition("/")[2]) for record in records]
-    count = Counter(name.casefold() for name in names)
+    count = Counter(map(_key, names))
     taken = {name for name, times in count.items() if times == 1}
     found = []
     for record, name in zip(records, names, strict=True):
-        if count[name.casefold()] > 1:
+        if count[_key(name)] > 1:
             stem, ending = splitext(name)
             for length in (8, 32):
                 marked = path_part(stem, MOST_BYTES - len(ending.encode()) - length - 1) + f"-{record.id[:length]}"
                 name = f"{marked}{ending}"
-                if name.casefold() not in taken:
+                if _key(name) not in taken:
                     break
-            taken.add(name.casefold())
+            taken.add(_key(name))
         found.append(name)
     return found
+
+
+def _key(name: str) -> str:
+    """Equal for names that some disk takes for one."""
+    return normalize("NFD", normalize("NFD", name).casefold())

@@ -9,7 +9,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from spacer_like.exceptions import CollectionError, ExtractorMismatchError, MessageError, ModelFileError
+from spacer_like.exceptions import (
+    CollectionError,
+    ExtractorMismatchError,
+    InvalidKeyError,
+    MessageError,
+    ModelFileError,
+)
 from spacer_like.location import DataLocation
 from spacer_like.messages import ClassifyImagesMsg, ProcessImagesMsg
 from spacer_like.tags.tasks.classify import classify_images
@@ -273,6 +279,37 @@ def test_an_empty_folder_is_an_error(tmp_path):
         classify(tmp_path, tmp_path / "empty")
 
 
-def test_the_output_may_not_lie_among_the_images(tmp_path, images):
-    with pytest.raises(MessageError, match="lies among the images"):
-        classify(tmp_path, images, output_loc=at(images / "tagged"))
+@pytest.mark.parametrize("field", ["output_loc", "database_loc", "new_embeddings_loc", "failures_loc"])
+def test_no_output_may_lie_among_the_images(tmp_path, images, field):
+    (tmp_path / "link").symlink_to(images)
+    before = files(images)
+
+    with pytest.raises(MessageError, match="would be one of the files of images_loc"):
+        classify(tmp_path, images, **{field: at(tmp_path / "link" / "tagged.csv")})
+
+    assert files(images) == before
+
+
+@pytest.mark.parametrize("name", ["manifest.parquet", "output.json"])
+def test_no_output_may_be_one_of_the_files_in_the_output_folder(tmp_path, images, name):
+    with pytest.raises(MessageError, match=f"new_embeddings_loc and {name} of output_loc are both"):
+        classify(tmp_path, images, new_embeddings_loc=at(tmp_path / "out" / name))
+
+
+def test_an_output_folder_that_cannot_be_is_refused_before_the_work(tmp_path, images):
+    (tmp_path / "out").write_text("a file")
+
+    with pytest.raises(InvalidKeyError, match="leads through a file as if that were a folder"):
+        classify(tmp_path, images, new_embeddings_loc=at(tmp_path / "new.parquet"))
+
+    assert not (tmp_path / "new.parquet").exists()
+
+
+def test_images_that_a_classification_sorted_are_not_sorted_away(tmp_path, images):
+    classify(tmp_path, images)
+    before = files(tmp_path / "out")
+
+    with pytest.raises(MessageError, match="earlier classification put into"):
+        classify(tmp_path, tmp_path / "out" / LR / "red" / "1.0", bins=20)
+
+    assert files(tmp_path / "out") == before

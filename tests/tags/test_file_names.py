@@ -52,6 +52,14 @@ def test_equal_names_are_told_apart_by_their_images():
     assert distinct_names(records) == [f"1-{records[0].id[:8]}.jpg", f"1-{records[1].id[:8]}.JPG", "2.jpg"]
 
 
+@pytest.mark.parametrize(("one", "other"), [("a", "A"), ("\u00e9", "e\u0301"), ("\u00c9", "e\u0301"), ("\u00df", "SS")])
+def test_names_that_some_disk_takes_for_one_are_told_apart(one, other):
+    first, second = distinct_names([record(f"a/{one}.jpg"), record(f"b/{other}.jpg")])
+
+    assert first.startswith(f"{one}-")
+    assert second.startswith(f"{other}-")
+
+
 @given(st.lists(st.sampled_from(["a", "b", "é" * 127, "\n"]) | st.text(max_size=3), min_size=1, max_size=6))
 def test_all_names_are_different_whatever_the_files_are_called(names):
     records = [record(f"{number}/{name.replace('/', '')}.jpg") for number, name in enumerate(names)]

@@ -85,6 +85,50 @@ def test_what_somebody_else_put_there_stays(folder):
     assert written(folder, {"new/1.png": [0, 0, 0]}, "manifest") == {"notes.txt": b"mine"}
 
 
+@pytest.mark.parametrize(
+    ("sink", "form", "name"),
+    [
+        ("copy", "txt", f"{SVM}/cat/1.0/1.png"),
+        ("link", "txt", f"{SVM}/cat/1.0/1.png"),
+        ("sidecar", "txt", "1.png.txt"),
+        ("sidecar", "xmp", "1.png.xmp"),
+    ],
+)
+@pytest.mark.parametrize("scores", [[1, 1, 1], [0, 0, 0]])
+@pytest.mark.parametrize("is_again", [False, True])
+def test_a_file_of_somebody_else_is_neither_replaced_nor_deleted(folder, sink, form, name, scores, is_again):
+    if is_again:
+        written(folder, {"new/2.png": [1, 1, 1]}, sink, form)
+    write_bytes(folder.below(name), b"mine")
+    before = {loc.key: read_bytes(loc) for loc in list_keys(folder)}
+
+    if any(scores):
+        with pytest.raises(MessageError, match=r"1\.png.* is no file of an earlier classification"):
+            written(folder, {"new/1.png": scores}, sink, form)
+        assert {loc.key: read_bytes(loc) for loc in list_keys(folder)} == before
+    else:
+        assert written(folder, {"new/1.png": scores}, sink, form)[name] == b"mine"
+
+
+@pytest.mark.parametrize("form", ["txt", "xmp"])
+def test_the_sidecar_of_one_image_bears_its_name(folder, form):
+    files = ImageFiles(lambda path: b"", nowhere)
+    write_output(folder, scored({"new/1.png": [1, 1, 1]}), files, "new/1.png", "sidecar", form)
+
+    assert list(contents(folder)) == [f"1.png.{form}"]
+
+
+@pytest.mark.parametrize("inside", ["", "/1.0", "/1.0/1.png"])
+def test_images_that_a_classification_put_there_are_not_sorted_away(folder, inside):
+    written(folder, {"new/1.png": [1, 1, 1]}, "copy")
+
+    with pytest.raises(MessageError, match="are files that an earlier classification put into"):
+        check_output(folder, "copy", folder.below(f"{SVM}/cat{inside}"))
+
+    check_output(folder, "copy", folder.below("others"))
+    check_output(folder, "copy", DataLocation(folder.storage_type, f"{folder.key}-others"))
+
+
 @pytest.mark.parametrize("name", ["../notes.txt", "/notes.txt", "a/../../notes.txt", "a//b"])
 def test_a_manifest_cannot_have_files_elsewhere_deleted(folder, name):
     written(folder, {"new/1.png": [1, 1, 1]}, "manifest")
@@ -188,7 +232,7 @@ class TestLinks:
 
     def test_elsewhere_than_on_this_machine_there_are_none(self):
         with pytest.raises(MessageError, match="Links are made in folders of this machine, and 'memory://out' is none"):
-            check_output(DataLocation("memory", "out"), "link")
+            check_output(DataLocation("memory", "out"), "link", DataLocation("memory", "new"))
 
 
 def test_an_image_that_cannot_be_read_any_more_ends_the_writing_before_output_json(folder):
@@ -198,7 +242,7 @@ def test_an_image_that_cannot_be_read_any_more_ends_the_writing_before_output_js
     with pytest.raises(ImageError, match=r"'new/1\.png' is gone"):
         write_output(folder, scored({"new/1.png": [1, 1, 1]}), ImageFiles(read, nowhere), "new", "copy", "txt")
 
-    assert [*list_keys(folder.below(""))] == []
+    assert [loc.filename for loc in list_keys(folder.below(""))] == ["manifest.parquet"]
 
 
 @pytest.mark.parametrize("stopped_by", ["a copy", "the deleting", "the manifest", "output.json"])
@@ -223,3 +267,21 @@ def test_nothing_is_left_over_from_a_classification_that_was_stopped(folder, sto
     found = written(folder, {"new/1.png": [0.9, 0.9, 0.9], "new/2.png": [0.9, 0.9, 0.9]}, "copy")
     folders = [f"{LR}/cat/0.9", f"{SVM}/a%2F..%2Fb/0.9", f"{SVM}/cat/0.9"]
     assert list(found) == sorted([f"{name}/{n}.png" for name in folders for n in (1, 2)] + [f"{SVM}/cat/0.5/mine.png"])
+
+
+def test_sidecars_of_a_classification_that_was_stopped_go_and_those_of_others_stay(folder, monkeypatch):
+    write_bytes(folder.below("3.png.txt"), b"mine")
+    scores = {"new/1.png": [1, 1, 1], "new/2.png": [1, 1, 1], "new/3.png": [0, 0, 0]}
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(output_folder, "_write_json", stop)
+        with pytest.raises(KeyboardInterrupt):
+            written(folder, scores, "sidecar")
+
+    assert written(folder, {**scores, "new/1.png": [0, 0, 0]}, "sidecar") == {
+        "2.png.txt": b"a/../b, cat\n",
+        "3.png.txt": b"mine",
+    }

@@ -39,7 +39,8 @@ class ClassifyImagesMsg(Message, Answered["ClassifyImagesReturnMsg"]):
             None: every image is decoded.
         metadata_json_loc: records of images in the JSON of image-tagging-tools, whose vectors are used again; None:
             there are none.
-        output_loc: the folder where the images and ``output.json`` go.
+        output_loc: the folder where the images and ``output.json`` go; files of earlier classifications into it that
+            are not made again are deleted, and others are never replaced.
         sink: what is made of an image for each model, in ``<type>/<tag>/<bin>/``: a ``copy`` of its file, a ``link`` to
             it, or nothing but a row of ``manifest.parquet``; or, once for an image that has tags, a ``sidecar`` of its
             tags in a tree like the images'.
@@ -68,6 +69,9 @@ class ClassifyImagesMsg(Message, Answered["ClassifyImagesReturnMsg"]):
     new_embeddings_loc: WritableLocation | None = None
     database_loc: WritableLocation | None = None
     failures_loc: WritableLocation | None = None
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        return {f"{name} of output_loc": self.output_loc.below(name) for name in ("manifest.parquet", "output.json")}
 
     @classmethod
     def example(cls) -> Self:

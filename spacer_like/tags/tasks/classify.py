@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.exceptions import CollectionError, MessageError
+from spacer_like.exceptions import CollectionError
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
@@ -41,7 +41,8 @@ def classify_images(msg: ClassifyImagesMsg) -> ClassifyImagesReturnMsg:
     """Score images by models, and sort them into the output folder.
 
     Raises:
-        MessageError: the output folder lies in the images' folder, or links are asked for that cannot be made.
+        MessageError: outputs lie among the images or the other way round, would replace a file of somebody else, or
+            are links that cannot be made.
         ModelFileError: there is no model, or one is damaged or unsafe.
         ExtractorMismatchError: a model, or known vectors, are of another extractor.
         CollectionError: there is no image, or none of them could be scored.
@@ -72,15 +73,8 @@ def classify_images(msg: ClassifyImagesMsg) -> ClassifyImagesReturnMsg:
 
 def _check(msg: ClassifyImagesMsg) -> None:
     """Refuse what cannot be done, before the work."""
-    check_output(msg.output_loc, msg.sink)
+    check_output(msg.output_loc, msg.sink, msg.images_loc)
     check_endings([msg.failures_loc] if msg.failures_loc else [])
-    images, out = msg.images_loc, msg.output_loc
-    inside = (out.key.rstrip("/") + "/").startswith(images.key.rstrip("/") + "/")
-    if (images.storage_type, images.bucket_name) == (out.storage_type, out.bucket_name) and inside:
-        raise MessageError(
-            f"The output folder '{out.display_name}' lies among the images, and a second classification would take "
-            "its files for images: name another folder as output_loc."
-        )
 
 
 def _vector_source(msg: ClassifyImagesMsg, models: Sequence[TagModel]) -> VectorSource:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from spacer_like.storage import (
     writing_for,
 )
 from spacer_like.storage.base import outcomes
+from spacer_like.storage.unfinished_files import unfinished_path
 from spacer_like.tables.writing import growing_table
 from spacer_like.tags.file_names import distinct_names, is_path_part, path_part
 from spacer_like.tags.scored_images import ScoredImages, manifest_schema
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.parquet"
 OUTPUT_JSON = "output.json"
-_BIN = re.compile(r"[01]\.\d+")
 Sink = Literal["copy", "link", "manifest", "sidecar"]
 
 
@@ -52,19 +50,36 @@ class ImageFiles:
     local_path: Callable[[str], str | None]
 
 
-def check_output(folder: DataLocation, sink: Sink) -> None:
-    """Refuse links into a folder that is not of this machine, as a `MessageError`."""
+def check_output(folder: DataLocation, sink: Sink, images_loc: DataLocation) -> None:
+    """Refuse, as a `MessageError`, links into a folder that is not of this machine, and images that an earlier
+    classification put into the folder, which would be deleted or moved."""
     if sink == "link" and folder.storage_type != "filesystem":
         raise MessageError(
             f"Links are made in folders of this machine, and '{folder.display_name}' is none: choose the sink copy or "
             "manifest."
         )
+    inside = _path_in(folder, images_loc)
+    if inside and any(f"{name}/".startswith(f"{inside}/") for name in _files_before(folder)):
+        raise MessageError(
+            f"The images '{images_loc.display_name}' are files that an earlier classification put into "
+            f"'{folder.display_name}', and would be sorted away: name another folder as output_loc."
+        )
+
+
+def _path_in(folder: DataLocation, loc: DataLocation) -> str:
+    """The path of a location in a folder; empty: it is elsewhere."""
+    if (folder.storage_type, folder.bucket_name) != (loc.storage_type, loc.bucket_name):
+        return ""
+    key, begin = loc.key, folder.below("").key
+    if loc.storage_type == "filesystem":
+        key, begin = os.path.realpath(key), f"{os.path.realpath(begin)}/"
+    return key.removeprefix(begin).strip("/") if key.startswith(begin) else ""
 
 
 def write_output(
     folder: DataLocation, images: ScoredImages, files: ImageFiles, root: str, sink: Sink, sidecar: str
 ) -> None:
-    """Write the files of classified images, the manifest, and ``output.json`` last.
+    """Write the manifest, the files of classified images, and ``output.json`` last.
 
     Files that an earlier classification into the same folder made, even one that was killed, and this one does not, are
     deleted: an image is in one bin of a model.
@@ -73,20 +88,25 @@ def write_output(
         root: what the paths of all images begin with, which their sidecars' paths do without.
 
     Raises:
+        MessageError: a file would replace one that no classification made.
         TableError: the folder's manifest is damaged.
         SpacerError: errors of the storage.
     """
     names = _file_names(images, root, sink, sidecar)
-    before = _files_before(folder) | _files_of_a_stopped_one(folder, images, root)
+    wanted = {name for of_image in names for name in of_image if name}
+    before = _checked_files_before(folder, wanted)
+    for name in sorted(before - wanted):
+        delete(folder.below(name))
+    if exists(folder.below(OUTPUT_JSON)):
+        delete(folder.below(OUTPUT_JSON))
+    # Before the files, so that those of a classification that is killed are known to be of one.
+    with growing_table(manifest_schema(), [folder.below(MANIFEST)]) as append:
+        for rows in images.manifest(names):
+            append(rows)
     if sink in ("copy", "link"):
         _write_copies(folder, images, names, files, sink == "link")
     elif sink == "sidecar":
         _write_sidecars(folder, images, names, sidecar)
-    for name in sorted(before.difference(*names)):
-        delete(folder.below(name))
-    with growing_table(manifest_schema(), [folder.below(MANIFEST)]) as append:
-        for rows in images.manifest(names):
-            append(rows)
     _write_json(folder.below(OUTPUT_JSON), images)
 
 
@@ -104,15 +124,30 @@ def _file_names(images: ScoredImages, root: str, sink: Sink, sidecar: str) -> li
 
 
 def _sidecar_names(images: ScoredImages, root: str, form: str) -> Iterator[list[str]]:
-    for image, name in enumerate(_sidecar_paths(images, root, form)):
+    """[n][m]: beside each other, those of a.jpg and a.png are not one."""
+    for image, record in enumerate(images.records):
+        # One image is its own root.
+        path = record.path.removeprefix(root).strip("/") or record.path.rpartition("/")[2]
+        name = "/".join(path_part(part, 255 - len(form) - 1) for part in path.split("/")) + f".{form}"
         yield [name if images.tags_of(image) else ""] * len(images.models)
 
 
-def _sidecar_paths(images: ScoredImages, root: str, form: str) -> Iterator[str]:
-    """Where the sidecar of each image is, if it has tags; those of a.jpg and a.png beside each other are not one."""
-    for record in images.records:
-        parts = record.path.removeprefix(root).strip("/").split("/")
-        yield "/".join(path_part(part, 255 - len(form) - 1) for part in parts) + f".{form}"
+def _checked_files_before(folder: DataLocation, names: set[str]) -> set[str]:
+    """The files that earlier classifications made.
+
+    Raises:
+        MessageError: in the place of one of `names`, which will be made, is a file of somebody else.
+    """
+    begin = folder.below("").key
+    # Listed first: another process that does the same writes its manifest before its files.
+    there = {loc.key.removeprefix(begin) for loc in list_keys(folder.below(""))} if names else set()
+    before = _files_before(folder)
+    if foreign := sorted((names & there) - before):
+        raise MessageError(
+            f"'{folder.below(foreign[0]).display_name}' is no file of an earlier classification, and would be lost: "
+            "move it away, or name another folder as output_loc."
+        )
+    return before
 
 
 def _files_before(folder: DataLocation) -> set[str]:
@@ -125,22 +160,6 @@ def _files_before(folder: DataLocation) -> set[str]:
     with open_file(loc) as file, damage_as(TableError, loc.display_name, f"'{loc.display_name}' is no manifest"):
         names = read_table(file, columns=["file"])["file"].unique().to_pylist()
         return {name for name in names if name and _is_inside(name)}
-
-
-def _files_of_a_stopped_one(folder: DataLocation, images: ScoredImages, root: str) -> set[str]:
-    """The files of these images, in any bin of these models or beside each other, whether a manifest names them or not:
-    a classification that was killed has written none."""
-    models = {f"{path_part(model.model_type)}/{path_part(model.tag)}" for model in images.models}
-    copies = set(distinct_names(images.records))
-    sidecars = {name for form in SIDECARS for name in _sidecar_paths(images, root, form)}
-    found = set()
-    for loc in list_keys(folder.below("")):
-        name = loc.key.removeprefix(folder.below("").key)
-        of_model, _, file = name.rpartition("/")
-        model, _, bin_name = of_model.rpartition("/")
-        if name in sidecars or (model in models and file in copies and _BIN.fullmatch(bin_name)):
-            found.add(name)
-    return found
 
 
 def _is_inside(name: str) -> bool:
@@ -193,11 +212,9 @@ def _unlink(loc: DataLocation) -> None:
 def _link(target: str, loc: DataLocation) -> None:
     """Make a symbolic link, in place of whatever was there."""
     path = Path(loc.key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path_part(path.name, 200)}")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = unfinished_path(path)
         temporary.symlink_to(os.path.abspath(target))
         temporary.replace(path)
     except OSError as error:
