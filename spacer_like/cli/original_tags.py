@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from spacer_like.cli.options import UsageError
 
@@ -87,17 +86,17 @@ def translated(arguments: list[str]) -> list[str]:
     known = _TRANSLATIONS.get(name, {})
     found: Words = []
     encoder: dict[str, str] = {}
-    is_original = False
+    telling: str | None = None
     for option, value, words in _options(rest, {*known, *(_ENCODER if name == "process" else ())}):
-        is_original = is_original or option == _TELLING.get(name)
+        telling = value if option == _TELLING.get(name) else telling
         if option in _ENCODER:
             encoder[option] = value
         else:
             found += known[option](value) if option in known else words
     if encoder:
         found += _clip(encoder, found)
-    if is_original:
-        found += _defaults(name, found)
+    if telling is not None:
+        found += _defaults(name, found, telling)
     return [*arguments[: command + 2], *found]
 
 
@@ -127,7 +126,7 @@ def _clip(encoder: dict[str, str], found: Words) -> Words:
     return [f"--extractor=open_clip:{model or 'ViT-B-32'}:{tag or 'openai'}"]
 
 
-def _defaults(command: str, found: Words) -> Words:
+def _defaults(command: str, found: Words, images: str) -> Words:
     """The files that image-tagging-tools writes where no option says where."""
 
     def without(option: str, *words: str) -> Words:
@@ -137,10 +136,12 @@ def _defaults(command: str, found: Words) -> Words:
         return without("--original", f"--original={_FOLDER}") + without("--out", f"--out={_FOLDER}/embeddings.parquet")
     if command == "train":
         return without("--models", f"--models={_FOLDER}/models") + without("--reports", f"--reports={_FOLDER}/reports")
-    now = datetime.now()
-    folder = f"{_FOLDER}/tagging_output_{now.month}_{now.day}_{now.hour}_{now.minute}"
+    from spacer_like.cli.locations import location
+    from spacer_like.tags.original import default_outputs
+
+    folder, database = default_outputs(location(images))
     return [
-        *without("--out", f"--out={folder}"),
+        *without("--out", f"--out={_FOLDER}/{folder}"),
         *without("--models", f"--models={_FOLDER}/models"),
-        *without("--database", f"--database={_FOLDER}/stage3.db"),
+        *without("--database", f"--database={_FOLDER}/{database}"),
     ]

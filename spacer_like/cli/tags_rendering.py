@@ -33,7 +33,7 @@ def processed(result: ProcessImagesReturnMsg) -> Shown:
     known = f", {result.n_reused:,} of them known before" if result.n_reused else ""
     summary = Text(f"Vectors of {count_of(result.n_images, 'image')}{known}.", style="green")
     shown: Shown = [*_by_tag(result.tags)] if result.tags else []
-    return [*shown, *_failures(result.failed, result.n_failed), *_patterns(result.unused_patterns), summary]
+    return [*shown, *failures(result.failed, result.n_failed), *_patterns(result.unused_patterns), summary]
 
 
 def trained(result: TrainTagsReturnMsg) -> Shown:
@@ -66,7 +66,7 @@ def classified(result: ClassifyImagesReturnMsg) -> Shown:
     shown = _by_tag(result.tags) if result.tags else []
     return [
         *shown,
-        *_failures(result.failed, result.n_failed),
+        *failures(result.failed, result.n_failed),
         *_patterns(result.unused_patterns),
         Text(ended, style="green"),
     ]
@@ -115,7 +115,8 @@ def _by_tag(tags: Mapping[str, int]) -> Shown:
     return [rows, *_more(len(tags))]
 
 
-def _failures(failed: Sequence[Unreadable], count: int) -> Shown:
+def failures(failed: Sequence[Unreadable], count: int) -> Shown:
+    """The first of some files that failed, and how many there are."""
     if not count:
         return []
     rows = table("image", "", names=2)

@@ -5,9 +5,9 @@ They take paths, as a person types them; the tasks of this family do the same fo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacer_like.exceptions import MessageError
@@ -104,6 +104,7 @@ def classify_main(
     """Classify the images of a folder or an archive, or one image, and copy them to a folder for each score.
 
     Args:
+        folder_path: archives in a folder are opened, too.
         output_dir: None: a folder in ``./output`` that bears the time.
         json_file_path: records of images whose vectors are known; None: every vector is made.
         model_path: a folder of models, or one model's file; None: ``./output/models``.
@@ -115,10 +116,8 @@ def classify_main(
     from spacer_like.tags.tasks.classify import classify_images
 
     folder = DataLocation.local(FOLDER)
-    now = datetime.now()
-    named_by_time = f"tagging_output_{now.month}_{now.day}_{now.hour}_{now.minute}"
     images = DataLocation.local(folder_path)
-    is_archive = images.filename.lower().endswith(".zip")
+    named_by_time, database = default_outputs(images)
     return classify_images(
         ClassifyImagesMsg(
             images_loc=images,
@@ -126,10 +125,23 @@ def classify_main(
             output_loc=folder.below(named_by_time) if output_dir is None else DataLocation.local(output_dir),
             metadata_json_loc=None if json_file_path is None else DataLocation.local(json_file_path),
             bins=bins_number,
-            database_loc=folder.below("stage4.db" if is_archive else "stage3.db"),
+            database_loc=folder.below(database),
             extractor=extractor or DEFAULT_EXTRACTOR,
         )
     )
+
+
+def default_outputs(images: DataLocation) -> tuple[str, str]:
+    """The names of the folder, by the time, and of the database of a classification; archives have others."""
+    from spacer_like.images.archive import archive_stem
+    from spacer_like.storage import list_keys
+
+    now = datetime.now()
+    time = f"{now.month}_{now.day}_{now.hour}_{now.minute}"
+    locs = [images] if archive_stem(images.filename)[1] else list_keys(images.below(""))
+    if any(archive_stem(loc.filename)[1] for loc in locs):
+        return f"tagging_output_from_zip-{time}", "stage4.db"
+    return f"tagging_output_{time}", "stage3.db"
 
 
 def list_models(folder: str = f"{FOLDER}/models") -> Mapping[str, list[str]]:
@@ -145,7 +157,5 @@ def list_models(folder: str = f"{FOLDER}/models") -> Mapping[str, list[str]]:
 
 def generate_model_path(folder: str, model_type: str, tag_name: str) -> str | None:
     """The path of the model of a type and a tag in a folder; None where there is none."""
-    name = model_file_name(model_type, tag_name)
-    by_hand = f"model-{model_type}-tag-{tag_name}.pkl"
-    paths = (Path(folder) / one for one in (name, by_hand))
-    return next((str(path) for path in paths if "\0" not in str(path) and path.is_file()), None)
+    names = (model_file_name(model_type, tag_name), f"model-{model_type}-tag-{tag_name}.pkl")
+    return next((path for name in names if os.path.isfile(path := os.path.join(folder, name))), None)

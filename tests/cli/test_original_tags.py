@@ -48,12 +48,27 @@ def test_arguments(given, taken):
     assert tags(given) == taken
 
 
-def test_the_default_folder_of_a_classification_bears_the_time():
-    taken = tags("classify --directory in")
+@pytest.mark.parametrize(
+    ("directory", "folder", "database"),
+    [
+        ("new", "tagging_output_", "stage3.db"),
+        ("new.zip", "tagging_output_from_zip-", "stage4.db"),
+        ("with-archives", "tagging_output_from_zip-", "stage4.db"),
+    ],
+)
+def test_the_default_outputs_of_a_classification_are_named_by_the_time_and_by_the_images(
+    tmp_path, monkeypatch, directory, folder, database
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("new/1.png", "new.zip", "with-archives/1.png", "with-archives/a/2.ZIP"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+
+    taken = tags(f"classify --directory {directory}")
 
     assert re.fullmatch(
-        r"tags classify in --out=\./output/tagging_output_\d{1,2}_\d{1,2}_\d{1,2}_\d{1,2} --models=\./output/models "
-        r"--database=\./output/stage3\.db",
+        rf"tags classify {directory} --out=\./output/{folder}\d{{1,2}}_\d{{1,2}}_\d{{1,2}}_\d{{1,2}} "
+        rf"--models=\./output/models --database=\./output/{database}",
         taken,
     )
 

@@ -190,7 +190,7 @@ class FindSimilarImagesMsg(Message, Answered["FindSimilarImagesReturnMsg"]):
     Fields:
         path: of an image of the table to look for; None: `image_loc` is given.
         image_loc: an image to look for; None: `path` is given.
-        extractor: the one that made the table, for `image_loc`.
+        extractor: the one that made the table; it is used for an image that is not in it.
         k: how many images are wanted.
         results_loc: where they go as a table, CSV or Parquet; None: they are only answered.
     """
