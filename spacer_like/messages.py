@@ -108,6 +108,8 @@ TASKS: dict[str, Task] = {
         Task("split_dataset", "spacer_like.regression.tasks.split"),
         Task("augment_dataset", "spacer_like.regression.tasks.augment"),
         Task("import_keras_weights", "spacer_like.regression.tasks.weights"),
+        Task("train_regressor", "spacer_like.regression.tasks.train"),
+        Task("train_good_bad", "spacer_like.regression.tasks.train"),
     )
 }
 SCHEMA_VERSION = 1

@@ -57,6 +57,8 @@ DESCRIPTIONS = {
     "split_dataset": "Splitting",
     "augment_dataset": "Augmenting",
     "import_keras_weights": "Importing",
+    "train_regressor": "Training",
+    "train_good_bad": "Training",
 }
 
 

@@ -257,6 +257,7 @@ _CALLS: dict[Any, Callable[..., str | _Bordered]] = {
     torch.conv2d: _Translation.convolution_call,
     torch.flatten: _Translation.flatten,
     torch.relu: lambda made, x: made.unary("Relu", x),
+    torch.relu_: lambda made, x: made.unary("Relu", x),
     operator.add: lambda made, x, other: made.binary("Add", x, other),
     operator.iadd: lambda made, x, other: made.binary("Add", x, other),
     operator.mul: lambda made, x, other: made.binary("Mul", x, other),

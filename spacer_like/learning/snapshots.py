@@ -40,26 +40,34 @@ class Snapshots(Protocol):
 
 
 class FolderSnapshots:
-    """Snapshots in a folder, the last one of each training."""
+    """Snapshots in a folder, the last ones of each training.
 
-    def __init__(self, folder: DataLocation) -> None:
-        self._folder = folder
+    Args:
+        folder: where they are.
+        n_kept: how many of a training; an earlier one is taken where the last is damaged.
+    """
+
+    def __init__(self, folder: DataLocation, n_kept: int = 1) -> None:
+        self._folder, self._n_kept = folder, n_kept
 
     def latest(self, fingerprint: str) -> bytes | None:
-        kept = self._kept(fingerprint)
-        if not kept:
-            return None
-        try:
-            return read_bytes(kept[max(kept)])
-        except DataNotFoundError:
-            # Another process that does the same was quicker, and put a later one in its place.
-            return None
+        found = None
+        for _, loc in sorted(self._kept(fingerprint).items(), reverse=True):
+            try:
+                data = read_bytes(loc)
+            except DataNotFoundError:
+                # Another process that does the same was quicker, and put a later one in its place.
+                continue
+            found = found or data
+            if _is_whole(data, fingerprint):
+                return data
+        return found
 
     def keep(self, fingerprint: str, epoch: int, data: bytes) -> None:
         write_bytes(self._folder.below(f"{fingerprint}-epoch-{epoch:05d}.safetensors"), data)
-        for earlier, loc in self._kept(fingerprint).items():
-            if earlier < epoch:
-                delete(loc)
+        earlier = {one: loc for one, loc in self._kept(fingerprint).items() if one < epoch}
+        for one in sorted(earlier, reverse=True)[self._n_kept - 1 :]:
+            delete(earlier[one])
 
     def _kept(self, fingerprint: str) -> dict[int, DataLocation]:
         """The stored snapshots of a training by their epochs."""
@@ -69,6 +77,15 @@ class FolderSnapshots:
             if match := _NAME.fullmatch(loc.key.removeprefix(start.key)):
                 found[int(match[1])] = loc
         return found
+
+
+def _is_whole(data: bytes, own: str) -> bool:
+    try:
+        read_snapshot(data, own)
+    # No list of what a library raises for damaged bytes is complete.
+    except Exception:
+        return False
+    return True
 
 
 def fingerprint(config: Mapping[str, Any], arrays: Arrays) -> str:

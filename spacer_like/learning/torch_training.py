@@ -68,6 +68,10 @@ class TorchTask(ABC):
         self.module.train()
         return {}
 
+    def train_rows(self, epoch: int) -> Indices | None:
+        """The examples of an epoch that has begun, where they are not the same in each; None: those of the split."""
+        return None
+
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
         """Adam or AdamW over all parameters that are not frozen."""
         return torch.optim.AdamW(self.module.parameters(), lr=rate)
@@ -93,7 +97,15 @@ def fit_torch(
     if (threads := library_thread_count()) and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     with _exact_computing():
-        return fit(_TorchLearner(task, config), config, split, snapshots, snapshot_epochs, depends_on)
+        return fit(
+            _TorchLearner(task, config),
+            config,
+            split,
+            snapshots,
+            snapshot_epochs,
+            depends_on,
+            train_rows=lambda epoch: split.train if (rows := task.train_rows(epoch)) is None else rows,
+        )
 
 
 class _TorchLearner:
@@ -159,7 +171,8 @@ class _TorchLearner:
         step, *averages = (state[f"{_OPTIMIZER}{name}.{part}"] for part in _AVERAGES)
         if step.shape != ():
             raise ValueError(f"its optimizer's {name} does not fit")
-        on_device = [_fitting(average, parameter, name).to(parameter.device) for average in averages]
+        # In the parameter's order of axes, as the optimizer has them: torch adds up in another way in another order.
+        on_device = [torch.empty_like(parameter).copy_(_fitting(average, parameter, name)) for average in averages]
         return dict(zip(_AVERAGES, [torch.from_numpy(np.array(step)), *on_device], strict=True))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -181,6 +181,7 @@ def fit(
     snapshot_epochs: int = 1,
     depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] = ({}, {}),
     progress: str = "epochs of training",
+    train_rows: Callable[[int], Indices] | None = None,
 ) -> Fitted:
     """Train, and leave the learner with the weights of the epoch that `config` keeps.
 
@@ -189,18 +190,28 @@ def fit(
         snapshots: where they are kept every `snapshot_epochs`, and in the end.
         depends_on: what else the result depends on, as `fingerprint` takes it: the examples above all.
         progress: what the progress is called.
+        train_rows: the examples of an epoch, asked for when it has begun, where they are not those of `split` each
+            time.
 
     Raises:
         TrainingLabelsError: the training diverges.
     """
-    return _Training(learner, config, split, progress).run(snapshots, snapshot_epochs, depends_on)
+    return _Training(learner, config, split, progress, train_rows).run(snapshots, snapshot_epochs, depends_on)
 
 
 class _Training:
     """A training between its epochs."""
 
-    def __init__(self, learner: Learner, config: TrainingConfig, split: Split, progress: str) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        config: TrainingConfig,
+        split: Split,
+        progress: str,
+        train_rows: Callable[[int], Indices] | None,
+    ) -> None:
         self._learner, self._config, self._split, self._progress = learner, config, split, progress
+        self._train_rows = train_rows or (lambda epoch: split.train)
         self._fitted = Fitted()
         self._best: State = {}
 
@@ -278,7 +289,8 @@ class _Training:
     def _epoch(self, epoch: int) -> None:
         config, learner, split, fitted = self._config, self._learner, self._split, self._fitted
         facts = learner.begin_epoch(epoch, config.epoch_seed(epoch))
-        batches = config.batches(split.train, epoch)
+        train_rows = self._train_rows(epoch)
+        batches = config.batches(train_rows, epoch)
         waits, rate = self._waits(), 0.0
         losses, outputs = [], []
         for number, rows in enumerate(batches):
@@ -286,7 +298,7 @@ class _Training:
             loss, found = learner.step(rows, rate)
             losses.append(loss * len(rows))
             outputs.append(found)
-        train = {"loss": sum(losses) / len(split.train)}
+        train = {"loss": sum(losses) / len(train_rows)}
         validation = {}
         if len(split.validation):
             loss, found = learner.evaluate(split.validation)

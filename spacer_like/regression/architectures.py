@@ -48,12 +48,14 @@ class Architecture:
         units: of the layers between the last block and the outputs.
         border: zeros around the image in each convolution, 0 or 1.
         is_averaged: whether the layers take the mean of each channel, and not every number of it.
+        momentum: of the averages of batch norms: what each batch adds to them. Keras counts the other way.
     """
 
     blocks: tuple[Block, ...]
     units: tuple[int, ...]
     border: int = 0
     is_averaged: bool = False
+    momentum: float = 0.01
 
     def final_size(self, size: int) -> int:
         """Width and height of what images of `size` pixels become; below 1 where they are too small."""
@@ -87,6 +89,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         (32,),
         border=1,
         is_averaged=True,
+        # Four averages that lag behind each other would need thousands of batches.
+        momentum=0.1,
     ),
 }
 """By their names."""

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from spacer_like.exceptions import ModelFileError
 from spacer_like.regression.architectures import N_CHANNELS, Architecture, architecture_of, check_weights
 
-# Keras's, which counts the other way: 0.99 of the average stay.
-_NORM_MOMENTUM = 0.01
 _NORM_EPSILON = 1e-3
+_BYTES = 256
 _COUNT = "num_batches_tracked"
 
 
@@ -39,7 +38,7 @@ class WithLayers(nn.Module):
         """What the layers make of features [n, numbers]: [n, outputs], before a tanh or softmax."""
         values = features
         for number in range(self._n_layers):
-            values = torch.relu(self.get_submodule(f"dense{number}")(values))
+            values = torch.relu_(self.get_submodule(f"dense{number}")(values))
         return cast(Tensor, self.get_submodule("out")(values))
 
 
@@ -63,7 +62,7 @@ class ImageNetwork(WithLayers):
                 self.add_module(f"conv{n_convolutions}", begun(convolution, random))
                 channels, n_convolutions = made, n_convolutions + 1
             if block.has_norm:
-                self.add_module(f"norm{n_norms}", nn.BatchNorm2d(channels, _NORM_EPSILON, _NORM_MOMENTUM))
+                self.add_module(f"norm{n_norms}", nn.BatchNorm2d(channels, _NORM_EPSILON, architecture.momentum))
                 n_norms += 1
             self.add_module(f"pool{number}", nn.MaxPool2d(block.pool))
         self.add_layers(architecture.n_features(size), architecture.units, n_outputs, random)
@@ -80,13 +79,18 @@ class ImageNetwork(WithLayers):
         """What the layers take, [n, numbers] in the order channel, row, column; arguments as `forward`."""
         values, n_convolutions, n_norms = pixels, 0, 0
         for number, block in enumerate(self._blocks):
-            for _ in block.channels:
-                values = torch.relu(self.get_submodule(f"conv{n_convolutions}")(values))
+            pool = self.get_submodule(f"pool{number}")
+            for _ in block.channels[1:]:
+                values = torch.relu_(self.get_submodule(f"conv{n_convolutions}")(values))
                 n_convolutions += 1
+            values = self.get_submodule(f"conv{n_convolutions}")(values)
+            n_convolutions += 1
             if block.has_norm:
-                values = self.get_submodule(f"norm{n_norms}")(values)
+                values = pool(self.get_submodule(f"norm{n_norms}")(torch.relu_(values)))
                 n_norms += 1
-            values = self.get_submodule(f"pool{number}")(values)
+            else:
+                # The largest number is rectified instead of all: the same, and sooner done.
+                values = torch.relu_(pool(values))
             if random is not None and block.dropout:
                 values = dropped(values, block.dropout, random)
         return values.mean((2, 3)) if self._is_averaged else values.flatten(1)
@@ -132,9 +136,18 @@ def set_weights(module: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
 
 
 def dropped(values: Tensor, share: float, random: torch.Generator) -> Tensor:
-    """Values of which a share is zero, at random, and the others larger by as much."""
-    stays = torch.empty_like(values, dtype=torch.float32).bernoulli_(1 - share, generator=random)
-    return values * stays.mul_(1 / (1 - share)).to(values.dtype)
+    """Values of which a share is zero, at random, and the others larger by as much.
+
+    Args:
+        values: dense, in any order of their axes.
+        share: in steps of 1/256, below 1.
+    """
+    n, least = values.numel(), round(share * _BYTES)
+    # Eight bytes at a time take a tenth of the time that as many numbers do.
+    words = torch.empty((n + 7) // 8, dtype=torch.int64, device=values.device)
+    drawn = words.random_(-(2**63), None, generator=random).view(torch.uint8)[:n]
+    stays = drawn.as_strided(values.shape, values.stride()) >= least
+    return values * stays * (_BYTES / (_BYTES - least))
 
 
 def begun(layer: nn.Linear | nn.Conv2d, random: torch.Generator) -> nn.Module:

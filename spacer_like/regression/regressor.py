@@ -7,13 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.learning.model_file import Header, ModelFormat, Tensors
 from spacer_like.regression.architectures import ARCHITECTURES, LARGEST_SIZE, check_weights, head_shapes, weight_shapes
+
+if TYPE_CHECKING:
+    from spacer_like.regression.augmentation import Pool
 
 EXTRACTOR = "extractor"
 """The network's name where an extractor sees the images."""
@@ -49,12 +52,13 @@ class Domain:
     deviations: Pair
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], filters: Sequence[str], ids: Sequence[int]) -> Domain:
-        """That of images [n, size, size, 3], n above 0, with the filter and the galaxy's id of each."""
-        means, deviations = brightness(images)
+    def of(cls, pools: Sequence[Pool]) -> Domain:
+        """That of pools, of which one at least has images."""
+        found = [brightness(pool.images) for pool in pools]
+        means, deviations = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return cls(
-            tuple(sorted({str(one) for one in filters})),
-            len(set(ids)),
+            tuple(sorted({str(one) for pool in pools for one in pool.filters.tolist()})),
+            len({one for pool in pools for one in pool.ids.tolist()}),
             (float(means.mean()), float(means.std())),
             (float(deviations.mean()), float(deviations.std())),
         )

@@ -1,8 +1,8 @@
 """Requests run in child processes that are killed at a given moment: ``python -m spacer_like.testing.killing``.
 
-JSON lines in and out. A line has a job message of one task, the folder of its results, and the number of the result
-before which the child is killed; 0: it is not. The answer has how the child ended, and how many results it has put in
-place.
+JSON lines in and out. A line has a job message of one task, the folder of its results, the number of the result before
+which the child is killed, 0: it is not, and the number of torch's threads. The answer has how the child ended, and how
+many results it has put in place.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Killing:
     def __exit__(self, *exception: object) -> None:
         self._process.communicate()
 
-    def run(self, job: JobMsg, folder: str, kill_before: int = 0) -> Ended:
-        """Run a job of one task in a child."""
+    def run(self, job: JobMsg, folder: str, kill_before: int = 0, threads: int = 1) -> Ended:
+        """Run a job of one task in a child, where torch computes with so many threads."""
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
         assert answers is not None
-        asked.write(json.dumps([job.serialize(), folder, kill_before]).encode() + b"\n")
+        asked.write(json.dumps([job.serialize(), folder, kill_before, threads]).encode() + b"\n")
         asked.flush()
         return Ended(*json.loads(answers.readline()))
 
@@ -98,13 +98,14 @@ def main(class_prefixes: list[str]) -> None:
         if find_spec(name.partition(".")[0]) is not None:
             with suppress(ImportError):
                 import_module(name)
-    with config.override(allowed_class_prefixes=tuple(class_prefixes), torch_threads=1):
+    with config.override(allowed_class_prefixes=tuple(class_prefixes)):
         for line in sys.stdin:
-            job, folder, kill_before = json.loads(line)
+            job, folder, kill_before, threads = json.loads(line)
             reader, writer = os.pipe()
             if not (child := os.fork()):
                 try:
-                    _run(job, os.path.realpath(folder), kill_before, writer)
+                    with config.override(torch_threads=threads):
+                        _run(job, os.path.realpath(folder), kill_before, writer)
                 finally:
                     os._exit(0)
             os.close(writer)

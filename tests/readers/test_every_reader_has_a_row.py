@@ -52,6 +52,7 @@ NOT_READERS = {
     "engines.worker:working_as": "a line of the process that began this one",
     "testing": "tests",
     "learning.snapshots:FolderSnapshots.__init__": "only keeps the location",
+    "regression.training_data:BatchFiles.__init__": "only keeps the locations",
     "tile_server.footprint:from_web_mercator": "computes",
     "tile_server.tree_index:LiveTree.__init__": "lists folders",
     "extractors.base:FeatureExtractor.load_datastream": "bytes as they are, with their hash",

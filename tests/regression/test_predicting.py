@@ -5,6 +5,7 @@ import onnxruntime
 import pytest
 
 from spacer_like.exceptions import ModelFileError, SpacerInputError
+from spacer_like.regression.augmentation import Pool
 from spacer_like.regression.networks import network, weights_of
 from spacer_like.regression.onnx_export import onnx_bytes
 from spacer_like.regression.predicting import networks, predicted, turned
@@ -52,7 +53,11 @@ def test_a_weight_that_is_not_finite_is_refused():
 
 
 def test_a_domain_is_of_the_images(images):
-    domain = Domain.of(images, ["g", "c", "c", "c", "c"], [7, 7, 8, 9, 9])
+    ids, filters = np.array([7, 7, 8, 9, 9], np.int32), np.array(["g", "c", "c", "c", "c"])
+    pool = Pool(images, np.full(5, 60, np.int32), ids, filters)
+    parts = [Pool(*(values[part] for values in vars(pool).values())) for part in (slice(2), slice(2, 5))]
+    domain = Domain.of([pool])
+    assert Domain.of(parts) == domain
     assert (domain.filters, domain.n_ids) == (("c", "g"), 3)
     assert domain.means[0] == pytest.approx(images.mean())
     assert domain.deviations[1] == pytest.approx(images.reshape(5, -1).std(axis=1).std())

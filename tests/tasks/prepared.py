@@ -15,6 +15,8 @@ from spacer_like.learning.trainer import MiniBatchTrainer
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS
+from spacer_like.regression.augmentation import Pool
+from spacer_like.regression.dataset import write_pool
 from spacer_like.testing.extractors import MeanColour
 
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
@@ -39,6 +41,7 @@ def requests(folder: Path) -> dict[str, Message]:
         | _tags(inputs, at)
         | _galaxies(inputs, at)
         | _keras_weights(inputs, at)
+        | _trainings(inputs, at)
     )
     return {name: TASKS[name].message(**fields) for name, fields in given.items()}
 
@@ -353,4 +356,30 @@ def _keras_weights(inputs: Path, at) -> dict[str, dict]:
             "model_loc": at("import_keras_weights", "model.safetensors"),
             "checkpoint_loc": at("in", "keras3.ckpt"),
         },
+    }
+
+
+def _trainings(inputs: Path, at) -> dict[str, dict]:
+    """Images of galaxies, a batch to learn from and a part of a split to validate with."""
+    random = np.random.default_rng(3)
+    for name, count in (("batch.npz", 24), ("r_20x20_test_001.npz", 9)):
+        codes = np.array([0, 1, 50, 70, 90], np.int32)[random.integers(0, 5, count)]
+        images = random.integers(0, 256, (count, 20, 20, 3), np.uint8)
+        pool = Pool(images, codes, np.arange(count, dtype=np.int32), np.full(count, "r"))
+        write_pool(at("in", name), pool)
+    fields = {
+        "batch_locs": [at("in", "batch.npz")],
+        "validation_locs": [at("in", "r_20x20_test_001.npz")],
+        "network": "small_cnn",
+        "passes": 2,
+        "minibatch": 8,
+    }
+    return {
+        name: fields
+        | {
+            "model_loc": at(name, "model.safetensors"),
+            "metrics_loc": at(name, "metrics.json"),
+            "figure_loc": at(name, "figure.jpg"),
+        }
+        for name in ("train_regressor", "train_good_bad")
     }

@@ -11,6 +11,12 @@ from spacer_like.regression.messages.data import (
     SplitDatasetMsg,
     SplitDatasetReturnMsg,
 )
+from spacer_like.regression.messages.training import (
+    TrainGoodBadMsg,
+    TrainGoodBadReturnMsg,
+    TrainRegressorMsg,
+    TrainRegressorReturnMsg,
+)
 from spacer_like.regression.messages.weights import (
     ImportKerasWeightsMsg,
     ImportKerasWeightsReturnMsg,
@@ -28,4 +34,8 @@ __all__ = [
     "PrepareImagesReturnMsg",
     "SplitDatasetMsg",
     "SplitDatasetReturnMsg",
+    "TrainGoodBadMsg",
+    "TrainGoodBadReturnMsg",
+    "TrainRegressorMsg",
+    "TrainRegressorReturnMsg",
 ]

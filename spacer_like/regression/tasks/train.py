@@ -1,0 +1,233 @@
+"""The tasks that train networks on images of galaxies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like.exceptions import MessageError, TrainingLabelsError
+from spacer_like.extras import import_extra, package_versions
+from spacer_like.learning.snapshots import FolderSnapshots
+from spacer_like.overwriting import task
+from spacer_like.regression.augmentation import Options, Pool
+from spacer_like.regression.dataset import open_pool
+from spacer_like.regression.labels import HIGHEST, LOWEST
+from spacer_like.regression.messages import (
+    TrainGoodBadMsg,
+    TrainGoodBadReturnMsg,
+    TrainRegressorMsg,
+    TrainRegressorReturnMsg,
+)
+from spacer_like.regression.regressor import N_CLASSES, REGRESSOR, UNIT_SCALE, Domain, Regressor
+from spacer_like.regression.training_data import (
+    AS_ORIGINAL,
+    Batches,
+    BatchFiles,
+    Examples,
+    MadeBatches,
+    ReadAhead,
+    batch_order,
+    check_not_held_out,
+    check_sizes,
+    contents_mark,
+    examples_of,
+    original_order,
+    validation_pool,
+)
+from spacer_like.regression.training_report import draw_metrics, metrics_json
+from spacer_like.storage import write_bytes
+
+if TYPE_CHECKING:
+    from spacer_like.learning.training_loop import Fitted
+    from spacer_like.regression.messages.training import TrainingMsg
+    from spacer_like.regression.training import NetworkConfig
+
+_DEGREES = (HIGHEST - LOWEST) / 2
+_LEAST_IMAGES = 2
+
+
+@task
+def train_regressor(msg: TrainRegressorMsg) -> TrainRegressorReturnMsg:
+    """Train a network that tells inclinations. Killed and sent again it goes on from its last snapshot.
+
+    The same request gives the same network, on one machine with the same setting TORCH_THREADS.
+
+    Raises:
+        MessageError: fields that do not go together, a network that takes no images of this size, or a validation by
+            galaxies that are held out for the test.
+        TrainingLabelsError: no image has an inclination, images of several sizes, or the training diverges.
+        TableError, DataNotFoundError: a file of images is damaged, or is not there.
+        MissingExtraError: torch, or for a picture matplotlib, is not installed.
+    """
+    start = time.perf_counter()
+    trained = _trained(msg, None)
+    validation = trained.kept_validation
+    return TrainRegressorReturnMsg(
+        **trained.answer(),
+        rms=validation["mse"] ** 0.5 * _DEGREES if validation else None,
+        mae=validation["mae"] * _DEGREES if validation else None,
+        runtime=time.perf_counter() - start,
+    )
+
+
+@task
+def train_good_bad(msg: TrainGoodBadMsg) -> TrainGoodBadReturnMsg:
+    """Train a network that tells galaxies with an inclination from others; otherwise as `train_regressor`.
+
+    Raises:
+        SpacerInputError: as `train_regressor`.
+    """
+    start = time.perf_counter()
+    trained = _trained(msg, N_CLASSES)
+    accuracy = trained.kept_validation.get("accuracy")
+    return TrainGoodBadReturnMsg(**trained.answer(), accuracy=accuracy, runtime=time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A training that has ended, and what it learnt from."""
+
+    config: NetworkConfig
+    model: Regressor
+    fitted: Fitted
+    n_validation: int
+
+    @property
+    def kept_validation(self) -> dict[str, float]:
+        """The metrics of the validation with the weights that were kept; empty without one."""
+        keeps_best = self.config.training.keeps == "best"
+        return self.fitted.history[self.fitted.best_epoch - 1 if keeps_best else -1].validation
+
+    def answer(self) -> dict[str, Any]:
+        """The fields that both return messages share."""
+        return {
+            "n_parameters": sum(array.size for name, array in self.model.weights.items() if ".running_" not in name),
+            "precision": self.config.precision,
+            "steps": len(self.fitted.history),
+            "resumed_from": self.fitted.resumed_from,
+            "best_step": self.fitted.best_epoch,
+            "n_validation": self.n_validation,
+            "loss": self.fitted.history[-1].train["loss"],
+            "validation_loss": self.kept_validation.get("loss"),
+        }
+
+
+def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
+    """Check, train and write."""
+    _check(msg)
+    from spacer_like.regression.networks import network
+    from spacer_like.regression.training import train
+
+    batches = _batches(msg, n_classes)
+    order = _order(msg, len(batches))
+    held = [open_pool(loc) for loc in msg.validation_locs]
+    size = check_sizes([*batches.examples, *held])
+    domain = Domain.of(batches.examples)
+    validation = _validation(held, msg.original, n_classes, size)
+    module = network(msg.network, size, n_classes, msg.seed)
+    config = _config(msg, n_classes, len(order))
+    snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc, msg.n_snapshots)
+    depends_on = {} if snapshots is None else _depends_on(msg, order)
+    with ReadAhead(partial(_examples, batches, order, n_classes, size), len(order)) as ahead:
+        weights, fitted = train(module, config, ahead, validation, snapshots, depends_on)
+    model = Regressor(msg.network, size, n_classes, config.input_scale, weights, domain)
+    trained = _Trained(config, model, fitted, len(validation))
+    _write(msg, trained, metrics_json(fitted.history, order, batches.names))
+    return trained
+
+
+def _check(msg: TrainingMsg) -> None:
+    """Refuse a message that cannot be carried out, before the work begins."""
+    if bool(msg.batch_locs) == bool(msg.sample_locs):
+        raise MessageError(
+            f"{msg.task} learns from batch_locs, files of batches, or from sample_locs, of which it makes batches: "
+            "give one of them."
+        )
+    if not msg.original:
+        check_not_held_out([*msg.sample_locs, *msg.validation_locs])
+    import_extra("torch", "Training a network", "torch")
+    if msg.figure_loc is not None:
+        from spacer_like.drawing.figures import check_drawing
+
+        check_drawing(msg.figure_loc)
+
+
+def _batches(msg: TrainingMsg, n_classes: int | None) -> Batches:
+    if msg.batch_locs:
+        return BatchFiles(msg.batch_locs)
+    options = (AS_ORIGINAL if msg.original else Options())._replace(by_class=n_classes is not None)
+    pools = [open_pool(loc) for loc in msg.sample_locs]
+    check_sizes(pools)
+    return MadeBatches(pools, msg.n_batches, msg.per_bin, msg.seed, options)
+
+
+def _order(msg: TrainingMsg, n_batches: int) -> list[int]:
+    """The number of the batch of each step."""
+    if msg.original:
+        return original_order(n_batches, msg.passes, msg.sub_sample)
+    return batch_order(n_batches, msg.passes, msg.seed)
+
+
+def _validation(held: list[Pool], original: bool, n_classes: int | None, size: int) -> Examples:
+    """What the network is validated with; maybe nothing."""
+    pool = validation_pool(held, original)
+    if pool is None:
+        return Examples(np.empty((0, size, size, 3), np.uint8), np.empty(0, np.float32))
+    return examples_of(pool, n_classes)
+
+
+def _examples(batches: Batches, order: Sequence[int], n_classes: int | None, size: int, step: int) -> Examples:
+    """What the network learns from in a step, counted from 0."""
+    pool, name = batches.pool(order[step], step), batches.names[order[step]]
+    found = examples_of(pool, n_classes)
+    if len(found) < _LEAST_IMAGES:
+        raise TrainingLabelsError(f"The batch {name} has no two images with an inclination: there is nothing to learn.")
+    if pool.images.shape[1] != size:
+        raise TrainingLabelsError(
+            f"The images of the batch {name} have {pool.images.shape[1]} pixels, and those of the first {size}: a "
+            "network learns from images of one size."
+        )
+    return found
+
+
+def _config(msg: TrainingMsg, n_classes: int | None, n_steps: int) -> NetworkConfig:
+    from spacer_like.learning.training_loop import TrainingConfig
+    from spacer_like.regression.training import NetworkConfig, precision_here
+
+    training = TrainingConfig(
+        nbr_epochs=n_steps,
+        batch_size=msg.minibatch,
+        learning_rate=msg.learning_rate,
+        seed=msg.seed,
+        schedule=msg.schedule,
+        stop_patience=msg.stop_patience,
+        keeps=msg.keeps,
+    )
+    return NetworkConfig(
+        training, n_classes, UNIT_SCALE if msg.input_scale == "unit" else 1.0, precision_here(msg.precision)
+    )
+
+
+def _depends_on(msg: TrainingMsg, order: Sequence[int]) -> dict[str, Any]:
+    """What a snapshot depends on besides the validation and the network as it begins: the batches."""
+    made = {} if msg.batch_locs else {"per_bin": msg.per_bin, "original": msg.original}
+    marks = [contents_mark(loc) for loc in msg.batch_locs or msg.sample_locs]
+    return {"order": list(order), "marks": marks, **made}
+
+
+def _write(msg: TrainingMsg, trained: _Trained, metrics: bytes) -> None:
+    history = trained.fitted.history
+    if msg.metrics_loc is not None:
+        write_bytes(msg.metrics_loc, metrics)
+    if msg.figure_loc is not None:
+        draw_metrics(history, msg.figure_loc)
+    facts = {"steps": len(history), "n_validation": trained.n_validation, "precision": trained.config.precision}
+    kept = {f"validation_{name}": value for name, value in trained.kept_validation.items()}
+    model = replace(trained.model, metrics=facts | kept, versions=package_versions("numpy", "torch"))
+    # The model last: where it exists, the other files do too.
+    write_bytes(msg.model_loc, REGRESSOR.to_bytes(model))
