@@ -45,7 +45,7 @@ ARG TORCH_INDEX
 ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
 RUN pip install --no-compile -r "requirements/$TORCH.txt" \
     && pip install --no-compile -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt \
-    -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/galaxies.txt \
+    -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/galaxies.txt -r requirements/dask.txt \
     -r requirements/plots.txt \
     && find /opt/venv/lib -depth -type d \( -name __pycache__ -o -name tests -o -path '*/torch/test' -o -path '*/torch/include' \
     -o -path '*/onnx/backend/test' -o -path '*/pyarrow/include' \) -exec rm -rf {} + \

@@ -46,6 +46,7 @@ EXTRAS = {
     "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
     "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "uvicorn"),
+    "dask": ("dask", "distributed"),
 }
 # What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.
 _MODULES: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import chain, islice
 from pathlib import Path
 
@@ -41,15 +41,22 @@ class Processes(Engine):
         apart: none of the work is done in this very process. Otherwise that is where it is done with a count of 1, and
             for a single request; then requests may use the memory storage.
         retries: how often a request is tried again whose process died, before it fails by a transient error.
+        how: the first line of each process's input, as `beginning` makes it; None: by the settings in force.
     """
 
-    def __init__(self, count: int | None = None, *, apart: bool = False, retries: int = 2) -> None:
+    def __init__(
+        self, count: int | None = None, *, apart: bool = False, retries: int = 2, how: bytes | None = None
+    ) -> None:
         self._count = count or core_count()
         self._apart = apart
+        self._how = how
         self.retries = retries
         self._inherited: tuple[int, ...] = ()
         self._idle: list[_Worker] = []
+        self._hired: set[_Worker] = set()
         self._lock = threading.Lock()
+        self.is_stopped = False
+        """Whether `stop` was called."""
 
     def __exit__(self, *exception: object) -> None:
         while self._idle:
@@ -73,24 +80,50 @@ class Processes(Engine):
             self.__exit__()
             self._inherited = before
 
+    @property
+    def is_at_work(self) -> bool:
+        return bool(self._hired)
+
+    def stop(self) -> None:
+        """End all work from another thread, for good: requests in hand fail by a transient error."""
+        with self._lock:
+            self.is_stopped = True
+            for worker in self._hired:
+                worker.stop()
+        self.__exit__()
+
     def hire(self) -> _Worker:
         """An idle process, started if there is none."""
         with self._lock:
-            return self._idle.pop() if self._idle else _Worker(self._beginning(), self._inherited)
+            worker = self._idle.pop() if self._idle else _Worker(self._beginning(), self._inherited)
+            self._hired.add(worker)
+            if self.is_stopped:
+                worker.stop()
+            return worker
 
-    def keep(self, worker: _Worker) -> None:
-        """Return a process that has answered to the idle ones."""
+    def release(self, worker: _Worker, is_alive: bool) -> None:
+        """Return a process that was hired; one that has answered is idle then."""
         with self._lock:
-            self._idle.append(worker)
+            self._hired.discard(worker)
+            if is_alive and not self.is_stopped:
+                self._idle.append(worker)
+                return
+        worker.leave()
 
     def _beginning(self) -> bytes:
-        return beginning(config.settings().torch_threads or max(1, core_count() // self._count))
+        return self._how or beginning(config.settings().torch_threads or max(1, core_count() // self._count))
 
 
-def beginning(torch_threads: int | None) -> bytes:
-    """The first line of a child's input: the settings in force except `torch_threads`, and the log level."""
+def beginning(torch_threads: int | None, secret: bool = True) -> bytes:
+    """The first line of a child's input: the settings in force except `torch_threads`, and the log level.
+
+    Args:
+        secret: whether secrets are among the settings.
+    """
+    hidden = set() if secret else {one.name for one in fields(config.Settings) if not one.repr}
+    found = {name: value for name, value in asdict(config.settings()).items() if name not in hidden}
     how = {
-        "settings": asdict(config.settings()) | {"torch_threads": torch_threads},
+        "settings": found | {"torch_threads": torch_threads},
         "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
     }
     return json.dumps(how).encode() + b"\n"
@@ -188,7 +221,8 @@ class _Crew:
 
     def _is_ending(self) -> bool:
         """Whether this process ends, too: who sends a signal to all processes may reach a worker first."""
-        return self._stopped.wait(_SECONDS_TO_LEARN) or interruption.heard() is not None
+        is_over = self._stopped.wait(_SECONDS_TO_LEARN) or self._engine.is_stopped
+        return is_over or interruption.heard() is not None
 
     def _tried(self, message: Message) -> TaskOutcome:
         worker = self._engine.hire()
@@ -199,16 +233,16 @@ class _Crew:
         try:
             outcome = worker.outcome(message)
         except _WorkerDiedError:
-            worker.leave()
+            self._engine.release(worker, is_alive=False)
             raise
         except BaseException:
             worker.stop()
-            worker.leave()
+            self._engine.release(worker, is_alive=False)
             raise
         finally:
             with self._lock:
                 self._at_work.discard(worker)
-        self._engine.keep(worker)
+        self._engine.release(worker, is_alive=True)
         return outcome
 
 

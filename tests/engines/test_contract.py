@@ -4,11 +4,14 @@ import pytest
 
 from spacer_like.engines.base import Serial
 from spacer_like.engines.batch import Batch
+from spacer_like.engines.dask import Dask
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.testing.engine import EngineContract, SubmissionContract
 from spacer_like.testing.local_batch import LocalBatch
+
+from .dask_here import dask_cluster
 
 
 class TestSerial(EngineContract):
@@ -26,6 +29,29 @@ class TestProcesses(EngineContract):
     @classmethod
     def make_engine(cls):
         return Processes(2)
+
+
+class TestDask(EngineContract):
+    program = "from spacer_like.engines.dask import Dask; engine = Dask(workers=2)"
+
+    @classmethod
+    def make_engine(cls):
+        return Dask(workers=2)
+
+
+class TestDaskOfOthers(EngineContract):
+    """A scheduler and two workers that were started by Dask's own commands."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def cluster(cls, tmp_path_factory, unruly_is_allowed):
+        folder = tmp_path_factory.mktemp("dask")
+        with dask_cluster(folder, 2) as cls.address:
+            yield
+
+    @classmethod
+    def make_engine(cls):
+        return Dask(cls.address)
 
 
 class TestDetached(SubmissionContract):

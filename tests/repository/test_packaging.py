@@ -83,11 +83,12 @@ PLACES = {
     "geo": (EXTRAS["geo"], ["geo"]),
     "search": (EXTRAS["search"], ["search"]),
     "galaxies": (EXTRAS["galaxies"], ["galaxies"]),
+    "dask": (EXTRAS["dask"], ["dask"]),
     "testing": (EXTRAS["testing"], ["dev"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies")
+SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies", "dask")
 # Of these only themselves are installed.
 WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
 as_pinned = pytest.mark.skipif(
@@ -197,6 +198,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
         "geo",
         "search",
         "galaxies",
+        "dask",
         "dev",
         "dev-no-deps",
     ):
