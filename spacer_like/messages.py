@@ -110,6 +110,8 @@ TASKS: dict[str, Task] = {
         Task("import_keras_weights", "spacer_like.regression.tasks.weights"),
         Task("train_regressor", "spacer_like.regression.tasks.train"),
         Task("train_good_bad", "spacer_like.regression.tasks.train"),
+        Task("simulate_galaxies", "spacer_like.regression.tasks.simulate"),
+        Task("measure_axis_ratios", "spacer_like.regression.tasks.axis_ratio"),
     )
 }
 SCHEMA_VERSION = 1

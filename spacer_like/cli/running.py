@@ -59,6 +59,8 @@ DESCRIPTIONS = {
     "import_keras_weights": "Importing",
     "train_regressor": "Training",
     "train_good_bad": "Training",
+    "simulate_galaxies": "Rendering",
+    "measure_axis_ratios": "Measuring",
 }
 
 

@@ -113,6 +113,8 @@ def measured_axis_ratio(
     try:
         light, shrinkage = _light(np.asarray(image))
         above, noise = _above_background(light, background)
+        # A plane through equal numbers leaves the errors of rounding.
+        noise = max(noise, 1e-9 * float(np.nanmax(np.abs(light))))
         centre = _centre(above, noise)
         cleaned = _symmetric(ndimage.gaussian_filter(above, _SMOOTHING), centre)
         ellipses = _isophotes(cleaned, centre, noise)
@@ -120,7 +122,12 @@ def measured_axis_ratio(
         blur = _SMOOTHING**2 + (_DEVIATION_OF_WIDTH * seeing / shrinkage) ** 2 + 1 / 12
         return _answer(ellipses, cleaned, method, blur, shrinkage, edge_on_ratio)
     except _Unmeasurable as error:
-        return AxisRatio(*(math.nan,) * 7, 0.0, NOT_MEASURED, str(error))
+        return not_measured(str(error))
+
+
+def not_measured(reason: str) -> AxisRatio:
+    """The row of an image in which nothing was measured."""
+    return AxisRatio(*(math.nan,) * 7, 0.0, NOT_MEASURED, reason)
 
 
 def _light(image: NDArray[np.generic]) -> tuple[Values, float]:
@@ -132,6 +139,7 @@ def _light(image: NDArray[np.generic]) -> tuple[Values, float]:
     is_number = np.isfinite(values)
     if not is_number.any():
         raise _Unmeasurable("The image holds no number at all.")
+    values = np.where(is_number, values, np.nan)
     shrinkage = max(1.0, max(values.shape) / _WORKING_SIZE)
     if shrinkage > 1:
         size = [max(LEAST_SIZE, round(length / shrinkage)) for length in values.shape[::-1]]
@@ -179,7 +187,7 @@ def _centre(above: Values, noise: float) -> tuple[float, float]:
     distance = ((columns - (width - 1) / 2) ** 2 + (rows - (height - 1) / 2) ** 2) / (size / 5) ** 2
     row, column = np.unravel_index(int(np.argmax(np.maximum(wide, 0) * np.exp(-distance / 2))), above.shape)
     peak = wide[row, column]
-    if peak <= max(noise, 1e-12 * float(np.abs(above).max())):
+    if peak <= noise:
         raise _Unmeasurable("Nothing stands out from the background near the middle.")
     inner = _part_of(wide > 0.6 * peak, int(column), int(row))
     weights = np.where(inner, wide, 0)

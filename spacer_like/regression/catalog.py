@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -96,6 +96,20 @@ def read_catalog(data: bytes, name: str) -> Catalog:
         raise DataLimitError(f"The catalog '{name}' is larger than {MOST_BYTES // 2**20} MiB: it is not read.")
     with damage_as(TableError, name, f"The catalog '{name}' cannot be read"):
         return _rows(_lines(data), name)
+
+
+def catalog_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """A catalog of made galaxies: cells by columns, divided by ``|`` and padded with blanks.
+
+    >>> catalog_text([{"pgc": 7, "inc": 67}])
+    'pgc|inc\\n  7| 67\\n'
+    """
+    columns = list(rows[0])
+    lines = [columns, *([str(row[column]) for column in columns] for row in rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return "".join(
+        _BAR.join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)) + "\n" for cells in lines
+    )
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, list[str]]]:

@@ -67,6 +67,17 @@ def fits_colour(data: bytes, name: str, extension: int | None = None) -> NDArray
     return rgb
 
 
+def fits_light(data: bytes, name: str, extension: int | None = None) -> NDArray[np.float64]:
+    """The mean of the images of a FITS file in its numbers, float64 [height, width], NaN where one holds none.
+
+    Arguments and errors as `fits_grey`.
+    """
+    planes = _planes(data, name, extension)
+    if len({plane.shape for plane in planes}) != 1:
+        raise ImageError(f"The file '{name}' has {len(planes)} images of different sizes: name the extension of one.")
+    return np.mean(planes, axis=0)  # type: ignore[no-any-return]
+
+
 def _planes(data: bytes, name: str, extension: int | None) -> list[NDArray[np.float64]]:
     """The images of a file, or of one of its parts, in its order."""
     fits = import_extra("astropy.io.fits", _PURPOSE, _EXTRA)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ _SKY_COLOURS = (0.5, 1.0, 1.4)
 _BULGE_INDICES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 _SEEING_SLOPES = (2.5, 3.0, 3.5, 4.765)
 # Errors of the drawing below 5e-4 of the brightest pixel, far below the noise, for half the time.
+_DRAWING = Lock()
 _ACCURACY = {"folding_threshold": 0.05, "maxk_threshold": 1e-2, "stepk_minimum_hlr": 2.0}
 
 
@@ -186,7 +188,9 @@ def _drawn(
         gsparams=accuracy,
     ).shear(q=ratio, beta=0 * galsim.degrees)
     air = galsim.Moffat(beta=_SEEING_SLOPES[random.integers(len(_SEEING_SLOPES))], fwhm=truth.seeing, gsparams=accuracy)
-    planes = [_plane(galsim, part, air, truth.position_angle, size, shift) for part in (disc, bulge)]
+    # What GalSim keeps of earlier galaxies is not made for several threads.
+    with _DRAWING:
+        planes = [_plane(galsim, part, air, truth.position_angle, size, shift) for part in (disc, bulge)]
     return planes[0], planes[1]
 
 

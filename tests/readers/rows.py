@@ -1665,7 +1665,7 @@ REGRESSION_ROWS = [
     ),
     Reader(
         "a FITS image of a galaxy",
-        ("regression.fits_images:fits_colour", "regression.fits_images:fits_grey"),
+        ("regression.fits_images:fits_colour", "regression.fits_images:fits_grey", "regression.fits_images:fits_light"),
         galaxy_fits,
         stretched_galaxy,
         share=0.3,

@@ -343,6 +343,20 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
             "per_bin": 1,
             "layout": "npy",
         },
+        "simulate_galaxies": {
+            "out_loc": at("simulate_galaxies"),
+            "catalog_loc": at("simulate_galaxies", "made.txt"),
+            "count": 2,
+            "size": 16,
+            "least_inclination": 0,
+            "bands": ["r", "gri"],
+            "fits": True,
+        },
+        "measure_axis_ratios": {
+            "images_loc": at("in", "galaxies"),
+            "table_loc": at("measure_axis_ratios", "axes.csv"),
+            "catalog_loc": at("in", "galaxies.txt"),
+        },
     }
 
 

@@ -11,6 +11,12 @@ from spacer_like.regression.messages.data import (
     SplitDatasetMsg,
     SplitDatasetReturnMsg,
 )
+from spacer_like.regression.messages.galaxies import (
+    MeasureAxisRatiosMsg,
+    MeasureAxisRatiosReturnMsg,
+    SimulateGalaxiesMsg,
+    SimulateGalaxiesReturnMsg,
+)
 from spacer_like.regression.messages.training import (
     TrainGoodBadMsg,
     TrainGoodBadReturnMsg,
@@ -28,10 +34,14 @@ __all__ = [
     "CatalogFault",
     "ImportKerasWeightsMsg",
     "ImportKerasWeightsReturnMsg",
+    "MeasureAxisRatiosMsg",
+    "MeasureAxisRatiosReturnMsg",
     "PackDatasetMsg",
     "PackDatasetReturnMsg",
     "PrepareImagesMsg",
     "PrepareImagesReturnMsg",
+    "SimulateGalaxiesMsg",
+    "SimulateGalaxiesReturnMsg",
     "SplitDatasetMsg",
     "SplitDatasetReturnMsg",
     "TrainGoodBadMsg",
