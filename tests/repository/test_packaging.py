@@ -55,6 +55,8 @@ OTHERS = {
     "tensorflow": "in an environment of its own, as requirements/tensorflow.txt has it",
     "tf_keras": "Keras 2, which wrote the weights that people have, in the environment of TensorFlow",
     "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
+    "autoprof": "axis ratios are compared with, in an environment of the benchmark's own",
+    "statmorph": "axis ratios are compared with, in an environment of the benchmark's own",
 }
 
 
