@@ -98,7 +98,7 @@ class NetworkExtractor(FeatureExtractor):
         weights, loaded_remotely = self.weights_hash()
         device = chosen_device()
         uses_onnx = takes_pixels and device == "cpu" and self._allows_onnx() and onnx_session.is_wanted()
-        mean, scale = self._mean_and_scale()
+        mean, scale = self.mean_and_scale()
         recipe = onnx_session.Recipe(
             network=f"{type(self).__module__}.{self.architecture}/{self.ONNX_VERSION}",
             weights=weights,
@@ -131,9 +131,10 @@ class NetworkExtractor(FeatureExtractor):
         from spacer_like.extractors.onnx_conversion import for_inference
 
         for_inference(module)
-        return TorchNetwork(module, chosen_device(), *self._mean_and_scale())
+        return TorchNetwork(module, chosen_device(), *self.mean_and_scale())
 
-    def _mean_and_scale(self) -> tuple[PerChannel, PerChannel]:
+    def mean_and_scale(self) -> tuple[PerChannel, PerChannel]:
+        """The numbers by which a pixel p from 0 to 255 enters the network as (p - mean) / scale."""
         preprocessing = self.PREPROCESSING
         return (
             preprocessing.in_pixels()

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from spacer_like.exceptions import ModelFileError
+from spacer_like.extractors.preprocessing import PerChannel
 from spacer_like.regression.architectures import N_CHANNELS, Architecture, architecture_of, check_weights
 
 _NORM_EPSILON = 1e-3
 _BYTES = 256
-_COUNT = "num_batches_tracked"
 
 
 class WithLayers(nn.Module):
@@ -96,6 +97,56 @@ class ImageNetwork(WithLayers):
         return values.mean((2, 3)) if self._is_averaged else values.flatten(1)
 
 
+class FeatureNetwork(WithLayers):
+    """Layers on an extractor's features [n, n_features]; other arguments as `WithLayers.add_layers`."""
+
+    def __init__(self, n_features: int, units: Sequence[int], n_outputs: int | None, random: torch.Generator) -> None:
+        super().__init__()
+        self.add_layers(n_features, units, n_outputs, random)
+
+    def forward(self, features: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """The outputs [n, outputs], before a tanh or softmax; there is no dropout."""
+        return self.outputs(features)
+
+
+class FineTunedNetwork(WithLayers):
+    """An extractor's network, ``backbone``, and layers on its features. Its batch norms stay as they are.
+
+    Args:
+        backbone: has a method `extract_features`; it learns from now on.
+        preprocessing: width and height that images are resized to, and mean and scale of their pixels.
+        n_features: numbers of the backbone's features; other arguments as `WithLayers.add_layers`.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        preprocessing: tuple[int, PerChannel, PerChannel],
+        n_features: int,
+        units: Sequence[int],
+        n_outputs: int | None,
+        random: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(True)
+        self._size, *numbers = preprocessing
+        self._mean, self._scale = (torch.tensor(one, dtype=torch.float32).reshape(-1, 1, 1) for one in numbers)
+        self.add_layers(n_features, units, n_outputs, random)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def forward(self, pixels: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """The outputs [n, outputs], before a tanh or softmax, for pixels of 0 to 255; there is no dropout."""
+        resized = nn.functional.interpolate(
+            pixels, (self._size, self._size), mode="bicubic", align_corners=False, antialias=True
+        )
+        mean, scale = self._mean.to(pixels.device), self._scale.to(pixels.device)
+        return self.outputs(cast(Any, self.backbone).extract_features((resized.clamp(0, 255) - mean) / scale))
+
+
 def network(name: str, size: int, n_outputs: int | None = None, seed: int = 0) -> ImageNetwork:
     """The network of a name with first weights, in training mode.
 
@@ -112,11 +163,11 @@ def network(name: str, size: int, n_outputs: int | None = None, seed: int = 0) -
 
 
 def weights_of(module: nn.Module) -> dict[str, NDArray[np.float32]]:
-    """A module's weights by their names, copied; how many batches its norms have seen is left out."""
+    """A module's weights by their names, copied; counts, of batches that norms have seen, are left out."""
     return {
         name: value.detach().cpu().numpy().copy()
         for name, value in module.state_dict().items()
-        if not name.endswith(_COUNT)
+        if value.is_floating_point()
     }
 
 
@@ -126,7 +177,7 @@ def set_weights(module: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         ModelFileError: they are not those of this module.
     """
-    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items() if not name.endswith(_COUNT)}
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items() if value.is_floating_point()}
     try:
         check_weights(weights, shapes)
     except ValueError as error:

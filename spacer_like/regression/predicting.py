@@ -15,10 +15,12 @@ from spacer_like.extractors.network_extractor import chosen_device
 from spacer_like.extractors.networks import NetworkCache
 from spacer_like.extras import import_extra
 from spacer_like.regression.labels import from_target
-from spacer_like.regression.regressor import Regressor
+from spacer_like.regression.regressor import EXTRACTOR, Regressor
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from spacer_like.extractors.base import FeatureExtractor
 
 VIEWS = (1, 2, 4)
 """Numbers of turned copies of an image that can be looked at."""
@@ -33,7 +35,11 @@ Run = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
 
 
 def predicted(
-    regressor: Regressor, images: NDArray[np.uint8], views: int = 2, threads: int | None = None
+    regressor: Regressor,
+    images: NDArray[np.uint8],
+    views: int = 2,
+    threads: int | None = None,
+    extractor: FeatureExtractor | None = None,
 ) -> NDArray[np.float64]:
     """Inclinations in degrees, 45 to 90, or of a network of two classes the probability of having none.
 
@@ -42,6 +48,7 @@ def predicted(
         images: uint8 [n, size, size, 3], not changed.
         views: 1, 2 or 4: view k is turned by k * 360 / views degrees.
         threads: of the processor; None: as the settings say.
+        extractor: the one that the network was trained with, if any; None: it is one whose weights come with a package.
 
     Returns:
         float64 [n, views].
@@ -49,10 +56,11 @@ def predicted(
     Raises:
         SpacerInputError: images of another shape or type, or another number of views.
         ModelFileError: the weights do not fit the network.
+        ExtractorMismatchError: the extractor is not the one that the network was trained with.
         MissingExtraError: torch is not installed.
     """
     _check(regressor, images, views)
-    run = networks.get(regressor.digest, lambda: _built(regressor))
+    run = networks.get(regressor.digest, lambda: _built(regressor, extractor))
     found = np.empty((len(images), views))
     batch_size = _CPU_BATCH_SIZE if chosen_device() == "cpu" else _GPU_BATCH_SIZE
     with _threads(threads):
@@ -83,20 +91,28 @@ networks: NetworkCache[Run] = NetworkCache(_KEPT_NETWORKS)
 """Built networks by the digests of their regressors."""
 
 
-def _built(regressor: Regressor) -> Run:
+def _built(regressor: Regressor, extractor: FeatureExtractor | None) -> Run:
     torch = import_extra("torch", "Predicting inclinations", "torch")
+    from spacer_like.regression.backbones import built_on, extractor_for
     from spacer_like.regression.networks import network, set_weights
 
-    module = network(regressor.network, regressor.size, regressor.n_classes)
-    set_weights(module, regressor.weights)
+    features = None
+    if regressor.network == EXTRACTOR:
+        module, features = built_on(regressor, extractor_for(regressor, extractor))
+    else:
+        module = network(regressor.network, regressor.size, regressor.n_classes)
+        set_weights(module, regressor.weights)
     device = torch.device(chosen_device())
     module = module.eval().requires_grad_(False).to(device)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+        if features is not None:
+            inputs = torch.from_numpy(features(images)).to(device)
+        else:
+            inputs = torch.from_numpy(images).to(device).permute(0, 3, 1, 2) * regressor.input_scale
         with torch.inference_mode():
-            return as_predictions(module(pixels * regressor.input_scale), regressor.n_classes)
+            return as_predictions(module(inputs), regressor.n_classes)
 
     return run
 

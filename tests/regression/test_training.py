@@ -140,7 +140,7 @@ def test_killed_at_any_step_and_sent_again_it_ends_with_the_same_bits(tmp_path, 
     def request(name):
         folder = tmp_path / name
         places = {"snapshots_loc": at(folder, "snapshots/"), "metrics_loc": at(folder, "metrics.json")}
-        own = {"model_loc": at(folder, "net.safetensors"), "network": "model4", "passes": 2}
+        own = {"model_loc": at(folder, "net.safetensors"), "network": "model4", "passes": 2, "minibatch": 32}
         return folder, message(folder, files, **places | own)
 
     numbers = random.Random(threads)
@@ -177,7 +177,7 @@ def test_batches_of_several_sizes_or_without_inclinations_are_one_sentence(tmp_p
     with pytest.raises(TrainingLabelsError, match=r"20 and 24 pixels|24 pixels.*20"):
         train_regressor(message(tmp_path, files, batch_locs=[files["batch_locs"][0], larger]))
     rejected = written(tmp_path, "rejected.npz", pool(20, 1, codes=(0, 1)))
-    with pytest.raises(TrainingLabelsError, match=r"'?rejected\.npz'? has no two images"):
+    with pytest.raises(TrainingLabelsError, match=r"'?rejected\.npz'? has no two images to learn from"):
         train_regressor(message(tmp_path, files, batch_locs=[rejected]))
 
 

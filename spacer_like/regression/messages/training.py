@@ -13,6 +13,7 @@ from spacer_like.message_base import (
     ByKeyword,
     Location,
     Message,
+    OptionalExtractorField,
     ReturnMessage,
     Runtime,
     Seed,
@@ -20,7 +21,7 @@ from spacer_like.message_base import (
     WritableLocation,
 )
 
-Network = Literal["model4", "model5", "model6", "small_cnn"]
+Network = Literal["model4", "model5", "model6", "small_cnn", "extractor"]
 
 
 class TrainingMsg(Message, metaclass=ByKeyword):
@@ -32,8 +33,10 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         sample_locs: files of `split_dataset`, of all bands, of which batches are made while the network learns. Empty:
             `batch_locs` are given.
         validation_locs: files of `split_dataset` with galaxies that are not learnt from; empty: nothing is validated.
-        network: ``model4``, ``model5`` or ``model6``, those of InclinET, or ``small_cnn``, which learns more of fewer
-            images.
+        network: ``model4``, ``model5`` or ``model6``, those of InclinET; ``small_cnn``, which learns more of fewer
+            images; or ``extractor``, of whose features a few layers learn.
+        extractor: the extractor, where that is the network; None: it is not.
+        fine_tune: whether the extractor's network learns too; else it is frozen.
         passes: number of passes over the batches.
         minibatch: number of images in a step of the optimizer.
         learning_rate: of Adam, in the first step.
@@ -45,7 +48,8 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         n_batches: with `sample_locs`: number of batches in a pass.
         per_bin: with `sample_locs`: number of images of colour a bin of 5 degrees, or a class, in a batch; there are
             as many grey ones.
-        input_scale: what enters the network: ``unit``, pixels of 0 to 1, or ``raw``, pixels of 0 to 255.
+        input_scale: what enters the network: ``unit``, pixels of 0 to 1, or ``raw``, pixels of 0 to 255; an extractor
+            has a way of its own.
         precision: of products: ``float32``, ``bfloat16``, or ``auto``: the latter where the processor is made for it.
         stop_patience: number of batches after which the training stops if the validation has not become better; None:
             it does not.
@@ -64,6 +68,8 @@ class TrainingMsg(Message, metaclass=ByKeyword):
     sample_locs: list[Location] = Field(default_factory=list, max_length=1000)
     validation_locs: list[Location] = Field(default_factory=list, max_length=1000)
     network: Network = "model4"
+    extractor: OptionalExtractorField = None  # type: ignore[assignment]
+    fine_tune: StrictBool = False
     passes: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
     minibatch: Annotated[StrictInt, Field(ge=2, le=4096)] = 64
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3

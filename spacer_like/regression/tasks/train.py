@@ -23,7 +23,7 @@ from spacer_like.regression.messages import (
     TrainRegressorMsg,
     TrainRegressorReturnMsg,
 )
-from spacer_like.regression.regressor import N_CLASSES, REGRESSOR, UNIT_SCALE, Domain, Regressor
+from spacer_like.regression.regressor import EXTRACTOR, N_CLASSES, REGRESSOR, UNIT_SCALE, Domain, Regressor
 from spacer_like.regression.training_data import (
     AS_ORIGINAL,
     Batches,
@@ -43,12 +43,21 @@ from spacer_like.regression.training_report import draw_metrics, metrics_json
 from spacer_like.storage import write_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import nn
+
     from spacer_like.learning.training_loop import Fitted
     from spacer_like.regression.messages.training import TrainingMsg
     from spacer_like.regression.training import NetworkConfig
 
+    Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
 _DEGREES = (HIGHEST - LOWEST) / 2
 _LEAST_IMAGES = 2
+# Of features, between passes.
+_MOST_KEPT_BYTES = 2**30
 
 
 @task
@@ -120,7 +129,6 @@ class _Trained:
 def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     """Check, train and write."""
     _check(msg)
-    from spacer_like.regression.networks import network
     from spacer_like.regression.training import train
 
     batches = _batches(msg, n_classes)
@@ -128,14 +136,15 @@ def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     held = [open_pool(loc) for loc in msg.validation_locs]
     size = check_sizes([*batches.examples, *held])
     domain = Domain.of(batches.examples)
-    validation = _validation(held, msg.original, n_classes, size)
-    module = network(msg.network, size, n_classes, msg.seed)
+    module, features = _network(msg, size, n_classes)
+    validation = _with_features(_validation(held, msg.original, n_classes, size), features)
     config = _config(msg, n_classes, len(order))
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc, msg.n_snapshots)
     depends_on = {} if snapshots is None else _depends_on(msg, order)
-    with ReadAhead(partial(_examples, batches, order, n_classes, size), len(order)) as ahead:
+    with ReadAhead(_Steps(batches, order, n_classes, size, features), len(order)) as ahead:
         weights, fitted = train(module, config, ahead, validation, snapshots, depends_on)
-    model = Regressor(msg.network, size, n_classes, config.input_scale, weights, domain)
+    extractor_id = None if msg.extractor is None else msg.extractor.extractor_id
+    model = Regressor(msg.network, size, n_classes, config.input_scale, weights, domain, extractor_id)
     trained = _Trained(config, model, fitted, len(validation))
     _write(msg, trained, metrics_json(fitted.history, order, batches.names))
     return trained
@@ -148,6 +157,8 @@ def _check(msg: TrainingMsg) -> None:
             f"{msg.task} learns from batch_locs, files of batches, or from sample_locs, of which it makes batches: "
             "give one of them."
         )
+    if (msg.network == EXTRACTOR) != (msg.extractor is not None) or (msg.fine_tune and msg.extractor is None):
+        raise MessageError("The network 'extractor' needs an extractor, and fine_tune too; no other network takes one.")
     if not msg.original:
         check_not_held_out([*msg.sample_locs, *msg.validation_locs])
     import_extra("torch", "Training a network", "torch")
@@ -166,6 +177,22 @@ def _batches(msg: TrainingMsg, n_classes: int | None) -> Batches:
     return MadeBatches(pools, msg.n_batches, msg.per_bin, msg.seed, options)
 
 
+def _network(msg: TrainingMsg, size: int, n_classes: int | None) -> tuple[nn.Module, Features | None]:
+    """What learns, and where that is layers on a frozen extractor, what makes features of images."""
+    if msg.extractor is None:
+        from spacer_like.regression.networks import network
+
+        return network(msg.network, size, n_classes, msg.seed), None
+    from spacer_like.regression.backbones import features_of, layers_for
+
+    module = layers_for(msg.extractor, n_classes, msg.fine_tune, seed=msg.seed)
+    return module, None if msg.fine_tune else partial(features_of, msg.extractor)
+
+
+def _with_features(examples: Examples, features: Features | None) -> Examples:
+    return examples if features is None else replace(examples, inputs=features(examples.inputs))
+
+
 def _order(msg: TrainingMsg, n_batches: int) -> list[int]:
     """The number of the batch of each step."""
     if msg.original:
@@ -181,18 +208,46 @@ def _validation(held: list[Pool], original: bool, n_classes: int | None, size: i
     return examples_of(pool, n_classes)
 
 
-def _examples(batches: Batches, order: Sequence[int], n_classes: int | None, size: int, step: int) -> Examples:
-    """What the network learns from in a step, counted from 0."""
-    pool, name = batches.pool(order[step], step), batches.names[order[step]]
-    found = examples_of(pool, n_classes)
-    if len(found) < _LEAST_IMAGES:
-        raise TrainingLabelsError(f"The batch {name} has no two images with an inclination: there is nothing to learn.")
-    if pool.images.shape[1] != size:
-        raise TrainingLabelsError(
-            f"The images of the batch {name} have {pool.images.shape[1]} pixels, and those of the first {size}: a "
-            "network learns from images of one size."
-        )
-    return found
+class _Steps:
+    """What the network learns from in each step, counted from 0.
+
+    Args:
+        order: the number of the batch of each.
+        size: width and height that all images must have.
+        features: what takes images to the network's inputs; None: they are. Those of files are kept for later passes.
+    """
+
+    def __init__(
+        self, batches: Batches, order: Sequence[int], n_classes: int | None, size: int, features: Features | None
+    ) -> None:
+        self._batches, self._order, self._n_classes, self._size = batches, order, n_classes, size
+        self._features = features
+        self._kept: dict[int, Examples] = {}
+        self._free_bytes = _MOST_KEPT_BYTES if isinstance(batches, BatchFiles) else 0
+
+    def __call__(self, step: int) -> Examples:
+        number = self._order[step]
+        if number in self._kept:
+            return self._kept[number]
+        found = self._checked(self._batches.pool(number, step), self._batches.names[number] or f"{number}")
+        if self._features is None:
+            return found
+        found = _with_features(found, self._features)
+        if found.inputs.nbytes <= self._free_bytes:
+            self._free_bytes -= found.inputs.nbytes
+            self._kept[number] = found
+        return found
+
+    def _checked(self, pool: Pool, name: str) -> Examples:
+        found = examples_of(pool, self._n_classes)
+        if len(found) < _LEAST_IMAGES:
+            raise TrainingLabelsError(f"The batch {name} has no two images to learn from.")
+        if pool.images.shape[1] != self._size:
+            raise TrainingLabelsError(
+                f"The images of the batch {name} have {pool.images.shape[1]} pixels, and those of the first "
+                f"{self._size}: a network learns from images of one size."
+            )
+        return found
 
 
 def _config(msg: TrainingMsg, n_classes: int | None, n_steps: int) -> NetworkConfig:
@@ -208,14 +263,15 @@ def _config(msg: TrainingMsg, n_classes: int | None, n_steps: int) -> NetworkCon
         stop_patience=msg.stop_patience,
         keeps=msg.keeps,
     )
-    return NetworkConfig(
-        training, n_classes, UNIT_SCALE if msg.input_scale == "unit" else 1.0, precision_here(msg.precision)
-    )
+    is_raw = msg.input_scale == "raw" or msg.extractor is not None
+    return NetworkConfig(training, n_classes, 1.0 if is_raw else UNIT_SCALE, precision_here(msg.precision))
 
 
 def _depends_on(msg: TrainingMsg, order: Sequence[int]) -> dict[str, Any]:
     """What a snapshot depends on besides the validation and the network as it begins: the batches."""
-    made = {} if msg.batch_locs else {"per_bin": msg.per_bin, "original": msg.original}
+    made: dict[str, Any] = {} if msg.batch_locs else {"per_bin": msg.per_bin, "original": msg.original}
+    if msg.extractor is not None:
+        made |= {"extractor": msg.extractor.extractor_id, "fine_tune": msg.fine_tune}
     marks = [contents_mark(loc) for loc in msg.batch_locs or msg.sample_locs]
     return {"order": list(order), "marks": marks, **made}
 
