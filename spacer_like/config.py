@@ -74,6 +74,7 @@ class Settings:
     max_points_per_image: int = 1000
     max_message_bytes: int = 256 * MIB
     max_download_bytes: int = 2048 * MIB
+    max_upload_bytes: int = MIB
     url_timeout_seconds: int = 20
     url_total_timeout_seconds: int = 300
     url_allow_private: bool = False
@@ -320,6 +321,7 @@ if TYPE_CHECKING:
     MAX_POINTS_PER_IMAGE: int
     MAX_MESSAGE_BYTES: int
     MAX_DOWNLOAD_BYTES: int
+    MAX_UPLOAD_BYTES: int
     URL_TIMEOUT_SECONDS: int
     URL_TOTAL_TIMEOUT_SECONDS: int
     URL_ALLOW_PRIVATE: bool

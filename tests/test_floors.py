@@ -34,6 +34,7 @@ FLOORS = {
     "spacer_like.memory": 0,
     "spacer_like.npy_header": 0,
     "spacer_like.protocol_buffers": 0,
+    "spacer_like.http_server": 1,
     "spacer_like.storage": 1,
     "spacer_like.data_classes": 2,
     "spacer_like.message_base": 2,

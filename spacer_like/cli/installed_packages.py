@@ -45,7 +45,7 @@ EXTRAS = {
     "rarity": ("numba", "simplejpeg"),
     "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
-    "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "uvicorn"),
+    "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "starlette", "uvicorn"),
     "dask": ("dask", "distributed"),
 }
 # What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TransientError
+from spacer_like.http_server.pages import Page
 from spacer_like.tile_server import addresses, pages
 from spacer_like.tile_server.addresses import LastPart
 from spacer_like.tile_server.description import tile_json, tile_matrix_set, tile_matrix_sets, tree_json
@@ -195,7 +196,7 @@ def _json(value: object) -> Response:
     return JSONResponse(value, headers={"Cache-Control": "no-cache"})
 
 
-def _page(page: pages.Page) -> Response:
+def _page(page: Page) -> Response:
     headers = {"Content-Security-Policy": page.policy, "Cache-Control": "no-cache"}
     return HTMLResponse(page.html, headers=headers)
 

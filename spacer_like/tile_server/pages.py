@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from spacer_like.drawing.figures import html_table
+from spacer_like.http_server.pages import Page
 
 if TYPE_CHECKING:
     from spacer_like.tile_server.tree_index import IndexedTile, LiveTree, TreeIndex
 
 MOST_LINES = 2000
 """Cells, and acquisitions, that are listed."""
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page, and a Content-Security-Policy that allows its own scripts and styles alone."""
-
-    html: str
-    policy: str
 
 
 @lru_cache(maxsize=1)
 def map_page() -> Page:
     """The map."""
-    return _page(files(__package__).joinpath("map.html").read_text(encoding="utf-8"))
+    return Page.of(files(__package__).joinpath("map.html").read_text(encoding="utf-8"))
 
 
 def list_page(tree: LiveTree) -> Page:
@@ -52,7 +40,7 @@ def list_page(tree: LiveTree) -> Page:
         _acquisitions(index),
         _cells(index),
     ]
-    return _page(
+    return Page.of(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What is there</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
         f"<body>{''.join(body)}</body></html>\n"
@@ -104,21 +92,3 @@ def _cell_row(tiles: list[IndexedTile], longitude: float, latitude: float) -> li
 
 def _rest(count: int) -> str:
     return f"<p class='quiet'>And {count - MOST_LINES:,} more.</p>" if count > MOST_LINES else ""
-
-
-def _page(html: str) -> Page:
-    hashes: dict[str, list[str]] = {"script": [], "style": []}
-    for kind, text in _INLINE.findall(html):
-        hashes[kind].append(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'")
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            "img-src 'self'",
-            "connect-src 'self'",
-            *(f"{kind}-src {' '.join(found)}" for kind, found in hashes.items() if found),
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'self'",
-        ]
-    )
-    return Page(html, policy)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import uvicorn
 
-from spacer_like.tile_server.connections import Bounds
-from spacer_like.tile_server.serving import server_config
+from spacer_like.http_server.connections import Bounds
+from spacer_like.http_server.listening import server_config
 
 HALF = b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "
 WHOLE = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -1,0 +1,1 @@
+"""What the servers of this package share: limits on connections, their start and end, and pages that load nothing."""
