@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from spacer_like.exceptions import TableError
+from spacer_like.exceptions import StorageUnavailableError, TableError
 from spacer_like.tags.embeddings_table import ImageRecord
 
 _HASH_LETTERS, _FORMAT_LETTERS = 128, 32
@@ -56,6 +57,7 @@ class KnownImages:
 
         Raises:
             TableError: vectors of another length, or hashes and formats that are none.
+            StorageUnavailableError: there is no space for them.
         """
         if vectors.shape != (len(records), self.dimension):
             raise TableError(f"'{name}' has vectors of another length than its encoder makes, {self.dimension}.")
@@ -68,12 +70,22 @@ class KnownImages:
         packed["format"] = [record.format.encode() for record in kept]
         packed["numbers"] = np.array([record[4:7] for record in kept], np.int64).reshape(-1, 3)
         packed["vector"] = vectors[fresh]
-        self._file.seek(0, os.SEEK_END)
-        row = self._file.tell() // self._type.itemsize
-        self._file.write(packed.tobytes())
-        self._file.flush()
+        row = self._appended(packed.tobytes()) // self._type.itemsize
         # Two of one content may have come at once: either will do.
         self._rows.update((record.content_hash, row + number) for number, record in enumerate(kept))
+
+    def _appended(self, data: bytes) -> int:
+        """Where in the file the bytes begin."""
+        try:
+            begin = self._file.seek(0, os.SEEK_END)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            raise StorageUnavailableError(
+                f"The vectors of images cannot be kept in a temporary file: {error.strerror}. Make space in the folder "
+                "of such files, or name another one by the variable TMPDIR."
+            ) from error
+        return begin
 
     def take(self, keys: Iterable[tuple[str, str, tuple[str, ...]]]) -> tuple[list[ImageRecord], NDArray[np.float32]]:
         """Records [b] and vectors float32 [b, dimension] of known images.
@@ -98,7 +110,9 @@ class KnownImages:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        # What could not be written is not needed any more.
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

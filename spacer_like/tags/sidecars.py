@@ -35,7 +35,8 @@ def text_sidecar(tags: Sequence[str]) -> bytes:
 
 def xmp_sidecar(tags: Sequence[str]) -> bytes:
     """Tags as the keywords (dc:subject) of an XMP packet in UTF-8 (ISO 16684-1), which photo managers read."""
-    texts = (escape(_NOT_IN_XML.sub("\ufffd", tag)) for tag in dict.fromkeys(tags))
+    # A reader of XML takes a carriage return that is not written so for a line feed.
+    texts = (escape(_NOT_IN_XML.sub("\ufffd", tag), {"\r": "&#13;"}) for tag in dict.fromkeys(tags))
     items = "\n".join(f"     <rdf:li>{text}</rdf:li>" for text in texts)
     return _XMP.format(items=items).encode()
 

@@ -1,11 +1,13 @@
 """Known images: what is added is given back by the hash of the bytes, and the memory holds no vectors."""
 
+import resource
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.exceptions import TableError
+from spacer_like.exceptions import StorageUnavailableError, TableError
 from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.known_images import KnownImages
 
@@ -64,3 +66,14 @@ def test_rows_that_no_image_has_are_refused(known, fields):
 def test_vectors_of_another_length_are_refused(known):
     with pytest.raises(TableError, match=r"^'t\.parquet' has vectors of another length than its encoder makes, 3"):
         known.add([record(1)], np.zeros((1, 4), np.float32), "t.parquet")
+
+
+def test_a_disk_that_is_full_is_said_to_be(known):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(StorageUnavailableError, match="cannot be kept in a temporary file: File too large"):
+            add(known, 1)
+        known.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

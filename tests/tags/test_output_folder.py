@@ -203,6 +203,15 @@ class TestLinks:
         assert link.is_symlink()
         assert os.readlink(link) == str(images / "new" / "1.png")
 
+    def test_a_link_that_is_right_stays_and_leaves_nothing_beside_it(self, images):
+        link = self.write(images, "new", "link")
+        before = os.lstat(link)
+
+        self.write(images, "new", "link")
+
+        assert os.lstat(link) == before
+        assert os.listdir(link.parent) == ["1.png"]
+
     def test_links_are_made_again(self, images):
         self.write(images, "new", "link")
 

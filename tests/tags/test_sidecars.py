@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spacer_like.tags.sidecars import SIDECARS, text_sidecar, xmp_sidecar
 
 NAMES = {"rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "dc": "http://purl.org/dc/elements/1.1/"}
-HOSTILE = ["cat", '<rdf:li>&"', "dog, wet", "chat noir é", "]]>", "{items}"]
+HOSTILE = ["cat", '<rdf:li>&"', "dog, wet", "chat noir é", "]]>", "{items}", "a\rb\tc", "a\r\nb"]
 
 
 def keywords(data: bytes) -> list[str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -211,12 +212,16 @@ def _unlink(loc: DataLocation) -> None:
 
 def _link(target: str, loc: DataLocation) -> None:
     """Make a symbolic link, in place of whatever was there."""
-    path = Path(loc.key)
+    path, target = Path(loc.key), os.path.abspath(target)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = unfinished_path(path)
-        temporary.symlink_to(os.path.abspath(target))
-        temporary.replace(path)
+        with suppress(FileExistsError):
+            path.symlink_to(target)
+            return
+        if not path.is_symlink() or os.readlink(path) != target:
+            temporary = unfinished_path(path)
+            temporary.symlink_to(target)
+            temporary.replace(path)
     except OSError as error:
         raise StorageUnavailableError(f"The link '{loc.key}' cannot be made: {error.strerror}.") from error
 
