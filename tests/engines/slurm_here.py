@@ -71,7 +71,7 @@ def _program(name: str) -> str | None:
 
 def _libraries() -> Path | None:
     root = os.environ.get("SLURM_ROOT")
-    return next(Path(root).glob(f"usr/lib/*/{_PACKAGE_MAKES}")).parent if root else None
+    return next((path.parent for path in Path(root).glob(f"usr/lib/*/{_PACKAGE_MAKES}")), None) if root else None
 
 
 def _wait_for_answer(environment: dict[str, str], command: str) -> None:
