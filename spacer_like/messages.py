@@ -112,6 +112,7 @@ TASKS: dict[str, Task] = {
         Task("train_good_bad", "spacer_like.regression.tasks.train"),
         Task("simulate_galaxies", "spacer_like.regression.tasks.simulate"),
         Task("measure_axis_ratios", "spacer_like.regression.tasks.axis_ratio"),
+        Task("calibrate_regressor", "spacer_like.regression.tasks.calibrate"),
     )
 }
 SCHEMA_VERSION = 1

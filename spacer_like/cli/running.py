@@ -61,6 +61,7 @@ DESCRIPTIONS = {
     "train_good_bad": "Training",
     "simulate_galaxies": "Rendering",
     "measure_axis_ratios": "Measuring",
+    "calibrate_regressor": "Calibrating",
 }
 
 

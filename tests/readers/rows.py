@@ -22,8 +22,8 @@ from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, V
 from spacer_like.storage import delete, write_bytes
 
 TESTS = Path(__file__).parents[1]
-CHIPS, RARITY, LEARNING, EMBEDDINGS = (
-    TESTS / room / "golden" for room in ("chips", "rarity", "learning", "embeddings")
+CHIPS, RARITY, LEARNING, EMBEDDINGS, REGRESSION = (
+    TESTS / room / "golden" for room in ("chips", "rarity", "learning", "embeddings", "regression")
 )
 
 
@@ -1633,7 +1633,52 @@ def tensors_of_block(data: bytes, name: str) -> Any:
     return read_bundle(read_bundle_index(table(data), name), [np.arange(6, dtype=np.float32).tobytes()], name)
 
 
+def read_intervals(data: bytes, name: str) -> Any:
+    from spacer_like.regression.calibration_file import read_calibration
+
+    calibration = read_calibration(data, name)
+    return calibration, calibration.applied([50.0, 89.0], ["g", None])
+
+
+def predictions_of_networks(parquet: bool) -> bytes:
+    import pyarrow as pa
+
+    from spacer_like.tables.files import table_bytes
+
+    columns = {"pgc": [1, 2], "filter": ["g", "c"], "inc_m": [50.0, None], "model4_0": [51.5, 60.0]}
+    return table_bytes(pa.table(columns), parquet)
+
+
+def read_predictions_of_networks(parquet: bool) -> Callable[[bytes, str], Any]:
+    def read(data: bytes, name: str) -> Any:
+        from spacer_like.regression.prediction_table import Columns, read_predictions
+
+        return read_predictions(data, name, parquet, Columns("inc_m", ["model4_0"], "filter", "pgc")).joined("median")
+
+    return read
+
+
 REGRESSION_ROWS = [
+    Reader(
+        "a calibration of inclinations",
+        ("regression.calibration_file:read_calibration",),
+        golden(REGRESSION, "calibration-v1.json"),
+        read_intervals,
+    ),
+    Reader(
+        "predictions of networks",
+        ("regression.prediction_table:read_predictions",),
+        lambda: predictions_of_networks(False),
+        read_predictions_of_networks(False),
+        ".csv",
+    ),
+    Reader(
+        "predictions of networks as Parquet",
+        ("regression.prediction_table:read_predictions",),
+        lambda: predictions_of_networks(True),
+        read_predictions_of_networks(True),
+        ".parquet",
+    ),
     Reader(
         "an index of a TensorFlow checkpoint",
         ("regression.tensor_bundle:read_bundle_index", "regression.tensor_bundle:read_bundle"),

@@ -21,6 +21,7 @@ from spacer_like.testing.extractors import MeanColour
 
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
 from ..regression.bundles import golden
+from ..regression.predictions import NETS, table_of
 from ..tags.colours import red_and_blue
 
 ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
@@ -318,6 +319,7 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
     grey = np.repeat(random.integers(0, 255, (len(rows), 8, 8, 1), dtype=np.uint8), 3, axis=3)
     np.savez(sink, images=grey, labels=np.array([range(1, len(rows) + 1), inclinations], np.int32))
     (inputs / "8x8_r.npz").write_bytes(sink.getvalue())
+    (inputs / "predictions.csv").write_bytes(table_of(40, 0))
     return {
         "prepare_images": {
             "images_loc": at("in", "galaxies"),
@@ -336,6 +338,11 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
             "packed_locs": {"r": at("in", "8x8_r.npz"), "gri": at("pack_dataset", "packed", "8x8_RGB.npy")},
             "out_loc": at("split_dataset", "samples"),
             "sub_samples": 1,
+        },
+        "calibrate_regressor": {
+            "table_loc": at("in", "predictions.csv"),
+            "prediction_columns": list(NETS),
+            "out_loc": at("calibrate_regressor", "calibration.json"),
         },
         "augment_dataset": {
             "sample_locs": [at("split_dataset", "samples", f"{band}_8x8_train_000.npz") for band in ("r", "RGB")],

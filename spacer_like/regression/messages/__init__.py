@@ -17,6 +17,11 @@ from spacer_like.regression.messages.galaxies import (
     SimulateGalaxiesMsg,
     SimulateGalaxiesReturnMsg,
 )
+from spacer_like.regression.messages.prediction import (
+    BandCoverage,
+    CalibrateRegressorMsg,
+    CalibrateRegressorReturnMsg,
+)
 from spacer_like.regression.messages.training import (
     TrainGoodBadMsg,
     TrainGoodBadReturnMsg,
@@ -31,6 +36,9 @@ from spacer_like.regression.messages.weights import (
 __all__ = [
     "AugmentDatasetMsg",
     "AugmentDatasetReturnMsg",
+    "BandCoverage",
+    "CalibrateRegressorMsg",
+    "CalibrateRegressorReturnMsg",
     "CatalogFault",
     "ImportKerasWeightsMsg",
     "ImportKerasWeightsReturnMsg",

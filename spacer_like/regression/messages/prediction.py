@@ -1,0 +1,118 @@
+"""Messages about predicted inclinations: how good they are, and intervals around them."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictInt, StrictStr
+from typing_extensions import Doc, Self
+
+from spacer_like.location import DataLocation
+from spacer_like.message_base import (
+    Answered,
+    Location,
+    Message,
+    PartialShare,
+    ReturnMessage,
+    Runtime,
+    WritableLocation,
+)
+
+Column = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+PredictionColumns = Annotated[
+    list[Column],
+    Field(min_length=1, max_length=1000),
+    Doc("names of the columns with the predictions, one for each network, degrees; empty cells are left out."),
+]
+LabelColumn = Annotated[Column, Doc("name of the column with the labels, degrees from 45 to 90.")]
+BandColumn = Annotated[Column | None, Doc("name of the column with the bands; None: all rows are of one band.")]
+IdColumn = Annotated[
+    Column | None, Doc("name of the column with the galaxies' numbers; None: each row is a galaxy of its own.")
+]
+Joined = Annotated[Literal["median", "mean"], Doc("how the predictions of several networks are joined to one.")]
+
+
+class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
+    """Make intervals that hold a given share of the labels, in every five degrees, of a table of predictions.
+
+    Rows without a label or without a prediction are left out.
+
+    Fields:
+        table_loc: predictions and labels, CSV or Parquet, of galaxies that no network was trained on.
+        out_loc: where the calibration goes, JSON.
+        out_of_bag_loc: a table of the same columns to fit the linear bias to, which is then taken out of predictions.
+            Each prediction must be out of bag: of a network that was not trained on that galaxy. None: no bias is
+            taken out.
+        coverage: the share of galaxies whose label lies in its interval.
+        least_rows: rows that a group must have; bins of five degrees with fewer are merged with their neighbours, and
+            bands with fewer share the intervals of all.
+    """
+
+    task: ClassVar[str] = "calibrate_regressor"
+
+    table_loc: Location
+    prediction_columns: PredictionColumns
+    out_loc: WritableLocation
+    label_column: LabelColumn = "inc_m"
+    band_column: BandColumn = "filter"
+    id_column: IdColumn = "pgc"
+    joined: Joined = "median"
+    out_of_bag_loc: Location | None = None
+    coverage: PartialShare = 0.9
+    least_rows: Annotated[StrictInt, Field(ge=2, le=1_000_000)] = 30
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            table_loc=DataLocation("memory", "evaluation/predictions.csv"),
+            prediction_columns=["model4_0", "model4_1"],
+            out_loc=DataLocation("memory", "calibration.json"),
+        )
+
+
+class BandCoverage(ReturnMessage):
+    """How the intervals of a band do, measured by cross-validation over galaxies.
+
+    Fields:
+        band: its name; ``any``: all rows together.
+        n_rows: rows that the intervals were fitted to.
+        coverage: the share of the labels that intervals hold; None: there are too few galaxies to measure it.
+        by_prediction: that share in the bins of the prediction, from 45 to 50 degrees on; None: there is no row.
+        by_label: the same in the bins of the label.
+        mean_width: of the intervals, degrees.
+    """
+
+    band: str
+    n_rows: int
+    coverage: float | None
+    by_prediction: list[float | None]
+    by_label: list[float | None]
+    mean_width: float | None
+
+
+class CalibrateRegressorReturnMsg(ReturnMessage):
+    """The intervals that were made.
+
+    Fields:
+        n_rows: rows that they were fitted to.
+        n_left_out: rows without a label or a prediction.
+        n_galaxies: galaxies among the rows.
+        n_bias: rows that the bias was fitted to; 0: no bias is taken out.
+        small_bands: bands with too few rows for intervals of their own.
+        bands: how the intervals do.
+    """
+
+    n_rows: int
+    n_left_out: int
+    n_galaxies: int
+    n_bias: int
+    small_bands: list[str]
+    bands: list[BandCoverage]
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        band = BandCoverage(
+            band="any", n_rows=1000, coverage=0.9, by_prediction=[0.9] * 9, by_label=[0.9] * 9, mean_width=9.6
+        )
+        return cls(n_rows=1000, n_left_out=0, n_galaxies=1000, n_bias=0, small_bands=[], bands=[band], runtime=0.1)

@@ -1,0 +1,74 @@
+"""The task that makes intervals around predicted inclinations."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacer_like.exceptions import TableError
+from spacer_like.overwriting import task
+from spacer_like.regression.calibration import BandCalibration, Calibration, Rows, fit_bands
+from spacer_like.regression.calibration_file import calibration_bytes
+from spacer_like.regression.messages import BandCoverage, CalibrateRegressorMsg, CalibrateRegressorReturnMsg
+from spacer_like.regression.prediction_table import Columns, PredictionTable, read_predictions
+from spacer_like.storage import read_bytes, write_bytes
+from spacer_like.tables.files import is_parquet
+
+if TYPE_CHECKING:
+    from spacer_like.location import DataLocation
+
+
+@task
+def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnMsg:
+    """Fit intervals, and the linear bias, to tables of predictions and labels.
+
+    Raises:
+        TableError: a table is malformed, lacks a column, or has too few rows with a label and a prediction.
+        SpacerError: errors of the storage.
+    """
+    start = time.perf_counter()
+    table = _read(msg.table_loc, msg)
+    rows = usable_rows(table, msg.joined)
+    bag = None if msg.out_of_bag_loc is None else usable_rows(_read(msg.out_of_bag_loc, msg), msg.joined)
+    if not len(rows.labels):
+        raise TableError(f"The table '{msg.table_loc.display_name}' has no row with a label and a prediction.")
+    bands = fit_bands(rows, bag, float(msg.coverage), msg.least_rows)
+    calibration = Calibration(float(msg.coverage), table.names, msg.joined, bands)
+    write_bytes(msg.out_loc, calibration_bytes(calibration))
+    return CalibrateRegressorReturnMsg(
+        n_rows=len(rows.labels),
+        n_left_out=len(table.labels) - len(rows.labels),
+        n_galaxies=len(np.unique(rows.ids)),
+        n_bias=0 if bag is None else len(bag.labels),
+        small_bands=sorted({*rows.bands.tolist()} - {"", *bands}),
+        bands=[_coverage(name, band) for name, band in bands.items()],
+        runtime=time.perf_counter() - start,
+    )
+
+
+def usable_rows(table: PredictionTable, joined: str) -> Rows:
+    """The rows that have a label and a prediction."""
+    predictions = table.joined(joined)
+    rows = Rows(table.ids, table.bands, table.labels, predictions)
+    return rows.where(np.isfinite(table.labels) & np.isfinite(predictions))
+
+
+def _read(loc: DataLocation, msg: CalibrateRegressorMsg) -> PredictionTable:
+    columns = Columns(msg.label_column, msg.prediction_columns, msg.band_column, msg.id_column)
+    parquet = is_parquet(loc)
+    return read_predictions(read_bytes(loc), loc.display_name, parquet, columns)
+
+
+def _coverage(name: str, band: BandCalibration) -> BandCoverage:
+    held = band.holding
+    nothing: list[float | None] = [None] * 9
+    return BandCoverage(
+        band=name,
+        n_rows=band.count,
+        coverage=held.share if held else None,
+        by_prediction=[share for _, share in held.by_prediction] if held else nothing,
+        by_label=[share for _, share in held.by_label] if held else nothing,
+        mean_width=held.width if held else None,
+    )
