@@ -113,6 +113,7 @@ TASKS: dict[str, Task] = {
         Task("simulate_galaxies", "spacer_like.regression.tasks.simulate"),
         Task("measure_axis_ratios", "spacer_like.regression.tasks.axis_ratio"),
         Task("calibrate_regressor", "spacer_like.regression.tasks.calibrate"),
+        Task("predict_regressor", "spacer_like.regression.tasks.predict"),
     )
 }
 SCHEMA_VERSION = 1

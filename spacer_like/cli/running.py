@@ -62,6 +62,7 @@ DESCRIPTIONS = {
     "simulate_galaxies": "Rendering",
     "measure_axis_ratios": "Measuring",
     "calibrate_regressor": "Calibrating",
+    "predict_regressor": "Predicting",
 }
 
 

@@ -68,16 +68,29 @@ def inclination_bins(inclinations: ArrayLike) -> np.ndarray:
 
 
 def bootstrap_intervals(
-    labels: ArrayLike, predictions: ArrayLike, seed: int, resamples: int = 1000, coverage: float = 0.95
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    seed: int,
+    resamples: int = 1000,
+    coverage: float = 0.95,
+    ids: ArrayLike | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """(low, high) of rms, mae, bias and outliers over rows drawn again with replacement; same seed, same numbers."""
+    """(low, high) of rms, mae, bias and outliers over galaxies drawn again with replacement; same seed, same numbers.
+
+    `ids` (n,) are the galaxies' numbers: the rows of one, in several bands, err alike and are drawn together. None:
+    each row is a galaxy.
+    """
     gaps = _gaps(labels, predictions)
+    sizes = np.abs(gaps)
+    of_rows = np.stack([np.ones(len(gaps)), gaps**2, sizes, gaps, sizes > OUTLIER_DEGREES])
+    members = np.arange(len(gaps)) if ids is None else np.unique(np.asarray(ids), return_inverse=True)[1]
+    sums = np.array([np.bincount(members, row) for row in of_rows])
     generator = np.random.default_rng(seed)
     figures = np.empty((resamples, 4))
     for figure in figures:  # One resample at a time: a table of all would take resamples * n numbers.
-        drawn = gaps[generator.integers(0, len(gaps), len(gaps))]
-        sizes = np.abs(drawn)
-        figure[:] = np.sqrt(np.mean(drawn**2)), sizes.mean(), drawn.mean(), np.mean(sizes > OUTLIER_DEGREES)
+        count, *drawn = sums @ np.bincount(generator.integers(0, sums.shape[1], sums.shape[1]), minlength=sums.shape[1])
+        figure[:] = np.array(drawn) / count
+        figure[0] = np.sqrt(figure[0])
     low, high = np.quantile(figures, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
     names = ("rms", "mae", "bias", "outliers")
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}

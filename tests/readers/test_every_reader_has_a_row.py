@@ -84,6 +84,8 @@ NOT_READERS = {
     "chips.grid:Cell.parse": "a text",
     "regression.labels:StampName.parse": "a text",
     "regression.labels:from_target": "computes",
+    "regression.answers:answer_for": "calls the reader of prepared images, which has a row",
+    "regression.tasks.predict:read_models": "calls the readers of networks and calibrations, which have rows",
     "chips.tree:TilePath.parse": "a text",
     "chips.similar_places:parsed_name": "a text",
     "cli.point_files:parse_grid": "a text",

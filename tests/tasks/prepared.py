@@ -22,6 +22,7 @@ from spacer_like.testing.extractors import MeanColour
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
 from ..regression.bundles import golden
 from ..regression.predictions import NETS, table_of
+from ..regression.small_networks import network, store
 from ..tags.colours import red_and_blue
 
 ZONE, QUADKEYS = 35, ("013133103002", "013133103003")
@@ -338,6 +339,12 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
             "packed_locs": {"r": at("in", "8x8_r.npz"), "gri": at("pack_dataset", "packed", "8x8_RGB.npy")},
             "out_loc": at("split_dataset", "samples"),
             "sub_samples": 1,
+        },
+        "predict_regressor": {
+            "images_locs": [at("in", "galaxies")],
+            "model_locs": {"cnn": [store(at("in", "cnn.safetensors"), network(0))]},
+            "out_loc": at("predict_regressor", "answers.json"),
+            "table_loc": at("predict_regressor", "table.csv"),
         },
         "calibrate_regressor": {
             "table_loc": at("in", "predictions.csv"),

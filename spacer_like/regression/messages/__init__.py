@@ -21,6 +21,8 @@ from spacer_like.regression.messages.prediction import (
     BandCoverage,
     CalibrateRegressorMsg,
     CalibrateRegressorReturnMsg,
+    PredictRegressorMsg,
+    PredictRegressorReturnMsg,
 )
 from spacer_like.regression.messages.training import (
     TrainGoodBadMsg,
@@ -46,6 +48,8 @@ __all__ = [
     "MeasureAxisRatiosReturnMsg",
     "PackDatasetMsg",
     "PackDatasetReturnMsg",
+    "PredictRegressorMsg",
+    "PredictRegressorReturnMsg",
     "PrepareImagesMsg",
     "PrepareImagesReturnMsg",
     "SimulateGalaxiesMsg",

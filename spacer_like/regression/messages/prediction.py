@@ -10,11 +10,14 @@ from typing_extensions import Doc, Self
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
+    Folder,
     Location,
     Message,
     PartialShare,
     ReturnMessage,
     Runtime,
+    TextLike,
+    Unreadable,
     WritableLocation,
 )
 
@@ -116,3 +119,87 @@ class CalibrateRegressorReturnMsg(ReturnMessage):
             band="any", n_rows=1000, coverage=0.9, by_prediction=[0.9] * 9, by_label=[0.9] * 9, mean_width=9.6
         )
         return cls(n_rows=1000, n_left_out=0, n_galaxies=1000, n_bias=0, small_bands=[], bands=[band], runtime=0.1)
+
+
+ModelLocations = Annotated[
+    dict[Annotated[StrictStr, TextLike(r"[A-Za-z0-9_.-]{1,50}$", "letters, digits and _ . -")], list[Location]],
+    Field(max_length=100),
+    Doc(
+        "the networks of inclinations by groups, such as those of one architecture; each is called by its group and "
+        "its number in it, such as ``model4_0``."
+    ),
+]
+GoodBadLocations = Annotated[
+    list[Location],
+    Field(max_length=100),
+    Doc("networks that tell galaxies with an inclination from others; each is called ``good_bad_`` and its number."),
+]
+CalibrationLocation = Annotated[
+    Location | None, Doc("the calibration of these networks, by `calibrate_regressor`; None: there are no intervals.")
+]
+Views = Annotated[
+    Literal[1, 2, 4], Doc("turned copies of an image that a network looks at; their median is its prediction.")
+]
+
+
+class PredictRegressorMsg(Message, Answered["PredictRegressorReturnMsg"]):
+    """Predict the inclinations of the galaxies in images by networks, with intervals and warnings.
+
+    An image is shown without its transparency, grey three times, in the middle of a black square, resized as
+    `prepare_images` does. A warning is given of an image of a band that a network was not trained on, of one whose
+    pixels have a mean or a standard deviation more than four standard deviations from those of the training images, and
+    of an inclination within half a degree of 45 or 90, the ends of what networks can say.
+
+    Fields:
+        images_locs: one location: a folder or prefix, an archive, or an image; or a list of images; or files of
+            `split_dataset`, ending with .npz or .npy.
+        out_loc: where the answers go, a JSON list of one object for each image: status, filename or galaxy,
+            inclinations by group and network, interval, rejection_likelihood and warnings, in whole degrees and per
+            cent.
+        table_loc: where a table of the same in full precision goes, CSV or Parquet; None: nowhere.
+        band: the band of images whose file's name does not give it; None: colour where the channels differ.
+    """
+
+    task: ClassVar[str] = "predict_regressor"
+
+    images_locs: Annotated[
+        list[Annotated[Location, Folder(r"(?i).+\.(png|jpe?g|gif|bmp|tiff?|webp)$")]],
+        Field(min_length=1, max_length=100_000),
+    ]
+    model_locs: ModelLocations
+    out_loc: WritableLocation
+    table_loc: WritableLocation | None = None
+    good_bad_locs: GoodBadLocations = Field(default_factory=list)
+    calibration_loc: CalibrationLocation = None
+    views: Views = 2
+    band: Literal["c", "g", "r", "i"] | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            images_locs=[DataLocation("memory", "galaxies")],
+            model_locs={"model4": [DataLocation("memory", "models/model4.safetensors")]},
+            out_loc=DataLocation("memory", "inclinations.json"),
+        )
+
+
+class PredictRegressorReturnMsg(ReturnMessage):
+    """What was predicted.
+
+    Fields:
+        n_images: images that were predicted.
+        n_warned: those with a warning.
+        n_failed: files that are no images.
+        failed: the first 1,000 of them.
+    """
+
+    n_images: int
+    n_warned: int
+    n_failed: int
+    failed: list[Unreadable]
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        failed = [Unreadable(name="galaxies/notes.png", reason="It is no image.")]
+        return cls(n_images=4, n_warned=1, n_failed=1, failed=failed, runtime=0.5)
