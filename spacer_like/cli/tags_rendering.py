@@ -53,7 +53,11 @@ def trained(result: TrainTagsReturnMsg) -> Shown:
     unknown = result.n_unknown_corrections
     shown: Shown = [rows, *_more(len(result.models)), *left_out]
     if unknown:
-        shown.append(Text(f"{count_of(unknown, 'correction')} of images that are not there.", style="yellow"))
+        first = f", such as {plain_text(result.unknown_corrections[0])}" if result.unknown_corrections else ""
+        shown.append(Text(f"{count_of(unknown, 'correction')} of images that are not there{first}.", style="yellow"))
+    if result.n_contradicted_corrections:
+        contradicted = count_of(result.n_contradicted_corrections, "correction")
+        shown.append(Text(f"{contradicted} that a later one about the same image contradicts.", style="yellow"))
     learned = f"{count_of(len(result.models), 'model')} of {count_of(result.n_images, 'image')}{corrections}."
     mean = [Text(f"Mean average precision (AP) on images that were held out: {means}.")] if means else []
     return [*shown, *mean, Text(learned, style="green")]

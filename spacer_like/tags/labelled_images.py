@@ -29,6 +29,7 @@ class LabelledImages:
         row_of_name: the image of each file, by its id, its path, and its pixels' hash.
         answers: what people say of (image, tag), which has precedence over the tags.
         unknown: the names of images in answers that are not there.
+        n_contradicted: answers that a later one about the same image and tag contradicts.
         only_answered: images of which nothing is known but the answers about them.
     """
 
@@ -40,6 +41,7 @@ class LabelledImages:
     row_of_name: dict[str, int]
     answers: dict[tuple[int, str], bool] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    n_contradicted: int = 0
     only_answered: set[int] = field(default_factory=set)
     _names_by_file: dict[str, list[tuple[str, int]]] = field(default_factory=dict, repr=False)
 
@@ -48,8 +50,9 @@ class LabelledImages:
 
     @property
     def tags(self) -> list[str]:
-        """The tags that may get a model, in alphabetical order."""
-        return sorted(self.rows_of_tag.keys() - set(SPECIAL_TAGS))
+        """The tags that may get a model, in alphabetical order; those that people said no to of every image too."""
+        asked_about = {tag for _, tag in self.answers}
+        return sorted((self.rows_of_tag.keys() | asked_about) - set(SPECIAL_TAGS))
 
     def has(self, tag: str) -> NDArray[np.bool_]:
         """Whether each image has a tag."""
@@ -69,6 +72,7 @@ class LabelledImages:
             if row is None:
                 self.unknown.append(answer.path or answer.id)
                 continue
+            self.n_contradicted += self.answers.get((row, answer.tag), answer.is_yes) is not answer.is_yes
             self.answers[row, answer.tag] = answer.is_yes
         for (row, tag), is_yes in self.answers.items():
             rows = self.rows_of_tag.setdefault(tag, []) if is_yes else self.rows_of_tag.get(tag, [])

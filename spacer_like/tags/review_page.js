@@ -1,8 +1,10 @@
 "use strict";
 const { key, tags, pictures } = JSON.parse(document.getElementById("data").textContent);
 const COLUMNS = ["id", "path", "tag", "answer"];
-// As the tables of the package: an apostrophe before what a spreadsheet would run as a formula, or strip.
-const GUARDED = /^'*[=+\-@\uff1d\uff0b\uff0d\uff20\s]|\s$/;
+// As the tables of the package: an apostrophe before what a spreadsheet would run as a formula, or strip. JavaScript's
+// own white space is not Python's.
+const SPACE = "\\t\\n\\v\\f\\r\\x1c-\\x1f \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+const GUARDED = new RegExp(`^'*[=+\\-@\\uff1d\\uff0b\\uff0d\\uff20${SPACE}]|[${SPACE}]$`);
 const NUMBER = /^'*[+\-]?[0-9]+(\.[0-9]+)?([eE][+\-]?[0-9]+)?$/;
 const isGuarded = (text) => GUARDED.test(text) && !NUMBER.test(text);
 const guarded = (text) => (isGuarded(text) ? "'" + text : text);
@@ -105,6 +107,7 @@ function load(text) {
   const places = COLUMNS.map((column) => names.findIndex((name) => name.trim().toLowerCase() === column));
   if (places[2] < 0 || places[3] < 0 || Math.max(places[0], places[1]) < 0) return null;
   const ids = new Map(cells.map(({ row }) => [row.path, row.id]));
+  let count = 0;
   for (const found of rows) {
     const [id, path, tag, said] = places.map((place) => found[place] ?? "");
     const yes = /^(yes|y|true|1)$/i.test(said.trim());
@@ -112,8 +115,9 @@ function load(text) {
     const row = { id: id || ids.get(path) || "", path, tag, answer: yes ? "yes" : "no" };
     answers.delete(nameOf(row));
     answers.set(nameOf(row), row);
+    count++;
   }
-  return rows.length;
+  return count;
 }
 
 function say(text) { document.getElementById("note").textContent = text; }

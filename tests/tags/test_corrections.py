@@ -1,7 +1,11 @@
 """People's answers: what files are understood, and what they change."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spacer_like.exceptions import TableError
 from spacer_like.tags.corrections import Answer, corrections_bytes, read_corrections
@@ -85,8 +89,19 @@ class TestAnswers:
     def test_of_yes_make_a_tag_that_had_no_folder(self):
         assert corrected(Answer("", "red/00.png", "round", True)).tags == ["blue", "red", "round"]
 
-    def test_of_no_to_all_images_take_a_tag_away(self):
-        assert corrected(*(Answer("", f"red/0{n}.png", "red", False) for n in range(3))).tags == ["blue"]
+    def test_of_no_to_all_images_leave_a_tag_without_images(self):
+        images = corrected(*(Answer("", f"red/0{n}.png", "red", False) for n in range(3)))
+        assert not images.has("red").any()
+        assert images.tags == ["blue", "red"]
+
+    @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("ab"), st.booleans())))
+    def test_are_one_for_each_image_and_tag_and_contradictions_are_counted(self, said):
+        images = corrected(*(Answer("", f"red/0{row}.png", tag, is_yes) for row, tag, is_yes in said))
+        last = {(row, tag): is_yes for row, tag, is_yes in said}
+        assert {(row - 3, tag): is_yes for (row, tag), is_yes in images.answers.items()} == last
+        of_each = ([yes for row, tag, yes in said if (row, tag) == key] for key in last)
+        assert images.n_contradicted == sum(one is not other for own in of_each for one, other in pairwise(own))
+        assert all(images.has(tag)[row + 3] == is_yes for (row, tag), is_yes in last.items())
 
     def test_about_images_that_are_not_there_are_named(self):
         images = corrected(Answer("", "red/77.png", "red", True), Answer("ff", "", "red", True))

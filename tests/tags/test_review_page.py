@@ -105,6 +105,16 @@ class TestInABrowser:
             one.path for one in ASKED if one.path != f"photos/{EVIL}"
         ]
 
+    def test_answers_about_a_tag_of_odd_ends_are_read_again(self, browser, tmp_path):
+        odd = "=+-@\uff1d\uff0b\uff0d\uff20'\"\t\n\v\f\r\x1c\x1d\x1e\x1f \x7f\x85"
+        odd += "\xa0\u1680\u2003\u200b\u2028\u202f\u3000\ufeff"
+        tags = [tag for one in odd for tag in (f"{one}a", f"a{one}", f"'{one}", one * 2)] + ["-1.5", "'+1e3", "1", "é"]
+        asked = [Asked(tag, f"{n:032x}", f"{n}.png", "likely", 0.5) for n, tag in enumerate(dict.fromkeys(tags))]
+        browser.open(written(tmp_path / "review.html", asked))
+        browser.value("document.querySelectorAll('li button.no').forEach(b => b.click())")
+        answers = [Answer(one.id, one.path, one.tag, False) for one in asked]
+        assert read_corrections(saved(browser).read_bytes(), "c") == answers
+
     def test_answers_survive_a_reload(self, browser, tmp_path):
         path = written(tmp_path / "review.html")
         browser.open(path)

@@ -219,6 +219,16 @@ class TestCorrections:
         train(answers=answers, model_types=[LR])
         assert [one.tag for one in read_tag_models(at("models"))] == ["blue", "red", "round"]
 
+    def test_of_no_to_every_image_of_a_tag_are_told_as_the_reason_why_it_has_no_model(self, train):
+        answers = [Answer("", f"{tag}/{n:02}.png", "red", False) for tag in ("red", "blue") for n in range(13)]
+        answer = train(answers=[*answers, Answer("", "red/13.png", "red", False)], model_types=[LR])
+        assert [one.tag for one in answer.models] == ["blue"]
+        assert [(one.tag, one.reason) for one in answer.without_model] == [("red", "No image has it.")]
+
+    def test_that_a_later_one_contradicts_are_counted(self, train):
+        answer = train(answers=[Answer("", "red/01.png", "red", said) for said in (True, True, False, True)])
+        assert (answer.n_corrections, answer.n_contradicted_corrections) == (1, 2)
+
     def test_about_unknown_images_are_counted_and_named(self, train):
         answer = train(answers=[Answer("", "gone.png", "red", True), Answer("", "red/01.png", "red", True)])
         assert (answer.n_corrections, answer.n_unknown_corrections) == (1, 1)

@@ -138,7 +138,8 @@ class TrainTagsReturnMsg(ReturnMessage):
         models: in the order of the tags, and of the types.
         without_model: tags that got no model, with reasons.
         n_images: images that could be learnt from.
-        n_corrections: answers of people that were used.
+        n_corrections: answers of people that were used, one for each image and tag.
+        n_contradicted_corrections: answers that a later one about the same image and tag contradicts, which counts.
         n_unknown_corrections: answers about images that are not there.
         unknown_corrections: the paths or ids of these images: the first 1,000 of them.
         mean_average_precision: of the models of each type, by the type, on the images that were held out.
@@ -148,6 +149,7 @@ class TrainTagsReturnMsg(ReturnMessage):
     without_model: list[TagWithoutModel]
     n_images: int
     n_corrections: int
+    n_contradicted_corrections: int = 0
     n_unknown_corrections: int
     unknown_corrections: list[str]
     mean_average_precision: dict[str, float]
@@ -174,6 +176,7 @@ class TrainTagsReturnMsg(ReturnMessage):
             without_model=[TagWithoutModel(tag="dog", reason="It has no image.")],
             n_images=28,
             n_corrections=0,
+            n_contradicted_corrections=0,
             n_unknown_corrections=0,
             unknown_corrections=[],
             mean_average_precision={"ovr-logistic-regression": 1.0},

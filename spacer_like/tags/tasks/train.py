@@ -64,7 +64,7 @@ def train_tags(msg: TrainTagsMsg) -> TrainTagsReturnMsg:
     """
     start = time.perf_counter()
     images = _read_images(msg)
-    n_answers = _correct(images, msg)
+    _correct(images, msg)
     groups = duplicate_groups(images.vectors, msg.duplicate_distance, "The table")
     examples, without = _examples(images, msg, groups)
     # Each type's models are in the order of the tags.
@@ -79,7 +79,8 @@ def train_tags(msg: TrainTagsMsg) -> TrainTagsReturnMsg:
         models=[_trained_tag(one) for one in outputs],
         without_model=without,
         n_images=len(images),
-        n_corrections=n_answers - len(images.unknown),
+        n_corrections=len(images.answers),
+        n_contradicted_corrections=images.n_contradicted,
         n_unknown_corrections=len(images.unknown),
         unknown_corrections=images.unknown[:1000],
         mean_average_precision=_means(outputs),
@@ -105,16 +106,15 @@ def _read_images(msg: TrainTagsMsg) -> LabelledImages:
     return labelled_images(read_original_json(read_bytes(loc), loc.display_name, hashes_of_tag), hashes_of_tag)
 
 
-def _correct(images: LabelledImages, msg: TrainTagsMsg) -> int:
-    """Apply people's answers; returns how many there are."""
+def _correct(images: LabelledImages, msg: TrainTagsMsg) -> None:
+    """Apply people's answers."""
     if msg.corrections_loc is None:
         if msg.reviewed_locs:
             raise MessageError("reviewed_locs are of images that corrections answer about: give corrections_loc, too.")
-        return 0
+        return
     answers = read_corrections(read_bytes(msg.corrections_loc), msg.corrections_loc.display_name)
     with_reviewed(images, _reviewed(images, msg), answers)
     images.correct(answers)
-    return len(answers)
 
 
 def _reviewed(images: LabelledImages, msg: TrainTagsMsg) -> Iterator[EmbeddingsTable]:
