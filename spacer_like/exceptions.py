@@ -283,6 +283,8 @@ def reason_of(error: BaseException) -> str:
     """The message of an error as the end of a sentence: one printable line of bounded length, without a full stop."""
     if isinstance(error, MemoryError):
         return "reading it takes more memory than there is"
+    if isinstance(error, KeyError) and not (error.args and isinstance(error.args[0], str) and error.args[0]):
+        return "it refers to something that it does not hold"
     if isinstance(error, KeyError) and len(error.args) == 1 and " " not in str(error.args[0]):
         return f"it lacks {error.args[0]!r}"[:_LONGEST_REASON].translate(_VISIBLE)
     line = next(filter(str.strip, sentence_of(error).splitlines()))

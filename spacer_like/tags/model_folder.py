@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from spacer_like.exceptions import ExtractorMismatchError, ModelFileError
+from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, visible
 from spacer_like.learning.model_file import begins_as_safetensors
 from spacer_like.learning.tag_pickles import read_tag_pickle
 from spacer_like.storage import list_keys, read_bytes, read_many
@@ -15,6 +15,8 @@ from spacer_like.tags.tag_model import TAG_MODEL, TagModel, scorers_of
 
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation
+
+_NAMED = 3
 
 
 def read_tag_models(
@@ -41,11 +43,7 @@ def read_tag_models(
         if (tags is None or model.tag in tags) and (model_types is None or model.model_type in model_types)
     ]
     if not wanted:
-        of = "" if tags is None else f" of {', '.join(repr(tag) for tag in sorted(tags)[:3])}"
-        raise ModelFileError(
-            f"There is no model{of} in '{models_loc.display_name}': a model's file is called "
-            f"model-<type>-tag-<tag>.safetensors, and train_tags makes it."
-        )
+        raise _no_model(models_loc, tags, model_types)
     models: dict[tuple[str, str], tuple[DataLocation, TagModel]] = {}
     for loc, model in sorted(wanted, key=lambda pair: (pair[1].model_type, pair[1].tag, pair[0].key)):
         other = models.setdefault((model.model_type, model.tag), (loc, model))[0]
@@ -111,6 +109,27 @@ def check_models_encoder(models: Sequence[TagModel], encoder_id: str) -> None:
                 f"{model.extractor_id[:16]}, and these are of {encoder_id[:16]}: name the extractor that it was "
                 "trained with, or train models on these vectors."
             )
+
+
+def _no_model(
+    models_loc: DataLocation, tags: Collection[str] | None, model_types: Collection[str] | None
+) -> ModelFileError:
+    """The error where no model is wanted, which says of which tags and types there are some."""
+    of_tags = "" if tags is None else f" of {_some(tags)}"
+    of_types = "" if model_types is None else f" of the type {' or '.join(sorted(model_types))}"
+    is_file = models_loc.filename.endswith(MODEL_SUFFIXES)
+    there = [said for loc in ([] if is_file else model_locations(models_loc)) if (said := _said_by(loc))]
+    hint = "a model's file is called model-<type>-tag-<tag>.safetensors, and train_tags makes it."
+    if there:
+        types = " and ".join(sorted({visible(one.model_type) for one in there}))
+        hint = f"there are those of the type {types} and the tags {_some({one.tag for one in there})}."
+    return ModelFileError(f"There is no model{of_tags}{of_types} in '{models_loc.display_name}': {hint}")
+
+
+def _some(tags: Collection[str]) -> str:
+    """The first tags of some."""
+    named = ", ".join(f"'{visible(tag)}'" for tag in sorted(tags)[:_NAMED])
+    return f"{named} and {len(tags) - _NAMED} more" if len(tags) > _NAMED else named
 
 
 def _may_be(loc: DataLocation, tags: Collection[str] | None, model_types: Collection[str] | None) -> bool:

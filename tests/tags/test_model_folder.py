@@ -59,6 +59,16 @@ class TestAFolder:
         with pytest.raises(ModelFileError, match=r"^There is no model of 'dog' in "):
             read_tag_models(folder, tags=["dog"])
 
+    def test_of_others_says_which_there_are(self, folder):
+        for tag in ("a", "b", "c", "d"):
+            stored(folder, model(tag))
+        with pytest.raises(ModelFileError) as error:
+            read_tag_models(folder, model_types=["ovr-logistic-regression"])
+        assert str(error.value) == (
+            f"There is no model of the type ovr-logistic-regression in '{folder.key}': there are those of the type "
+            "ovr-svm and the tags 'a', 'b', 'c' and 1 more."
+        )
+
     def test_with_two_models_of_one_tag_is_refused(self, folder, tmp_path):
         stored(folder, model())
         (tmp_path / "model-mine-tag-dog.safetensors").write_bytes(TAG_MODEL.to_bytes(model()))

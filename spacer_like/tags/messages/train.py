@@ -149,7 +149,7 @@ class TrainTagsReturnMsg(ReturnMessage):
     without_model: list[TagWithoutModel]
     n_images: int
     n_corrections: int
-    n_contradicted_corrections: int = 0
+    n_contradicted_corrections: int
     n_unknown_corrections: int
     unknown_corrections: list[str]
     mean_average_precision: dict[str, float]
