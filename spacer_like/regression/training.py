@@ -7,7 +7,6 @@ last snapshot and ends with the same bits, on one machine with one number of thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -19,31 +18,13 @@ from spacer_like.extractors.network_extractor import chosen_device
 from spacer_like.learning.snapshots import Snapshots
 from spacer_like.learning.split import Split
 from spacer_like.learning.torch_training import TorchTask, fit_torch
-from spacer_like.learning.training_loop import Fitted, Indices, Metrics, TrainingConfig
+from spacer_like.learning.training_loop import Fitted, Indices, Metrics
 from spacer_like.regression.networks import weights_of
-from spacer_like.regression.training_data import Examples, ReadAhead
+from spacer_like.regression.training_data import Examples, NetworkConfig, Precision, ReadAhead
 
-Precision = Literal["float32", "bfloat16"]
 _ROWS_OF_VALIDATION = 64
 _FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16")
 """Either makes a processor multiply such numbers faster than longer ones."""
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """How a network is trained.
-
-    Attributes:
-        training: the loop; an epoch is one batch of images.
-        n_classes: None: a number is learnt, with the mean square of the errors; else classes, with the cross entropy.
-        input_scale: what pixels are multiplied by.
-        precision: of products; weights and sums are float32 always.
-    """
-
-    training: TrainingConfig
-    n_classes: int | None
-    input_scale: float
-    precision: Precision
 
 
 def precision_here(wanted: Literal["auto", "float32", "bfloat16"]) -> Precision:

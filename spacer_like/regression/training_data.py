@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.random import RandomState
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
+    from spacer_like.learning.training_loop import TrainingConfig
     from spacer_like.location import DataLocation
 
+Precision = Literal["float32", "bfloat16"]
 HELD_OUT = "_test_000."
 """What the names of files of held-out galaxies hold."""
 AS_ORIGINAL = Options(anisotropic_scale=True, random_order=True)
@@ -32,6 +34,23 @@ _ORIGINAL_SEED = 50
 _VALIDATION_SEED = 50
 _BLOCKS, _BLOCK_BYTES = 16, 2**16
 _GREY_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """How a network is trained.
+
+    Attributes:
+        training: the loop; an epoch is one batch of images.
+        n_classes: None: a number is learnt, with the mean square of the errors; else classes, with the cross entropy.
+        input_scale: what pixels are multiplied by.
+        precision: of products; weights and sums are float32 always.
+    """
+
+    training: TrainingConfig
+    n_classes: int | None
+    input_scale: float
+    precision: Precision
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         n_batches: with `sample_locs`: number of batches in a pass.
         per_bin: with `sample_locs`: number of images of colour a bin of 5 degrees, or a class, in a batch; there are
             as many grey ones.
+        backend: what trains: ``torch``, or ``tensorflow``, as InclinET's authors did: model4, model5 and model6, in
+            products of float32 alone.
         input_scale: what enters the network: ``unit``, pixels of 0 to 1, or ``raw``, pixels of 0 to 255; an extractor
             has a way of its own.
         precision: of products: ``float32``, ``bfloat16``, or ``auto``: the latter where the processor is made for it.
@@ -78,6 +80,7 @@ class TrainingMsg(Message, metaclass=ByKeyword):
     sub_sample: Annotated[StrictInt, Field(ge=0, le=1000)] = 0
     n_batches: Annotated[StrictInt, Field(ge=1, le=100_000)] = 50
     per_bin: Annotated[StrictInt, Field(ge=1, le=100_000)] = 1000
+    backend: Literal["torch", "tensorflow"] = "torch"
     input_scale: Literal["unit", "raw"] = "unit"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     stop_patience: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None

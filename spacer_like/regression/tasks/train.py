@@ -14,8 +14,10 @@ from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.extras import import_extra, package_versions
 from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.overwriting import task
+from spacer_like.regression.architectures import architecture_of
 from spacer_like.regression.augmentation import Options, Pool
 from spacer_like.regression.dataset import open_pool
+from spacer_like.regression.keras_training import check_keras_training, train_by_keras
 from spacer_like.regression.labels import HIGHEST, LOWEST
 from spacer_like.regression.messages import (
     TrainGoodBadMsg,
@@ -30,6 +32,7 @@ from spacer_like.regression.training_data import (
     BatchFiles,
     Examples,
     MadeBatches,
+    NetworkConfig,
     ReadAhead,
     batch_order,
     check_not_held_out,
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 
     from spacer_like.learning.training_loop import Fitted
     from spacer_like.regression.messages.training import TrainingMsg
-    from spacer_like.regression.training import NetworkConfig
+    from spacer_like.regression.training_data import Precision
 
     Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -71,7 +74,7 @@ def train_regressor(msg: TrainRegressorMsg) -> TrainRegressorReturnMsg:
             galaxies that are held out for the test.
         TrainingLabelsError: no image has an inclination, images of several sizes, or the training diverges.
         TableError, DataNotFoundError: a file of images is damaged, or is not there.
-        MissingExtraError: torch, or for a picture matplotlib, is not installed.
+        MissingExtraError: torch or TensorFlow, or for a picture matplotlib, is not installed.
     """
     start = time.perf_counter()
     trained = _trained(msg, None)
@@ -129,8 +132,6 @@ class _Trained:
 def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     """Check, train and write."""
     _check(msg)
-    from spacer_like.regression.training import train
-
     batches = _batches(msg, n_classes)
     order = _order(msg, len(batches))
     held = [open_pool(loc) for loc in msg.validation_locs]
@@ -142,12 +143,23 @@ def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc, msg.n_snapshots)
     depends_on = {} if snapshots is None else _depends_on(msg, order)
     with ReadAhead(_Steps(batches, order, n_classes, size, features), len(order)) as ahead:
-        weights, fitted = train(module, config, ahead, validation, snapshots, depends_on)
+        weights, fitted = _train(msg, size, module, config, ahead, validation, snapshots, depends_on)
     extractor_id = None if msg.extractor is None else msg.extractor.extractor_id
     model = Regressor(msg.network, size, n_classes, config.input_scale, weights, domain, extractor_id)
     trained = _Trained(config, model, fitted, len(validation))
     _write(msg, trained, metrics_json(fitted.history, order, batches.names))
     return trained
+
+
+def _train(
+    msg: TrainingMsg, size: int, module: nn.Module | None, *of: Any
+) -> tuple[dict[str, NDArray[np.float32]], Fitted]:
+    """The weights that were kept, and how the training went; `of`: further arguments of `train`."""
+    if module is None:
+        return train_by_keras(msg.network, size, *of)
+    from spacer_like.regression.training import train
+
+    return train(module, *of)
 
 
 def _check(msg: TrainingMsg) -> None:
@@ -161,7 +173,10 @@ def _check(msg: TrainingMsg) -> None:
         raise MessageError("The network 'extractor' needs an extractor, and fine_tune too; no other network takes one.")
     if not msg.original:
         check_not_held_out([*msg.sample_locs, *msg.validation_locs])
-    import_extra("torch", "Training a network", "torch")
+    if msg.backend == "tensorflow":
+        check_keras_training(msg.network, msg.precision)
+    else:
+        import_extra("torch", "Training a network", "torch")
     if msg.figure_loc is not None:
         from spacer_like.drawing.figures import check_drawing
 
@@ -177,8 +192,11 @@ def _batches(msg: TrainingMsg, n_classes: int | None) -> Batches:
     return MadeBatches(pools, msg.n_batches, msg.per_bin, msg.seed, options)
 
 
-def _network(msg: TrainingMsg, size: int, n_classes: int | None) -> tuple[nn.Module, Features | None]:
-    """What learns, and where that is layers on a frozen extractor, what makes features of images."""
+def _network(msg: TrainingMsg, size: int, n_classes: int | None) -> tuple[nn.Module | None, Features | None]:
+    """What learns, None for TensorFlow; where that is layers on a frozen extractor, also what makes features."""
+    if msg.backend == "tensorflow":
+        architecture_of(msg.network, size)
+        return None, None
     if msg.extractor is None:
         from spacer_like.regression.networks import network
 
@@ -252,7 +270,6 @@ class _Steps:
 
 def _config(msg: TrainingMsg, n_classes: int | None, n_steps: int) -> NetworkConfig:
     from spacer_like.learning.training_loop import TrainingConfig
-    from spacer_like.regression.training import NetworkConfig, precision_here
 
     training = TrainingConfig(
         nbr_epochs=n_steps,
@@ -264,7 +281,12 @@ def _config(msg: TrainingMsg, n_classes: int | None, n_steps: int) -> NetworkCon
         keeps=msg.keeps,
     )
     is_raw = msg.input_scale == "raw" or msg.extractor is not None
-    return NetworkConfig(training, n_classes, 1.0 if is_raw else UNIT_SCALE, precision_here(msg.precision))
+    precision: Precision = "float32"
+    if msg.backend == "torch":
+        from spacer_like.regression.training import precision_here
+
+        precision = precision_here(msg.precision)
+    return NetworkConfig(training, n_classes, 1.0 if is_raw else UNIT_SCALE, precision)
 
 
 def _depends_on(msg: TrainingMsg, order: Sequence[int]) -> dict[str, Any]:
@@ -284,6 +306,14 @@ def _write(msg: TrainingMsg, trained: _Trained, metrics: bytes) -> None:
         draw_metrics(history, msg.figure_loc)
     facts = {"steps": len(history), "n_validation": trained.n_validation, "precision": trained.config.precision}
     kept = {f"validation_{name}": value for name, value in trained.kept_validation.items()}
-    model = replace(trained.model, metrics=facts | kept, versions=package_versions("numpy", "torch"))
+    model = replace(trained.model, metrics=facts | kept, versions=_versions(msg))
     # The model last: where it exists, the other files do too.
     write_bytes(msg.model_loc, REGRESSOR.to_bytes(model))
+
+
+def _versions(msg: TrainingMsg) -> dict[str, str]:
+    if msg.backend == "torch":
+        return package_versions("numpy", "torch")
+    # Its builds for processors alone are another package.
+    tensorflow = import_extra("tensorflow", "Training by TensorFlow", "tensorflow")
+    return {**package_versions("numpy"), "tensorflow": tensorflow.__version__}
