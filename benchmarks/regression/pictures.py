@@ -13,6 +13,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def _tiles(path: Path) -> list[dict]:
 def _spirals(catalogue: Path) -> dict[str, tuple[float, float, float, float]]:
     """Position in degrees and axes in minutes of arc, by names like m51, n5194, ic342, u1810, p143."""
     spirals = {}
-    with sqlite3.connect(f"file:{catalogue}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{catalogue}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "select name, messier, identifiers, ra, dec, majax, minax, hubble from objects where "
             "type in ('G', 'GPair') and majax > 0 and minax > 0"
