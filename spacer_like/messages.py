@@ -114,6 +114,7 @@ TASKS: dict[str, Task] = {
         Task("measure_axis_ratios", "spacer_like.regression.tasks.axis_ratio"),
         Task("calibrate_regressor", "spacer_like.regression.tasks.calibrate"),
         Task("predict_regressor", "spacer_like.regression.tasks.predict"),
+        Task("evaluate_regressor", "spacer_like.regression.tasks.evaluate"),
     )
 }
 SCHEMA_VERSION = 1

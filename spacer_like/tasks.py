@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from spacer_like.regression.tasks.augment import augment_dataset as augment_dataset
     from spacer_like.regression.tasks.axis_ratio import measure_axis_ratios as measure_axis_ratios
     from spacer_like.regression.tasks.calibrate import calibrate_regressor as calibrate_regressor
+    from spacer_like.regression.tasks.evaluate import evaluate_regressor as evaluate_regressor
     from spacer_like.regression.tasks.pack import pack_dataset as pack_dataset
     from spacer_like.regression.tasks.predict import predict_regressor as predict_regressor
     from spacer_like.regression.tasks.prepare import prepare_images as prepare_images

@@ -63,6 +63,7 @@ DESCRIPTIONS = {
     "measure_axis_ratios": "Measuring",
     "calibrate_regressor": "Calibrating",
     "predict_regressor": "Predicting",
+    "evaluate_regressor": "Evaluating",
 }
 
 

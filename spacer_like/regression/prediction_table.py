@@ -35,7 +35,7 @@ class Columns:
         predictions: degrees, one column for each network.
         band: g, r, i, c or another name; None: all rows are of one.
         id: the galaxy's number; None: each row is a galaxy of its own.
-        others: more columns of degrees, which need not be there.
+        others: more columns of degrees.
     """
 
     label: str | None
@@ -87,7 +87,7 @@ def read_predictions(data: bytes, name: str, parquet: bool, columns: Columns) ->
         table = _from_parquet(data, name, columns) if parquet else _from_csv(data, name, columns)
         if not table.num_rows:
             raise TableError(f"The table '{name}' has no row.")
-        found = {one: _numbers(table[one], one, name) for one in _degrees(columns, table.column_names)}
+        found = {one: _numbers(table[one], one, name) for one in _degrees(columns)}
         labels = np.full(table.num_rows, np.nan) if columns.label is None else found[columns.label]
         _check_labels(labels, columns.label, name)
         ids = np.arange(table.num_rows) if columns.id is None else _ids(table[columns.id], columns.id, name)
@@ -98,19 +98,19 @@ def read_predictions(data: bytes, name: str, parquet: bool, columns: Columns) ->
             labels,
             tuple(columns.predictions),
             np.array([found[one] for one in columns.predictions]),
-            {one: found[one] for one in columns.others if one in found},
+            {one: found[one] for one in columns.others},
         )
 
 
-def _degrees(columns: Columns, present: Sequence[str]) -> list[str]:
+def _degrees(columns: Columns) -> list[str]:
     labels = [] if columns.label is None else [columns.label]
-    return [*labels, *columns.predictions, *(one for one in columns.others if one in present)]
+    return [*labels, *columns.predictions, *columns.others]
 
 
 def _wanted(columns: Columns, present: list[str], name: str) -> list[str]:
     """The columns to read."""
     texts = [one for one in (columns.band, columns.id) if one is not None]
-    wanted = list(dict.fromkeys([*texts, *_degrees(columns, present)]))
+    wanted = list(dict.fromkeys([*texts, *_degrees(columns)]))
     for column in wanted:
         if column not in present:
             shown = ", ".join(one[:40] for one in present[:12]) + (" ..." if len(present) > 12 else "")

@@ -340,6 +340,12 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
             "out_loc": at("split_dataset", "samples"),
             "sub_samples": 1,
         },
+        "evaluate_regressor": {
+            "table_loc": at("in", "predictions.csv"),
+            "prediction_columns": {"model4": list(NETS[:2]), "model6": [NETS[2]]},
+            "out_loc": at("evaluate_regressor", "evaluation"),
+            "calibration_loc": at("calibrate_regressor", "calibration.json"),
+        },
         "predict_regressor": {
             "images_locs": [at("in", "galaxies")],
             "model_locs": {"cnn": [store(at("in", "cnn.safetensors"), network(0))]},

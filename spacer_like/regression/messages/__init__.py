@@ -21,6 +21,8 @@ from spacer_like.regression.messages.prediction import (
     BandCoverage,
     CalibrateRegressorMsg,
     CalibrateRegressorReturnMsg,
+    EvaluateRegressorMsg,
+    EvaluateRegressorReturnMsg,
     PredictRegressorMsg,
     PredictRegressorReturnMsg,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "CalibrateRegressorMsg",
     "CalibrateRegressorReturnMsg",
     "CatalogFault",
+    "EvaluateRegressorMsg",
+    "EvaluateRegressorReturnMsg",
     "ImportKerasWeightsMsg",
     "ImportKerasWeightsReturnMsg",
     "MeasureAxisRatiosMsg",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
 from typing_extensions import Doc, Self
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
+    ByKeyword,
     Folder,
     Location,
     Message,
     PartialShare,
     ReturnMessage,
     Runtime,
+    Seed,
     TextLike,
     Unreadable,
+    WritableFolder,
     WritableLocation,
 )
 
@@ -138,7 +141,9 @@ CalibrationLocation = Annotated[
     Location | None, Doc("the calibration of these networks, by `calibrate_regressor`; None: there are no intervals.")
 ]
 Views = Annotated[
-    Literal[1, 2, 4], Doc("turned copies of an image that a network looks at; their median is its prediction.")
+    Literal[1, 2, 4],
+    Field(json_schema_extra={"minimum": 1, "maximum": 4}),
+    Doc("turned copies of an image that a network looks at; their median is its prediction."),
 ]
 
 
@@ -203,3 +208,93 @@ class PredictRegressorReturnMsg(ReturnMessage):
     def example(cls) -> Self:
         failed = [Unreadable(name="galaxies/notes.png", reason="It is no image.")]
         return cls(n_images=4, n_warned=1, n_failed=1, failed=failed, runtime=0.5)
+
+
+class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], metaclass=ByKeyword):
+    """Measure how well networks tell inclinations: errors in degrees of each, and of the mean and median of many.
+
+    Either networks are asked about samples, or a table of predictions is given. Into the folder go the predictions as
+    ``predictions.csv``, the errors as ``report.json`` and ``report.txt``, figures as ``errors.png`` and ``bins.png``,
+    and labels far from the predictions as ``suspicious.csv``, with their pictures on ``suspicious.png`` where there are
+    samples. With a calibration ``intervals.png`` is drawn, and with networks of two classes ``good_bad.csv`` written.
+
+    Fields:
+        out_loc: the folder where the files go.
+        sample_locs: files of `split_dataset` with galaxies that no network was trained on. With a table they are only
+            looked at for pictures of suspicious labels.
+        table_loc: predictions and labels, CSV or Parquet, in place of networks; None: networks are asked.
+        prediction_columns: of the table, by groups of networks.
+        baseline_column: of the table, with a classical measurement in degrees to compare with; None: there is none.
+        out_of_bag_loc: a table with the columns of the predictions, each of them out of bag: of a network that was not
+            trained on that galaxy. The linear bias is fitted to it, and errors are also given with the bias taken out;
+            None: they are not.
+        suspicious_ratio: a label is suspicious from so many half widths of the interval that holds nine in ten.
+    """
+
+    task: ClassVar[str] = "evaluate_regressor"
+
+    out_loc: WritableFolder
+    sample_locs: Annotated[list[Location], Field(max_length=1000)] = Field(default_factory=list)
+    model_locs: ModelLocations = Field(default_factory=dict)
+    good_bad_locs: GoodBadLocations = Field(default_factory=list)
+    views: Views = 2
+    table_loc: Location | None = None
+    prediction_columns: Annotated[dict[Column, PredictionColumns], Field(max_length=100)] = Field(default_factory=dict)
+    label_column: LabelColumn = "inc_m"
+    band_column: BandColumn = "filter"
+    id_column: IdColumn = "pgc"
+    baseline_column: Column | None = None
+    out_of_bag_loc: Location | None = None
+    calibration_loc: CalibrationLocation = None
+    suspicious_ratio: Annotated[StrictFloat | StrictInt, Field(gt=0, le=100)] = 2.0
+    seed: Seed = 0
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            out_loc=DataLocation("memory", "evaluation"),
+            sample_locs=[DataLocation("memory", "samples/r_128x128_test_000.npz")],
+            model_locs={"model4": [DataLocation("memory", "models/model4.safetensors")]},
+        )
+
+
+class EvaluateRegressorReturnMsg(ReturnMessage):
+    """How good the networks are.
+
+    Fields:
+        n_rows: images with a label and a prediction.
+        n_left_out: images without.
+        n_galaxies: galaxies among the rows.
+        rms: of the median of all networks, degrees; None: only networks of two classes were asked.
+        mae: the same of the mean absolute error.
+        coverage: the share of labels that the calibration's intervals hold; None: there is no calibration.
+        accuracy: of the median of the networks of two classes; None: there are none.
+        n_suspicious: suspicious labels.
+        files: names of the files below `out_loc`.
+    """
+
+    n_rows: int
+    n_left_out: int
+    n_galaxies: int
+    rms: float | None
+    mae: float | None
+    coverage: float | None
+    accuracy: float | None
+    n_suspicious: int
+    files: list[str]
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            n_rows=1000,
+            n_left_out=0,
+            n_galaxies=1000,
+            rms=3.1,
+            mae=2.1,
+            coverage=None,
+            accuracy=None,
+            n_suspicious=3,
+            files=["report.json"],
+            runtime=20.0,
+        )
