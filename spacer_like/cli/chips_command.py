@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spacer_like.cli import chip_labels_command, chip_models_command
+from spacer_like.cli.engines import EngineName, engine_named
 from spacer_like.cli.from_message import Given, from_message, run_and_show
 from spacer_like.cli.options import group_on_demand
 from spacer_like.cli.wording import in_options
@@ -32,7 +33,7 @@ def _add_commands(chips: typer.Typer) -> None:
             arguments={"ard_loc": "TILES"},
             names={"chips_loc": "out", "write_chips": "write"},
             defaults={"chips_loc": "chips"},
-            more={"processes": (_PROCESSES, None)},
+            more={"processes": (_PROCESSES, None), "engine": (EngineName, "local")},
         )
     )
     chips.command("nodata", short_help="Sort chips by whether they are full of data.")(
@@ -60,13 +61,16 @@ def _add_commands(chips: typer.Typer) -> None:
 def _cut(given: Given) -> int:
     from spacer_like.cli.chip_rendering import cut_tiles
     from spacer_like.cli.running import DESCRIPTIONS
-    from spacer_like.engines.processes import Processes
     from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
     from spacer_like.workflows.chips import cut_folder
 
     message, terminal = given.message(), given.terminal
-    with terminal.progress(DESCRIPTIONS) as listener, listening(listener), Processes(given["processes"]) as engine:
+    with (
+        terminal.progress(DESCRIPTIONS) as listener,
+        listening(listener),
+        engine_named(given["engine"], given["processes"], message.chips_loc.below("submissions")) as engine,
+    ):
         report = cut_folder(message, engine)
     for failed in report.failed:
         reason = in_options(failed.reason)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spacer_like.cli import options
+from spacer_like.cli.engines import EngineName, engine_named
 from spacer_like.cli.terminal import Terminal
 from spacer_like.cli.wording import in_options
 
@@ -56,6 +57,7 @@ def rarity(
     whitelist: _List = None,
     blacklist: _List = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Collections at once; else as many as cores.")] = None,
+    engine: EngineName = "local",
     check: Annotated[
         bool, typer.Option("--check", help="Only list which collections are good, empty or pre-reveal, in checks/.")
     ] = False,
@@ -83,11 +85,16 @@ def rarity(
     )
     source, output = local_folder(folder, "FOLDER"), local_folder(out, "--out")
     if check:
-        with terminal.progress({}) as listener, listening(listener):
-            report = check_collections(source, output, chosen)
+        with (
+            terminal.progress({}) as listener,
+            listening(listener),
+            engine_named(engine, processes, location(out).below("submissions")) as worker,
+        ):
+            report = check_collections(source, output, chosen, worker)
         return _checked(report, folder, output, terminal)
     with terminal.progress({}) as listener, listening(listener):
-        report = score_collections(source, output, chosen)
+        with engine_named(engine, processes, location(out).below("submissions")) as worker:
+            report = score_collections(source, output, chosen, worker)
         drawn = _draw(output, report, chosen, terminal) if pictures and report.scored else []
     _complain(report, folder, terminal)
     terminal.answer({**report.serialize(), "pictures": drawn})

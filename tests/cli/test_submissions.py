@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,26 @@ def test_a_folder_without_a_submission_is_named(command, reef):
     said = command("jobs", "status", "photos")
     assert said.code == 64
     assert said.err.strip().endswith("photos' holds no submission.")
+
+
+@pytest.mark.parametrize(
+    ("engine", "sentence"),
+    [
+        ("slrum", "There is no engine 'slrum'. Did you mean slurm?"),
+        ("batch:queue", "The engine batch is named with its queue and job definition: batch:QUEUE:DEFINITION."),
+        ("batch:queue:definition", "The children of AWS Batch do not reach"),
+    ],
+)
+def test_an_engine_of_a_workflow_that_cannot_be_is_refused_before_the_work(command, reef, engine, sentence):
+    said = command("rarity", ".", "--out", "out", "--engine", engine)
+    assert said.code == 64
+    assert sentence in said.err
+
+
+def test_a_workflow_by_dask_leaves_the_files_of_one_by_processes(command, reef):
+    assert command("rarity", ".", "--out", "a", "--engine", "dask", "--processes", 1, "--no-pictures").code == 0
+    shutil.move("a", reef.parent / "a")
+    assert command("rarity", ".", "--out", "a", "--no-pictures").code == 0
+    tables = [path.relative_to("a") for path in Path("a").rglob("*.csv")]
+    assert tables
+    assert [(reef.parent / "a" / one).read_bytes() for one in tables] == [("a" / one).read_bytes() for one in tables]

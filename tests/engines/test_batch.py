@@ -9,6 +9,7 @@ from PIL import Image
 from spacer_like import config
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding, read_child_records
+from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, MessageError, SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
@@ -188,6 +189,22 @@ def test_several_smaller_arrays_stand_for_a_limit_on_what_runs_at_once(tmp_path)
         submission.cancel()
         wait_until(lambda: not submission.status().at_work)
         assert submission.status().cancelled
+
+
+def test_an_engine_waits_for_its_submission_and_says_what_was_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr("spacer_like.engines.submitted._SECONDS_BETWEEN_LOOKS", 0.05)
+    with LocalBatch(kill=1.0, seed=0) as client:
+        # Its only attempt is killed.
+        engine = Submitted(
+            DataLocation("filesystem", str(tmp_path / "submissions")),
+            "batch",
+            Sharding(2),
+            **{"queue": "queue", "definition": "definition", "attempts": 1, "client": client},
+        )
+        monkeypatch.setattr(Batch, "seconds_between_queries", 0.05)
+        ended = dict(engine.outcomes(requests_in(tmp_path, "wait", "wait")))
+    assert [ended[index].transient for index in range(2)] == [True, True]
+    assert "The request was lost by the engine 'batch'" in ended[0].error_message
 
 
 def test_a_folder_in_memory_is_refused():

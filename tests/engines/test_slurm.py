@@ -9,6 +9,7 @@ from PIL import Image
 
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_child_records
 from spacer_like.engines.slurm import Slurm
+from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
@@ -119,6 +120,27 @@ class TestElements:
         monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
         with pytest.raises(TransientError, match="Slurm does not answer 'squeue' now"):
             slurm.find("any")
+
+
+@needs_slurm
+def test_a_workflow_waits_for_the_outcomes_of_its_submissions(slurm, tmp_path):
+    requests = TestElements().requests(tmp_path, "", "miss", "")
+    folder = DataLocation("filesystem", str(tmp_path / "submissions"))
+    ended = dict(Submitted(folder, "slurm", Sharding(2)).outcomes(requests))
+    assert [ended[index].status for index in range(3)] == ["done", "failed", "done"]
+
+
+@needs_slurm
+def test_who_closes_the_outcomes_cancels_the_array(slurm, tmp_path):
+    requests = TestElements().requests(tmp_path, "", "wait")
+    folder = DataLocation("filesystem", str(tmp_path / "submissions"))
+    found = Submitted(folder, "slurm", Sharding(1)).outcomes(requests)
+    assert next(found)[0] == 0
+    found.close()
+    (made,) = (tmp_path / "submissions").iterdir()
+    submission = ScheduledSubmission(DataLocation("filesystem", str(made)), slurm)
+    SubmissionContract.wait(submission)
+    assert submission.status().cancelled
 
 
 def parent_of(process):

@@ -48,6 +48,7 @@ NOT_READERS = {
     "extractors.open_clip_network:open_clip_facts": "asks a library for what it knows of a name",
     "extractors.timm_extractor:TimmExtractor.__init__": "only keeps the location",
     "engines.array:ArraySubmission.__init__": "only keeps the location",
+    "engines.submitted:Submitted.__init__": "only keeps the location",
     "engines.processes:Processes.__init__": "a line for its own workers",
     "engines.detached:Detached.__init__": "only keeps the location",
     "engines.dask:run_on_worker": "what the engine itself sends",
