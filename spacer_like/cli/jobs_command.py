@@ -79,9 +79,7 @@ def submit(
     time_limit: Annotated[
         str | None, typer.Option("--time", metavar="TIME", help="slurm: of each child, as of sbatch.")
     ] = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="slurm: of each child, as --mem of sbatch.")
-    ] = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="slurm: of each child, such as 4G.")] = None,
     cores: Annotated[int | None, typer.Option(min=1, metavar="N", help="slurm: of each child.")] = None,
     logs: Annotated[str | None, typer.Option(metavar="DIR", help="slurm: a folder for the children's logs.")] = None,
     queue: Annotated[str | None, typer.Option(metavar="NAME", help="batch: the job queue.")] = None,

@@ -114,7 +114,7 @@ class MeasureAxisRatiosMsg(Message, Answered["MeasureAxisRatiosReturnMsg"]):
     table_loc: WritableLocation
     catalog_loc: CatalogLocation | None = None
     method: Literal["isophotes", "moments"] = "isophotes"
-    background: _Number | None = None
+    background: Annotated[_Number, Field(ge=-1e9, le=1e9)] | None = None
     seeing: Annotated[_Number, Field(ge=0, le=1000)] = 0
     edge_on_ratio: Annotated[_Number, Field(ge=0, lt=1)] = 0.2
     extension: Annotated[StrictInt, Field(ge=0, le=999)] | None = None
