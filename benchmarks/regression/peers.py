@@ -29,8 +29,10 @@ def by_statmorph(image):
     height, width = image.shape
     border = np.concatenate([image[:2].ravel(), image[-2:].ravel(), image[:, :2].ravel(), image[:, -2:].ravel()])
     sky = np.median(border)
-    noise = max(1.4826 * np.median(np.abs(border - sky)), 1e-3 * np.ptp(image))
-    labels, _ = ndimage.label(ndimage.gaussian_filter(image - sky, 1) > 1.5 * noise)
+    noise = 1.4826 * np.median(np.abs(border - sky))
+    smooth = ndimage.gaussian_filter(image - sky, 1)
+    # Pictures whose sky is black have no noise: there a tenth of the brightest, as the crude moments take it.
+    labels, _ = ndimage.label(smooth > max(1.5 * noise, 0.1 * smooth.max()))
     number = labels[height // 2, width // 2]
     if not number:
         return None
