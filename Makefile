@@ -4,7 +4,7 @@
 #             (or 3.11, 3.12); without torch
 # make test-tensorflow  what TensorFlow and Keras write and train against ours, in an environment of its own
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
-#             make bench FAMILY=rarity, chips or tags: that family alone, without PySpacer
+#             make bench FAMILY=rarity, chips, tags or regression: that family alone, without PySpacer
 # make lint | env | schema | clean
 
 PYTHON ?= python3.11
@@ -98,8 +98,8 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 # PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
-bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips tags growth,$(FAMILY)),,$(BENCH_STAMP)) \
-		$(if $(PANDAS_PYTHON)$(filter points chips tags growth,$(FAMILY)),,$(PANDAS_STAMP))
+bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips tags regression growth,$(FAMILY)),,$(BENCH_STAMP)) \
+		$(if $(PANDAS_PYTHON)$(filter points chips tags regression growth,$(FAMILY)),,$(PANDAS_STAMP))
 	$(BIN)/python -m benchmarks $(if $(FAMILY),--family $(FAMILY)) $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)

@@ -32,6 +32,8 @@ from benchmarks.rarity import cost
 from benchmarks.rarity import folders as rarity_folders
 from benchmarks.rarity import material as rarity_material
 from benchmarks.rarity.measures import RarityMeasures
+from benchmarks.regression import folders as regression_folders
+from benchmarks.regression.measures import Effort, RegressionMeasures
 from benchmarks.storage import reading_many
 from benchmarks.tables import as_markdown, as_text, target
 from benchmarks.tags import folders as tags_folders
@@ -41,12 +43,15 @@ from benchmarks.tags.measures import TagsMeasures
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
 PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
-FAMILIES = ("points", "rarity", "chips", "tags", "growth")
+FAMILIES = ("points", "rarity", "chips", "tags", "regression", "growth")
 PANDAS = "pandas"
+TENSORFLOW = "TensorFlow"
 SHEET = "punks.png"
 TINY = {"images": 50, "many_images": 200, "collections": 4}
 TINY_CHIPS = {"side": 3072, "vectors": 5000}
 TINY_TAGS = {"images": 20, "vectors": 1000}
+QUICK_REGRESSION = {"galaxies": 400, "tested": 100, "batches": (3, 2)}
+QUICK_EFFORT = Effort(cpu_seconds=10, seeds=1)
 
 
 def arguments() -> argparse.Namespace:
@@ -56,7 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each side (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one run of each side, without the longest measures")
     parser.add_argument(
-        "--tiny", action="store_true", help="try the measures of rarity, chips and tags out on little material"
+        "--tiny", action="store_true", help="try the measures of rarity, chips, tags and regression on little material"
     )
     parser.add_argument("--list", action="store_true", help="print the measures' names and end")
     parser.add_argument("--work", type=Path, default=HERE / ".work", metavar="FOLDER", help="for the material")
@@ -73,6 +78,18 @@ def arguments() -> argparse.Namespace:
         default=STAMPS,
         metavar="FOLDER",
         help="what Debian's package tuxpaint-stamps-default installs, for the quality of tags (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--tensorflow",
+        type=Path,
+        metavar="PYTHON",
+        help="the Python of an environment with TensorFlow, such as `make test-tensorflow` makes, to train in turn",
+    )
+    parser.add_argument(
+        "--stellarium",
+        type=Path,
+        metavar="FOLDER",
+        help="where Debian's stellarium-data is unpacked, with ongc.db of PyPI's pyongc, for inclinations in the sky",
     )
     parser.add_argument(
         "--output",
@@ -128,8 +145,20 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         *rarity.all(),
         *chips.all(),
         *tags.all(),
+        *regression_measures(options, work, ours).all(),
         *growth_measures(ours),
     ]
+
+
+def regression_measures(options: argparse.Namespace, work: Path, ours: Path) -> RegressionMeasures:
+    is_short = options.quick or options.tiny
+    return RegressionMeasures(
+        regression_folders.Folders(work, **(QUICK_REGRESSION if is_short else {})),
+        ours,
+        QUICK_EFFORT if is_short else Effort(seeds=min(Effort.seeds, options.repeats)),
+        options.tensorflow.absolute() if options.tensorflow else None,
+        options.stellarium.resolve() if options.stellarium else None,
+    )
 
 
 def chosen(measures: list[Measure], options: argparse.Namespace) -> list[Measure]:
@@ -157,13 +186,15 @@ def pythons_of(measures: Iterable[Measure], options: argparse.Namespace) -> dict
     # Even those of the points that run ours alone work on material that PySpacer has made.
     if any(measure.family == "points" for measure in measures):
         pythons[PEER] = options.peer_python.absolute()
-    pandas = options.pandas_python.absolute()
-    if any(command.python == pandas for measure in measures for command in measure.sides.values()):
-        pythons[PANDAS] = pandas
+    commands = [command for measure in measures for command in measure.sides.values()]
+    others = {PANDAS: options.pandas_python, TENSORFLOW: options.tensorflow}
+    for name, python in others.items():
+        if python is not None and any(command.python == python.absolute() for command in commands):
+            pythons[name] = python.absolute()
     for name, python in pythons.items():
         if not python.exists():
-            option = "peer" if name == PEER else name
-            raise SystemExit(f"There is no {name} at {python}: run `make bench`, or name one with --{option}-python.")
+            options_of = {PEER: "--peer-python", PANDAS: "--pandas-python", TENSORFLOW: "--tensorflow"}
+            raise SystemExit(f"There is no {name} at {python}: run `make bench`, or name one with {options_of[name]}.")
     return pythons
 
 

@@ -29,6 +29,7 @@ print(json.dumps(found))
 _PACKAGES = (
     *("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", "numpy", "pillow", "boto3", "obstore"),
     *("numba", "simplejpeg", "pyarrow", "pandas", "rasterio", "rio-tiler", "shapely", "faiss-cpu"),
+    *("GalSim", "tensorflow-cpu", "tensorflow", "keras"),
 )
 
 
@@ -59,6 +60,12 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for products of bfloat16."""
+    flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    return bool(flags & {"avx512_bf16", "amx_bf16"})
 
 
 def versions(python: Path) -> str:
