@@ -20,7 +20,7 @@ from benchmarks.regression.curve import Clock
 from spacer_like.regression.keras_training import keras_network
 
 # As those of train_ours, which needs torch.
-NETWORK, MINIBATCH, RATE = "model4", 64, 1e-3
+NETWORK, MINIBATCH, RATE = "model4", 64, 3e-4
 LOWEST, HALF_RANGE = 45, 22.5
 
 

@@ -22,7 +22,7 @@ from spacer_like.regression.regressor import UNIT_SCALE
 from spacer_like.regression.training import NetworkConfig, precision_here, train
 from spacer_like.regression.training_data import BatchFiles, Examples, ReadAhead, batch_order, examples_of
 
-NETWORK, MINIBATCH, RATE = "model4", 64, 1e-3
+NETWORK, MINIBATCH, RATE = "model4", 64, 3e-4
 
 
 class Timed(ReadAhead):
