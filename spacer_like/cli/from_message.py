@@ -86,6 +86,7 @@ def from_message(
     helps: Mapping[str, str] | None = None,
     left_out: Sequence[str] = (),
     more: Mapping[str, tuple[Any, Any]] | None = None,
+    letters: Mapping[str, str] | None = None,
 ) -> Callable[..., int]:
     """A function for Typer whose parameters are the fields of a message.
 
@@ -98,6 +99,7 @@ def from_message(
         helps: help of options that is not the field's text, by field.
         left_out: fields that `run` fills in.
         more: annotations and defaults of parameters that are no fields, by name; they come first.
+        letters: of options that have a short name as well, by field.
     """
     from spacer_like.message_base import class_text, field_texts
 
@@ -112,7 +114,9 @@ def from_message(
     for name, option in option_of.items():
         default = defaults.get(name, _default(message_class, name))
         help_text = helps.get(name) or _help(texts[name], option, shown)
-        parameters[option] = _annotation(typed[name], option, arguments.get(name), default, help_text), default
+        short = [f"-{letter}" for letter in (letters or {}).get(name, "")]
+        annotation = _annotation(typed[name], option, arguments.get(name), default, help_text, short)
+        parameters[option] = annotation, default
         if name == "extractor" and "weights_loc" not in fields:
             parameters["weights"] = options.Weights, None
 
@@ -185,7 +189,9 @@ def _flags(option: str, default: Any = None) -> tuple[str, ...]:
     return ("/".join(f"--{word}" for word in (dashed, f"no-{dashed}")),) if default is True else (f"--{dashed}",)
 
 
-def _annotation(how: Typed, option: str, metavar: str | None, default: Any, help_text: str) -> Any:
+def _annotation(
+    how: Typed, option: str, metavar: str | None, default: Any, help_text: str, short: Sequence[str]
+) -> Any:
     """The annotation of a parameter: an argument where it has a metavar, else an option."""
     if metavar is not None:
         kind = list[str] if metavar.endswith("...") else how.kind
@@ -193,7 +199,7 @@ def _annotation(how: Typed, option: str, metavar: str | None, default: Any, help
     kind = how.kind | None if default is None else how.kind
     if option == "extractor":
         help_text = f"{EXTRACTORS} {help_text}"
-    return Annotated[kind, typer.Option(*_flags(option, default), help=help_text, **how.settings)]
+    return Annotated[kind, typer.Option(*_flags(option, default), *short, help=help_text, **how.settings)]
 
 
 def _typed_fields(message_class: type[Message]) -> dict[str, Typed]:

@@ -13,7 +13,8 @@ from spacer_like.progress import listening
 
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
-    from spacer_like.messages import JobMsg
+    from spacer_like.message_base import Message
+    from spacer_like.messages import JobMsg, TaskOutcome
     from spacer_like.overwriting import NamedLocation
 
 DESCRIPTIONS = {
@@ -151,6 +152,35 @@ def run_for_answers(
     for failure in failures[:failed] if interrupted else failures:
         terminal.complain(failure["message"])
     return Answers(results, failures, exit_code)
+
+
+def run_by_processes(messages: Sequence[Message], terminal: Terminal, names: list[str], count: int | None) -> Answers:
+    """As `run_for_answers`, of requests that worker processes do, `count` at once; None: as many as cores."""
+    from spacer_like.engines.processes import Processes
+    from spacer_like.progress import report
+
+    ended: dict[int, TaskOutcome] = {}
+    with terminal.progress(DESCRIPTIONS) as listener, listening(listener), Processes(count) as engine:
+        work = messages[0].task
+        report(work, 0, len(messages))
+        for index, outcome in engine.outcomes(messages):
+            ended[index] = outcome
+            report(work, len(ended), len(messages))
+    failures: list[Failure] = []
+    is_transient = False
+    for index, outcome in sorted(ended.items()):
+        if outcome.status != "done":
+            sentence = _sentence(names[index], outcome.error_message)
+            failures.append({"name": names[index], "class": outcome.error_class, "message": sentence})
+            is_transient = is_transient or bool(outcome.transient)
+    code = ExitCode.TRANSIENT_FAILURE if is_transient else ExitCode.PERMANENT_FAILURE
+    if len(failures) == len(messages):
+        raise nothing_done(failures, code)
+    for failure in failures:
+        terminal.complain(failure["message"])
+    return Answers(
+        [ended[index].result for index in range(len(messages))], failures, code if failures else ExitCode.DONE
+    )
 
 
 def failure_of(name: str, error: BaseException, row_of: Callable[[str, str], str] | None = None) -> Failure:

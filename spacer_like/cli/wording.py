@@ -25,6 +25,18 @@ COMMANDS = {
     "suggest_review": "spacer-like tags review",
     "find_similar_images": "spacer-like tags similar",
     "find_duplicates": "spacer-like tags duplicates",
+    "prepare_images": "spacer-like regression prepare",
+    "pack_dataset": "spacer-like regression pack",
+    "split_dataset": "spacer-like regression split",
+    "augment_dataset": "spacer-like regression augment",
+    "simulate_galaxies": "spacer-like regression simulate",
+    "measure_axis_ratios": "spacer-like regression measure",
+    "train_regressor": "spacer-like regression train",
+    "train_good_bad": "spacer-like regression good-bad",
+    "calibrate_regressor": "spacer-like regression calibrate",
+    "evaluate_regressor": "spacer-like regression evaluate",
+    "predict_regressor": "spacer-like regression predict",
+    "import_keras_weights": "spacer-like regression import-weights",
 }
 """The command that answers a task, for texts and sentences that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.

@@ -65,7 +65,7 @@ class Processes(Engine):
     def work(self, messages: Iterator[tuple[int, Message]], before: Before | None) -> Iterator[Ended]:
         first = list(islice(messages, self._count))
         every = chain(first, messages)
-        if len(first) <= 1 and not self._apart:
+        if not first or (len(first) <= 1 and not self._apart):
             return Serial().work(every, before)
         return _Crew(self, every, before, len(first)).outcomes()
 

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ class Step:
         inputs: versions of what it reads: of files as they were found, of other steps their `fingerprint`.
         outputs: the files that it makes, all below the folder of the workflow.
         subject: the one thing among many that it works on, such as a collection; None: all of them.
+        folders: folders below that of the workflow which it fills by itself, with files that nobody knows before.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Step:
     inputs: tuple[str, ...] = ()
     outputs: tuple[DataLocation, ...] = ()
     subject: str | None = None
+    folders: tuple[DataLocation, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -186,6 +189,8 @@ class Steps:
                     # A folder that has become empty goes too.
                     with suppress(OSError):
                         file.parent.rmdir()
+            for folder in self._files(record, "folders"):
+                shutil.rmtree(folder, ignore_errors=True)
             delete(_location(path))
 
     def _remove(self, file: Path) -> None:
@@ -218,6 +223,8 @@ class Steps:
                 return None
             if not all(_is_as_recorded(file, record["outputs"][name], written) for name, file in outputs.items()):
                 return None
+            if record.get("folders", {}) != self._contents(step, written):
+                return None
             answer = TASKS[step.message.task].return_message.deserialize(record["answer"])
         # A record that cannot be read is none.
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -234,11 +241,18 @@ class Steps:
     def _remove_results(self, step: Step) -> None:
         path = self._path(step)
         ours = [Path(output.key) for output in step.outputs]
-        others = [file for file in self._files(_read(path)) if file not in ours]
+        earlier = _read(path)
+        others = [file for file in self._files(earlier) if file not in ours]
+        folders = {*self._files(earlier, "folders"), *(Path(folder.key) for folder in step.folders)}
         names = [file.relative_to(self._folder).as_posix() for file in (*ours, *others)]
-        self._write(path, {"step": step.name, "subject": step.subject, "outputs": dict.fromkeys(names)})
+        record: dict[str, Any] = {"step": step.name, "subject": step.subject, "outputs": dict.fromkeys(names)}
+        if folders:
+            record["folders"] = dict.fromkeys(sorted(folder.relative_to(self._folder).as_posix() for folder in folders))
+        self._write(path, record)
         for output in step.outputs:
             delete(output)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
         for file in others:
             self._remove(file)
 
@@ -252,21 +266,35 @@ class Steps:
             "subject": step.subject,
             "fingerprint": step.fingerprint,
             "outputs": sizes,
-            # Without its seconds, so that the same work leaves the same files.
-            "answer": result.serialize() | {"runtime": 0.0},
+            **({"folders": self._contents(step)} if step.folders else {}),
+            # Without what tells of this run alone, so that the same work leaves the same files.
+            "answer": of_any_run(result.serialize()),
         }
         path = self._path(step)
         self._write(path, record)
         self._valid[path] = step
 
+    def _contents(self, step: Step, written: int | None = None) -> dict[str, str]:
+        """A hash of the names and sizes of the files in each folder of a step, and of whether one is newer."""
+        found = {}
+        for folder in step.folders:
+            files = sorted(path for path in Path(folder.key).rglob("*") if path.is_file())
+            statuses = [(file.relative_to(folder.key).as_posix(), file.stat()) for file in files]
+            newer = written is not None and any(status.st_mtime_ns > written for _, status in statuses)
+            named = [[name, status.st_size] for name, status in statuses]
+            found[self._relative(folder)] = hashlib.sha256(json.dumps([named, newer]).encode()).hexdigest()
+        return found
+
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         write_bytes(_location(path), json.dumps(record).encode())
 
-    def _files(self, record: dict[str, Any]) -> list[Path]:
-        """The files that a record names; a name that leads out of the folder is ignored."""
-        outputs = record.get("outputs")
+    def _files(self, record: dict[str, Any], kind: str = "outputs") -> list[Path]:
+        """The files, or ``folders``, that a record names; a name that leads out of the folder is ignored."""
+        outputs = record.get(kind)
         names = [Path(name) for name in outputs if isinstance(name, str)] if isinstance(outputs, dict) else []
-        return [self._folder / name for name in names if not name.is_absolute() and ".." not in name.parts]
+        return [
+            self._folder / name for name in names if name.parts and not name.is_absolute() and ".." not in name.parts
+        ]
 
     def _relative(self, output: DataLocation) -> str:
         return Path(output.key).relative_to(self._folder).as_posix()
@@ -276,6 +304,11 @@ class Steps:
         if len(name) > 200:
             name = f"{name[:120]}-{hashlib.sha256(step.name.encode()).hexdigest()[:32]}"
         return self._records / f"{name}.json"
+
+
+def of_any_run(answer: dict[str, Any]) -> dict[str, Any]:
+    """A serialised answer without its seconds, and without where a training that was interrupted went on."""
+    return answer | {name: value for name, value in (("runtime", 0.0), ("resumed_from", 0)) if name in answer}
 
 
 @contextmanager

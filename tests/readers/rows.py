@@ -1658,7 +1658,20 @@ def read_predictions_of_networks(parquet: bool) -> Callable[[bytes, str], Any]:
     return read
 
 
+def configuration(loc: DataLocation) -> Any:
+    from spacer_like.workflows.regression_config import read_config
+
+    return read_config(loc)
+
+
 REGRESSION_ROWS = [
+    Reader(
+        "a configuration of a pipeline",
+        ("workflows.regression_config:read_config",),
+        lambda: b'{"size": 64, "bands": ["g", "gri"], "held_out": 0.2, "networks": ["model4"], "original": false}',
+        stored(configuration),
+        ".json",
+    ),
     Reader(
         "a calibration of inclinations",
         ("regression.calibration_file:read_calibration",),

@@ -30,6 +30,8 @@ ANSWER = {
         "Group_0": {"model4": 69, "model41": 71},
         "summary": {"mean": 70, "median": 70, "stdev": 1},
     },
+    "interval": {"coverage": 0.9, "inclination": 71, "low": 66, "high": 77},
+    "warnings": ["It is <b>unlike</b> others."],
     "rejection_likelihood": {"model4-binary": 12, "summary": {"mean": 12, "median": 12, "stdev": 0}},
 }
 EVIL = "<img src=x onerror=document.title='ran'>.png"
@@ -368,7 +370,10 @@ class TestInABrowser:
         browser.until(
             "!document.getElementById('answer').hidden && document.getElementById('picture').naturalWidth == 40"
         )
-        assert browser.value("document.getElementById('degrees').textContent") == "70°"
+        assert browser.value("document.getElementById('degrees').textContent") == "71°"
+        spread = browser.value("document.getElementById('spread').textContent")
+        assert spread == "90 % of such galaxies are between 66° and 77°."
+        assert browser.value("document.getElementById('warnings').textContent") == "It is <b>unlike</b> others."
         assert browser.value("document.getElementById('rejected').textContent").startswith("12 % likely")
         cells = browser.value("[...document.querySelectorAll('#table tr')].map(r => r.innerText)")
         assert cells[1:] == ["model4\tGroup 0\t69°", "model41\tGroup 0\t71°", "model4-binary\tlikely rejected\t12 %"]

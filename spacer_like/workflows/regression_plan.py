@@ -1,0 +1,248 @@
+"""The steps of a pipeline of the regression family, in stages, as its configuration asks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from spacer_like.extras import import_extra
+from spacer_like.location import DataLocation
+from spacer_like.message_base import Message
+from spacer_like.regression.architectures import weight_shapes
+from spacer_like.regression.augmentation import batch_name
+from spacer_like.regression.dataset import index_beside, is_mapped
+from spacer_like.regression.labels import band_of
+from spacer_like.regression.messages import (
+    AugmentDatasetMsg,
+    CalibrateRegressorMsg,
+    EvaluateRegressorMsg,
+    PackDatasetMsg,
+    PrepareImagesMsg,
+    SplitDatasetMsg,
+    TrainRegressorMsg,
+)
+from spacer_like.regression.splitting import part_name
+from spacer_like.storage import list_keys, read_bytes
+from spacer_like.workflows.regression_config import PipelineConfig
+from spacer_like.workflows.regression_requests import files_of_model, model_name
+from spacer_like.workflows.steps import Step
+
+PREPARED, PACKED, SAMPLES, AUGMENTED, MODELS, EVALUATION = FOLDERS = (
+    *("prepared", "packed", "samples", "augmented", "models"),
+    "evaluation",
+)
+"""The folders of the stages."""
+CALIBRATION = "calibration.json"
+TABLE = f"{EVALUATION}/predictions.csv"
+
+
+class Stage(NamedTuple):
+    """Steps that do not depend on each other.
+
+    Attributes:
+        work: what the progress is called.
+        steps: in any order.
+        temporary: folders that are removed once all steps are done.
+    """
+
+    work: str
+    steps: list[Step]
+    temporary: tuple[DataLocation, ...] = ()
+
+
+def plan(config: PipelineConfig) -> list[Stage]:
+    """The stages of a pipeline. Nothing is written, and all messages are validated.
+
+    Raises:
+        MessageError: a value of the configuration does not hold.
+        SpacerInputError: a network takes no images of this size.
+        DataNotFoundError: there are no images, or no catalog.
+        MissingExtraError: a package is not installed.
+    """
+    for name in config.networks:
+        weight_shapes(name, config.size, None)
+    for package, extra in (("torch", "torch"), ("matplotlib", "plots")):
+        import_extra(package, "A pipeline that trains networks", extra)
+    return _Plan(config).stages()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A pipeline's configuration, and the steps that it asks for."""
+
+    config: PipelineConfig
+
+    def stages(self) -> list[Stage]:
+        config: Any = self.config
+        prepared = [self._prepare(band) for band in config.bands]
+        packed = [self._pack(band, step) for band, step in zip(config.bands, prepared, strict=True)]
+        split = self._split(packed)
+        numbers = range(config.sub_samples + 1)
+        batches = {
+            number: [self._augment(split, number, batch) for batch in range(config.batches)] for number in numbers
+        }
+        trained = [
+            self._train(network, number, split, batches[number]) for network in config.networks for number in numbers
+        ]
+        evaluated = self._evaluate(split, trained)
+        stages = [
+            Stage("Preparing images", prepared),
+            Stage("Packing", packed),
+            Stage("Splitting", [split]),
+            Stage("Augmenting", [step for steps in batches.values() for step in steps]),
+            Stage("Training", trained, tuple(self._model(step.name)["snapshots_loc"] for step in trained)),
+            Stage("Evaluating", [evaluated]),
+        ]
+        if config.coverage is not None:
+            stages.append(Stage("Calibrating", [self._calibrate(evaluated)]))
+        return stages
+
+    def _at(self, *parts: str) -> DataLocation:
+        return DataLocation.local(self.config.out).below(*parts)
+
+    def _prepare(self, band: Any) -> Step:
+        config: Any = self.config
+        images, catalog = (_location(uri) for uri in (config.images, config.catalog))
+        message = PrepareImagesMsg(
+            images_loc=images,
+            catalog_loc=catalog,
+            out_loc=self._at(PREPARED),
+            band=band,
+            size=config.size,
+            root=config.root,
+            format=config.format,
+        )
+        folder = self._at(PREPARED, f"{config.size}x{config.size}_{band_of(band)}")
+        return Step(f"prepare {band}", message, (version_of(images), version_of(catalog)), folders=(folder,))
+
+    def _pack(self, band: str, prepared: Step) -> Step:
+        config: Any = self.config
+        [folder] = prepared.folders
+        message = PackDatasetMsg(images_loc=folder, out_loc=self._at(PACKED), size=config.size, layout=config.layout)
+        return self._made(f"pack {band}", message, [prepared], [f"{PACKED}/{folder.filename}"])
+
+    def _split(self, packed: Sequence[Step]) -> Step:
+        config: Any = self.config
+        message = SplitDatasetMsg(
+            packed_locs={band: step.outputs[0] for band, step in zip(config.bands, packed, strict=True)},
+            out_loc=self._at(SAMPLES),
+            held_out=config.held_out,
+            least_inclination=config.least_inclination,
+            sub_samples=config.sub_samples,
+            original=config.original,
+            layout=config.layout,
+            seed=config.seed,
+        )
+        parts = [f"{kind}_{number:03d}" for kind in ("train", "test") for number in range(config.sub_samples + 1)]
+        return self._made("split", message, packed, [name for part in parts for name in self._part_names(part)])
+
+    def _augment(self, split: Step, number: int, batch: int) -> Step:
+        config: Any = self.config
+        message = AugmentDatasetMsg(
+            sample_locs=self._part(f"train_{number:03d}"),
+            out_loc=self._at(AUGMENTED),
+            sub_sample=number,
+            batch=batch,
+            per_bin=config.per_bin,
+            anisotropic_scale=config.original,
+            random_order=config.original,
+            layout=config.layout,
+            seed=config.seed,
+        )
+        name = f"{AUGMENTED}/{batch_name(config.size, number, batch)}"
+        return self._made(f"augment {number} {batch}", message, [split], [name])
+
+    def _train(self, network: Any, number: int, split: Step, batches: Sequence[Step]) -> Step:
+        config: Any = self.config
+        name = model_name(network, number)
+        validated = f"test_{number:03d}" if number or config.original else None
+        message = TrainRegressorMsg(
+            **self._model(name),
+            batch_locs=[step.outputs[0] for step in batches],
+            validation_locs=self._part(validated) if validated else [],
+            network=network,
+            passes=config.passes,
+            minibatch=config.minibatch,
+            learning_rate=float(config.learning_rate),
+            schedule=config.schedule,
+            precision=config.precision,
+            sub_sample=number,
+            original=config.original,
+            seed=config.seed,
+        )
+        outputs = tuple(self._model(name)[kind] for kind in ("metrics_loc", "figure_loc", "model_loc"))
+        return Step(name, message, _fingerprints([split, *batches]), outputs)
+
+    def _evaluate(self, split: Step, trained: Sequence[Step]) -> Step:
+        config: Any = self.config
+        groups: dict[str, list[DataLocation]] = {}
+        for step in trained:
+            network = cast("TrainRegressorMsg", step.message).network
+            groups.setdefault(network, []).append(step.outputs[-1])
+        folder = self._at(EVALUATION)
+        message = EvaluateRegressorMsg(
+            sample_locs=self._part("test_000"),
+            model_locs=groups,
+            out_loc=folder,
+            views=config.views,
+            seed=config.seed,
+        )
+        return Step("evaluate", message, _fingerprints([split, *trained]), folders=(folder,))
+
+    def _calibrate(self, evaluated: Step) -> Step:
+        config: Any = self.config
+        out = self._at(CALIBRATION)
+        message = CalibrateRegressorMsg(
+            table_loc=self._at(TABLE),
+            prediction_columns=[
+                f"{network}_{number}" for network in config.networks for number in range(config.sub_samples + 1)
+            ],
+            out_loc=out,
+            coverage=config.coverage,
+        )
+        return Step("calibrate", message, _fingerprints([evaluated]), (out,))
+
+    def _part_names(self, part: str) -> list[str]:
+        return [f"{SAMPLES}/{part_name(band_of(band), self.config.size, part)}" for band in self.config.bands]
+
+    def _part(self, part: str) -> list[DataLocation]:
+        return [self._at(f"{name}.{self.config.layout}") for name in self._part_names(part)]
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return dict(files_of_model(self._at(MODELS), name))
+
+    def _made(self, name: str, message: Message, needs: Sequence[Step], files: Sequence[str]) -> Step:
+        """A step that makes files of images, with the table beside each that is an ``.npy``."""
+        images = [self._at(f"{file}.{self.config.layout}") for file in files]
+        tables = [index_beside(loc) for loc in images if is_mapped(loc)]
+        return Step(name, message, _fingerprints(needs), (*images, *tables))
+
+
+def _location(text: str) -> DataLocation:
+    found = DataLocation.from_uri(text)
+    return DataLocation.local(found.key) if found.storage_type == "filesystem" else found
+
+
+def _fingerprints(steps: Sequence[Step]) -> tuple[str, ...]:
+    return tuple(step.fingerprint for step in steps)
+
+
+def version_of(loc: DataLocation) -> str:
+    """A hash of a file, or of the names, sizes and times of the files in a folder of this machine, elsewhere of names.
+
+    Raises:
+        DataNotFoundError: there is nothing.
+    """
+    found: Any
+    if loc.storage_type == "filesystem" and Path(loc.key).is_dir():
+        files = sorted(path for path in Path(loc.key).rglob("*") if path.is_file())
+        found = [[path.relative_to(loc.key).as_posix(), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    elif names := sorted(one.key for one in list_keys(loc.below(""))):
+        found = names
+    else:
+        return hashlib.sha256(read_bytes(loc)).hexdigest()
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()

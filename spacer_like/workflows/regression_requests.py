@@ -1,0 +1,102 @@
+"""Requests of the regression family for all sub-samples and batches, by names that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from spacer_like.location import DataLocation
+from spacer_like.message_base import Message
+from spacer_like.regression.folders import batches_of, part_of_split
+from spacer_like.regression.messages import AugmentDatasetMsg, TrainGoodBadMsg, TrainRegressorMsg
+
+
+class Folders(NamedTuple):
+    """Where a training reads and writes.
+
+    Attributes:
+        samples: the parts of a split.
+        models: where the models go.
+        augmented: batches; None: they are made of the samples while the network learns.
+    """
+
+    samples: DataLocation
+    models: DataLocation
+    augmented: DataLocation | None = None
+
+
+def augment_requests(
+    samples: DataLocation, size: int, sub_samples: int, batches: int, fields: Mapping[str, Any]
+) -> dict[str, Message]:
+    """The request for each batch of all galaxies, sub-sample 0, and of each other sub-sample.
+
+    Args:
+        fields: of each message, beside its samples and numbers.
+
+    Raises:
+        DataNotFoundError: a part of the split is not there.
+        MessageError: the fields do not validate.
+    """
+    parts = {number: part_of_split(samples, size, f"train_{number:03d}") for number in range(sub_samples + 1)}
+    return {
+        f"batch {batch} of sub-sample {number}": AugmentDatasetMsg(
+            **fields, sample_locs=parts[number], sub_sample=number, batch=batch
+        )
+        for number in parts
+        for batch in range(batches)
+    }
+
+
+def train_requests(
+    message: type[TrainRegressorMsg] | type[TrainGoodBadMsg],
+    folders: Folders,
+    size: int,
+    sub_samples: int,
+    batches: int,
+    fields: Mapping[str, Any],
+) -> dict[str, Message]:
+    """The request that trains a network on each sub-sample, 0 included, which is all that is not held out.
+
+    Each is validated by the galaxies out of its bag; 0 has none, and is validated as InclinET does, by the galaxies
+    held out for the test, only with the field `original`.
+
+    Raises:
+        DataNotFoundError: a file is not there.
+        MessageError: the fields do not validate.
+    """
+    made: dict[str, Message] = {}
+    kind = "model" if message is TrainRegressorMsg else "good-bad"
+    for number in range(sub_samples + 1):
+        learnt: dict[str, Any]
+        if folders.augmented is not None:
+            learnt = {"batch_locs": batches_of(folders.augmented, size, number, batches)}
+        else:
+            parts = part_of_split(folders.samples, size, f"train_{number:03d}")
+            learnt = {"sample_locs": parts, "n_batches": batches}
+        validated = f"test_{number:03d}" if number else "test_000" if fields.get("original") else None
+        held = [] if validated is None else part_of_split(folders.samples, size, validated)
+        network = fields.get("network", message.model_fields["network"].default)
+        name = model_name(network, number, kind)
+        made[name] = message(
+            **{**fields, **learnt, **files_of_model(folders.models, name)}, validation_locs=held, sub_sample=number
+        )
+    return made
+
+
+def model_name(network: str, sub_sample: int, kind: str = "model") -> str:
+    """The name of a model's files without their endings.
+
+    >>> model_name("model4", 1), model_name("model4", 0, "good-bad")
+    ('Uset_001_model4', 'Uset_000_model4-binary')
+    """
+    return f"Uset_{sub_sample:03d}_{network}" + ("" if kind == "model" else "-binary")
+
+
+def files_of_model(folder: DataLocation, name: str) -> dict[str, DataLocation]:
+    """Where a model and what belongs to it go, by the fields of its message."""
+    return {
+        "model_loc": folder.below(f"{name}.safetensors"),
+        "metrics_loc": folder.below(f"{name}_evalDict.json"),
+        "figure_loc": folder.below(f"{name}_evalFig.jpg"),
+        "snapshots_loc": folder.below(f"{name}_ckpt"),
+    }
