@@ -128,7 +128,7 @@ def evaluated(result: EvaluateRegressorReturnMsg) -> Shown:
 
 def pipeline_ended(report: PipelineReport, out: str) -> Shown:
     """How well the networks of a pipeline did, and where its files are."""
-    networks = {step: answer for step, answer in report.answers.items() if hasattr(answer, "rms")}
+    networks = {step: answer for step, answer in report.answers.items() if hasattr(answer, "steps")}
     shown = trained(networks, f"{out}/models") if networks else []
     if (errors := report.answers.get("evaluate")) is not None:
         shown += evaluated(errors)

@@ -75,7 +75,7 @@ class PipelineConfig:
         if unknown := [key for key in values if key not in known]:
             raise MessageError(
                 f"The configuration '{name}' has the key '{str(unknown[0])[:100]}', and there is none of this name."
-                f"{nearest(str(unknown[0]), list(known)) or ' Its keys are: ' + ', '.join(known) + '.'}"
+                f"{nearest(str(unknown[0]), list(known))} Its keys are: {', '.join(known)}."
             )
         return cls(**{key: _typed(key, value, known[key].default, name) for key, value in values.items()})
 

@@ -156,6 +156,15 @@ class TestARun:
         assert "split: failed" in (out / LOG).read_text()
 
 
+def test_the_command_shows_networks_errors_and_intervals(config, out, tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(vars(config)))
+    assert main(["regression", "pipeline", str(path)]) == 0
+    said = capsys.readouterr().out
+    for text in ("Uset_001_small_cnn", "The median of all networks: RMS", "coverage", "0 of them in this run"):
+        assert text in said
+
+
 class TestTheConfiguration:
     @pytest.fixture
     def read(self, tmp_path):
