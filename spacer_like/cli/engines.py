@@ -23,12 +23,13 @@ EngineName = Annotated[
 _NAMES = ("local", "dask", "slurm", "batch")
 
 
-def engine_named(text: str, processes: int | None, folder: DataLocation) -> Engine:
+def engine_named(text: str, processes: int | None, folder: DataLocation, *, apart: bool = False) -> Engine:
     """The engine that the option names.
 
     Args:
         processes: of this machine, for ``local`` and for a Dask cluster made here; None: one for each core.
         folder: where submissions to a cluster are kept.
+        apart: none of the work is done in this very process.
 
     Raises:
         SpacerInputError: there is no such engine, or its children do not reach the folder.
@@ -37,7 +38,7 @@ def engine_named(text: str, processes: int | None, folder: DataLocation) -> Engi
     if name == "local" and not rest:
         from spacer_like.engines.processes import Processes
 
-        return Processes(processes)
+        return Processes(processes, apart=apart)
     if name == "dask":
         from spacer_like.engines.dask import Dask
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spacer_like.cli.engines import EngineName, engine_named
 from spacer_like.cli.options import JsonMode
 from spacer_like.cli.terminal import Terminal
 from spacer_like.cli.wording import in_options
@@ -78,6 +79,7 @@ def pipeline(
         int | None,
         typer.Option(min=1, help="Steps at once, with fewer cores each; without it as many as cores."),
     ] = None,
+    engine: EngineName = "local",
     clean: Annotated[bool, typer.Option("--clean", help="Remove what earlier runs have made, and do it anew.")] = False,
     json_mode: JsonMode = False,
 ) -> int:
@@ -87,15 +89,15 @@ def pipeline(
     """
     from spacer_like.cli.locations import location
     from spacer_like.cli.running import DESCRIPTIONS
-    from spacer_like.engines.processes import Processes
     from spacer_like.mailman import ExitCode
     from spacer_like.progress import listening
     from spacer_like.workflows.regression import run_pipeline
     from spacer_like.workflows.regression_config import read_config
 
     terminal, wanted = Terminal(json_mode=json_mode), read_config(location(config))
+    worker = engine_named(engine, processes, location(wanted.out).below("submissions"), apart=True)
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
-        report = run_pipeline(wanted, Processes(processes, apart=True), clean=clean)
+        report = run_pipeline(wanted, worker, clean=clean)
     for step, reason in report.failures.items():
         terminal.complain(f"{step}: {in_options(reason)}")
     terminal.answer({**report.serialize(), "out": wanted.out, "steps_run": report.steps_run})
