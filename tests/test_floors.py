@@ -69,6 +69,7 @@ FLOORS = {
     "spacer_like.workflows": 9,
     "spacer_like.testing": 10,
     "spacer_like.cli": 10,
+    "spacer_like.contrib": 10,
     "spacer_like.__main__": 11,
 }
 ONE_ROOM = {0, 2, 7}

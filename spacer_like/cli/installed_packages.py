@@ -47,6 +47,7 @@ EXTRAS = {
     "search": ("faiss-cpu",),
     "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "starlette", "uvicorn"),
     "dask": ("dask", "distributed"),
+    "django": ("django",),
 }
 # What is imported of a package whose module has another name, or whose compiled parts its name alone does not load.
 _MODULES: dict[str, tuple[str, ...]] = {

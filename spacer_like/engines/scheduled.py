@@ -167,11 +167,11 @@ class ScheduledSubmission(ArraySubmission):
 
     def array_states(self) -> dict[str, ArrayState]:
         """The state of each array of the last run that the scheduler knows, by its id."""
-        ids = self._ids()
+        ids = self.array_ids()
         return self.scheduler.states(ids) if ids else {}
 
     def end(self) -> None:
-        if ids := self._ids():
+        if ids := self.array_ids():
             self.scheduler.stop(ids)
         self._queried = None
 
@@ -211,7 +211,7 @@ class ScheduledSubmission(ArraySubmission):
         stems = [loc.filename.removesuffix(".json") for loc in list_keys(self.folder.below("runs/"))]
         return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
-    def _ids(self) -> list[str]:
+    def array_ids(self) -> list[str]:
         """The ids of the last run's arrays, found by their names where the submitter died before it stored them."""
         number = self._last_run()
         if not number:

@@ -51,7 +51,6 @@ TOOLS = {
 # Imported only where the application already has it, or in an environment of the benchmark's own.
 OTHERS = {
     "spacer": "PySpacer, in the benchmark's own environment",
-    "django": "only where the host uses it",
     "tensorflow": "in an environment of its own, as requirements/tensorflow.txt has it",
     "tf_keras": "Keras 2, which wrote the weights that people have, in the environment of TensorFlow",
     "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
@@ -86,11 +85,12 @@ PLACES = {
     "search": (EXTRAS["search"], ["search"]),
     "galaxies": (EXTRAS["galaxies"], ["galaxies"]),
     "dask": (EXTRAS["dask"], ["dask"]),
+    "django": (EXTRAS["django"], ["django"]),
     "testing": (EXTRAS["testing"], ["dev"]),
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies", "dask")
+SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies", "dask", "django")
 # Of these only themselves are installed.
 WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
 as_pinned = pytest.mark.skipif(
@@ -201,6 +201,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
         "search",
         "galaxies",
         "dask",
+        "django",
         "dev",
         "dev-no-deps",
     ):
@@ -263,7 +264,20 @@ def test_the_sentence_about_a_missing_extra_names_the_torch_that_is_required():
 
 
 def test_every_extra_of_the_design_has_a_name():
-    names = {"torch", "encoders", "onnx", "tensorflow", "geo", "rarity", "galaxies", "dask", "plots", "search", "all"}
+    names = {
+        "torch",
+        "encoders",
+        "onnx",
+        "tensorflow",
+        "geo",
+        "rarity",
+        "galaxies",
+        "dask",
+        "django",
+        "plots",
+        "search",
+        "all",
+    }
     assert set(EXTRAS) == names | {"testing", "dev"}
 
 

@@ -1,0 +1,1 @@
+"""Parts of frameworks of others, each with an extra of its own."""

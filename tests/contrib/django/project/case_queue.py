@@ -1,0 +1,151 @@
+"""CoralNet's three methods, on processes of this machine and on AWS Batch."""
+
+from datetime import timedelta
+from enum import Enum
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from django.utils import timezone
+from helpers import JobCase, command_in_a_process
+
+from spacer_like.contrib.django.engine_settings import submission_in
+from spacer_like.contrib.django.models import SpacerJob
+from spacer_like.contrib.django.running import cancel, result_of, retry
+from spacer_like.exceptions import ConfigError, MessageError
+from spacer_like.messages import ExtractFeaturesReturnMsg
+from spacer_like.testing.local_batch import LocalBatch
+
+
+class Level(Enum):
+    HIGH = "high"
+
+
+class TheQueue(JobCase):
+    def test_a_job_goes_in_and_its_result_comes_out(self):
+        job = self.job("a", "b")
+        self.queue.submit_job(job, 7, Level.HIGH)
+        [row] = self.queue.get_collectable_jobs()
+        assert (row.job_id, row.spec_level, row.engine, row.status) == ("7", "high", "local", "submitted")
+        [result] = self.collected()
+        assert result.ok
+        assert result.original_job == job
+        assert [type(one) for one in result.results] == [ExtractFeaturesReturnMsg] * 2
+        assert [(name, key) for name, key, _ in self.sent] == [("succeeded", "7")]
+        assert self.queue.collect_jobs() == ([], [])
+        assert result_of(SpacerJob.objects.get()) == result
+
+    def test_a_failure_is_a_class_and_a_sentence(self):
+        self.queue.submit_job(self.job("a", image="absent.png"), 1)
+        [result] = self.collected()
+        row = SpacerJob.objects.get()
+        assert (row.status, row.attempt) == ("failed", 1)
+        assert row.error_class == "spacer_like.exceptions.DataNotFoundError"
+        assert "absent.png" in row.error_message
+        assert result.error_message == f"{row.error_class}: {row.error_message}"
+        assert [name for name, *_ in self.sent] == ["failed"]
+
+    def test_a_job_is_submitted_when_its_row_is_committed(self):
+        with transaction.atomic():
+            row = self.queue.submit_job(self.job("a"), 1)
+            assert SpacerJob.objects.get().status == "waiting"
+        row.refresh_from_db()
+        assert row.status == "submitted"
+        with transaction.atomic():
+            self.queue.submit_job(self.job("b"), 2)
+            transaction.set_rollback(True)
+        assert SpacerJob.objects.count() == 1
+
+    def test_an_equal_job_is_the_same_until_it_has_ended(self):
+        first = self.queue.submit_job(self.job("a"), 1)
+        assert self.queue.submit_job(self.job("a"), 1) == first
+        with pytest.raises(MessageError, match="not ended yet, with the id '1' in place of '2'"):
+            self.queue.submit_job(self.job("a"), 2)
+        self.collected()
+        assert self.queue.submit_job(self.job("a"), 2) != first
+
+    def test_a_job_without_a_submission_is_submitted_again_after_half_an_hour(self):
+        row = SpacerJob.objects.get(pk=self.queue.submit_job(self.job("a"), 1).pk)
+        self.collected()
+        for has_submission in (False, True):
+            folder = row.folder if has_submission else row.folder.replace('"key": "', '"key": "/other')
+            old = {"status": "waiting", "folder": folder.replace("/other", f"{self.folder}/other")}
+            SpacerJob.objects.update(**old, updated=timezone.now() - timedelta(minutes=29))
+            assert self.queue.collect_jobs() == ([], ["WAITING"])
+            assert SpacerJob.objects.get().status == "waiting"
+            SpacerJob.objects.update(updated=timezone.now() - timedelta(minutes=31))
+            [result] = self.collected()
+            assert result.ok
+
+    def test_a_job_whose_processes_were_killed_is_begun_again(self):
+        row = self.queue.submit_job(self.job("a", does="wait"), 1)
+        self.wait_for(lambda: list(self.folder.glob("waiting-*")))
+        row.refresh_from_db()
+        submission_in(row.folder_loc, "local", "").end()
+        (self.folder / "go").touch()
+        [result] = self.collected()
+        assert result.ok
+        assert SpacerJob.objects.get().attempt == 2
+
+    def test_cancelled_and_retried(self):
+        row = self.queue.submit_job(self.job("a", does="wait"), 1)
+        self.wait_for(lambda: list(self.folder.glob("waiting-*")))
+        with pytest.raises(MessageError, match="changed meanwhile"):
+            cancel(row)
+        row.refresh_from_db()
+        cancel(row)
+        cancel(row)
+        assert [(name, result.error_message) for name, _, result in self.sent] == [("failed", row.error_message)]
+        assert self.queue.collect_jobs() == ([], [])
+        (self.folder / "go").touch()
+        retry(row)
+        [result] = self.collected()
+        assert result.ok
+        row.refresh_from_db()
+        for act in (cancel, retry):
+            with pytest.raises(MessageError, match="succeeded"):
+                act(row)
+
+    def test_what_cannot_be_submitted_fails_when_it_is_collected(self):
+        with override_settings(SPACER_JOBS={"FOLDER": "memory://jobs"}):
+            self.queue.submit_job(self.job("a"), 1)
+            [result] = self.collected()
+        assert "must be one of this machine" in result.error_message
+        assert [name for name, *_ in self.sent] == ["failed"]
+
+    def test_settings_that_say_nothing_are_named(self):
+        engines = {"high": {"engine": "local"}, "odd": {"engine": "kubernetes"}}
+        for setting, level, sentence in (
+            ({}, "", "needs a FOLDER"),
+            ({"FOLDER": "a", "ENGINES": engines}, "low", "no engine for the level 'low', only for 'high', 'odd'"),
+            ({"FOLDER": "a", "ENGINES": engines}, "odd", "must be one of local, batch, slurm"),
+            ({"FOLDERS": "a"}, "", "a dictionary of ENGINES and FOLDER"),
+        ):
+            with override_settings(SPACER_JOBS=setting), pytest.raises(ConfigError, match=sentence):
+                self.queue.submit_job(self.job("a"), 1, level)
+
+
+class TwoCollectors(JobCase):
+    def test_each_job_ends_once(self):
+        for number in range(6):
+            self.queue.submit_job(self.job(str(number)), number)
+        self.wait_for(lambda: len(list(self.folder.glob("*.npz"))) == 6)
+        counts = [0]
+        while sum(counts) < 6:
+            two = [command_in_a_process("collect_jobs") for _ in range(2)]
+            counts += [int(process.communicate()[0].split()[0]) for process in two]
+        assert sum(counts) == 6
+        assert {job.status for job in SpacerJob.objects.all()} == {"succeeded"}
+        assert SpacerJob.objects.unfinished().count() == 0
+
+
+class OnBatch(JobCase):
+    def test_jobs_run_on_batch_though_children_are_killed_and_delivered_twice(self):
+        with LocalBatch(twice=True, kill=0.5, seed=1) as client:
+            batch = {"engine": "batch", "queue": "queue", "definition": "definition", "client": client}
+            with override_settings(SPACER_JOBS={"FOLDER": f"{self.folder}/jobs", "ENGINES": {"": batch}}):
+                for number in range(2):
+                    self.queue.submit_job(self.job(str(number)), number)
+                rows = list(self.queue.get_collectable_jobs())
+                assert len(client.describe_jobs([row.external_id for row in rows])["jobs"]) == 2
+                assert all(result.ok for result in self.collected(2))

@@ -1,0 +1,42 @@
+"""The cases of the project beside this file, each file by Django's runner in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("django")
+
+PROJECT = Path(__file__).with_name("project")
+
+
+def manage(folder, *arguments):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, [os.getenv("PYTHONPATH")])]),
+        "DJANGO_SETTINGS_MODULE": "settings",
+        "FOLDER": str(folder),
+        "OMP_NUM_THREADS": "1",
+        "SPACER_ALLOWED_CLASS_PREFIXES": "spacer_like.testing.extractors",
+    }
+    command = [sys.executable, "-W", "error", "-m", "django", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in PROJECT.glob("case_*.py")))
+def test_the_cases_pass(case, tmp_path):
+    run = manage(tmp_path, "test", "--pattern", case, "--noinput")
+    assert run.returncode == 0, run.stderr[-8000:]
+    assert "\nOK" in run.stderr
+
+
+def test_the_migrations_make_the_models(tmp_path):
+    run = manage(tmp_path, "makemigrations", "--check", "--dry-run")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_project_is_sound(tmp_path):
+    run = manage(tmp_path, "check", "--fail-level", "WARNING")
+    assert run.returncode == 0, run.stderr
