@@ -40,7 +40,7 @@ def engine_named(text: str, processes: int | None, folder: DataLocation, *, apar
 
         return Processes(processes, apart=apart)
     if name == "dask":
-        from spacer_like.engines.dask import Dask
+        from spacer_like.engines.dask_cluster import Dask
 
         return Dask(rest or None, workers=processes)
     if name in ("slurm", "batch"):

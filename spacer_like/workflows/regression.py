@@ -124,7 +124,10 @@ def _report_at(out: Path) -> DataLocation:
 
 
 def _clean(out: Path) -> None:
-    """Remove what a pipeline makes in its folder, and nothing else; the lock stays."""
+    """Remove what a pipeline has made in its folder, and nothing else; the lock stays."""
+    if not any((out / RECORDS).glob("*.json")):
+        # None has been here: a folder ``models`` is somebody's own.
+        return
     for name in FOLDERS:
         shutil.rmtree(out / name, ignore_errors=True)
     for record in (out / RECORDS).glob("*.json"):

@@ -4,7 +4,7 @@ import pytest
 
 from spacer_like.engines.base import Serial
 from spacer_like.engines.batch import Batch
-from spacer_like.engines.dask import Dask
+from spacer_like.engines.dask_cluster import Dask
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
@@ -32,7 +32,7 @@ class TestProcesses(EngineContract):
 
 
 class TestDask(EngineContract):
-    program = "from spacer_like.engines.dask import Dask; engine = Dask(workers=2)"
+    program = "from spacer_like.engines.dask_cluster import Dask; engine = Dask(workers=2)"
 
     @classmethod
     def make_engine(cls):

@@ -51,7 +51,7 @@ NOT_READERS = {
     "engines.submitted:Submitted.__init__": "only keeps the location",
     "engines.processes:Processes.__init__": "a line for its own workers",
     "engines.detached:Detached.__init__": "only keeps the location",
-    "engines.dask:run_on_worker": "what the engine itself sends",
+    "engines.dask_cluster:run_on_worker": "what the engine itself sends",
     "engines.worker:working_as": "a line of the process that began this one",
     "testing": "tests",
     "learning.snapshots:FolderSnapshots.__init__": "only keeps the location",

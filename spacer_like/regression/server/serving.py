@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spacer_like.location import DataLocation
     from spacer_like.regression.answers import Models
 
-_PACKAGES = ("fastapi", "starlette", "python_multipart", "uvicorn")
+_PURPOSE = "A server of predictions"
 _CONNECTIONS, _OF_CLIENT, _REQUESTS = 300, 100, 100
 
 
@@ -51,8 +51,10 @@ def serve(options: ServerOptions, ready: Callable[[str, Models], None]) -> None:
         SpacerInputError: the port cannot be had.
         KeyboardInterrupt: that was the interrupt.
     """
-    for name in _PACKAGES:
-        import_extra(name, "A server of predictions", "galaxies")
+    for name in ("fastapi", "starlette", "uvicorn"):
+        import_extra(name, _PURPOSE, "galaxies")
+    # What starlette reads forms by.
+    import_extra("python_multipart", _PURPOSE, "galaxies")
     import_extra("torch", "Predicting inclinations", "torch")
     from spacer_like.http_server.connections import Bounds
     from spacer_like.regression.answers import answer_for
