@@ -131,7 +131,7 @@ class TestASentence:
         with pytest.raises(FeatureFileError, match=r"^reef is bad\.$"), damage_as(FeatureFileError, "reef", "bad"):
             raise FeatureFileError("reef is bad.")
         with (
-            pytest.raises(FeatureFileError, match=r"^reef: bad: it lacks 3\.$"),
+            pytest.raises(FeatureFileError, match=r"^reef: bad: it refers to something that it does not hold\.$"),
             damage_as(FeatureFileError, "reef", "bad"),
         ):
             raise KeyError(3)
