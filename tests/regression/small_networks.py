@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from spacer_like.location import DataLocation
@@ -41,9 +42,10 @@ def galaxy(seed: int, mode: str = "RGB", size: tuple[int, int] = (24, 24)) -> by
     return sink.getvalue()
 
 
-def samples(codes: list[int], seed: int = 0, band: str = "c") -> bytes:
-    """A file of images with these codes, and ids from 1 on."""
+def samples(codes: list[int], seed: int = 0, band: str = "c", images: NDArray[np.uint8] | None = None) -> bytes:
+    """A file of images, of noise where none are given, with these codes, and ids from 1 on."""
     random = np.random.default_rng(seed)
-    images = random.integers(0, 200, (len(codes), SIZE, SIZE, 3), dtype=np.uint8)
+    if images is None:
+        images = random.integers(0, 200, (len(codes), SIZE, SIZE, 3), dtype=np.uint8)
     ids = np.arange(1, len(codes) + 1, dtype=np.int32)
     return pool_bytes(Pool(images, np.array(codes, np.int32), ids, np.array([band] * len(codes))), True)

@@ -19,7 +19,7 @@ from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tasks import calibrate_regressor, evaluate_regressor
 
 from .predictions import NETS, simulated, table_of
-from .small_networks import network, samples, store
+from .small_networks import SIZE, network, samples, store
 
 GROUPS = {"model4": list(NETS[:2]), "model6": [NETS[2]]}
 _folders = count()
@@ -126,12 +126,25 @@ def test_networks_are_asked_about_samples_and_odd_labels_shown(at):
     assert (answer.n_rows, answer.n_left_out) == (25, 5)
     rows = rows_in(at, "predictions.csv")
     assert [row["inc_m"] for row in rows[:6]] == ["50.0", "60.0", "70.0", "80.0", "90.0", ""]
-    assert list(rows[0]) == ["pgc", "filter", "inc_m", "model4_0", "model4_1"]
+    assert list(rows[0]) == ["pgc", "filter", "inc_m", "model4_0", "model4_1", "axis_ratio"]
     suspicious = rows_in(at, "suspicious.csv")
     assert len(suspicious) == answer.n_suspicious > 0
     ratios = [float(row["ratio"]) for row in suspicious]
     assert ratios == sorted(ratios, reverse=True)
     assert Image.open(io.BytesIO(read_bytes(at("out/suspicious.png")))).width > 500
+
+
+def test_networks_stand_beside_the_axis_ratios_of_the_same_images(at):
+    """Discs of known axis ratios, of which the network has learnt nothing."""
+    labels = [50, 60, 70, 80] * 3
+    rows, cols = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    images = np.zeros((len(labels), SIZE, SIZE, 3), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        ratio = np.sqrt(np.cos(np.radians(label)) ** 2 * (1 - 0.2**2) + 0.2**2)
+        image[...] = np.exp(-((cols**2 + (rows / ratio) ** 2) / (SIZE / 8) ** 2))[..., None] * 200
+    write_bytes(at("s.npz"), samples(labels, images=images))
+    _, report = evaluate(at, sample_locs=[at("s.npz")], model_locs={"model4": [store(at("n0"), network(0))]})
+    assert report["predictions"]["baseline"]["errors"]["rms"] < 6 < report["predictions"]["all median"]["errors"]["rms"]
 
 
 def test_networks_of_two_classes_are_measured_by_their_votes(at):

@@ -213,7 +213,8 @@ class PredictRegressorReturnMsg(ReturnMessage):
 class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], metaclass=ByKeyword):
     """Measure how well networks tell inclinations: errors in degrees of each, and of the mean and median of many.
 
-    Either networks are asked about samples, or a table of predictions is given. Into the folder go the predictions as
+    Either networks are asked about samples, and compared with the axis ratios of their images by Hubble's formula, or a
+    table of predictions is given. Into the folder go the predictions as
     ``predictions.csv``, the errors as ``report.json`` and ``report.txt``, figures as ``errors.png`` and ``bins.png``,
     and labels far from the predictions as ``suspicious.csv``, with their pictures on ``suspicious.png`` where there are
     samples. With a calibration ``intervals.png`` is drawn, and with networks of two classes ``good_bad.csv`` written.

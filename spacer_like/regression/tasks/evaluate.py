@@ -14,6 +14,7 @@ from spacer_like.drawing.figures import check_drawing
 from spacer_like.exceptions import MessageError
 from spacer_like.overwriting import task
 from spacer_like.regression.answers import GOOD_BAD, Models, predictions_of
+from spacer_like.regression.axis_ratio import measured_axis_ratio
 from spacer_like.regression.calibration_file import read_calibration
 from spacer_like.regression.dataset import open_pool
 from spacer_like.regression.evaluation_figures import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from spacer_like.location import DataLocation
 
 REPORT = "report.json"
+AXIS_RATIO = "axis_ratio"
+"""The column of inclinations by Hubble's formula from axis ratios that are measured on the samples."""
 
 
 @task
@@ -63,7 +66,8 @@ def evaluate_regressor(msg: EvaluateRegressorMsg) -> EvaluateRegressorReturnMsg:
     if table.names:
         groups = msg.prediction_columns or _names_of(msg)
         bag = None if msg.out_of_bag_loc is None else _read(msg, msg.out_of_bag_loc, [*table.names], None)
-        found = evaluate(table, groups, msg.baseline_column, bag, calibration, msg.seed, float(msg.suspicious_ratio))
+        baseline = AXIS_RATIO if msg.table_loc is None else msg.baseline_column
+        found = evaluate(table, groups, baseline, bag, calibration, msg.seed, float(msg.suspicious_ratio))
     report: dict[str, Any] = {} if found is None else dict(found.report)
     if len(rejections):
         report["good_bad"] = good_bad_report(codes, rejections)
@@ -103,11 +107,15 @@ def _from_table(
 
 
 def _from_networks(msg: EvaluateRegressorMsg) -> tuple[PredictionTable, NDArray[np.int_], NDArray[np.float64]]:
-    """The predictions for all images of the samples, the codes of their labels, and how likely each is rejected."""
+    """The predictions and axis ratios of all images of the samples, their codes, and how likely each is rejected."""
     # The calibration is checked against the predictions, as one of a table is.
     models: Models = read_models(msg.model_locs, msg.good_bad_locs, None, msg.views)
     parts = []
+    axes: list[float] = []
     for part in parts_of_samples(msg.sample_locs, models.sizes):
+        if models.regressors:
+            images = next(iter(part.pixels.values()))
+            axes += [measured_axis_ratio(image).inclination for image in images]
         parts.append((part._replace(pixels={}), predictions_of(models, part.pixels, part.bands)))
     codes = np.array([code for part, _ in parts for code in part.codes], np.int_)
     table = PredictionTable(
@@ -116,6 +124,7 @@ def _from_networks(msg: EvaluateRegressorMsg) -> tuple[PredictionTable, NDArray[
         np.where(codes >= LOWEST, codes, np.nan).astype(np.float64),
         tuple(models.regressors),
         np.concatenate([said.inclinations for _, said in parts], axis=1) if parts else np.empty((0, 0)),
+        {AXIS_RATIO: np.array(axes)} if models.regressors else {},
     )
     rejections = np.concatenate([said.rejections for _, said in parts], axis=1) if parts else np.empty((0, 0))
     return table, codes, rejections
