@@ -71,6 +71,16 @@ def check_also_read(msg: Message, inputs: Iterable[NamedLocation]) -> None:
     check_locations([*(named for named in locations_of(msg) if named.is_output), *inputs])
 
 
+def check_also_written(msg: Message, outputs: Iterable[DataLocation]) -> None:
+    """Refuse a request that would overwrite what it reads by a file of its folders, whose name it did not give.
+
+    Raises:
+        MessageError: one of `outputs` is one of its inputs, or another output.
+    """
+    written = [NamedLocation("a file of the result", location, True) for location in outputs]
+    check_locations([*locations_of(msg), *written])
+
+
 def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = ()) -> None:
     """Refuse a job whose tasks overwrite each other's files; what lies within one task is left to `check_message`.
 

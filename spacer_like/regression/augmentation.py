@@ -9,6 +9,7 @@ two independent scales between 0.8 and 1.2 change the ratio by up to 1.5.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from spacer_like.exceptions import TrainingLabelsError
+from spacer_like.exceptions import DataLimitError, TrainingLabelsError
 from spacer_like.regression.labels import HIGHEST, LOWEST
+from spacer_like.tables.array_file import MOST_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,6 +152,7 @@ def fly_batch(
 
     Raises:
         TrainingLabelsError: a pool is empty, an inclination lies outside 45 to 90, or sizes differ.
+        DataLimitError: more than `MOST_BYTES`.
     """
     options = options or Options()
     greys, colours = ([pools] if isinstance(pools, Pool) else list(pools) for pools in (grey, colour))
@@ -161,7 +164,14 @@ def fly_batch(
     rows = [*_found(colours, of_colour), *_found(greys, of_grey)]
     n_colour, n_inverted = len(of_colour), len(of_grey) // 2
     order = random.permutation(len(rows)).tolist()
-    images = np.empty((len(rows), *rows[0][0].images.shape[1:]), np.uint8)
+    shape = (len(rows), *rows[0][0].images.shape[1:])
+    # One that is larger could not be read again.
+    if (n_bytes := math.prod(shape)) > MOST_BYTES:
+        raise DataLimitError(
+            f"A batch of {len(rows)} images of {shape[1]} pixels takes {n_bytes / 2**30:.1f} GiB, more than the "
+            f"{MOST_BYTES // 2**30} that a batch may: make more batches with fewer images of each bin."
+        )
+    images = np.empty(shape, np.uint8)
     for place, number in enumerate(order):
         pool, row = rows[number]
         own = np.random.default_rng([seed, step, 1, number])

@@ -22,6 +22,7 @@ from spacer_like.location import DataLocation
 from spacer_like.npy_header import read_npy_header
 from spacer_like.regression.augmentation import Pool
 from spacer_like.regression.labels import HIGHEST, MOST_ID, REJECTED, filter_of
+from spacer_like.regression.messages.data import index_beside
 from spacer_like.regression.packing import (
     PackedImages,
     check_numbers,
@@ -174,10 +175,13 @@ def is_mapped(loc: DataLocation) -> bool:
     return ending == ".npy"
 
 
-def index_beside(loc: DataLocation) -> DataLocation:
-    """The location of the table that belongs to an ``.npy``."""
-    key, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
-    return DataLocation(loc.storage_type, f"{key[:-4]}.csv{mark}{query}", loc.bucket_name)
+def pool_files(loc: DataLocation) -> list[DataLocation]:
+    """The locations of all files of images at a location: of an ``.npy`` that of its table, too.
+
+    Raises:
+        TableError: another ending.
+    """
+    return [loc, index_beside(loc)] if is_mapped(loc) else [loc]
 
 
 def _save(sink: IO[bytes], pool: Pool, with_filter: bool) -> None:

@@ -15,7 +15,7 @@ from numpy.random import RandomState
 
 from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.regression.augmentation import Options, Pool, changed, class_of, fly_batch, grey_and_colour
-from spacer_like.regression.dataset import index_beside, is_mapped, open_pool
+from spacer_like.regression.dataset import open_pool, pool_files
 from spacer_like.regression.labels import LOWEST, to_target
 from spacer_like.storage import open_file
 
@@ -180,7 +180,7 @@ def contents_mark(loc: DataLocation) -> str:
     An ``.npz`` ends with the checksums of all its arrays; of an ``.npy`` the table beside it counts too.
     """
     digest = hashlib.blake2b(digest_size=20)
-    for one in (loc, index_beside(loc)) if is_mapped(loc) else (loc,):
+    for one in pool_files(loc):
         with open_file(one) as file:
             length = file.seek(0, 2)
             digest.update(length.to_bytes(8, "little"))

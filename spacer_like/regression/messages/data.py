@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -41,6 +42,18 @@ Layout = Annotated[
         "each with a table ``.csv`` of ids, codes and filters beside it."
     ),
 ]
+
+
+def index_beside(loc: DataLocation) -> DataLocation:
+    """The location of the table that belongs to an ``.npy``."""
+    key, mark, query = loc.key.partition("?") if loc.storage_type == "url" else (loc.key, "", "")
+    return DataLocation(loc.storage_type, f"{key[:-4]}.csv{mark}{query}", loc.bucket_name)
+
+
+def indexes_beside(locs: Iterable[DataLocation]) -> dict[str, DataLocation]:
+    """The tables that are read with those of the files that are ``.npy``, by their names in errors."""
+    mapped = (loc for loc in locs if loc.filename.lower().endswith(".npy"))
+    return {f"the table of {loc.filename}, number {number},": index_beside(loc) for number, loc in enumerate(mapped, 1)}
 
 
 class PrepareImagesMsg(Message, Answered["PrepareImagesReturnMsg"]):
@@ -220,6 +233,9 @@ class SplitDatasetMsg(Message, Answered["SplitDatasetReturnMsg"]):
     original: StrictBool = False
     layout: Layout = "npz"
 
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return indexes_beside(self.packed_locs.values())
+
     @classmethod
     def example(cls) -> Self:
         return cls(
@@ -284,6 +300,9 @@ class AugmentDatasetMsg(Message, Answered["AugmentDatasetReturnMsg"]):
     random_order: StrictBool = False
     by_class: StrictBool = False
     layout: Layout = "npz"
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return indexes_beside(self.sample_locs)
 
     @classmethod
     def example(cls) -> Self:

@@ -23,7 +23,20 @@ from spacer_like.message_base import (
     WritableFolder,
     WritableLocation,
 )
+from spacer_like.regression.messages.data import indexes_beside
 
+EVALUATION_FILES = (
+    "predictions.csv",
+    "errors.png",
+    "bins.png",
+    "intervals.png",
+    "suspicious.csv",
+    "suspicious.png",
+    "good_bad.csv",
+    "report.txt",
+    "report.json",
+)
+"""What an evaluation may write."""
 Column = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
 PredictionColumns = Annotated[
     list[Column],
@@ -179,6 +192,9 @@ class PredictRegressorMsg(Message, Answered["PredictRegressorReturnMsg"]):
     views: Views = 2
     band: Literal["c", "g", "r", "i"] | None = None
 
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return indexes_beside(self.images_locs)
+
     @classmethod
     def example(cls) -> Self:
         return cls(
@@ -249,6 +265,12 @@ class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], meta
     calibration_loc: CalibrationLocation = None
     suspicious_ratio: Annotated[StrictFloat | StrictInt, Field(gt=0, le=100)] = 2.0
     seed: Seed = 0
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return indexes_beside(self.sample_locs)
+
+    def implied_outputs(self) -> dict[str, DataLocation]:
+        return {f"the file {name} of out_loc": self.out_loc.below(name) for name in EVALUATION_FILES}
 
     @classmethod
     def example(cls) -> Self:

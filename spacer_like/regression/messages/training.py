@@ -20,6 +20,7 @@ from spacer_like.message_base import (
     WritableFolder,
     WritableLocation,
 )
+from spacer_like.regression.messages.data import indexes_beside
 
 Network = Literal["model4", "model5", "model6", "small_cnn", "extractor"]
 
@@ -90,6 +91,9 @@ class TrainingMsg(Message, metaclass=ByKeyword):
     n_snapshots: Annotated[StrictInt, Field(ge=1, le=100_000)] = 2
     metrics_loc: WritableLocation | None = None
     figure_loc: WritableLocation | None = None
+
+    def implied_inputs(self) -> dict[str, DataLocation]:
+        return indexes_beside([*self.batch_locs, *self.sample_locs, *self.validation_locs])
 
     @classmethod
     def example(cls) -> Self:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.overwriting import task
+from spacer_like.overwriting import check_also_written, task
 from spacer_like.progress import report
 from spacer_like.regression.augmentation import Pool
-from spacer_like.regression.dataset import open_packed, write_pool
+from spacer_like.regression.dataset import open_packed, pool_files, write_pool
 from spacer_like.regression.labels import band_of, filter_of
 from spacer_like.regression.messages import SplitDatasetMsg, SplitDatasetReturnMsg
 from spacer_like.regression.splitting import (
@@ -44,6 +44,7 @@ def split_dataset(msg: SplitDatasetMsg) -> SplitDatasetReturnMsg:
     """Split the galaxies of all bands once, by their ids, and write each band's images of every part.
 
     Raises:
+        MessageError: a part would overwrite one of the files that are split.
         TrainingLabelsError: two bands give a galaxy different labels, are of different sizes, or there are too few
             galaxies.
         TableError: a damaged file.
@@ -61,6 +62,7 @@ def split_dataset(msg: SplitDatasetMsg) -> SplitDatasetReturnMsg:
         raise TrainingLabelsError(f"The images of the bands are not of one size: {sizes} pixels.")
     every = inclined_galaxies({band: (found.ids, found.codes) for band, found in bands.items()}, msg.least_inclination)
     split = _split(msg, bands, every)
+    _check_overwriting(msg, bands, split)
     files = _write(msg, split)
     known = np.unique(np.concatenate([galaxies.ids for galaxies in bands.values()]))
     return SplitDatasetReturnMsg(
@@ -83,6 +85,15 @@ def _split(msg: SplitDatasetMsg, bands: dict[str, _Galaxies], every: NDArray[np.
     return with_others(split, every)
 
 
+def _file_name(msg: SplitDatasetMsg, band: str, size: int, part: str) -> str:
+    return f"{part_name(band, size, part)}.{msg.layout}"
+
+
+def _check_overwriting(msg: SplitDatasetMsg, bands: dict[str, _Galaxies], split: GalaxySplit) -> None:
+    names = [_file_name(msg, band, galaxies.size, part) for band, galaxies in bands.items() for part in split.parts()]
+    check_also_written(msg, [loc for name in names for loc in pool_files(msg.out_loc.below(name))])
+
+
 def _write(msg: SplitDatasetMsg, split: GalaxySplit) -> dict[str, int]:
     """Write the parts of all bands; the number of images in each file."""
     files = {}
@@ -92,7 +103,7 @@ def _write(msg: SplitDatasetMsg, split: GalaxySplit) -> dict[str, int]:
         for part, ids in parts.items():
             rows = rows_of_part(ids, packed.ids)
             filters = np.full(len(rows), filter_of(band))
-            file = f"{part_name(band, packed.images.shape[1], part)}.{msg.layout}"
+            file = _file_name(msg, band, packed.images.shape[1], part)
             pool = Pool(packed.images[rows], packed.codes[rows], packed.ids[rows], filters)
             write_pool(msg.out_loc.below(file), pool, with_filter=False)
             files[file] = len(rows)
