@@ -48,7 +48,8 @@ class Models:
         views: turned copies of an image that each network looks at.
 
     Raises:
-        ModelFileError: a network is of the other kind, there is none, or the calibration is that of others.
+        ModelFileError: a network is of the other kind, there is none, a group is called ``good_bad``, or the
+            calibration is that of others.
     """
 
     groups: Mapping[str, Sequence[Regressor]]
@@ -59,6 +60,8 @@ class Models:
     def __post_init__(self) -> None:
         if not self.regressors and not self.good_bad:
             raise ModelFileError("There is no network to ask.")
+        if GOOD_BAD in self.groups:
+            raise ModelFileError(f"The networks of two classes are called {GOOD_BAD}: call the group otherwise.")
         for name, model in self.regressors.items():
             if model.n_classes is not None:
                 raise ModelFileError(f"The network {name} tells good galaxies from bad, and gives no inclination.")

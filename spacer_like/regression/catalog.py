@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -24,6 +25,9 @@ MOST_FAULTS = 1000
 """Rows that are reported one by one; further ones are only counted."""
 _MOST_COLUMNS = 2000
 _BAR = "|"
+_LINE_END = re.compile(r"\r\n?")
+# What Python reads as a number and no catalog means: 6_0, and digits of other scripts.
+_NO_NUMBER = re.compile(r"[^0-9.eE+-]")
 
 
 class CatalogRow(NamedTuple):
@@ -115,6 +119,7 @@ def catalog_text(rows: Sequence[Mapping[str, object]]) -> str:
 def _lines(data: bytes) -> Iterator[tuple[int, list[str]]]:
     """The rows that hold anything, with the numbers of their lines."""
     text, delimiter = decoded_table(data)
+    text = _LINE_END.sub("\n", text)
     first = text.lstrip("\ufeff\r\n").partition("\n")[0]
     if _BAR in first:
         # Such a file quotes nothing: a quotation mark in a note is a letter like others.
@@ -182,7 +187,7 @@ def _whole(texts: dict[str, str], column: str, least: int) -> int:
         number = int(text[:20])
     except ValueError:
         number = None
-    if number is None or len(text) > 20 or not least <= number <= MOST_ID:
+    if number is None or len(text) > 20 or _NO_NUMBER.search(text) or not least <= number <= MOST_ID:
         raise ValueError(f"The column {column} holds '{text[:40]}', which is no whole number that fits.")
     return number
 
@@ -192,6 +197,6 @@ def _degrees(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 <= number <= HIGHEST:
+    if not 0 <= number <= HIGHEST or _NO_NUMBER.search(text):
         raise ValueError(f"The column inc holds '{text[:40]}', which is no inclination from 0 to {HIGHEST} degrees.")
     return number

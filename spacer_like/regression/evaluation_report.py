@@ -87,7 +87,7 @@ def evaluate(
         limit: half widths from which a label is suspicious.
 
     Raises:
-        SpacerInputError: there is no row with a label and a prediction.
+        SpacerInputError: there is no row with a label and a prediction, or two predictions would have one name.
     """
     usable = np.isfinite(table.labels) & np.isfinite(table.predictions).any(axis=0)
     if not usable.any():
@@ -192,14 +192,22 @@ def _where(table: PredictionTable, rows: NDArray[np.bool_]) -> PredictionTable:
 
 def _series(table: PredictionTable, groups: Mapping[str, Sequence[str]], baseline: str | None) -> dict[str, Floats]:
     of_name = dict(zip(table.names, table.predictions, strict=True))
-    found = {f"{ALL} {way}": ensemble(table.predictions, way) for way in reversed(WAYS)}
+    found = [(f"{ALL} {way}", ensemble(table.predictions, way)) for way in reversed(WAYS)]
     for group, names in groups.items():
         if len(groups) > 1 and len(names) > 1:
             members = np.array([of_name[name] for name in names])
-            found |= {f"{group} {way}": ensemble(members, way) for way in reversed(WAYS)}
+            found += [(f"{group} {way}", ensemble(members, way)) for way in reversed(WAYS)]
     if baseline is not None:
-        found[BASELINE] = table.others[baseline]
-    return found | of_name
+        found.append((BASELINE, table.others[baseline]))
+    found += of_name.items()
+    named: dict[str, Floats] = {}
+    for name, values in found:
+        if name in named:
+            raise SpacerInputError(
+                f"'{name[:60]}' would be the name of two predictions in the report: call the group or column otherwise."
+            )
+        named[name] = values
+    return named
 
 
 def _errors(

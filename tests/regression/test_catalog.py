@@ -89,3 +89,16 @@ def test_a_catalog_over_the_limit_is_not_read(monkeypatch):
     monkeypatch.setattr(catalog_module, "MOST_BYTES", 10)
     with pytest.raises(DataLimitError, match="is not read"):
         read_catalog(PADDED, "cf4.txt")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("bar", ["|", ","])
+def test_lines_may_end_in_any_way(bar, end):
+    text = "pgc|inc|inc_flg|fon|inc_note\n 7|67|0||\n8|70|0||\n".replace("|", bar).replace("\n", end)
+    assert [row.id for row in read_catalog(text.encode(), "catalog").rows] == [7, 8]
+
+
+@pytest.mark.parametrize("cells", ["1_0|60|0", "٣|60|0", "3|6_0|0", "3|60|٠", "3|infinity|0"])
+def test_what_only_python_takes_for_a_number_is_a_fault(cells):
+    catalog = read_catalog(f"pgc|inc|inc_flg|fon|inc_note\n{cells}||\n".encode(), "catalog")
+    assert (catalog.rows, catalog.n_faults) == ([], 1)

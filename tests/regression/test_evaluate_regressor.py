@@ -196,3 +196,17 @@ def test_a_table_without_a_usable_row_or_a_column_is_refused(at):
         evaluate(at, f"{head}1,g,,60,60,60\n".encode())
     with pytest.raises(TableError, match="no column 'hubble'"):
         evaluate(at, f"{head}1,g,60,60,60,60\n".encode(), baseline_column="hubble")
+
+
+@pytest.mark.parametrize(
+    ("groups", "name"),
+    [
+        ({"all": list(NETS[:2]), "b": ["baseline"]}, "all median"),
+        ({"a": ["baseline"], "b": list(NETS[:1])}, "baseline"),
+    ],
+)
+def test_no_prediction_takes_the_name_of_another(at, groups, name):
+    table = table_of(20, 1).replace(NETS[2].encode(), b"baseline")
+    baseline = {"baseline_column": "baseline"} if name == "baseline" else {}
+    with pytest.raises(SpacerInputError, match=f"'{name}' would be the name of two predictions in the report"):
+        evaluate(at, table, prediction_columns=groups, **baseline)

@@ -236,3 +236,8 @@ def test_the_same_message_gives_the_same_bytes(at, nets):
     first = read_bytes(at("answers.json"))
     predict(at, nets, locs)
     assert read_bytes(at("answers.json")) == first
+
+
+def test_no_group_is_called_as_the_networks_of_two_classes(at, nets):
+    with pytest.raises(ModelFileError, match="The networks of two classes are called good_bad: call the group"):
+        predict(at, {"good_bad": nets["model6"]}, images_of(at, a=galaxy(0)))

@@ -186,3 +186,8 @@ def test_the_precision_is_what_the_processor_is_made_for():
     able = torch.cpu.get_capabilities()
     fast = able.get("avx512_bf16") or able.get("amx_bf16")
     assert precision_here("auto") == ("bfloat16" if fast else "float32")
+
+
+def test_classes_are_not_learnt_of_one_class_alone(tmp_path, files):
+    with pytest.raises(TrainingLabelsError, match="All galaxies to learn from are of one class: of split_dataset, set"):
+        train_good_bad(message(tmp_path, files, TrainGoodBadMsg))

@@ -15,7 +15,7 @@ from spacer_like.extras import import_extra, package_versions
 from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.overwriting import task
 from spacer_like.regression.architectures import architecture_of
-from spacer_like.regression.augmentation import Options, Pool
+from spacer_like.regression.augmentation import Options, Pool, class_of
 from spacer_like.regression.dataset import open_pool
 from spacer_like.regression.keras_training import check_keras_training, train_by_keras
 from spacer_like.regression.labels import HIGHEST, LOWEST
@@ -136,6 +136,7 @@ def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     order = _order(msg, len(batches))
     held = [open_pool(loc) for loc in msg.validation_locs]
     size = check_sizes([*batches.examples, *held])
+    _check_classes(batches.examples, n_classes)
     domain = Domain.of(batches.examples)
     module, features = _network(msg, size, n_classes)
     validation = _with_features(_validation(held, msg.original, n_classes, size), features)
@@ -181,6 +182,15 @@ def _check(msg: TrainingMsg) -> None:
         from spacer_like.drawing.figures import check_drawing
 
         check_drawing(msg.figure_loc)
+
+
+def _check_classes(examples: Sequence[Pool], n_classes: int | None) -> None:
+    """Refuse images of one class alone, of which nothing but that class is learnt."""
+    if n_classes is not None and len(np.unique(np.concatenate([class_of(one.inclinations) for one in examples]))) == 1:
+        raise TrainingLabelsError(
+            "All galaxies to learn from are of one class: of split_dataset, set least_inclination to 0, so that those "
+            "seen face-on and rejected are there too, and of augment_dataset by_class."
+        )
 
 
 def _batches(msg: TrainingMsg, n_classes: int | None) -> Batches:
