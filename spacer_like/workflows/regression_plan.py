@@ -14,7 +14,7 @@ from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.regression.architectures import weight_shapes
 from spacer_like.regression.augmentation import batch_name
-from spacer_like.regression.dataset import index_beside, is_mapped
+from spacer_like.regression.dataset import is_mapped
 from spacer_like.regression.labels import band_of
 from spacer_like.regression.messages import (
     AugmentDatasetMsg,
@@ -25,6 +25,7 @@ from spacer_like.regression.messages import (
     SplitDatasetMsg,
     TrainRegressorMsg,
 )
+from spacer_like.regression.messages.data import index_beside
 from spacer_like.regression.splitting import part_name
 from spacer_like.storage import list_keys, read_bytes
 from spacer_like.workflows.regression_config import PipelineConfig

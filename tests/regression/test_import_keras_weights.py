@@ -70,9 +70,13 @@ def test_exactly_one_source_is_named(folder, given):
         import_keras_weights(msg)
 
 
-def test_a_model_never_replaces_the_checkpoint(folder):
-    with pytest.raises(MessageError, match="index"):
-        import_keras_weights(request(folder, "keras3.ckpt", model_loc=at(folder / "keras3.ckpt.index")))
+@pytest.mark.parametrize(("ending", "words"), [("index", "index"), ("data-00000-of-00001", "data")])
+def test_a_model_never_replaces_the_checkpoint(folder, ending, words):
+    part = folder / f"keras3.ckpt.{ending}"
+    before = part.read_bytes()
+    with pytest.raises(MessageError, match=f"model_loc would overwrite the checkpoint's {words}, both are"):
+        import_keras_weights(request(folder, "keras3.ckpt", model_loc=at(part)))
+    assert part.read_bytes() == before
 
 
 def test_a_shard_that_is_missing_is_named_and_no_model_is_left(folder):

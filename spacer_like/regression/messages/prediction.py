@@ -25,18 +25,6 @@ from spacer_like.message_base import (
 )
 from spacer_like.regression.messages.data import indexes_beside
 
-EVALUATION_FILES = (
-    "predictions.csv",
-    "errors.png",
-    "bins.png",
-    "intervals.png",
-    "suspicious.csv",
-    "suspicious.png",
-    "good_bad.csv",
-    "report.txt",
-    "report.json",
-)
-"""What an evaluation may write."""
 Column = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
 PredictionColumns = Annotated[
     list[Column],
@@ -268,9 +256,6 @@ class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], meta
 
     def implied_inputs(self) -> dict[str, DataLocation]:
         return indexes_beside(self.sample_locs)
-
-    def implied_outputs(self) -> dict[str, DataLocation]:
-        return {f"the file {name} of out_loc": self.out_loc.below(name) for name in EVALUATION_FILES}
 
     @classmethod
     def example(cls) -> Self:

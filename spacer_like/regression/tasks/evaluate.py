@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spacer_like.drawing.figures import check_drawing
 from spacer_like.exceptions import MessageError
-from spacer_like.overwriting import task
+from spacer_like.overwriting import check_also_written, task
 from spacer_like.regression.answers import GOOD_BAD, Models, predictions_of
 from spacer_like.regression.axis_ratio import measured_axis_ratio
 from spacer_like.regression.calibration_file import read_calibration
@@ -39,6 +39,18 @@ if TYPE_CHECKING:
 REPORT = "report.json"
 AXIS_RATIO = "axis_ratio"
 """The column of inclinations by Hubble's formula from axis ratios that are measured on the samples."""
+_FILES = (
+    "predictions.csv",
+    "errors.png",
+    "bins.png",
+    "intervals.png",
+    "suspicious.csv",
+    "suspicious.png",
+    "good_bad.csv",
+    "report.txt",
+    REPORT,
+)
+"""All that may be written."""
 
 
 @task
@@ -46,7 +58,8 @@ def evaluate_regressor(msg: EvaluateRegressorMsg) -> EvaluateRegressorReturnMsg:
     """Measure networks, or a table of their predictions, against labels.
 
     Raises:
-        MessageError: neither networks with samples nor a table with columns are given, or both.
+        MessageError: neither networks with samples nor a table with columns are given, or both, or a file of the
+            result would overwrite one that is read.
         TableError: a table is malformed, or lacks a column.
         ModelFileError: a file is no such network, or no calibration.
         SpacerInputError: there is no row with a label and a prediction.
@@ -55,6 +68,7 @@ def evaluate_regressor(msg: EvaluateRegressorMsg) -> EvaluateRegressorReturnMsg:
     """
     start = time.perf_counter()
     _check(msg)
+    check_also_written(msg, [msg.out_loc.below(name) for name in _FILES])
     check_drawing()
     if msg.table_loc is not None:
         table, codes, rejections = _from_table(msg, msg.table_loc)

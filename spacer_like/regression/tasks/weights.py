@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spacer_like.exceptions import MessageError
 from spacer_like.extras import package_versions
-from spacer_like.overwriting import task
+from spacer_like.overwriting import NamedLocation, check_also_read, task
 from spacer_like.regression.keras_files import KerasFile, read_keras_file
 from spacer_like.regression.keras_weights import KerasLayer, imported_weights, is_weight, layers_of_checkpoint
 from spacer_like.regression.messages import ImportKerasWeightsMsg, ImportKerasWeightsReturnMsg
@@ -25,7 +25,8 @@ def import_keras_weights(msg: ImportKerasWeightsMsg) -> ImportKerasWeightsReturn
     """Make a model of a checkpoint of TensorFlow or a file of Keras.
 
     Raises:
-        MessageError: not exactly one of the two is named, or the network takes no images of this size.
+        MessageError: not exactly one of the two is named, the model would overwrite the checkpoint's data, or the
+            network takes no images of this size.
         MissingExtraError: without h5py, which files of Keras need.
         WeightsError: a damaged file, or weights of another network or size.
     """
@@ -33,7 +34,7 @@ def import_keras_weights(msg: ImportKerasWeightsMsg) -> ImportKerasWeightsReturn
     if (msg.checkpoint_loc is None) == (msg.file_loc is None):
         raise MessageError("import_keras_weights reads checkpoint_loc or else file_loc: name one of the two.")
     if msg.checkpoint_loc is not None:
-        name, found = msg.checkpoint_loc.display_name, KerasFile(_checkpoint(msg.checkpoint_loc), None)
+        name, found = msg.checkpoint_loc.display_name, KerasFile(_checkpoint(msg, msg.checkpoint_loc), None)
     elif msg.file_loc is not None:
         name, found = msg.file_loc.display_name, read_keras_file(read_bytes(msg.file_loc), msg.file_loc.display_name)
     imported = imported_weights(found.layers, name, msg.network, msg.size or found.size)
@@ -55,11 +56,11 @@ def import_keras_weights(msg: ImportKerasWeightsMsg) -> ImportKerasWeightsReturn
     )
 
 
-def _checkpoint(loc: DataLocation) -> list[KerasLayer]:
+def _checkpoint(msg: ImportKerasWeightsMsg, loc: DataLocation) -> list[KerasLayer]:
     """The layers of a checkpoint."""
     index_loc = index_of_checkpoint(loc)
     index = read_bundle_index(read_bytes(index_loc), index_loc.display_name)
-    shards = [
-        read_bytes(beside_checkpoint(loc, shard_name("", number, index.n_shards))) for number in range(index.n_shards)
-    ]
+    parts = [beside_checkpoint(loc, shard_name("", number, index.n_shards)) for number in range(index.n_shards)]
+    check_also_read(msg, [NamedLocation("the checkpoint's data", part, False) for part in parts])
+    shards = [read_bytes(part) for part in parts]
     return layers_of_checkpoint(read_bundle(index, shards, loc.display_name, is_weight), loc.display_name)
