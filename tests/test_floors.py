@@ -142,6 +142,14 @@ def test_families_know_nothing_of_each_other():
             assert others <= {family}, module
 
 
+def test_a_framework_of_others_needs_messages_engines_and_storage_alone():
+    allowed = {"spacer_like.contrib", "spacer_like.engines", "spacer_like.messages", "spacer_like.storage"}
+    ground = {room for room, floor in FLOORS.items() if floor == 0}
+    for module in MODULES:
+        if room_of(module) == "spacer_like.contrib":
+            assert {room_of(name) for name, _ in imports_of(module)} <= allowed | ground, module
+
+
 def test_an_import_from_above_would_be_noticed():
     assert fault("spacer_like.storage", "spacer_like.images.decode")
     assert fault("spacer_like.extractors.base", "spacer_like.learning.metrics")

@@ -194,7 +194,7 @@ def _advance(job: SpacerJob) -> Collected:
         return _end(job, [])
     if job.status == WAITING:
         if timezone.now() - job.updated > WITHOUT_SUBMISSION and job.change():
-            transaction.on_commit(partial(begin, job))
+            transaction.on_commit(partial(begin, job), robust=True)
         return Collected(job.status)
     made = _submission(job)
     count = len(job.job_msg.tasks)

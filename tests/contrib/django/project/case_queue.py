@@ -127,14 +127,14 @@ class TheQueue(JobCase):
 
 class TwoCollectors(JobCase):
     def test_each_job_ends_once(self):
-        for number in range(6):
+        for number in range(4):
             self.queue.submit_job(self.job(str(number)), number)
-        self.wait_for(lambda: len(list(self.folder.glob("*.npz"))) == 6)
+        self.wait_for(lambda: len(list(self.folder.glob("*.npz"))) == 4)
         counts = [0]
-        while sum(counts) < 6:
+        while sum(counts) < 4:
             two = [command_in_a_process("collect_jobs") for _ in range(2)]
             counts += [int(process.communicate()[0].split()[0]) for process in two]
-        assert sum(counts) == 6
+        assert sum(counts) == 4
         assert {job.status for job in SpacerJob.objects.all()} == {"succeeded"}
         assert SpacerJob.objects.unfinished().count() == 0
 
