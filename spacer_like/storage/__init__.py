@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from functools import partial
@@ -54,6 +55,9 @@ __all__ = [
     "write_file",
     "writing_for",
 ]
+
+# NumPy gives no number of an error where the disk is full.
+_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 
 _memory = MemoryStorage()
 _registered: dict[str, Callable[[str | None], Storage]] = {}
@@ -153,9 +157,12 @@ def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, SpacerError) or error.errno is None or error.filename not in (None, str(path)):
+        reason = error.strerror
+        if error.errno is None and _CUT_SHORT.fullmatch(str(error)):
+            reason = "the disk took only a part of it"
+        if isinstance(error, SpacerError) or reason is None or error.filename not in (None, str(path)):
             raise
-        raise StorageUnavailableError(f"The file '{loc.display_name}' cannot be written: {error.strerror}.") from None
+        raise StorageUnavailableError(f"The file '{loc.display_name}' cannot be written: {reason}.") from None
 
 
 def cached_file(loc: DataLocation, sha256: str | None, cache_dir: str | Path) -> tuple[Path, bool]:

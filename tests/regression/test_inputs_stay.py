@@ -1,13 +1,16 @@
-"""No request of the family overwrites what it reads, neither by files of its folders nor a table beside images."""
+"""No request overwrites what it reads by files of its folders or a table beside images, and a full disk is named."""
 
 import os
+import resource
+import signal
 
 import pytest
 
-from spacer_like.exceptions import DataLimitError, MessageError
+from spacer_like.exceptions import DataLimitError, MessageError, StorageUnavailableError
 from spacer_like.location import DataLocation
 from spacer_like.messages import AugmentDatasetMsg, EvaluateRegressorMsg, SplitDatasetMsg, TrainRegressorMsg
 from spacer_like.regression.augmentation import fly_batch
+from spacer_like.regression.dataset import write_pool
 from spacer_like.tasks import augment_dataset, evaluate_regressor, split_dataset, train_regressor
 
 from .shaded import SIZE, pool, written
@@ -68,3 +71,17 @@ def test_a_batch_that_could_not_be_read_again_is_not_made():
     images = pool(10, 1)
     with pytest.raises(DataLimitError, match=r"images of 20 pixels takes \d+\.\d GiB, more than the 8"):
         fly_batch(images, images, 1_000_000, 0)
+
+
+@LAYOUTS
+def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_part(tmp_path, layout):
+    own = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, own[1]))
+        with pytest.raises(StorageUnavailableError, match=rf"The file '.*images\.{layout}' cannot be written: "):
+            write_pool(at(tmp_path, f"images.{layout}"), pool(100, 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, own)
+        signal.signal(signal.SIGXFSZ, before)
+    assert contents(tmp_path) == {}
