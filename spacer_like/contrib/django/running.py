@@ -28,7 +28,15 @@ from spacer_like.contrib.django.signals import job_failed, job_succeeded
 from spacer_like.engines.array import ArraySubmission
 from spacer_like.engines.base import failed
 from spacer_like.engines.scheduled import ScheduledSubmission
-from spacer_like.exceptions import MessageError, SpacerError, TransientError, class_of, sentence_of, visible
+from spacer_like.exceptions import (
+    MessageError,
+    SpacerError,
+    SpacerInputError,
+    TransientError,
+    class_of,
+    sentence_of,
+    visible,
+)
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome
 from spacer_like.storage import exists
 
@@ -205,6 +213,9 @@ def _advance(job: SpacerJob) -> Collected:
             return Collected(job.status)
         outcomes = dict(made.collect())
     lost = failed(TransientError(f"The engine '{job.engine}' has lost a request: retry the job."))
+    if len(outcomes) < count and exists(made.folder.below("cancelled")):
+        # By `spacer-like jobs cancel`: it is not begun again by itself.
+        lost = failed(SpacerInputError(f"The submission in '{made.folder.display_name}' was cancelled: retry the job."))
     ended = [outcomes.get(index, lost) for index in range(count)]
     is_transient = any(outcome.transient for outcome in ended)
     is_permanent = any(outcome.status == "failed" and not outcome.transient for outcome in ended)

@@ -87,6 +87,13 @@ class TheQueue(JobCase):
         assert result.ok
         assert SpacerJob.objects.get().attempt == 2
 
+    def test_a_submission_that_was_cancelled_elsewhere_is_not_begun_again(self):
+        row = self.queue.submit_job(self.job("a", does="wait"), 1)
+        submission_in(row.folder_loc, "local", "").cancel()
+        [result] = self.collected()
+        assert "was cancelled: retry the job" in result.error_message
+        assert SpacerJob.objects.get().attempt == 1
+
     def test_cancelled_and_retried(self):
         row = self.queue.submit_job(self.job("a", does="wait"), 1)
         self.wait_for(lambda: list(self.folder.glob("waiting-*")))
