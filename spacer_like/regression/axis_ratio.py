@@ -34,6 +34,8 @@ _WORKING_SIZE = 128
 _LEVELS = np.geomspace(0.03, 0.8, 24)
 _LEAST_PIXELS = 8
 _LEAST_COVERAGE = 0.8
+# Of the square of an axis where the seeing takes all of it off.
+_LEAST_MAJOR = 1e-3
 _SMOOTHING = 0.8
 _DEVIATION_OF_WIDTH = 0.4247
 _NORMAL_DEVIATION = 1.4826
@@ -281,7 +283,7 @@ def _axes(ellipse: _Ellipse, blur: float) -> tuple[float, float, float]:
     """Major and minor axis in standard deviations, without the blur, and the position angle in degrees."""
     mean, half = (ellipse.xx + ellipse.yy) / 2, math.hypot((ellipse.xx - ellipse.yy) / 2, ellipse.xy)
     angle = math.degrees(math.atan2(2 * ellipse.xy, ellipse.xx - ellipse.yy) / 2) % 180
-    major = max(mean + half - blur, 1e-3)
+    major = max(mean + half - blur, _LEAST_MAJOR)
     return math.sqrt(major), math.sqrt(min(max(mean - half - blur, 1e-3 * major), major)), angle
 
 
@@ -294,6 +296,8 @@ def _answer(
     coverages = np.array([one.coverage for one in ellipses])
     # The bulge makes bright isophotes round, and what is hardly an ellipse may be anything.
     largest = majors[coverages >= min(_LEAST_COVERAGE, float(coverages.max()))].max()
+    if largest**2 <= 1.001 * _LEAST_MAJOR:
+        raise _Unmeasurable("The galaxy is no larger than the seeing that is taken off.")
     is_outer = (majors >= largest / 2) & (majors <= largest)
     weights = np.where(is_outer, np.maximum(coverages - 0.6, 1e-3) ** 2, 0)
     ratio = _interquartile_mean(ratios, weights)

@@ -82,6 +82,12 @@ def test_seeing_is_taken_off():
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_galaxy_that_is_no_larger_than_the_seeing_is_not_measured(method):
+    found = measured_axis_ratio(ellipse(0.5, length=8, power=2), method, background=0, seeing=100)
+    assert (found.flag, found.reason) == (2, "The galaxy is no larger than the seeing that is taken off.")
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_stars_and_neighbours_are_left_out(method):
     image = with_noise(ellipse(0.5, 30, length=8, power=2))
     alone = measured_axis_ratio(image, method)
