@@ -14,13 +14,13 @@ from spacer_like.cli.locations import location
 from spacer_like.cli.options import JsonMode, UsageError, group
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import TransientError
-from spacer_like.mailman import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from spacer_like.engines.array import ArraySubmission
     from spacer_like.engines.base import Ended, Progress
+    from spacer_like.mailman import ExitCode
     from spacer_like.message_base import Message
     from spacer_like.messages import TaskOutcome
 
@@ -279,6 +279,8 @@ def _notices(found: ArraySubmission) -> list[str]:
 
 
 def _exit_code(progress: Progress, failures: list[Ended]) -> ExitCode:
+    from spacer_like.mailman import ExitCode
+
     if progress.at_work or progress.done == progress.total:
         return ExitCode.DONE
     if any(not outcome.transient for _, outcome in failures):

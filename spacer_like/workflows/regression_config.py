@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -99,10 +100,10 @@ def read_config(loc: DataLocation) -> PipelineConfig:
 
 
 def _from_toml(text: str) -> dict[str, Any]:
-    try:
-        import tomllib
-    except ImportError:
-        raise MessageError("Python 3.10 reads no TOML: write the configuration as JSON.") from None
+    if sys.version_info < (3, 11):
+        raise MessageError("Python 3.10 reads no TOML: write the configuration as JSON.")
+    import tomllib
+
     return tomllib.loads(text)
 
 
