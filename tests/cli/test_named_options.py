@@ -87,8 +87,14 @@ def test_every_option_that_is_named_with_its_command_is_one_of_that_command():
 
 
 def test_every_setting_that_a_text_names_exists():
-    # KEY stands for any, SPACER for a beginning that is there twice, and JOBS is a setting of Django.
-    known = {field.name.upper() for field in fields(Settings)} | {"KEY", "SPACER", "JOBS"}
+    # KEY stands for any, and SPACER for a beginning that is there twice; the others are settings of Django's.
+    known = {field.name.upper() for field in fields(Settings)} | {
+        "KEY",
+        "SPACER",
+        "JOBS",
+        "SPACER_JOBS",
+        "QUEUE_CHOICE",
+    }
     unknown = [
         f"{path.relative_to(ROOT)}: {name}"
         for path in sorted(ROOT.rglob("*.py"))

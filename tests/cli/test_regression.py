@@ -36,7 +36,8 @@ def run(folder, monkeypatch, capsys):
 @pytest.fixture(scope="module")
 def galaxies(folder):
     pytest.importorskip("galsim")
-    assert main(["regression", "simulate", str(folder / "galaxies"), "--count", "24", "-s", SIZE, "--json"]) == 0
+    line = f"regression simulate {folder / 'galaxies'} --count 36 --least-inclination 20 -s {SIZE} --json"
+    assert main(line.split()) == 0
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,9 @@ def samples(folder, galaxies):
         assert main(f"regression prepare -p galaxies -c galaxies/catalog.txt -b {band} -s {SIZE} --json".split()) == 0
         assert main(f"regression pack -i prepared/32x32_{name} -s {SIZE} -o packed --json".split()) == 0
     assert main(f"regression split -i packed -s {SIZE} -o samples -n 1 --json".split()) == 0
+    # With those seen face-on.
+    line = f"regression split -i packed -s {SIZE} -o all-samples -n 0 --least-inclination 0 --json"
+    assert main(line.split()) == 0
     patch.undo()
 
 
@@ -101,8 +105,8 @@ class TestTraining:
 def models(samples, folder):
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
-    for step in ("train", "good-bad"):
-        line = f"regression {step} -i samples -s {SIZE} -o served -m small_cnn -n 0 -b 1 --per-bin 2 -z 8 --json"
+    for step, parts in (("train", "samples"), ("good-bad", "all-samples")):
+        line = f"regression {step} -i {parts} -s {SIZE} -o served -m small_cnn -n 0 -b 1 --per-bin 2 -z 8 --json"
         assert main(line.split()) == 0
     patch.undo()
     return folder / "served"

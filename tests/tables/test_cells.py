@@ -201,9 +201,11 @@ def calls_of(tree: ast.AST) -> set[str]:
 
 
 def test_no_other_module_reads_or_writes_csv():
+    # There it is a list of ids for a command of Slurm.
+    others = {PACKAGE / "engines" / "slurm.py"}
     found = {
         str(path): calls
-        for path in PACKAGE.rglob("*.py")
+        for path in set(PACKAGE.rglob("*.py")) - others
         if (calls := calls_of(ast.parse(path.read_text(encoding="utf-8")))) and path.parent.name != "tables"
     }
     assert found == {}

@@ -40,7 +40,7 @@ class SpacerJob(models.Model):
     spec_level = models.CharField(max_length=50, blank=True, help_text="The key of the engine in SPACER_JOBS.")
     engine = models.CharField(max_length=20, help_text="What runs the job: local, batch or slurm.")
     folder = models.TextField(help_text="The location of the submission, as JSON.")
-    external_id = models.TextField(blank=True, help_text="The engine's ids of the job's arrays, separated by commas.")
+    external_id = models.TextField(blank=True, help_text="The engine's ids of the job's arrays, separated by spaces.")
     status = models.CharField(max_length=10, choices=[(state, state) for state in STATES], default=WAITING)
     attempt = models.PositiveIntegerField(default=1, help_text="How often the job was begun.")
     message = models.JSONField(help_text="The job message.")

@@ -112,7 +112,7 @@ def begin(job: SpacerJob) -> None:
     except SpacerError as error:
         job.change(error_class=class_of(error), error_message=sentence_of(error))
     else:
-        is_stored = job.change(status=SUBMITTED, external_id=",".join(ids))
+        is_stored = job.change(status=SUBMITTED, external_id=" ".join(ids))
         if not is_stored and SpacerJob.objects.filter(pk=job.pk, status=CANCELLED).exists():
             made.cancel()
 

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 (
                     "external_id",
                     models.TextField(
-                        blank=True, help_text="The engine's ids of the job's arrays, separated by commas."
+                        blank=True, help_text="The engine's ids of the job's arrays, separated by spaces."
                     ),
                 ),
                 (
