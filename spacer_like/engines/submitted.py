@@ -63,9 +63,8 @@ class Submitted(Engine):
             is_at_work = True
             while waiting and is_at_work:
                 is_at_work = _patiently(made.status).at_work
-                for number, outcome in made.collect():
-                    if number in waiting:
-                        yield waiting.pop(number), outcome
+                for number, outcome in made.collect(waiting):
+                    yield waiting.pop(number), outcome
                 if waiting and is_at_work:
                     time.sleep(_SECONDS_BETWEEN_LOOKS)
         except BaseException:

@@ -103,6 +103,15 @@ class TestDetached:
         with pytest.raises(MessageError, match=r"manifest\.json"):
             read_manifest(folder)
 
+    def test_outcomes_that_are_not_wanted_are_not_read(self, tmp_path):
+        folder = DataLocation("filesystem", str(tmp_path / "submission"))
+        requests = [request_for(index, tmp_path) for index in range(3)]
+        Held(folder).submit(requests)
+        with Processes(1, apart=True) as engine:
+            work_on_shard(folder, engine)
+        (tmp_path / f"submission/results/{digest_of(requests[0])}.done.json").write_bytes(b"{")
+        assert [index for index, _ in Held(folder).collect({1, 2})] == [1, 2]
+
     def test_a_damaged_outcome_is_named(self, tmp_path):
         digest = "0" * 64
         for name, data in (
