@@ -204,8 +204,7 @@ class EngineContract(_Requests):
         next(found)
         wait_until(lambda: list(tmp_path.glob("waiting-*")))
         found.close()
-        # Had the work gone on, it would be done soon.
-        (tmp_path / "go").touch()
+        # Nothing lets it go on: it is ended, be it by a word that travels to another machine, or it would wait for ever.
         wait_until(lambda: not _living(tmp_path))
         assert not exists(waiting.feature_loc)
 
