@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spacer_like import interruption
+from spacer_like.cli.jobs_submit_command import submit
 from spacer_like.cli.locations import location
-from spacer_like.cli.options import JsonMode, UsageError, group
+from spacer_like.cli.options import JsonMode, group
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import TransientError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from spacer_like.engines.array import ArraySubmission
     from spacer_like.engines.base import Ended, Progress
     from spacer_like.mailman import ExitCode
-    from spacer_like.message_base import Message
     from spacer_like.messages import TaskOutcome
 
 _FAILURES_SHOWN = 10
@@ -29,27 +28,6 @@ _SECONDS_BETWEEN_LOOKS = 2.0
 
 jobs = group("Many requests at once: here, or on AWS Batch, Slurm or Kubernetes.")
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="The submission's folder: a path or a URI.")]
-# The engine's options by the command's, and what the engine calls them.
-_OPTIONS = {
-    "local": {"processes": "processes"},
-    "slurm": {
-        "partition": "partition",
-        "account": "account",
-        "time": "time_limit",
-        "memory": "memory",
-        "cores": "cores",
-        "logs": "log_folder",
-    },
-    "batch": {
-        "queue": "queue",
-        "definition": "definition",
-        "attempts": "attempts",
-        "seconds": "seconds",
-        "region": "region",
-    },
-    "kubernetes": {"image": "image", "retries": "retries"},
-}
-_NEEDED = {"batch": ("queue", "definition"), "kubernetes": ("image",)}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,80 +38,6 @@ def add_to(app: typer.Typer) -> None:
     jobs.command(short_help="The results so far.")(collect)
     jobs.command("retry-failed", short_help="Run what failed again.")(retry_failed)
     jobs.command(short_help="End the work.")(cancel)
-
-
-def submit(
-    files: Annotated[list[str], typer.Argument(metavar="JOB.json...", help="Job messages: paths or URIs.")],
-    folder: Annotated[str, typer.Option(metavar="LOC", help="Where the submission is kept: a path or a URI.")],
-    engine: Annotated[str, typer.Option(metavar="NAME", help="local, slurm, batch or kubernetes.")] = "local",
-    shard: Annotated[int, typer.Option(min=1, metavar="N", help="Requests of each child of an array.")] = 50,
-    most_children: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Children of one array: several arrays stand side by side."),
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="local: how many work at once; else one for each core.")
-    ] = None,
-    partition: Annotated[str | None, typer.Option(metavar="NAME", help="slurm: as of sbatch.")] = None,
-    account: Annotated[str | None, typer.Option(metavar="NAME", help="slurm: as of sbatch.")] = None,
-    time_limit: Annotated[
-        str | None, typer.Option("--time", metavar="TIME", help="slurm: of each child, as of sbatch.")
-    ] = None,
-    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="slurm: of each child, such as 4G.")] = None,
-    cores: Annotated[int | None, typer.Option(min=1, metavar="N", help="slurm: of each child.")] = None,
-    logs: Annotated[str | None, typer.Option(metavar="DIR", help="slurm: a folder for the children's logs.")] = None,
-    queue: Annotated[str | None, typer.Option(metavar="NAME", help="batch: the job queue.")] = None,
-    definition: Annotated[str | None, typer.Option(metavar="NAME", help="batch: the job definition.")] = None,
-    attempts: Annotated[
-        int | None, typer.Option(metavar="N", help="batch: how often a child is started at most; else 3.")
-    ] = None,
-    seconds: Annotated[int | None, typer.Option(metavar="N", help="batch: after which a child is ended.")] = None,
-    region: Annotated[str | None, typer.Option(metavar="NAME", help="batch: else that of the settings.")] = None,
-    image: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: the container's image.")] = None,
-    retries: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="kubernetes: how often a child is tried again; else 2.")
-    ] = None,
-    json_mode: JsonMode = False,
-) -> int:
-    """Store the requests of job messages in a folder, and start the work on them. Submitting them again harms nothing.
-
-    With the engine kubernetes the Jobs' manifests are printed, for kubectl apply.
-    """
-    from spacer_like.engines.scheduled import Sharding
-    from spacer_like.engines.submissions import submission
-
-    given = {
-        "processes": processes,
-        "partition": partition,
-        "account": account,
-        "time": time_limit,
-        "memory": memory,
-        "cores": cores,
-        "logs": logs,
-        "queue": queue,
-        "definition": definition,
-        "attempts": attempts,
-        "seconds": seconds,
-        "region": region,
-        "image": image,
-        "retries": retries,
-    }
-    options = _options_of(engine, {name: value for name, value in given.items() if value is not None})
-    terminal = Terminal(json_mode=json_mode)
-    made = submission(location(folder), engine, Sharding(shard, most_children), **options)
-    requests = _requests(files)
-    with interruption.deferred():
-        made.submit(requests)
-    if engine == "kubernetes":
-        return _show_manifests(made)
-    terminal.answer({"ok": True, "folder": made.folder.uri, "requests": len(requests)} | made.engine)
-    if not json_mode:
-        from rich.text import Text
-
-        terminal.show(
-            Text(f"{len(requests)} requests submitted. See them by: spacer-like jobs status {folder}", style="green")
-        )
-    return 0
 
 
 def status(
@@ -222,38 +126,6 @@ def cancel(folder: Folder, json_mode: JsonMode = False) -> int:
     progress = found.status()
     terminal.answer({"ok": True} | progress._asdict())
     terminal.show(Text(f"Cancelled: {progress.done} of {progress.total} requests are done.", style="green"))
-    return 0
-
-
-def _options_of(engine: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The engine's options of those that are given by the command's names."""
-    names = _OPTIONS.get(engine, {})
-    for name in given:
-        if engine in _OPTIONS and name not in names:
-            owner = next(one for one, options in _OPTIONS.items() if name in options)
-            raise UsageError(f"The option --{name} is of the engine {owner}, not of {engine}.")
-    for name in _NEEDED.get(engine, ()):
-        if name not in given:
-            raise UsageError(f"The engine {engine} needs the option --{name}.")
-    return {names[name]: value for name, value in given.items() if name in names}
-
-
-def _requests(files: list[str]) -> list[Message]:
-    from spacer_like.cli.job_commands import read_job
-
-    return [task for file in files for task in read_job(file).tasks]
-
-
-def _show_manifests(made: ArraySubmission) -> int:
-    import json
-
-    from spacer_like.engines.kubernetes import Kubernetes
-    from spacer_like.engines.scheduled import ScheduledSubmission
-
-    assert isinstance(made, ScheduledSubmission)
-    assert isinstance(made.scheduler, Kubernetes)
-    listed = {"apiVersion": "v1", "kind": "List", "items": made.scheduler.manifests}
-    typer.echo(json.dumps(listed, indent=2))
     return 0
 
 
