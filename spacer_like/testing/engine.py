@@ -204,7 +204,7 @@ class EngineContract(_Requests):
         next(found)
         wait_until(lambda: list(tmp_path.glob("waiting-*")))
         found.close()
-        # Nothing lets it go on: it is ended, be it by a word that travels to another machine, or it would wait for ever.
+        # Nothing lets it go on: it would wait for ever if no word, even of another machine, ended it.
         wait_until(lambda: not _living(tmp_path))
         assert not exists(waiting.feature_loc)
 
