@@ -61,6 +61,7 @@ class Batch(Scheduler):
 
     name = "batch"
     seconds_between_queries: ClassVar[float] = 10.0
+    most_dependencies: ClassVar[int | None] = 20
 
     def __init__(
         self,
@@ -105,6 +106,8 @@ class Batch(Scheduler):
         if job.size > 1:
             # An array has two children or more.
             request["arrayProperties"] = {"size": job.size}
+        if job.after:
+            request["dependsOn"] = [{"jobId": one} for one in job.after]
         if self._seconds is not None:
             request["timeout"] = {"attemptDurationSeconds": self._seconds}
         answer = self._ask("submit the array", "submit_job", **request)

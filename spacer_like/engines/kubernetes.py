@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
 from spacer_like.mailman import ExitCode
@@ -24,6 +24,8 @@ class Kubernetes(Scheduler):
     """
 
     name = "kubernetes"
+    # A Job cannot say that it waits for another one.
+    most_dependencies: ClassVar[int | None] = 0
 
     def __init__(self, image: str, retries: int = 2) -> None:
         self._image, self._retries = image, retries

@@ -40,11 +40,13 @@ class ArrayJob(NamedTuple):
         name: of at most 60 letters, digits and hyphens; equal arrays have the same one.
         size: the number of children, 1 or more.
         environment: variables that each child has besides its index.
+        after: ids of arrays whose children must all succeed before one of these starts; where one fails, none does.
     """
 
     name: str
     size: int
     environment: dict[str, str]
+    after: tuple[str, ...] = ()
 
 
 class ArrayState(NamedTuple):
@@ -60,6 +62,8 @@ class Scheduler(ABC):
     name: ClassVar[str]
     """As in the file ``engine.json``, and on the command line."""
     seconds_between_queries: ClassVar[float] = 1.0
+    most_dependencies: ClassVar[int | None] = None
+    """How many arrays one may wait for; None: any number."""
 
     @property
     @abstractmethod

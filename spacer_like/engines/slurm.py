@@ -80,6 +80,9 @@ class Slurm(Scheduler):
     def start(self, job: ArrayJob) -> str:
         log = os.path.join(self._log_folder, "%x-%a.log") if self._log_folder else os.devnull
         options = [f"--{name}={value}" for name, value in self._values.items() if value is not None]
+        if job.after:
+            # Without the second one it would wait for ever where one of them has failed.
+            options += [f"--dependency=afterok:{':'.join(job.after)}", "--kill-on-invalid-dep=yes"]
         answer = _answer(
             "sbatch",
             "--parsable",

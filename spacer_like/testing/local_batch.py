@@ -50,6 +50,10 @@ class _Job:
     created: int
 
     @property
+    def after(self) -> list[str]:
+        return [one["jobId"] for one in self.request.get("dependsOn", [])]
+
+    @property
     def is_array(self) -> bool:
         return "arrayProperties" in self.request
 
@@ -93,6 +97,8 @@ class LocalBatch:
         self._environment = environment or {}
         self._jobs: dict[str, _Job] = {}
         self._waiting: list[tuple[_Job, _Child]] = []
+        # What waits for other jobs to succeed.
+        self._pending: list[tuple[_Job, list[tuple[_Job, _Child]]]] = []
         self._changed = threading.Condition()
         self._is_closed = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(at_once)]
@@ -110,6 +116,7 @@ class LocalBatch:
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
+            self._pending.clear()
             running = [child.process for job in self._jobs.values() for child in job.children if child.process]
             self._changed.notify_all()
         for process in running:
@@ -128,8 +135,10 @@ class LocalBatch:
             deliveries = [(job, child) for child in children] * (2 if self._twice else 1)
             if self._is_shuffled:
                 self._random.shuffle(deliveries)
-            self._waiting += deliveries
-            self._changed.notify_all()
+            for child in children:
+                child.status = "PENDING"
+            self._pending.append((job, deliveries))
+            self._release()
         return {"jobId": key, "jobName": request["jobName"]}
 
     def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
@@ -153,6 +162,29 @@ class LocalBatch:
     def terminate_job(self, jobId: str, reason: str) -> dict[str, Any]:
         self._stop(jobId, reason, running=True)
         return {}
+
+    def _release(self) -> None:
+        """Let jobs start whose dependencies have succeeded, and fail those of which one has failed."""
+        before = None
+        while before != len(self._pending):
+            before, pending, self._pending = len(self._pending), self._pending, []
+            for job, deliveries in pending:
+                states = {self._jobs[one].status for one in job.after}
+                if "FAILED" in states:
+                    self._end(job.children, "Dependent Job failed")
+                elif states <= {"SUCCEEDED"}:
+                    for child in job.children:
+                        child.status = child.status if child.is_stopped else "RUNNABLE"
+                    self._waiting += deliveries
+                else:
+                    self._pending.append((job, deliveries))
+        self._changed.notify_all()
+
+    def _end(self, children: list[_Child], reason: str) -> None:
+        """Fail those that have not started."""
+        for child in children:
+            if child.status in ("RUNNABLE", "PENDING", "SUBMITTED"):
+                child.status, child.reason, child.is_stopped = "FAILED", reason, True
 
     def _check(self, request: dict[str, Any]) -> None:
         """Refuse what Batch refuses (its API reference and service quotas, 2026)."""
@@ -204,14 +236,13 @@ class LocalBatch:
         with self._changed:
             job = self._jobs.get(parent)
             children = job.children if job and not index else [job.children[int(index)]] if job else []
+            self._end(children, reason)
             for child in children:
-                if child.status in ("RUNNABLE", "PENDING", "SUBMITTED"):
-                    child.status, child.reason, child.is_stopped = "FAILED", reason, True
-                elif child.process is not None and running:
+                if child.process is not None and running:
                     child.reason, child.is_stopped = reason, True
                     child.process.terminate()
                     threading.Timer(_SECONDS_TO_KILL, child.process.kill).start()
-            self._changed.notify_all()
+            self._release()
 
     def _work(self) -> None:
         while True:
@@ -238,6 +269,7 @@ class LocalBatch:
                     break
         with self._changed:
             child.status = "SUCCEEDED" if code == 0 else "FAILED"
+            self._release()
 
     def _attempt(self, job: _Job, child: _Child, attempt: int) -> tuple[int | None, str]:
         """Run the entry point of the image; the exit code, and the reason why there is none."""

@@ -115,6 +115,7 @@ class TestWhatBatchAllows:
             {"jobName": "no spaces"},
             {"jobName": "x" * 129},
             {"dependsOn": [{"jobId": "unknown"}]},
+            {"dependsOn": [{"jobId": "unknown"}] * 21},
             {"retryStrategy": {"attempts": 11}},
             {"retryStrategy": {"attempts": 1, "evaluateOnExit": [{"onExitCode": "1?", "action": "RETRY"}]}},
             {"retryStrategy": {"attempts": 1, "evaluateOnExit": [{"onReason": "*", "action": "EXIT"}] * 6}},
@@ -125,6 +126,23 @@ class TestWhatBatchAllows:
     def test_the_double_refuses_what_batch_does(self, client, request_fields):
         with pytest.raises(ClientError, match="Not accepted"):
             client.submit_job(**VALID | request_fields)
+
+    def test_an_array_waits_for_at_most_twenty_others(self, client):
+        batch = Batch("queue", "definition", client=client)
+        ids = [batch.start(JOB) for _ in range(21)]
+        assert batch.states([key := batch.start(JOB._replace(after=tuple(ids[:20])))])[key].is_active
+        with pytest.raises(SpacerInputError, match="21 dependencies"):
+            batch.start(JOB._replace(after=tuple(ids)))
+
+    def test_the_end_of_an_array_is_that_of_those_that_wait_for_it(self, client):
+        batch = Batch("queue", "definition", client=client)
+        first = batch.start(JOB)
+        second = batch.start(JOB._replace(after=(first,)))
+        third = batch.start(JOB._replace(after=(second,), size=1))
+        batch.stop([first])
+        assert not any(state.is_active for state in batch.states([first, second, third]).values())
+        (job,) = client.describe_jobs([third])["jobs"]
+        assert (job["status"], job["statusReason"]) == ("FAILED", "Dependent Job failed")
 
     def test_the_double_describes_a_hundred_jobs_at_most(self, client):
         with pytest.raises(ClientError, match="more than 100"):

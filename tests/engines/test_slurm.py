@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_child_records
+from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding, read_child_records
 from spacer_like.engines.slurm import Slurm
 from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError
@@ -107,6 +107,15 @@ class TestElements:
             opened.retry_failed()
         opened.cancel()
         SubmissionContract.wait(opened)
+
+    def test_an_array_waits_for_another_one_and_is_gone_where_that_fails(self, slurm, submission, tmp_path):
+        submission.submit(self.requests(tmp_path, "wait"))
+        wait_until(lambda: list(tmp_path.glob("waiting-*")))
+        (first,) = submission.array_ids()
+        second = slurm.start(ArrayJob("second", 2, {}, after=(first,)))
+        wait_until(lambda: slurm.states([second])[second].reason == "Dependency")
+        submission.cancel()
+        wait_until(lambda: not slurm.states([second])[second].is_active)
 
     def test_what_slurm_refuses_is_one_sentence(self, submission, tmp_path):
         submission.scheduler = Slurm(partition="nowhere")
