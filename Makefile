@@ -3,11 +3,13 @@
 # make test-oldest  the tests of the core with the oldest packages that setup.cfg allows, in an environment of its own, PYTHON=python3.10
 #             (or 3.11, 3.12); without torch
 # make test-tensorflow  what TensorFlow and Keras write and train against ours, in an environment of its own
+# make test-django VERSION=4.2  the tests of contrib/django with that Django (4.2, 5.2, 6.0 or 6.1, which needs Python 3.12), on SQLite
+#             and, where there is a server, on PostgreSQL, in an environment of its own
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity, chips, tags or regression: that family alone, without PySpacer
 # make lint | env | schema | clean
 
-PYTHON ?= python3.11
+PYTHON ?= $(if $(filter 6.%,$(VERSION)),python3.12,python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
@@ -20,6 +22,13 @@ TENSORFLOW_VENV := .tensorflow-env
 TENSORFLOW_PIP := $(TENSORFLOW_VENV)/bin/pip --disable-pip-version-check --quiet
 TENSORFLOW_STAMP := $(TENSORFLOW_VENV)/.installed
 TENSORFLOW_PINS := $(addprefix requirements/,torch.txt core.txt networks.txt tensorflow.txt tensorflow-no-deps.txt)
+VERSION ?= 5.2
+DJANGO_4.2 := 4.2.30
+DJANGO_5.2 := 5.2.19
+DJANGO_6.0 := 6.0.10
+DJANGO_6.1 := 6.1.3
+DJANGO_VENV := .django-env/$(VERSION)
+DJANGO_STAMP := $(DJANGO_VENV)/.installed
 NEED_TORCH := $(addprefix --ignore=tests/learning/,test_heads.py test_torch_training.py)
 # Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
 NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
@@ -42,7 +51,7 @@ There is no CPU build of torch 2.13.0 here. Name the index of CPU builds that Py
 export PIP_EXTRA_INDEX_URL=..., or a folder with the wheel: export PIP_FIND_LINKS=...; then run make again.
 endef
 
-.PHONY: env demo test test-oldest test-tensorflow lint bench schema wheel clean
+.PHONY: env demo test test-oldest test-tensorflow test-django lint bench schema wheel clean
 .DEFAULT_GOAL := demo
 
 env: $(STAMP)
@@ -91,6 +100,16 @@ $(TENSORFLOW_STAMP): $(TENSORFLOW_PINS) setup.cfg
 	$(TENSORFLOW_PIP) install --no-deps --editable .
 	@touch $@
 
+test-django: $(DJANGO_STAMP)
+	$(DJANGO_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/contrib $(PYTEST_ARGS)
+
+$(DJANGO_STAMP): requirements/core.txt requirements/django-tests.txt setup.cfg
+	@test -n "$(DJANGO_$(VERSION))" || { echo "VERSION is one of 4.2, 5.2, 6.0 and 6.1." >&2; exit 1; }
+	test -x $(DJANGO_VENV)/bin/python || $(PYTHON) -m venv $(DJANGO_VENV)
+	$(DJANGO_VENV)/bin/pip --disable-pip-version-check --quiet install -r requirements/core.txt -r requirements/django-tests.txt Django==$(DJANGO_$(VERSION))
+	$(DJANGO_VENV)/bin/pip --disable-pip-version-check --quiet install --no-deps --editable .
+	@touch $@
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -123,4 +142,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf $(VENV) $(OLDEST_VENV) $(TENSORFLOW_VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov
+	rm -rf $(VENV) .django-env $(OLDEST_VENV) $(TENSORFLOW_VENV) $(BENCH_VENV) $(PANDAS_VENV) benchmarks/.work demo build dist ./*.egg-info .coverage htmlcov

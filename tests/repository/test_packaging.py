@@ -187,6 +187,12 @@ def test_the_oldest_releases_that_are_tested_are_the_lower_bounds():
         assert Version(oldest[name]) == bound, name
 
 
+def test_the_django_of_the_environment_is_one_of_those_that_are_tried():
+    tried = dict(re.findall(r"^DJANGO_(\d\S+) := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pinned = pins("django")["django"]
+    assert tried[pinned.rpartition(".")[0]] == pinned
+
+
 def test_pins_of_a_package_agree_wherever_it_stands():
     seen: dict[str, str] = {}
     for file in (
@@ -202,6 +208,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
         "galaxies",
         "dask",
         "django",
+        "django-tests",
         "dev",
         "dev-no-deps",
     ):

@@ -1,4 +1,4 @@
-"""The cases of the project beside this file, each file by Django's runner in a process of its own."""
+"""The cases of the project beside this file, each file by Django's runner in a process of its own, on each database."""
 
 import os
 import subprocess
@@ -7,14 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from ... import postgres_here
+
 pytest.importorskip("django")
 
 PROJECT = Path(__file__).with_name("project")
 
 
-def manage(folder, *arguments):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request):
+    """The variables by which the project finds its database."""
+    if request.param == "sqlite":
+        yield {}
+    elif reason := postgres_here.missing():
+        pytest.skip(reason)
+    else:
+        with postgres_here.postgres() as host:
+            yield {"POSTGRES": host}
+
+
+def manage(folder, *arguments, **variables):
     environment = {
         **os.environ,
+        **variables,
         "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, [os.getenv("PYTHONPATH")])]),
         "DJANGO_SETTINGS_MODULE": "settings",
         "FOLDER": str(folder),
@@ -26,8 +41,8 @@ def manage(folder, *arguments):
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in PROJECT.glob("case_*.py")))
-def test_the_cases_pass(case, tmp_path):
-    run = manage(tmp_path, "test", "--pattern", case, "--noinput")
+def test_the_cases_pass(case, database, tmp_path):
+    run = manage(tmp_path, "test", "--pattern", case, "--noinput", **database)
     assert run.returncode == 0, run.stderr[-8000:]
     assert "\nOK" in run.stderr
 

@@ -5,9 +5,10 @@ from enum import Enum
 
 import pytest
 from django.db import transaction
-from django.test import override_settings
+from django.test import override_settings, skipUnlessDBFeature
 from django.utils import timezone
 from helpers import JobCase, command_in_a_process
+from noting import signals
 
 from spacer_like.contrib.django.engine_settings import submission_in
 from spacer_like.contrib.django.models import SpacerJob
@@ -133,17 +134,30 @@ class TheQueue(JobCase):
 
 
 class TwoCollectors(JobCase):
-    def test_each_job_ends_once(self):
-        for number in range(4):
-            self.queue.submit_job(self.job(str(number)), number)
-        self.wait_for(lambda: len(list(self.folder.glob("*.npz"))) == 4)
-        counts = [0]
-        while sum(counts) < 4:
+    def test_each_job_ends_once_and_its_signal_is_sent_once(self):
+        numbers = range(6)
+        rows = [self.queue.submit_job(self.job(str(number)), number) for number in numbers]
+        self.wait_for(lambda: len(list(self.folder.glob("*.npz"))) == len(numbers))
+        before, ended = len(signals()), 0
+        while ended < len(numbers):
             two = [command_in_a_process("collect_jobs") for _ in range(2)]
-            counts += [int(process.communicate()[0].split()[0]) for process in two]
-        assert sum(counts) == 4
+            ended += sum(int(process.communicate()[0].split()[0]) for process in two)
+        assert sorted(signals()[before:]) == sorted(f"{row.pk} True" for row in rows)
+        assert ended == len(numbers)
         assert {job.status for job in SpacerJob.objects.all()} == {"succeeded"}
-        assert SpacerJob.objects.unfinished().count() == 0
+        assert self.queue.collect_jobs() == ([], [])
+
+    @skipUnlessDBFeature("has_select_for_update_skip_locked")
+    def test_a_row_that_another_process_looks_after_is_left_to_it(self):
+        row = self.queue.submit_job(self.job("a"), 1)
+        self.wait_for(lambda: (self.folder / "a.npz").exists())
+        self.wait_for(lambda: not submission_in(row.folder_loc, "local", "").is_at_work())
+        with transaction.atomic():
+            SpacerJob.objects.select_for_update().get()
+            answer = command_in_a_process("collect_jobs").communicate(timeout=60)[0]
+            assert answer == "0 ended by this call; of those looked at: 1 submitted.\n"
+        answer = command_in_a_process("collect_jobs").communicate(timeout=60)[0]
+        assert answer == "1 ended by this call; of those looked at: 1 succeeded.\n"
 
 
 class OnBatch(JobCase):

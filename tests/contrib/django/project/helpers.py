@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 from PIL import Image
 
@@ -65,7 +66,6 @@ class JobCase(TransactionTestCase):
 
 def command_in_a_process(name):
     """manage.py NAME, in a process that uses the database of the test."""
-    database = {"DATABASE": f"{settings.FOLDER}/database"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "django", name], env={**environ, **database}, stdout=subprocess.PIPE, text=True
-    )
+    database = {"DATABASE": connection.settings_dict["NAME"]}
+    command = [sys.executable, "-W", "error", "-m", "django", name]
+    return subprocess.Popen(command, env={**environ, **database}, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""Settings of a project for tests: SQLite in the folder that FOLDER names."""
+"""Settings of a project for tests: SQLite in the folder that FOLDER names, or the PostgreSQL that POSTGRES names."""
 
 import os
 
@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "spacer_like.contrib.django",
+    "noting",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -36,7 +37,19 @@ TEMPLATES = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.getenv("DATABASE", f"{FOLDER}/none")}}
-DATABASES["default"]["TEST"] = {"NAME": f"{FOLDER}/database"}
+if "POSTGRES" in os.environ:
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["POSTGRES"],
+        "USER": "tests",
+        "NAME": os.getenv("DATABASE", "postgres"),
+    }
+else:
+    database = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.getenv("DATABASE", f"{FOLDER}/none"),
+        "TEST": {"NAME": f"{FOLDER}/database"},
+    }
+DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SPACER_JOBS = {"FOLDER": f"{FOLDER}/jobs", "ENGINES": {"": {"engine": "local", "processes": 1}}}
