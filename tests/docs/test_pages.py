@@ -69,6 +69,7 @@ def test_a_command_that_is_only_shown_runs_on_another_page_or_in_its_own_test():
     tested = {"spacer-like doctor": "cli/test_doctor.py", "spacer-like tiles serve ard": "cli/test_chips.py"}
     tested |= {line: "cli/test_regression.py" for line in shown if line.startswith("spacer-like regression serve ")}
     tested |= {line: "cli/test_submissions.py" for line in shown if line.startswith("spacer-like jobs submit ")}
+    tested |= {"spacer-like examples data/examples": "examples/test_django_project.py"}
     shown_only = {line for line in shown if line.startswith("spacer-like ")} - run
     assert shown_only - {"spacer-like examples FOLDER"} == tested.keys()
     for command, test in tested.items():

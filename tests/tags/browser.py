@@ -89,8 +89,8 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, expression: str) -> None:
-        last = time.monotonic() + _SECONDS
+    def until(self, expression: str, seconds: float = _SECONDS) -> None:
+        last = time.monotonic() + seconds
         while not self.value(expression):
             assert time.monotonic() < last, expression
             time.sleep(0.02)
