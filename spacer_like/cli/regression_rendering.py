@@ -87,6 +87,8 @@ def trained(results: Mapping[str, Any], folder: str) -> Shown:
     shown: Shown = [rows]
     if any(result.resumed_from for result in results.values()):
         shown.append(Text("Training went on from where it was interrupted."))
+    for model, result in results.items():
+        shown += [Text(f"{model}: {plain_text(one)}", style="yellow") for one in result.warnings]
     return [*shown, Text(f"{count_of(len(results), 'network')} in {folder}.", style="green")]
 
 

@@ -28,7 +28,7 @@ from spacer_like.cores import library_thread_count
 from spacer_like.learning.heads import Floats, Head, Layer, Output, unscaled
 from spacer_like.learning.snapshots import Snapshots
 from spacer_like.learning.split import Split
-from spacer_like.learning.training_loop import Fitted, Indices, Metrics, State, TrainingConfig, fit
+from spacer_like.learning.training_loop import AfterEpoch, Fitted, Indices, Metrics, State, TrainingConfig, fit
 
 _WEIGHTS, _OPTIMIZER = "weights.", "optimizer."
 _AVERAGES = ("step", "exp_avg", "exp_avg_sq")
@@ -88,6 +88,7 @@ def fit_torch(
     snapshots: Snapshots | None = None,
     snapshot_epochs: int = 1,
     depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] = ({}, {}),
+    after_epoch: AfterEpoch | None = None,
 ) -> Fitted:
     """Train the module of a task, and leave it with the weights that `config` wants to keep; arguments as `fit`.
 
@@ -105,6 +106,7 @@ def fit_torch(
             snapshot_epochs,
             depends_on,
             train_rows=lambda epoch: split.train if (rows := task.train_rows(epoch)) is None else rows,
+            after_epoch=after_epoch,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -173,6 +173,10 @@ class Fitted:
     best_epoch: int = 0
 
 
+AfterEpoch = Callable[[Sequence[Epoch]], None]
+"""What is told the epochs so far."""
+
+
 def fit(
     learner: Learner,
     config: TrainingConfig,
@@ -182,6 +186,7 @@ def fit(
     depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]] = ({}, {}),
     progress: str = "epochs of training",
     train_rows: Callable[[int], Indices] | None = None,
+    after_epoch: AfterEpoch | None = None,
 ) -> Fitted:
     """Train, and leave the learner with the weights of the epoch that `config` keeps.
 
@@ -192,11 +197,13 @@ def fit(
         progress: what the progress is called.
         train_rows: the examples of an epoch, asked for when it has begun, where they are not those of `split` each
             time.
+        after_epoch: called with the history so far after each epoch, when its snapshot is kept.
 
     Raises:
         TrainingLabelsError: the training diverges.
     """
-    return _Training(learner, config, split, progress, train_rows).run(snapshots, snapshot_epochs, depends_on)
+    training = _Training(learner, config, split, progress, train_rows)
+    return training.run(snapshots, snapshot_epochs, depends_on, after_epoch)
 
 
 class _Training:
@@ -220,6 +227,7 @@ class _Training:
         snapshots: Snapshots | None,
         snapshot_epochs: int,
         depends_on: tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]],
+        after_epoch: AfterEpoch | None,
     ) -> Fitted:
         own = ""
         if snapshots is not None:
@@ -233,6 +241,8 @@ class _Training:
             is_last = done == last or self._is_stopped()
             if snapshots is not None and (done % snapshot_epochs == 0 or is_last):
                 snapshots.keep(own, done, self._snapshot(own))
+            if after_epoch is not None:
+                after_epoch(fitted.history)
             report(self._progress, done, last)
         if self._best:
             self._learner.restore(self._best)

@@ -14,9 +14,10 @@ import numpy as np
 from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.extras import import_extra
 from spacer_like.learning.split import Split
-from spacer_like.learning.training_loop import Fitted, Indices, Metrics, State, fit
+from spacer_like.learning.training_loop import AfterEpoch, Fitted, Indices, Metrics, State, fit
 from spacer_like.regression.architectures import N_CHANNELS, architecture_of
 from spacer_like.regression.keras_weights import NETWORKS, KerasLayer, imported_weights
+from spacer_like.regression.training_data import metrics_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,6 +88,7 @@ def train_by_keras(
     validation: Examples,
     snapshots: Snapshots | None = None,
     depends_on: Mapping[str, Any] | None = None,
+    after_step: AfterEpoch | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], Fitted]:
     """Train a network by Adam: a number with the mean square of the errors, or classes with the cross entropy.
 
@@ -97,6 +99,7 @@ def train_by_keras(
         validation: images that are not learnt from; may be none.
         snapshots: where one is kept after each step.
         depends_on: what the result depends on besides, as JSON: where the batches are, and in which order they come.
+        after_step: called with the metrics so far after each step.
 
     Returns:
         The weights that were kept, as `architectures.weight_shapes` names them, and how the training went.
@@ -114,7 +117,13 @@ def train_by_keras(
     examples = {f"validation.{part}": values for part, values in vars(validation).items()}
     depending = (facts | dict(depends_on or {}), examples)
     fitted = fit(
-        learner, training, Split(rows[:0], rows), snapshots, depends_on=depending, train_rows=learner.train_rows
+        learner,
+        training,
+        Split(rows[:0], rows),
+        snapshots,
+        depends_on=depending,
+        train_rows=learner.train_rows,
+        after_epoch=after_step,
     )
     layers = [KerasLayer(one.name, tuple(one.get_weights())) for one in model.layers if one.weights]
     # Of a norm, whose outputs are finite all the same.
@@ -186,11 +195,7 @@ class _KerasLearner:
         return total / len(rows), np.concatenate(found)
 
     def metrics(self, rows: Indices, outputs: NDArray[Any], of: Literal["train", "validation"]) -> Metrics:
-        targets = self._own(rows)[1]
-        if self._n_classes:
-            return {"accuracy": float((outputs.argmax(axis=1) == targets).mean())}
-        errors = outputs.astype(np.float64) - targets
-        return {"mse": float(np.mean(errors**2)), "mae": float(np.abs(errors).mean())}
+        return metrics_of(outputs, self._own(rows)[1])
 
     def state(self) -> State:
         return {name: np.array(variable.numpy()) for name, variable in self._variables().items()}

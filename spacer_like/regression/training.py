@@ -18,9 +18,9 @@ from spacer_like.extractors.network_extractor import chosen_device
 from spacer_like.learning.snapshots import Snapshots
 from spacer_like.learning.split import Split
 from spacer_like.learning.torch_training import TorchTask, fit_torch
-from spacer_like.learning.training_loop import Fitted, Indices, Metrics
+from spacer_like.learning.training_loop import AfterEpoch, Fitted, Indices, Metrics
 from spacer_like.regression.networks import weights_of
-from spacer_like.regression.training_data import Examples, NetworkConfig, Precision, ReadAhead
+from spacer_like.regression.training_data import Examples, NetworkConfig, Precision, ReadAhead, metrics_of
 
 _ROWS_OF_VALIDATION = 64
 _FAST_BFLOAT16 = ("avx512_bf16", "amx_bf16")
@@ -44,6 +44,7 @@ def train(
     validation: Examples,
     snapshots: Snapshots | None = None,
     depends_on: Mapping[str, Any] | None = None,
+    after_step: AfterEpoch | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], Fitted]:
     """Train a network.
 
@@ -53,6 +54,7 @@ def train(
         validation: images that are not learnt from; may be none.
         snapshots: where one is kept after each step.
         depends_on: what the result depends on besides, as JSON: where the batches are, and in which order they come.
+        after_step: called with the metrics so far after each step.
 
     Returns:
         The weights that were kept, and how the training went.
@@ -75,6 +77,7 @@ def train(
             facts | dict(depends_on or {}),
             {f"validation.{name}": one for name, one in vars(validation).items()},
         ),
+        after_epoch=after_step,
     )
     return weights_of(module), fitted
 
@@ -117,11 +120,7 @@ class _NetworkTask(TorchTask):
         return nn.functional.mse_loss(outputs, targets)
 
     def metrics(self, rows: Indices, outputs: NDArray[Any], of: Literal["train", "validation"]) -> Metrics:
-        targets = self._targets(rows)
-        if self._config.n_classes:
-            return {"accuracy": float((outputs.argmax(axis=1) == targets).mean())}
-        errors = outputs.astype(np.float64) - targets
-        return {"mse": float(np.mean(errors**2)), "mae": float(np.abs(errors).mean())}
+        return metrics_of(outputs, self._targets(rows))
 
     def _examples(self, rows: Indices) -> tuple[Examples, Indices]:
         n_validation = len(self._validation)

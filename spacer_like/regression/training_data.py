@@ -69,6 +69,24 @@ class Examples:
         return len(self.targets)
 
 
+def metrics_of(outputs: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+    """How near outputs are to targets, and ``spread``, their standard deviation, unless the targets are all the same.
+
+    Args:
+        outputs: [n], or [n, classes], of which the largest counts; their spread is that of the last less the first.
+        targets: float32 [n], or the classes as int64 [n].
+    """
+    if is_of_classes := outputs.ndim > 1:
+        found = {"accuracy": float((outputs.argmax(axis=1) == targets).mean())}
+    else:
+        errors = outputs.astype(np.float64) - targets
+        found = {"mse": float(np.mean(errors**2)), "mae": float(np.abs(errors).mean())}
+    if (targets != targets[0]).any():
+        spread = outputs[:, -1] - outputs[:, 0] if is_of_classes else outputs
+        found["spread"] = float(spread.std(dtype=np.float64))
+    return found
+
+
 def examples_of(pool: Pool, n_classes: int | None) -> Examples:
     """The images of a pool with their targets, without those that have none.
 

@@ -14,6 +14,8 @@ from spacer_like.learning.training_loop import Epoch
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation
 
+LEAST_SPREAD = 0.01
+"""Of outputs, in units of the targets, below which they are all alike: a quarter of a degree."""
 METRICS = ("loss", "mse", "mae", "accuracy")
 PANELS = {"mse": "MSE", "mae": "MAE", "accuracy": "accuracy", "loss": "cross entropy"}
 _WIDTH, _HEIGHT = 10, 5
@@ -37,6 +39,22 @@ def metrics_json(history: Sequence[Epoch], order: Sequence[int], names: Sequence
         metrics = {f"{part}{name}": of[name] for part, of in parts.items() for name in METRICS if name in of}
         entries[str(step)] = {**metrics, "batchNo": number, "batchFile": names[number]}
     return json.dumps(entries, indent=1).encode()
+
+
+def doubts_about(step: Epoch) -> list[str]:
+    """Sentences about what has gone wrong up to a step: that the network says the same of all images.
+
+    Its last layers are dead or saturated then, and further steps seldom bring them back.
+    """
+    of_validation, of_batch = step.validation.get("spread"), step.train.get("spread")
+    spread, images = (of_batch, "the last batch") if of_validation is None else (of_validation, "the validation")
+    # Snapshots of earlier versions do not hold it.
+    if spread is None or spread >= LEAST_SPREAD:
+        return []
+    return [
+        f"The network says the same of all images of {images}: it has learnt nothing. Train it with a smaller "
+        "learning_rate, another seed, or more batches."
+    ]
 
 
 def draw_metrics(history: Sequence[Epoch], loc: DataLocation) -> None:

@@ -29,7 +29,7 @@ from spacer_like.regression.messages.data import index_beside
 from spacer_like.regression.splitting import part_name
 from spacer_like.storage import list_keys, read_bytes
 from spacer_like.workflows.regression_config import PipelineConfig
-from spacer_like.workflows.regression_requests import files_of_model, model_name
+from spacer_like.workflows.regression_requests import files_of_model, model_name, training
 from spacer_like.workflows.steps import Step
 
 PREPARED, PACKED, SAMPLES, AUGMENTED, MODELS, EVALUATION = FOLDERS = (
@@ -161,20 +161,21 @@ class _Plan:
         config: Any = self.config
         name = model_name(network, number)
         validated = f"test_{number:03d}" if number or config.original else None
-        message = TrainRegressorMsg(
+        fields = {
             **self._model(name),
-            batch_locs=[step.outputs[0] for step in batches],
-            validation_locs=self._part(validated) if validated else [],
-            network=network,
-            passes=config.passes,
-            minibatch=config.minibatch,
-            learning_rate=float(config.learning_rate),
-            schedule=config.schedule,
-            precision=config.precision,
-            sub_sample=number,
-            original=config.original,
-            seed=config.seed,
-        )
+            "batch_locs": [step.outputs[0] for step in batches],
+            "validation_locs": self._part(validated) if validated else [],
+            "network": network,
+            "passes": config.passes,
+            "minibatch": config.minibatch,
+            "learning_rate": float(config.learning_rate),
+            "schedule": config.schedule,
+            "precision": config.precision,
+            "sub_sample": number,
+            "original": config.original,
+            "seed": config.seed,
+        }
+        message = training(TrainRegressorMsg, fields)
         outputs = tuple(self._model(name)[kind] for kind in ("metrics_loc", "figure_loc", "model_loc"))
         return Step(name, message, _fingerprints([split, *batches]), outputs)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.regression.folders import batches_of, part_of_split
 from spacer_like.regression.messages import AugmentDatasetMsg, TrainGoodBadMsg, TrainRegressorMsg
+from spacer_like.regression.messages.training import TrainingMsg
+
+_Training = TypeVar("_Training", bound=TrainingMsg)
 
 
 class Folders(NamedTuple):
@@ -58,7 +61,7 @@ def train_requests(
     """The request that trains a network on each sub-sample, 0 included, which is all that is not held out.
 
     Each is validated by the galaxies out of its bag; 0 has none, and is validated as InclinET does, by the galaxies
-    held out for the test, only with the field `original`.
+    held out for the test, only with the field `original`; otherwise its last weights are kept, after all batches.
 
     Raises:
         DataNotFoundError: a file is not there.
@@ -77,10 +80,21 @@ def train_requests(
         held = [] if validated is None else part_of_split(folders.samples, size, validated)
         network = fields.get("network", message.model_fields["network"].default)
         name = model_name(network, number, kind)
-        made[name] = message(
-            **{**fields, **learnt, **files_of_model(folders.models, name)}, validation_locs=held, sub_sample=number
-        )
+        every = {**fields, **learnt, **files_of_model(folders.models, name)}
+        made[name] = training(message, every | {"validation_locs": held, "sub_sample": number})
     return made
+
+
+def training(message: type[_Training], fields: Mapping[str, Any]) -> _Training:
+    """The message of a training; where nothing validates, without the fields that go by the validation.
+
+    Raises:
+        MessageError: the fields do not validate.
+    """
+    made = message(**fields)
+    if made.validation_locs or not made.by_validation:
+        return made
+    return message(**{name: value for name, value in fields.items() if name not in made.by_validation})
 
 
 def model_name(network: str, sub_sample: int, kind: str = "model") -> str:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from spacer_like.exceptions import MessageError, TrainingLabelsError
+from spacer_like.learning import training_loop
 from spacer_like.location import DataLocation
 from spacer_like.messages import JobMsg, TrainGoodBadMsg, TrainRegressorMsg
 from spacer_like.regression.networks import network
@@ -191,3 +192,42 @@ def test_the_precision_is_what_the_processor_is_made_for():
 def test_classes_are_not_learnt_of_one_class_alone(tmp_path, files):
     with pytest.raises(TrainingLabelsError, match="All galaxies to learn from are of one class: of split_dataset, set"):
         train_good_bad(message(tmp_path, files, TrainGoodBadMsg))
+
+
+def test_metrics_are_written_after_each_step(tmp_path, files, monkeypatch):
+    msg = message(tmp_path, files, metrics_loc=at(tmp_path, "metrics.json"))
+    seen, fit = [], training_loop._Training._epoch
+
+    def look_and_fit(self, epoch):
+        seen.append(json.loads(read_bytes(msg.metrics_loc)) if epoch > 1 else {})
+        fit(self, epoch)
+
+    monkeypatch.setattr(training_loop._Training, "_epoch", look_and_fit)
+    train_regressor(msg)
+    whole = json.loads(read_bytes(msg.metrics_loc))
+    assert [list(one) for one in seen] == [[], ["0"], ["0", "1"]]
+    assert all(whole[step] == seen[2][step] for step in seen[2])
+    assert list(whole) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"keeps": "best"}, "keeps best goes by the validation"),
+        ({"stop_patience": 3}, "stop_patience 3 goes by the validation"),
+        ({"schedule": "plateau"}, "schedule plateau goes by the validation"),
+    ],
+)
+def test_what_goes_by_a_validation_needs_galaxies_to_validate_with(tmp_path, files, fields, words):
+    faceless = written(tmp_path, "face_on_test.npz", pool(8, 1, codes=(0, 1)))
+    for held in ([], [faceless]):
+        with pytest.raises(MessageError, match=rf"{words}.*\.$"):
+            train_regressor(message(tmp_path, files, validation_locs=held, **fields))
+
+
+def test_a_network_that_says_the_same_of_all_images_is_told(tmp_path, files, caplog):
+    answer = train_regressor(message(tmp_path, files, learning_rate=1.0, network="model4", passes=2))
+    [warning] = answer.warnings
+    assert "the same of all images of the validation: it has learnt nothing" in warning
+    assert warning in caplog.text
+    assert train_regressor(message(tmp_path, files)).warnings == []

@@ -33,7 +33,8 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         batch_locs: files of `augment_dataset`, each a batch of many images. Empty: `sample_locs` are given.
         sample_locs: files of `split_dataset`, of all bands, of which batches are made while the network learns. Empty:
             `batch_locs` are given.
-        validation_locs: files of `split_dataset` with galaxies that are not learnt from; empty: nothing is validated.
+        validation_locs: files of `split_dataset` with galaxies that are not learnt from; empty: nothing is validated,
+            and `keeps`, `schedule` and `stop_patience` cannot go by it.
         network: ``model4``, ``model5`` or ``model6``, those of InclinET; ``small_cnn``, which learns more of fewer
             images; or ``extractor``, of whose features a few layers learn.
         extractor: the extractor, where that is the network; None: it is not.
@@ -62,7 +63,7 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         snapshots_loc: a folder for a snapshot after each batch; a training that was interrupted is resumed from the
             newest. None: no snapshots.
         n_snapshots: number of snapshots that are kept.
-        metrics_loc: where the metrics after each batch go, JSON; None: nowhere.
+        metrics_loc: where the metrics go, JSON, written anew after each batch; None: nowhere.
         figure_loc: where a picture of them goes; None: not drawn.
     """
 
@@ -92,6 +93,16 @@ class TrainingMsg(Message, metaclass=ByKeyword):
     metrics_loc: WritableLocation | None = None
     figure_loc: WritableLocation | None = None
 
+    @property
+    def by_validation(self) -> list[str]:
+        """The names of its fields whose values go by the validation."""
+        given = {
+            "keeps": self.keeps == "best",
+            "stop_patience": self.stop_patience is not None,
+            "schedule": self.schedule == "plateau",
+        }
+        return [name for name, goes_by_it in given.items() if goes_by_it]
+
     def implied_inputs(self) -> dict[str, DataLocation]:
         return indexes_beside([*self.batch_locs, *self.sample_locs, *self.validation_locs])
 
@@ -116,7 +127,7 @@ class TrainGoodBadMsg(TrainingMsg, Answered["TrainGoodBadReturnMsg"]):
     task: ClassVar[str] = "train_good_bad"
 
 
-class TrainingReturnMsg(ReturnMessage):
+class TrainingReturnMsg(ReturnMessage, metaclass=ByKeyword):
     """How the training went: what both trainings return.
 
     Fields:
@@ -128,6 +139,7 @@ class TrainingReturnMsg(ReturnMessage):
         n_validation: images of the validation.
         loss: over the last batch, as it was learnt from.
         validation_loss: after the batch whose weights were kept; None: nothing was validated.
+        warnings: sentences about what has gone wrong, such as that the network says the same of all images.
     """
 
     n_parameters: int
@@ -138,6 +150,8 @@ class TrainingReturnMsg(ReturnMessage):
     n_validation: int
     loss: float
     validation_loss: float | None
+    # Those of earlier versions had none.
+    warnings: list[str] = Field(default_factory=list)
     runtime: Runtime
 
     @classmethod
@@ -152,6 +166,7 @@ class TrainingReturnMsg(ReturnMessage):
             "n_validation": 400,
             "loss": 0.1,
             "validation_loss": 0.1,
+            "warnings": [],
             "runtime": 60.0,
         }
 

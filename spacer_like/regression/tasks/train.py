@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +43,7 @@ from spacer_like.regression.training_data import (
     original_order,
     validation_pool,
 )
-from spacer_like.regression.training_report import draw_metrics, metrics_json
+from spacer_like.regression.training_report import METRICS, doubts_about, draw_metrics, metrics_json
 from spacer_like.storage import write_bytes
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from spacer_like.learning.training_loop import Fitted
+    from spacer_like.learning.training_loop import Epoch, Fitted
     from spacer_like.regression.messages.training import TrainingMsg
     from spacer_like.regression.training_data import Precision
 
     Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+logger = logging.getLogger(__name__)
 
 _DEGREES = (HIGHEST - LOWEST) / 2
 _LEAST_IMAGES = 2
@@ -110,10 +113,15 @@ class _Trained:
     n_validation: int
 
     @property
+    def kept(self) -> Epoch:
+        """The step whose weights were kept."""
+        keeps_best = self.config.training.keeps == "best"
+        return self.fitted.history[self.fitted.best_epoch - 1 if keeps_best else -1]
+
+    @property
     def kept_validation(self) -> dict[str, float]:
         """The metrics of the validation with the weights that were kept; empty without one."""
-        keeps_best = self.config.training.keeps == "best"
-        return self.fitted.history[self.fitted.best_epoch - 1 if keeps_best else -1].validation
+        return {name: self.kept.validation[name] for name in METRICS if name in self.kept.validation}
 
     def answer(self) -> dict[str, Any]:
         """The fields that both return messages share."""
@@ -126,6 +134,7 @@ class _Trained:
             "n_validation": self.n_validation,
             "loss": self.fitted.history[-1].train["loss"],
             "validation_loss": self.kept_validation.get("loss"),
+            "warnings": doubts_about(self.kept),
         }
 
 
@@ -140,15 +149,25 @@ def _trained(msg: TrainingMsg, n_classes: int | None) -> _Trained:
     domain = Domain.of(batches.examples)
     module, features = _network(msg, size, n_classes)
     validation = _with_features(_validation(held, msg.original, n_classes, size), features)
+    _check_validated(msg, len(validation))
     config = _config(msg, n_classes, len(order))
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc, msg.n_snapshots)
     depends_on = {} if snapshots is None else _depends_on(msg, order)
+
+    def write_metrics(history: Sequence[Epoch]) -> None:
+        if msg.metrics_loc is not None:
+            write_bytes(msg.metrics_loc, metrics_json(history, order, batches.names))
+
     with ReadAhead(_Steps(batches, order, n_classes, size, features), len(order)) as ahead:
-        weights, fitted = _train(msg, size, module, config, ahead, validation, snapshots, depends_on)
+        weights, fitted = _train(msg, size, module, config, ahead, validation, snapshots, depends_on, write_metrics)
     extractor_id = None if msg.extractor is None else msg.extractor.extractor_id
     model = Regressor(msg.network, size, n_classes, config.input_scale, weights, domain, extractor_id)
     trained = _Trained(config, model, fitted, len(validation))
-    _write(msg, trained, metrics_json(fitted.history, order, batches.names))
+    for doubt in doubts_about(trained.kept):
+        logger.warning("%s: %s", msg.model_loc.display_name, doubt)
+    # After a snapshot of the last step no further one follows.
+    write_metrics(fitted.history)
+    _write(msg, trained)
     return trained
 
 
@@ -174,6 +193,7 @@ def _check(msg: TrainingMsg) -> None:
         raise MessageError("The network 'extractor' needs an extractor, and fine_tune too; no other network takes one.")
     if not msg.original:
         check_not_held_out([*msg.sample_locs, *msg.validation_locs])
+    _check_validated(msg, len(msg.validation_locs))
     if msg.backend == "tensorflow":
         check_keras_training(msg.network, msg.precision)
     else:
@@ -182,6 +202,15 @@ def _check(msg: TrainingMsg) -> None:
         from spacer_like.drawing.figures import check_drawing
 
         check_drawing(msg.figure_loc)
+
+
+def _check_validated(msg: TrainingMsg, count: int) -> None:
+    """Refuse what goes by a validation where there are no images, or files of them, to validate with."""
+    if not count and (names := msg.by_validation):
+        raise MessageError(
+            f"{names[0]} {getattr(msg, names[0])} goes by the validation, and there is no galaxy to validate with: "
+            "give validation_locs, or leave it out."
+        )
 
 
 def _check_classes(examples: Sequence[Pool], n_classes: int | None) -> None:
@@ -308,10 +337,8 @@ def _depends_on(msg: TrainingMsg, order: Sequence[int]) -> dict[str, Any]:
     return {"order": list(order), "marks": marks, **made}
 
 
-def _write(msg: TrainingMsg, trained: _Trained, metrics: bytes) -> None:
+def _write(msg: TrainingMsg, trained: _Trained) -> None:
     history = trained.fitted.history
-    if msg.metrics_loc is not None:
-        write_bytes(msg.metrics_loc, metrics)
     if msg.figure_loc is not None:
         draw_metrics(history, msg.figure_loc)
     facts = {"steps": len(history), "n_validation": trained.n_validation, "precision": trained.config.precision}
