@@ -135,7 +135,8 @@ def _failures(ended: Iterator[Ended]) -> Iterator[Ended]:
 
 def _notices(found: ArraySubmission) -> list[str]:
     """What the scheduler says of the arrays, and which children were interrupted."""
-    from spacer_like.engines.scheduled import ScheduledSubmission, read_child_records
+    from spacer_like.engines.child_records import read_child_records
+    from spacer_like.engines.scheduled import ScheduledSubmission
 
     if not isinstance(found, ScheduledSubmission):
         return []

@@ -16,7 +16,7 @@ import json
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -139,13 +139,18 @@ class ArraySubmission(Submission):
 
 
 def work_on_shard(
-    folder: DataLocation, engine: Engine, part: Iterable[str] | None = None, again: bool = False
+    folder: DataLocation,
+    engine: Engine,
+    part: Iterable[str] | None = None,
+    again: bool = False,
+    ended: Callable[[str, TaskOutcome], None] | None = None,
 ) -> Counter[str]:
     """Run those of some requests that have no outcome yet, and store the outcome of each as it ends.
 
     Args:
         part: the digests of the requests; None: all of the submission.
         again: run those too that have failed by a transient error.
+        ended: called with the digest of each request that was run and its outcome, once that is stored.
 
     Returns:
         How many requests of the part are ``done``, have ``failed``, or failed by a ``transient`` error.
@@ -179,6 +184,8 @@ def work_on_shard(
     for index, outcome in engine.outcomes(messages()):
         write_outcome(folder, begun[index], outcome)
         found[begun[index]] = "transient" if outcome.transient else outcome.status
+        if ended is not None:
+            ended(begun[index], outcome)
     return Counter(found.values())
 
 

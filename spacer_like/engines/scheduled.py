@@ -5,7 +5,7 @@ the requests that have no outcome yet, divided into shards. In the submission's 
 
     runs/N.json                the shards of a run, each with the digests of its requests
     arrays/N-K.json            an array of run N: the scheduler's id, and which shards its children have
-    children/N-K.json          how the child of shard K ended
+    started/, children/        see `child_records`
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from spacer_like.data_classes.base import load_json, parse_json
+from spacer_like.data_classes.base import load_json
 from spacer_like.engines.array import ArraySubmission
 from spacer_like.exceptions import MessageError, TransientError, damage_as
 from spacer_like.location import DataLocation
-from spacer_like.storage import exists, list_keys, read_many, write_bytes
+from spacer_like.storage import exists, list_keys, write_bytes
 
 SUBMISSION_VARIABLE = "SUBMISSION_LOC"
 """The environment variable that holds the location of the folder; the limits on what is submitted allow no more."""
@@ -244,25 +244,6 @@ def read_run(folder: DataLocation, number: int) -> dict[str, Any]:
         if run["version"] != _VERSION or not are_digests or sum(run["children"]) != len(run["shards"]):
             raise ValueError("it is of another version, or damaged")
     return run
-
-
-def write_child_record(folder: DataLocation, run: int, shard: int, record: dict[str, Any]) -> None:
-    """Store how the child of a shard ended; that of a later attempt replaces it."""
-    write_bytes(folder.below(f"children/{run}-{shard}.json"), json.dumps(record).encode())
-
-
-def read_child_records(folder: DataLocation) -> list[dict[str, Any]]:
-    """How children ended, in the order of their runs and shards; those that were killed have left none.
-
-    Raises:
-        MessageError: a record is damaged.
-    """
-    records = []
-    for loc, data in read_many(list_keys(folder.below("children/"))):
-        with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no record of a shard"):
-            record = parse_json(data, loc.display_name)
-            records.append((int(record["run"]), int(record["shard"]), record))
-    return [record for *_, record in sorted(records, key=lambda one: one[:2])]
 
 
 def _read_id(loc: DataLocation) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import time
 from collections import Counter
@@ -19,16 +20,14 @@ if __name__ == "__main__":
     interruption.listen()
 
 from spacer_like.engines.array import work_on_shard
+from spacer_like.engines.child_records import Start, now, write_child_record, write_start
+from spacer_like.engines.host import Host
 from spacer_like.engines.processes import Processes
-from spacer_like.engines.scheduled import (
-    FIRST_VARIABLE,
-    RUN_VARIABLE,
-    SUBMISSION_VARIABLE,
-    read_run,
-    write_child_record,
-)
+from spacer_like.engines.scheduled import FIRST_VARIABLE, RUN_VARIABLE, SUBMISSION_VARIABLE, read_run
 from spacer_like.exceptions import ConfigError, SpacerError, sentence_of
+from spacer_like.location import DataLocation
 from spacer_like.mailman import ExitCode, configure_log, is_transient, location_from_environment
+from spacer_like.messages import TaskOutcome
 
 logger = logging.getLogger("spacer_like.engines.shard")
 
@@ -55,17 +54,35 @@ def run_shard() -> ExitCode:
     if shard >= len(shards):
         raise ConfigError(f"Run {run} of '{folder.display_name}' has {len(shards)} shards, and none of number {shard}.")
     begun = time.monotonic()
-    record = {"run": run, "shard": shard, "job": _job_id(), "attempt": _attempt()}
-    try:
-        with Processes(_number(_PROCESSES_VARIABLE, 1), apart=True) as engine:
-            ended = work_on_shard(folder, engine, shards[shard], again=_attempt() > 1)
-    except interruption.Interrupted as signal:
-        with suppress(SpacerError):
-            write_child_record(folder, run, shard, record | _end(begun, signal.exit_code, str(signal)))
-        raise
-    code = _exit_code(ended)
-    write_child_record(folder, run, shard, record | {"requests": dict(ended)} | _end(begun, code, ""))
+    start = Start(run, shard, _job_id(), _attempt(), now())
+    write_start(folder, start)
+    record = {"job": start.job, "attempt": start.attempt, "started": start.started}
+    requests: Counter[str] = Counter()
+    with Host(lambda notice: _write_notice(folder, start._replace(notice=notice))) as host:
+        try:
+            with Processes(_number(_PROCESSES_VARIABLE, 1), apart=True) as engine:
+                requests = work_on_shard(
+                    folder, engine, shards[shard], start.attempt > 1, lambda _, outcome: _count(requests, outcome)
+                )
+        except interruption.Interrupted as signal:
+            with suppress(SpacerError):
+                write_child_record(
+                    folder, run, shard, record | _end(begun, signal.exit_code, str(signal), requests, host)
+                )
+            raise
+    code = _exit_code(requests)
+    write_child_record(folder, run, shard, record | _end(begun, code, "", requests, host))
     return code
+
+
+def _write_notice(folder: DataLocation, start: Start) -> None:
+    # Where it cannot be stored the child's own record has it, if the host lets it end.
+    with suppress(SpacerError):
+        write_start(folder, start)
+
+
+def _count(requests: Counter[str], outcome: TaskOutcome) -> None:
+    requests["transient" if outcome.transient else outcome.status] += 1
 
 
 def _exit_code(ended: Counter[str]) -> ExitCode:
@@ -74,8 +91,23 @@ def _exit_code(ended: Counter[str]) -> ExitCode:
     return ExitCode.PERMANENT_FAILURE if ended["failed"] else ExitCode.DONE
 
 
-def _end(begun: float, code: int, interrupted: str) -> dict[str, object]:
-    return {"exit_code": int(code), "seconds": round(time.monotonic() - begun, 3), "interrupted": interrupted}
+def _end(begun: float, code: int, interrupted: str, requests: Counter[str], host: Host) -> dict[str, object]:
+    return {
+        "exit_code": int(code),
+        "seconds": round(time.monotonic() - begun, 3),
+        "interrupted": interrupted,
+        "requests": dict(requests),
+        "peak_memory": _peak_memory(),
+        "vcpus": host.vcpus,
+        "notice": host.notice,
+    }
+
+
+def _peak_memory() -> int | None:
+    """The most memory, in bytes, that a process had which worked for this one and has ended; None: there was none."""
+    kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # On macOS these are bytes.
+    return (kibibytes if sys.platform == "darwin" else kibibytes * 1024) or None
 
 
 def _index() -> int:

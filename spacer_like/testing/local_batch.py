@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from spacer_like.engines.host import DISABLED_VARIABLE
 from spacer_like.engines.processes import child_environment
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -78,7 +79,7 @@ class LocalBatch:
         kill: the share of first attempts that are ended by SIGKILL soon after their start, as if their host had been
             reclaimed.
         queues, definitions: the names that exist.
-        environment: variables of the job definition.
+        environment: variables of the job definition. No metadata of an instance are asked for, unless they say so.
     """
 
     def __init__(
@@ -274,7 +275,8 @@ class LocalBatch:
     def _attempt(self, job: _Job, child: _Child, attempt: int) -> tuple[int | None, str]:
         """Run the entry point of the image; the exit code, and the reason why there is none."""
         given = job.request.get("containerOverrides", {}).get("environment", [])
-        environment = child_environment() | self._environment | {one["name"]: one["value"] for one in given}
+        environment = child_environment() | {DISABLED_VARIABLE: "true"} | self._environment
+        environment |= {one["name"]: one["value"] for one in given}
         environment |= {"AWS_BATCH_JOB_ID": child.id, "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
         environment |= {"AWS_BATCH_JQ_NAME": job.request["jobQueue"]}
         if child.index is not None:

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from PIL import Image
 
-from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding, read_child_records
+from spacer_like.engines.child_records import read_child_records
+from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding
 from spacer_like.engines.slurm import Slurm
 from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError

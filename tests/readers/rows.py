@@ -159,10 +159,22 @@ def child_record() -> bytes:
 
 
 def child_records(data: bytes, name: str) -> Any:
-    from spacer_like.engines.scheduled import read_child_records
+    from spacer_like.engines.child_records import read_child_records
 
     write_bytes(DataLocation("memory", f"{name}/children/1-0.json"), data)
     return read_child_records(DataLocation("memory", name))
+
+
+def child_start() -> bytes:
+    times = {"started": "2026-11-28T10:00:00.000+00:00", "notice": ""}
+    return json.dumps({"version": 1, "run": 1, "shard": 0, "job": "a:0", "attempt": 1} | times).encode()
+
+
+def child_start_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.child_records import read_start
+
+    write_bytes(DataLocation("memory", name), data)
+    return read_start(DataLocation("memory", name))
 
 
 def outcome() -> bytes:
@@ -228,7 +240,8 @@ DATA_ROWS = [
     Reader("requests in a folder", ("engines.array:read_manifest",), manifest_of_requests, submission),
     Reader("shards of a submission", ("engines.scheduled:read_run",), run_of_shards, run_of),
     Reader("which engine", ("engines.submissions:open_submission",), engine_record, engine_of),
-    Reader("how children ended", ("engines.scheduled:read_child_records",), child_record, child_records),
+    Reader("how children ended", ("engines.child_records:read_child_records",), child_record, child_records),
+    Reader("that a child has started", ("engines.child_records:read_start",), child_start, child_start_of),
     Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(
         "results",
