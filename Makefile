@@ -3,7 +3,7 @@
 # make test-oldest  the tests of the core with the oldest packages that setup.cfg allows, in an environment of its own, PYTHON=python3.10
 #             (or 3.11, 3.12); without torch
 # make test-tensorflow  what TensorFlow and Keras write and train against ours, in an environment of its own
-# make test-django VERSION=4.2  the tests of contrib/django with that Django (4.2, 5.2, 6.0 or 6.1, which needs Python 3.12), on SQLite
+# make test-django VERSION=4.2  the tests of contrib/django and of examples/django with that Django (4.2, 5.2, 6.0 or 6.1, which needs Python 3.12), on SQLite
 #             and, where there is a server, on PostgreSQL, in an environment of its own
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
 #             make bench FAMILY=rarity, chips, tags or regression: that family alone, without PySpacer
@@ -101,7 +101,7 @@ $(TENSORFLOW_STAMP): $(TENSORFLOW_PINS) setup.cfg
 	@touch $@
 
 test-django: $(DJANGO_STAMP)
-	$(DJANGO_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/contrib $(PYTEST_ARGS)
+	$(DJANGO_VENV)/bin/python -m pytest -n 2 --dist worksteal tests/contrib tests/examples $(PYTEST_ARGS)
 
 $(DJANGO_STAMP): requirements/core.txt requirements/django-tests.txt setup.cfg
 	@test -n "$(DJANGO_$(VERSION))" || { echo "VERSION is one of 4.2, 5.2, 6.0 and 6.1." >&2; exit 1; }

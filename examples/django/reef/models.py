@@ -58,7 +58,11 @@ class Photograph(models.Model):
         return max(self.width, self.height) // 320 + 1
 
     @property
-    def mark_size(self) -> int:
+    def mark_radius(self) -> int:
+        return 2 * self.line_width
+
+    @property
+    def number_size(self) -> int:
         return 5 * self.line_width
 
     @property
