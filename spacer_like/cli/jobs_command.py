@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spacer_like.cli.jobs_planning import shown_bill
 from spacer_like.cli.jobs_submit_command import submit
 from spacer_like.cli.locations import location
 from spacer_like.cli.options import JsonMode, group
@@ -82,6 +83,7 @@ def collect(
     """Write the outcome of each request that has one, in the order of the requests."""
     import json
 
+    from spacer_like.engines.bill import bill
     from spacer_like.engines.submissions import open_submission
     from spacer_like.overwriting import check_locations, named_locations
     from spacer_like.storage import write_bytes
@@ -96,8 +98,10 @@ def collect(
     write_bytes(out_loc, "".join(f"{line}\n" for line in lines).encode())
     failures = list(_failures(iter(ended)))
     code = _exit_code(progress, failures)
-    terminal.answer({"ok": code == 0, "exit_code": int(code), "outcomes": len(ended), "file": out_loc.uri})
-    terminal.show(*_shown(progress, failures[:_FAILURES_SHOWN], []))
+    took = bill(found.folder, is_complete=not (progress.at_work or progress.waiting))
+    answer = {"ok": code == 0, "exit_code": int(code), "outcomes": len(ended), "file": out_loc.uri}
+    terminal.answer(answer | {"bill": None if took is None else took.serialize()})
+    terminal.show(*_shown(progress, failures[:_FAILURES_SHOWN], []), *([] if took is None else shown_bill(took)))
     return int(code)
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spacer_like import interruption
+from spacer_like.cli.jobs_planning import Planning, shown_plan
 from spacer_like.cli.locations import location
 from spacer_like.cli.options import JsonMode, UsageError
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from spacer_like.engines.array import ArraySubmission
+    from spacer_like.engines.plan import Plan
     from spacer_like.message_base import Message
 
 # The engine's options by the command's, and what the engine calls them.
@@ -35,6 +37,7 @@ _OPTIONS = {
     },
     "kubernetes": {"image": "image", "retries": "retries"},
 }
+_SHARD = 50
 _NEEDED = {"batch": ("queue", "definition"), "kubernetes": ("image",)}
 
 
@@ -42,7 +45,13 @@ def submit(
     files: Annotated[list[str], typer.Argument(metavar="JOB.json...", help="Job messages: paths or URIs.")],
     folder: Annotated[str, typer.Option(metavar="LOC", help="Where the submission is kept: a path or a URI.")],
     engine: Annotated[str, typer.Option(metavar="NAME", help="local, slurm, batch or kubernetes.")] = "local",
-    shard: Annotated[int, typer.Option(min=1, metavar="N", help="Requests of each child of an array.")] = 50,
+    shard: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Requests of each child of an array; else as planned, or 50.")
+    ] = None,
+    shard_seconds: Annotated[
+        float | None,
+        typer.Option(min=1.0, metavar="N", help="How long a child is to work, by a sample; else 900 of --dry-run."),
+    ] = None,
     most_children: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Children of one array: several arrays stand side by side."),
@@ -69,14 +78,32 @@ def submit(
     retries: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="kubernetes: how often a child is tried again; else 2.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do a sample, show what the work will take, and submit nothing.")
+    ] = False,
+    sample: Annotated[
+        int | None, typer.Option(min=3, metavar="N", help="About how many requests the sample has; else 5.")
+    ] = None,
+    price: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="X", help="Of a vCPU hour, in any currency, for what the work costs."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="X", help="Submit nothing that may cost more, by a sample; needs --price."),
+    ] = None,
     json_mode: JsonMode = False,
 ) -> int:
     """Store the requests of job messages in a folder, and start the work on them. Submitting them again harms nothing.
 
-    With the engine kubernetes the Jobs' manifests are printed, for kubectl apply.
+    With the engine kubernetes the Jobs' manifests are printed, for kubectl apply. The requests of a sample are done for
+    real: they write what they are asked to write, and the submission does not do them again.
     """
     from spacer_like.engines.scheduled import Sharding
     from spacer_like.engines.submissions import submission
+
+    planning = Planning(dry_run, shard, shard_seconds, sample, price, max_cost)
+    planning.check()
 
     given = {
         "processes": processes,
@@ -96,13 +123,19 @@ def submit(
     }
     options = _options_of(engine, {name: value for name, value in given.items() if value is not None})
     terminal = Terminal(json_mode=json_mode)
-    made = submission(location(folder), engine, Sharding(shard, most_children), **options)
+    made = submission(location(folder), engine, Sharding(shard or _SHARD, most_children), **options)
     requests = _requests(files)
+    plan = planning.plan(made, requests, terminal)
+    if plan is not None and dry_run:
+        return _show_plan(plan, max_cost, terminal)
+    if plan is not None and max_cost is not None:
+        plan.check_cost(max_cost)
     with interruption.deferred():
         made.submit(requests)
     if engine == "kubernetes":
         return _show_manifests(made)
-    terminal.answer({"ok": True, "folder": made.folder.uri, "requests": len(requests)} | made.engine)
+    planned = {} if plan is None else {"plan": plan.serialize()}
+    terminal.answer({"ok": True, "folder": made.folder.uri, "requests": len(requests)} | made.engine | planned)
     if not json_mode:
         from rich.text import Text
 
@@ -129,6 +162,18 @@ def _requests(files: list[str]) -> list[Message]:
     from spacer_like.cli.job_commands import read_job
 
     return [task for file in files for task in read_job(file).tasks]
+
+
+def _show_plan(plan: Plan, max_cost: float | None, terminal: Terminal) -> int:
+    from rich.text import Text
+
+    terminal.show(*shown_plan(plan))
+    if max_cost is not None:
+        plan.check_cost(max_cost)
+    terminal.answer({"ok": True, "dry_run": True} | plan.serialize())
+    kept = "The sample's results are kept" if plan.to_do else "The sample was all that was to do"
+    terminal.show(Text(f"{kept}; nothing is submitted.", style="green"))
+    return 0
 
 
 def _show_manifests(made: ArraySubmission) -> int:

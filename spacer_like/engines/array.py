@@ -23,7 +23,7 @@ from typing import Any
 from typing_extensions import Self
 
 from spacer_like.data_classes.base import load_json, parse_json
-from spacer_like.engines.base import Ended, Engine, Progress, Submission, digest_of, failed, read_outcome
+from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, digest_of, failed, read_outcome
 from spacer_like.exceptions import MessageError, SpacerError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
@@ -70,6 +70,26 @@ class ArraySubmission(Submission):
     def end(self) -> None:
         """End those that are running or queued, if there are any."""
 
+    def resources(self) -> Resources:
+        """What each child has.
+
+        Raises:
+            SpacerInputError: the cluster does not know what it would be made of.
+        """
+        return Resources()
+
+    def check(self, messages: Sequence[Message]) -> list[list[str]]:
+        """The task's name and the digest of each request, where they may be submitted into this folder.
+
+        Raises:
+            MessageError: the folder holds other requests, or they collide, see `Engine.outcomes`.
+        """
+        check_tasks(messages)
+        described = [[message.task, digest_of(message)] for message in messages]
+        if exists(self.folder.below("manifest.json")) and read_manifest(self.folder)["requests"] != described:
+            raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
+        return described
+
     def submit(self, messages: Sequence[Message]) -> Self:
         """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
 
@@ -78,11 +98,8 @@ class ArraySubmission(Submission):
             TransientError: something works on them already.
             SpacerError: the folder cannot be written.
         """
-        check_tasks(messages)
-        described = [[message.task, digest_of(message)] for message in messages]
+        described = self.check(messages)
         loc = self.folder.below("manifest.json")
-        if exists(loc) and read_manifest(self.folder)["requests"] != described:
-            raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
         requests = (
             (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
             for (task, digest), message in zip(described, messages, strict=True)
@@ -97,14 +114,14 @@ class ArraySubmission(Submission):
         # Before the results are counted: what ends meanwhile is not missed by one who waits for the end.
         at_work = self.is_at_work()
         requests = read_manifest(self.folder)["requests"]
-        states = _states(self.folder)
+        states = states_of(self.folder)
         found = [states.get(digest) for _, digest in requests]
         cancelled = exists(self.folder.below("cancelled"))
         return Progress(len(requests), found.count("done"), found.count("failed"), at_work, cancelled)
 
     def collect(self, wanted: Container[int] | None = None) -> Iterator[Ended]:
         """As of `Submission`; of these indexes alone, so that one who looks again and again reads each outcome once."""
-        states = _states(self.folder)
+        states = states_of(self.folder)
         requests = enumerate(read_manifest(self.folder)["requests"])
         ended = (
             (index, task, digest)
@@ -122,7 +139,7 @@ class ArraySubmission(Submission):
         if not self.is_at_work():
             # Otherwise `begin` says so.
             delete(self.folder.below("cancelled"))
-            for digest, state in _states(self.folder).items():
+            for digest, state in states_of(self.folder).items():
                 if state == "failed":
                     delete(_result(self.folder, digest, state))
         waiting = self._waiting()
@@ -134,7 +151,7 @@ class ArraySubmission(Submission):
         self.end()
 
     def _waiting(self) -> list[str]:
-        states = _states(self.folder)
+        states = states_of(self.folder)
         return [digest for digest in digests_of(read_manifest(self.folder)) if digest not in states]
 
 
@@ -158,7 +175,7 @@ def work_on_shard(
     Raises:
         SpacerError: the folder holds no submission, or cannot be read or written.
     """
-    states = _states(folder)
+    states = states_of(folder)
     found: dict[str, str] = {}
     for digest in digests_of(read_manifest(folder)) if part is None else part:
         state = states.get(digest, "waiting")
@@ -253,7 +270,7 @@ def _result(folder: DataLocation, digest: str, state: str) -> DataLocation:
     return folder.below(f"results/{digest}.{state}.json")
 
 
-def _states(folder: DataLocation) -> dict[str, str]:
+def states_of(folder: DataLocation) -> dict[str, str]:
     """``done`` or ``failed`` for each digest that has an outcome; ``done`` prevails."""
     states: dict[str, str] = {}
     for loc in list_keys(folder.below("results/")):

@@ -91,6 +91,22 @@ class Progress(NamedTuple):
         return self.total - self.done - self.failed
 
 
+class Resources(NamedTuple):
+    """What a child of a submission has to work with, as far as its engine knows.
+
+    Fields:
+        processes: how many requests it works on at once.
+        vcpus: its processor cores, as they are paid for; None: not known.
+        memory: its bytes of memory; None: not known, or without a limit.
+        memory_source: who says so, for errors.
+    """
+
+    processes: int = 1
+    vcpus: float | None = None
+    memory: int | None = None
+    memory_source: str = ""
+
+
 class Submission(ABC):
     """Requests that run without this process. The folder alone identifies the submission."""
 

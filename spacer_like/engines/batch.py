@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from spacer_like.aws import create_aws_session
 from spacer_like.config import settings
+from spacer_like.engines.base import Resources
 from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import (
     AccessDeniedError,
@@ -89,6 +90,26 @@ class Batch(Scheduler):
             "seconds": self._seconds,
             "region": self._region,
         }
+
+    def resources(self) -> Resources:
+        # Also of an ARN; without a revision SubmitJob takes the last one.
+        name, _, revision = self._definition.rpartition("/")[2].partition(":")
+        named: dict[str, Any] = {"jobDefinitionName": name, "status": "ACTIVE"}
+        found: dict[int, dict[str, Any]] = {}
+        try:
+            while True:
+                answer = self._ask("describe the job definition", "describe_job_definitions", **named)
+                found |= {int(one["revision"]): one for one in answer["jobDefinitions"]}
+                if not answer.get("nextToken"):
+                    break
+                named["nextToken"] = answer["nextToken"]
+        except AccessDeniedError:
+            # Who may submit need not be allowed to look at definitions.
+            return Resources()
+        wanted = int(revision) if revision.isdecimal() else max(found, default=0)
+        if wanted not in found:
+            raise SpacerInputError(f"AWS Batch has no active job definition '{visible(self._definition)}'.")
+        return _resources_of(found[wanted], self._definition)
 
     def largest_array(self) -> int:
         return LARGEST_ARRAY
@@ -172,6 +193,16 @@ class Batch(Scheduler):
             raise AccessDeniedError("AWS Batch needs credentials, and boto3 finds none.") from None
         except BotoCoreError as error:
             raise TransientError(f"AWS Batch cannot be asked to {what}: {type(error).__name__}.") from None
+
+
+def _resources_of(definition: dict[str, Any], name: str) -> Resources:
+    container = definition.get("containerProperties", {})
+    # Those of older definitions are fields of the container.
+    said = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}
+    said |= {one["type"]: one["value"] for one in container.get("resourceRequirements", [])}
+    memory = int(said["MEMORY"]) * 2**20 if said["MEMORY"] else None
+    source = f"the job definition '{visible(name)}'"
+    return Resources(1, float(said["VCPU"]) if said["VCPU"] else None, memory, source)
 
 
 def _as_ours(what: str, error: dict[str, str]) -> SpacerError:

@@ -21,15 +21,18 @@ from typing import Any
 from spacer_like import config, interruption
 from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission, work_on_shard
-from spacer_like.engines.processes import Processes, beginning, child_environment
+from spacer_like.engines.base import Resources
+from spacer_like.engines.child_records import now, read_child_records, write_child_record
+from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory
 from spacer_like.engines.worker import working_as
-from spacer_like.exceptions import MessageError, TransientError
+from spacer_like.exceptions import MessageError, SpacerError, TransientError
 from spacer_like.location import DataLocation
 
 LOCK = ".lock"
 """A file in the folder, locked by the process at work there, whose id it holds."""
 LOG = "log"
 _SECONDS_TO_END = 10.0
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Detached(ArraySubmission):
@@ -53,6 +56,10 @@ class Detached(ArraySubmission):
     @property
     def engine(self) -> dict[str, Any]:
         return {"engine": "local", "options": {"processes": self._processes}}
+
+    def resources(self) -> Resources:
+        # Whoever pays for a machine pays for all of its cores.
+        return Resources(self._processes, float(core_count()), _memory(), "this machine")
 
     def begin(self, waiting: Sequence[str]) -> None:
         with self._locked() as lock:
@@ -107,15 +114,42 @@ class Detached(ArraySubmission):
             os.close(lock)
 
 
+def _memory() -> int | None:
+    """The bytes of memory that this process's control group may use, or that the machine has."""
+    with suppress(OSError, ValueError):
+        found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+        with suppress(OSError, ValueError):
+            found.append(int(_MEMORY_LIMIT.read_text(encoding="ascii")))
+        return min(found)
+    return None
+
+
 def main(folder: str, processes: str, lock: str) -> int:
     interruption.listen(quiet=True)
     with suppress(interruption.Interrupted):
         interruption.ready()
         # Without it whoever submitted this died before it sent the child's first line.
         if first_line := sys.stdin.buffer.readline():
-            with working_as(first_line), Processes(int(processes), apart=True) as engine, engine.inheriting(int(lock)):
-                work_on_shard(DataLocation("filesystem", folder), engine)
+            _work(DataLocation("filesystem", folder), int(processes), int(lock), first_line)
     return interruption.finish(0)
+
+
+def _work(folder: DataLocation, processes: int, lock: int, first_line: bytes) -> None:
+    """Do what has no outcome, and record how long that took, as the child of an array does."""
+    begun = time.monotonic()
+    run = 1 + max((int(record["run"]) for record in read_child_records(folder)), default=0)
+    record: dict[str, Any] = {"job": str(os.getpid()), "started": now(), "vcpus": float(core_count())}
+    ended = {"exit_code": 0, "interrupted": ""}
+    try:
+        with working_as(first_line), Processes(processes, apart=True) as engine, engine.inheriting(lock):
+            record["requests"] = dict(work_on_shard(folder, engine))
+    except interruption.Interrupted as signal:
+        ended = {"exit_code": signal.exit_code, "interrupted": str(signal)}
+        raise
+    finally:
+        seconds = round(time.monotonic() - begun, 3)
+        with suppress(SpacerError):
+            write_child_record(folder, run, 0, record | ended | {"seconds": seconds, "peak_memory": peak_memory()})
 
 
 if __name__ == "__main__":

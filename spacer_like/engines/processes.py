@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -127,6 +128,13 @@ def beginning(torch_threads: int | None, secret: bool = True) -> bytes:
         "log_level": logging.getLogger("spacer_like").getEffectiveLevel(),
     }
     return json.dumps(how).encode() + b"\n"
+
+
+def peak_memory() -> int | None:
+    """The most memory, in bytes, that a process had which worked for this one and has ended; None: there was none."""
+    kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # On macOS these are bytes.
+    return (kibibytes if sys.platform == "darwin" else kibibytes * 1024) or None
 
 
 def child_environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from spacer_like.data_classes.base import load_json
 from spacer_like.engines.array import ArraySubmission
+from spacer_like.engines.base import Resources
 from spacer_like.exceptions import MessageError, TransientError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.storage import exists, list_keys, write_bytes
@@ -73,6 +74,10 @@ class Scheduler(ABC):
     @abstractmethod
     def largest_array(self) -> int:
         """The most children that an array may have."""
+
+    def resources(self) -> Resources:
+        """What each child has, as far as the scheduler's options or its answers say."""
+        return Resources()
 
     @abstractmethod
     def start(self, job: ArrayJob) -> str:
@@ -144,23 +149,26 @@ class ScheduledSubmission(ArraySubmission):
             "sharding": asdict(self.sharding),
         }
 
+    def resources(self) -> Resources:
+        return self.scheduler.resources()
+
     def begin(self, waiting: Sequence[str]) -> None:
         self._queried = None
-        number = self._last_run()
+        number = self.last_run()
         if self.is_at_work():
             raise TransientError(f"Something is at work on '{self.folder.display_name}' already: wait, or cancel it.")
         if not waiting:
             return
         size = self.sharding.requests
         shards = [list(waiting[start : start + size]) for start in range(0, len(waiting), size)]
-        children = self._children(len(shards))
+        children = self.arrays_of(len(shards))
         run = {"version": _VERSION, "shards": shards, "children": children}
         write_bytes(_run(self.folder, number + 1), json.dumps(run).encode())
         self._queried = None
         self._start(number + 1, children)
 
     def is_at_work(self) -> bool:
-        number = self._last_run()
+        number = self.last_run()
         if not number:
             return False
         if self._queried and time.monotonic() - self._queried[0] < self.scheduler.seconds_between_queries:
@@ -179,7 +187,7 @@ class ScheduledSubmission(ArraySubmission):
             self.scheduler.stop(ids)
         self._queried = None
 
-    def _children(self, count: int) -> list[int]:
+    def arrays_of(self, count: int) -> list[int]:
         """How many children each array has, of that many in all."""
         most = self.scheduler.largest_array()
         most = min(most, self.sharding.most_children or most)
@@ -211,13 +219,14 @@ class ScheduledSubmission(ArraySubmission):
     def _array(self, number: int, index: int) -> DataLocation:
         return self.folder.below(f"arrays/{number}-{index}.json")
 
-    def _last_run(self) -> int:
+    def last_run(self) -> int:
+        """The number of the last run; 0: there is none."""
         stems = [loc.filename.removesuffix(".json") for loc in list_keys(self.folder.below("runs/"))]
         return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
     def array_ids(self) -> list[str]:
         """The ids of the last run's arrays, found by their names where the submitter died before it stored them."""
-        number = self._last_run()
+        number = self.last_run()
         if not number:
             return []
         children = read_run(self.folder, number)["children"]

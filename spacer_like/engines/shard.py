@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import sys
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ if __name__ == "__main__":
 from spacer_like.engines.array import work_on_shard
 from spacer_like.engines.child_records import Start, now, write_child_record, write_start
 from spacer_like.engines.host import Host
-from spacer_like.engines.processes import Processes
+from spacer_like.engines.processes import Processes, peak_memory
 from spacer_like.engines.scheduled import FIRST_VARIABLE, RUN_VARIABLE, SUBMISSION_VARIABLE, read_run
 from spacer_like.exceptions import ConfigError, SpacerError, sentence_of
 from spacer_like.location import DataLocation
@@ -97,17 +96,10 @@ def _end(begun: float, code: int, interrupted: str, requests: Counter[str], host
         "seconds": round(time.monotonic() - begun, 3),
         "interrupted": interrupted,
         "requests": dict(requests),
-        "peak_memory": _peak_memory(),
+        "peak_memory": peak_memory(),
         "vcpus": host.vcpus,
         "notice": host.notice,
     }
-
-
-def _peak_memory() -> int | None:
-    """The most memory, in bytes, that a process had which worked for this one and has ended; None: there was none."""
-    kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    # On macOS these are bytes.
-    return (kibibytes if sys.platform == "darwin" else kibibytes * 1024) or None
 
 
 def _index() -> int:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from spacer_like.engines.base import Resources
 from spacer_like.engines.processes import child_environment
 from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError, visible
@@ -68,6 +69,10 @@ class Slurm(Scheduler):
             "log_folder": self._log_folder,
         }
 
+    def resources(self) -> Resources:
+        memory = _bytes(self._values["mem"])
+        return Resources(self._cores, float(self._cores), memory, "--mem of sbatch" if memory else "")
+
     def largest_array(self) -> int:
         return self._max_array_size
 
@@ -123,6 +128,14 @@ class Slurm(Scheduler):
                 _answer("scancel", one)
             except _UnknownJobError:
                 continue
+
+
+def _bytes(size: str | None) -> int | None:
+    """A size as of sbatch's option --mem; None: the cluster's default, or all that a node has."""
+    found = re.fullmatch(r"(\d+)([KMGT]?)B?", (size or "").strip().upper())
+    if not found:
+        return None
+    return int(found[1]) * 1024 ** (1 + "KMGT".index(found[2] or "M")) or None
 
 
 class _UnknownJobError(SpacerInputError):

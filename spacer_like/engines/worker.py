@@ -65,7 +65,7 @@ def _log(level: int) -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _end_with_the_asker() -> None:
+def end_with_the_asker() -> None:
     """End the process when its input is closed: nobody waits for the work any more."""
     asking = select.poll()
     asking.register(sys.stdin.fileno(), 0)
@@ -74,7 +74,7 @@ def _end_with_the_asker() -> None:
 
 
 def main() -> None:
-    threading.Thread(target=_end_with_the_asker, daemon=True).start()
+    threading.Thread(target=end_with_the_asker, daemon=True).start()
     interruption.listen(SECONDS_TO_UNWIND, quiet=True)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What a library prints must not come between the answers.

@@ -79,7 +79,8 @@ class LocalBatch:
         kill: the share of first attempts that are ended by SIGKILL soon after their start, as if their host had been
             reclaimed.
         queues, definitions: the names that exist.
-        environment: variables of the job definition. No metadata of an instance are asked for, unless they say so.
+        environment: variables of the job definitions. No metadata of an instance are asked for, unless they say so.
+        vcpus, memory: of the job definitions; the memory in MiB.
     """
 
     def __init__(
@@ -91,11 +92,14 @@ class LocalBatch:
         queues: tuple[str, ...] = ("queue",),
         definitions: tuple[str, ...] = ("definition",),
         environment: dict[str, str] | None = None,
+        vcpus: float = 1.0,
+        memory: int = 2048,
     ) -> None:
         self._random = Random(seed)
         self._is_shuffled, self._twice, self._kill = seed is not None, twice, kill
         self._queues, self._definitions = queues, definitions
         self._environment = environment or {}
+        self._resources = {"VCPU": str(vcpus), "MEMORY": str(memory)}
         self._jobs: dict[str, _Job] = {}
         self._waiting: list[tuple[_Job, _Child]] = []
         # What waits for other jobs to succeed.
@@ -147,6 +151,16 @@ class LocalBatch:
             raise _refused("DescribeJobs", f"{len(jobs)} job ids are more than 100.")
         with self._changed:
             return {"jobs": [found for one in jobs if (found := self._described(one))]}
+
+    def describe_job_definitions(self, jobDefinitionName: str, status: str) -> dict[str, Any]:
+        resources = [{"type": name, "value": value} for name, value in self._resources.items()]
+        container = {"resourceRequirements": resources}
+        found = {"jobDefinitionName": jobDefinitionName, "revision": 1, "status": status}
+        return {
+            "jobDefinitions": [found | {"containerProperties": container}]
+            if jobDefinitionName in self._definitions and status == "ACTIVE"
+            else []
+        }
 
     def list_jobs(self, jobQueue: str, filters: list[dict[str, Any]], nextToken: str = "") -> dict[str, Any]:
         if jobQueue not in self._queues:

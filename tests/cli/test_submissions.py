@@ -61,6 +61,27 @@ def test_for_kubernetes_the_manifests_are_printed_and_the_requests_stored(comman
     assert command("jobs", "status", "sub").code == 75
 
 
+def test_a_dry_run_does_a_sample_and_the_bill_is_compared_with_it(command, requests, reef):
+    submit = ["jobs", "submit", "job.json", "--folder", "sub", "--price", 0.05]
+    said = command(*submit, "--dry-run")
+    assert said.code == 0
+    assert "1 of 3 requests failed, such as: There is no file" in said.out
+    assert said.out.strip().endswith("nothing is submitted.")
+    assert sorted(path.name for path in (reef / "out").iterdir()) == ["0.npz", "1.npz"]
+    assert command("jobs", "status", "sub").code == 64
+    shutil.copy(reef / "photos/0.jpg", reef / "later.jpg")
+    said = command(*submit, "--max-cost", 0)
+    assert said.code == 64
+    assert "nothing is submitted" in said.err
+    begun = command(*submit, "--max-cost", 1, "--json").json
+    assert (begun["plan"]["to_do"], begun["requests"]) == (1, 3)
+    assert command("jobs", "status", "sub", "--wait").code == 0
+    bill = command("jobs", "collect", "sub", "--out", "all.jsonl", "--json").json["bill"]
+    assert (bill["children"], bill["planned"]["price"]) == (1, 0.05)
+    assert bill["cost"] == pytest.approx(0.05 * bill["vcpu_hours"])
+    assert "1 child took " in command("jobs", "collect", "sub", "--out", "all.jsonl").out
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -68,6 +89,11 @@ def test_for_kubernetes_the_manifests_are_printed_and_the_requests_stored(comman
         (["--engine", "batch"], "The engine batch needs the option --queue."),
         (["--queue", "spot"], "The option --queue is of the engine batch, not of local."),
         (["--engine", "batch", "--queue", "q", "--definition", "d", "--attempts", 11], "Batch starts a child 1 to 10"),
+        (["--max-cost", 5], "The option --max-cost needs --price, the price of a vCPU hour."),
+        (["--price", 1], "The option --price is of a plan: add --dry-run, --max-cost or --shard-seconds."),
+        (["--dry-run", "--price", "inf"], "The option --price must be a finite number."),
+        (["--dry-run", "--price", -1], "--price"),
+        (["--dry-run", "--sample", 2], "--sample"),
     ],
 )
 def test_mistakes_are_one_sentence_before_anything_is_stored(command, requests, reef, options, sentence):

@@ -177,6 +177,13 @@ def child_start_of(data: bytes, name: str) -> Any:
     return read_start(DataLocation("memory", name))
 
 
+def plan_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.plan import read_plan
+
+    write_bytes(DataLocation("memory", f"{name}/plan.json"), data)
+    return read_plan(DataLocation("memory", name))
+
+
 def outcome() -> bytes:
     from spacer_like.messages import ClassifyReturnMsg, TaskOutcome
 
@@ -242,6 +249,12 @@ DATA_ROWS = [
     Reader("which engine", ("engines.submissions:open_submission",), engine_record, engine_of),
     Reader("how children ended", ("engines.child_records:read_child_records",), child_record, child_records),
     Reader("that a child has started", ("engines.child_records:read_start",), child_start, child_start_of),
+    Reader(
+        "the plan of a submission",
+        ("engines.plan:read_plan",),
+        golden(TESTS / "engines/golden", "plan_1.json"),
+        plan_of,
+    ),
     Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(
         "results",

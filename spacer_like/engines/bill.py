@@ -1,0 +1,111 @@
+"""Bills of submissions: what the work took, beside what its plan said."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from spacer_like.engines.child_records import read_child_records
+from spacer_like.engines.plan import Plan, read_plan
+from spacer_like.location import DataLocation
+from spacer_like.storage import list_keys
+
+
+class Bill(NamedTuple):
+    """What the children of a submission took, by the records that they left.
+
+    Fields:
+        children: how many have left a record of their end.
+        again: how many of these were started again; of each the last attempt counts alone.
+        lost: how many have started and left none, because they run or were killed; what they took is not counted.
+        seconds: of all of them together.
+        vcpu_hours: of all of them; None: neither the plan nor the records know their processor cores.
+        cost: by the plan's price; None: it has none.
+        peak_memory: bytes of the largest worker process; None: not known.
+        is_complete: whether nothing is left to do.
+        plan: that of the submission, whose run and later ones are counted; None: it was not planned, and all are.
+    """
+
+    children: int
+    again: int
+    lost: int
+    seconds: float
+    vcpu_hours: float | None
+    cost: float | None
+    peak_memory: int | None
+    is_complete: bool
+    plan: Plan | None
+
+    @property
+    def is_within(self) -> bool | None:
+        """Whether the vCPU hours lie within the plan's error bar; None: without both of them, or before the end."""
+        if self.plan is None or self.vcpu_hours is None or not self.is_complete:
+            return None
+        return self.plan.vcpu_hours.low <= self.vcpu_hours <= self.plan.vcpu_hours.high
+
+    def serialize(self) -> dict[str, Any]:
+        """The bill as numbers, texts, lists and dictionaries; of the plan what it is compared with."""
+        planned = {"vcpu_hours": None, "cost": None, "price": None}
+        if self.plan is not None:
+            whole = self.plan.serialize()
+            planned = {name: whole[name] for name in planned}
+        return {
+            "children": self.children,
+            "started_again": self.again,
+            "lost": self.lost,
+            "seconds": self.seconds,
+            "vcpu_hours": self.vcpu_hours,
+            "cost": self.cost,
+            "peak_memory": self.peak_memory,
+            "planned": None if self.plan is None else planned,
+            "within_error_bar": self.is_within,
+        }
+
+
+def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
+    """The bill of a submission so far; None: no child has started.
+
+    Args:
+        is_complete: whether nothing is left to do.
+
+    Raises:
+        MessageError: a record or the plan is damaged.
+    """
+    plan = read_plan(folder)
+    first = 1 if plan is None else plan.run
+    records = [one for one in read_child_records(folder) if int(one["run"]) >= first]
+    started = {_child(loc) for loc in list_keys(folder.below("started/")) if _child(loc)[0] >= first}
+    if not records and not started:
+        return None
+    seconds = [float(one["seconds"]) for one in records]
+    cores = [_vcpus(one, plan) for one in records]
+    hours = None
+    if None not in cores:
+        hours = sum(one * (count or 0.0) for one, count in zip(seconds, cores, strict=True)) / 3600
+    price = None if plan is None else plan.price
+    cost = None if price is None or hours is None else hours * price
+    return Bill(
+        children=len(records),
+        again=sum(one["attempt"] > 1 for one in records),
+        lost=len(started - {(int(one["run"]), int(one["shard"])) for one in records}),
+        seconds=sum(seconds),
+        vcpu_hours=hours,
+        cost=cost,
+        peak_memory=max((one["peak_memory"] or 0 for one in records), default=0) or None,
+        is_complete=is_complete,
+        plan=plan,
+    )
+
+
+def _child(loc: DataLocation) -> tuple[int, int]:
+    """The run and the shard in the name of a child's record."""
+    run, _, shard = loc.filename.removesuffix(".json").partition("-")
+    return (int(run), int(shard)) if run.isdecimal() and shard.isdecimal() else (0, 0)
+
+
+def _vcpus(record: dict[str, Any], plan: Plan | None) -> float | None:
+    # What the job definition or sbatch's options say is what is paid for.
+    if plan is not None and plan.vcpus is not None:
+        return plan.vcpus
+    found: float | None = record["vcpus"]
+    # The plan reckons with one where it does not know how many.
+    return 1.0 if found is None and plan is not None else found
