@@ -87,6 +87,8 @@ TASKS: dict[str, Task] = {
         Task("embedding_score", "spacer_like.rarity.tasks.embeddings"),
         Task("chip_tile", "spacer_like.chips.tasks.tiles"),
         Task("chips_folder", "spacer_like.chips.tasks.tiles"),
+        Task("cut_raster", "spacer_like.chips.tasks.rasters"),
+        Task("cut_rasters", "spacer_like.chips.tasks.raster_sets"),
         Task("index_nodata", "spacer_like.chips.tasks.chips"),
         Task("locate_chip", "spacer_like.chips.tasks.chips"),
         Task("fetch_labels", "spacer_like.chips.tasks.labels"),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spacer_like.chips.tasks.labels import fetch_labels as fetch_labels
     from spacer_like.chips.tasks.models import label_chips as label_chips
     from spacer_like.chips.tasks.models import train_multilabel as train_multilabel
+    from spacer_like.chips.tasks.raster_sets import cut_rasters as cut_rasters
+    from spacer_like.chips.tasks.rasters import cut_raster as cut_raster
     from spacer_like.chips.tasks.search import build_index as build_index
     from spacer_like.chips.tasks.search import encode_chips as encode_chips
     from spacer_like.chips.tasks.search import find_similar as find_similar

@@ -95,6 +95,14 @@ def find_tiles(ard_loc: DataLocation, zones: Iterable[int] | None = None, kind: 
     )
 
 
+def has_tiles(ard_loc: DataLocation, kind: str = "visual") -> bool:
+    """Whether a location is a tree of tiles, or a tile whose path is that of one; errors as `find_tiles`."""
+    if ard_loc.filename.lower().endswith((".tif", ".tiff")):
+        return _parsed(ard_loc.key.partition("?")[0]) is not None
+    root = tree_of(ard_loc)
+    return next(iter(_tiles_in(ard_loc.below(""), root, kind)), None) is not None
+
+
 def tiles_of(ard_loc: DataLocation, cell: Cell, acquisition: str | None = None, kind: str = "visual") -> list[Tile]:
     """The tiles of a cell of zoom 12, the newest first; errors as `find_tiles`.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         BuildIndexReturnMsg,
         BuildLabelTableReturnMsg,
         ChipsFolderReturnMsg,
+        CutRastersReturnMsg,
         EncodeChipsReturnMsg,
         FindSimilarReturnMsg,
         IndexNodataReturnMsg,
@@ -43,6 +44,31 @@ def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
     ]
     if report.failed:
         shown.append(Text(f"{count_of(len(report.failed), 'tile')} could not be cut.", style="red"))
+    return [*shown, Text(f"Chips and manifests: {folder}")]
+
+
+def cut_rasters(report: CutRastersReturnMsg, folder: str) -> Shown:
+    """Numbers of chips that were cut and of rasters that failed, and what is to be known of the chips."""
+    done = report.n_rasters - report.n_skipped - len(report.failed)
+    before = f"; {count_of(report.n_skipped, 'raster')} had been cut before" if report.n_skipped else ""
+    shown: Shown = [
+        Text(
+            f"{count_of(report.n_chips, 'chip')} of {count_of(done, 'raster')}{before}.",
+            style="yellow" if report.failed else "green",
+        )
+    ]
+    if report.failed:
+        shown.append(Text(f"{count_of(len(report.failed), 'raster')} could not be cut.", style="red"))
+    if report.value_range is not None:
+        low, high = report.value_range
+        shown.append(Text(f"The values {low:g} and {high:g} became 0 and 255."))
+    if report.n_blown_up:
+        shown.append(
+            Text(
+                f"Chips of {count_of(report.n_blown_up, 'raster')} are blown-up pixels: choose a smaller zoom or size.",
+                style="yellow",
+            )
+        )
     return [*shown, Text(f"Chips and manifests: {folder}")]
 
 

@@ -32,6 +32,8 @@ DESCRIPTIONS = {
     "train_rarity_classifier": "Training",
     "chip_tile": "Cutting tiles",
     "chips_folder": "Cutting tiles",
+    "cut_raster": "Cutting rasters",
+    "cut_rasters": "Cutting rasters",
     "index_nodata": "Looking for data",
     "fetch_labels": "Fetching map data",
     "build_label_table": "Joining",

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 from rasterio.warp import Resampling, reproject, transform_bounds
 
-from spacer_like.chips.cutting.tile_picture import _colours
+from spacer_like.chips.cutting.tile_picture import colours_of
 from spacer_like.chips.grid import Cell
 from spacer_like.chips.messages.tiles import ChipsFolderMsg, IndexNodataMsg
 from spacer_like.chips.tasks.chips import index_nodata
@@ -267,7 +267,7 @@ def test_types_of_bands_that_are_no_picture_are_named_in_the_order_of_the_bands(
     path = tmp_path / "tile.vrt"
     path.write_text(f'<VRTDataset rasterXSize="{SIZE}" rasterYSize="{SIZE}">{place}{bands}</VRTDataset>')
     with rasterio.open(path) as file, pytest.raises(TileError, match=r"pixels that are no picture: int16, float32\.$"):
-        _colours(file, "tile.vrt")
+        colours_of(file, "tile.vrt")
 
 
 def test_a_mask_beside_a_tile_that_is_resampled_counts_as_well(tile):

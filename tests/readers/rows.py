@@ -1050,6 +1050,12 @@ def manifest_of(data: bytes, name: str) -> Any:
     return read_manifest(data, name).made()
 
 
+def raster_manifest(data: bytes, name: str) -> Any:
+    from spacer_like.chips.rasters.manifest import read_raster_manifest
+
+    return read_raster_manifest(data, name).made()
+
+
 def chips_at(path: Path) -> Any:
     from spacer_like.chips.chip_source import open_chips
 
@@ -1195,6 +1201,21 @@ def cut(way: str) -> Callable[[DataLocation], Any]:
     return read
 
 
+def cut_windows(location: DataLocation) -> Any:
+    from spacer_like.chips.messages import CutRasterMsg
+    from spacer_like.chips.tasks.rasters import cut_raster
+
+    return cut_raster(
+        CutRasterMsg(
+            raster_loc=location,
+            manifest_loc=DataLocation("memory", "manifest.parquet"),
+            chips_loc=DataLocation("memory", "cut"),
+            grid="pixels",
+            size=64,
+        )
+    )
+
+
 def shown(location: DataLocation) -> Any:
     from spacer_like.chips.grid import Cell
     from spacer_like.tile_server.open_tile import OpenTile
@@ -1217,6 +1238,12 @@ CHIP_ROWS = [
         ("chips.cutting.manifest:read_manifest", "chips.cutting.manifest:read_header"),
         golden(CHIPS, "manifest-v1.parquet"),
         manifest_of,
+    ),
+    Reader(
+        "a manifest of a raster's chips",
+        ("chips.rasters.manifest:read_raster_manifest",),
+        golden(CHIPS, "raster-manifest-v1.parquet"),
+        raster_manifest,
     ),
     Reader(
         "a manifest as chips",
@@ -1311,6 +1338,17 @@ CHIP_ROWS = [
             share=0.15,
         )
         for way in ("auto", "blocks", "strips")
+    ),
+    Reader(
+        "a raster that is cut",
+        (
+            "chips.rasters.raster:driver_of",
+            "chips.tasks.opened_raster:opened_raster",
+            "chips.tasks.opened_raster:opened_overview",
+        ),
+        lambda: tile(mask=half_masked),
+        stored(cut_windows),
+        share=0.3,
     ),
     Reader(
         "a tile that is shown",

@@ -187,6 +187,18 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "chips_loc": at("chip_tile"),
         },
         "chips_folder": {"ard_loc": at("in", "ard"), "chips_loc": at("chips_folder")},
+        "cut_raster": {
+            "raster_loc": DataLocation("filesystem", str(tiles[0])),
+            "manifest_loc": at("cut_raster", "manifest.parquet"),
+            "chips_loc": at("cut_raster"),
+            "zoom": 18,
+        },
+        "cut_rasters": {
+            "raster_locs": [at("in", "ard")],
+            "chips_loc": at("cut_rasters"),
+            "grid": "pixels",
+            "format": "npy",
+        },
         "index_nodata": {"chips_loc": chips, "index_loc": index},
         "locate_chip": {"chip": CHIP, "ard_loc": at("in", "ard")},
         "fetch_labels": {

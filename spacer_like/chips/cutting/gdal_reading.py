@@ -38,12 +38,14 @@ _MARGIN = 16
 
 
 @contextmanager
-def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
+def opened(source: str | BinaryIO, name: str, driver: str = DRIVER, overview: int | None = None) -> Iterator[Any]:
     """The tile as rasterio's data set, which belongs to this thread.
 
     Args:
         source: the path of a local file, or a file object, of which parts are read.
         name: what errors call the tile.
+        driver: GDAL's name of the only format that the file may be of.
+        overview: the number of the overview that is opened in place of the raster, from 0; None: the raster.
 
     Raises:
         TileError: GDAL cannot read the tile.
@@ -57,8 +59,11 @@ def opened(source: str | BinaryIO, name: str) -> Iterator[Any]:
         stack.enter_context(_raising_errors_of(file))
         with gdal_errors(name), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            path, options = (source, {}) if file is None else (file.name, {"opener": file.opener})
-            dataset = stack.enter_context(rasterio.open(path, driver=DRIVER, sharing=False, **options))
+            path = file.name if file is not None else source
+            options: dict[str, Any] = {} if file is None else {"opener": file.opener}
+            if overview is not None:
+                options["overview_level"] = overview
+            dataset = stack.enter_context(rasterio.open(path, driver=driver, sharing=False, **options))
         yield dataset
 
 

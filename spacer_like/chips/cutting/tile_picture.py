@@ -137,7 +137,7 @@ def tile_picture(dataset: Any, mask: Any, name: str, cell: Cell | None) -> Itera
             f"The tile '{name}' has {dataset.width} x {dataset.height} pixels, and the mask beside it {mask.width} x "
             f"{mask.height}: remove the mask, or make it anew."
         )
-    colours = _colours(dataset, name)
+    colours = colours_of(dataset, name)
     if colours.stretch is not None:
         colours = replace(colours, stretch=_percentiles(TilePicture(dataset, mask, colours, name)))
     if cell is None:
@@ -154,8 +154,15 @@ def tile_picture(dataset: Any, mask: Any, name: str, cell: Cell | None) -> Itera
         yield TilePicture(warped, mask, colours, name)
 
 
-def _colours(dataset: Any, name: str) -> Colours:
-    """The colours of a tile by what it says its bands are; numbers are not stretched to its percentiles yet."""
+def colours_of(dataset: Any, name: str, bands: tuple[int, ...] | None = None) -> Colours:
+    """The colours of a tile; numbers are not stretched to its percentiles yet.
+
+    Args:
+        bands: None: those that the tile says are its colours.
+
+    Raises:
+        TileError: it has no such bands, pixels that are no picture, or blocks too large to be read.
+    """
     from rasterio.enums import ColorInterp
 
     width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
@@ -163,7 +170,7 @@ def _colours(dataset: Any, name: str) -> Colours:
         raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
     kinds = list(dataset.colorinterp)
     alpha = kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
-    bands = _bands(kinds)
+    bands = bands or _bands(kinds)
     if not bands:
         raise TileError(f"The tile '{name}' has no band of colours, only one that says where there is data.")
     dtypes = list(dict.fromkeys(dataset.dtypes[band - 1] for band in bands))
@@ -228,14 +235,28 @@ def _stretched(values: NDArray[Any], colours: Colours) -> NDArray[np.uint8]:
 
 def _percentiles(picture: TilePicture) -> tuple[float, float]:
     """The values that become 0 and 255, of a part of the pixels."""
+    return value_range(sampled_values(picture))
+
+
+def value_range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The values that become 0 and 255, of those of pixels with data."""
+    if not len(values):
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(values, _STRETCHED))
+    return low, max(high, low + 1e-6)
+
+
+def sampled_values(picture: TilePicture) -> NDArray[np.float64]:
+    """The values of the bands of about a million pixels of a tile, those with data: float64 [n].
+
+    Raises:
+        TileError: they cannot be read.
+    """
     dataset = picture.dataset
     shape = min(dataset.height, _SAMPLED_PIXELS), min(dataset.width, _SAMPLED_PIXELS)
     bands = picture.colours.bands
     with gdal_errors(picture.name):
         values = dataset.read(indexes=bands, out_shape=(len(bands), *shape)).astype(np.float64)
     values = values[:, picture.valid(shape=shape)]
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(values, _STRETCHED))
-    return low, max(high, low + 1e-6)
+    found: NDArray[np.float64] = values[np.isfinite(values)]
+    return found

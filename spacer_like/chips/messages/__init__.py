@@ -17,6 +17,13 @@ from spacer_like.chips.messages.models import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
+from spacer_like.chips.messages.rasters import (
+    CutRasterMsg,
+    CutRasterReturnMsg,
+    CutRastersMsg,
+    CutRastersReturnMsg,
+    RasterChippingMsg,
+)
 from spacer_like.chips.messages.search import (
     BuildIndexMsg,
     BuildIndexReturnMsg,
@@ -50,6 +57,10 @@ __all__ = [
     "ChippingMsg",
     "ChipsFolderMsg",
     "ChipsFolderReturnMsg",
+    "CutRasterMsg",
+    "CutRasterReturnMsg",
+    "CutRastersMsg",
+    "CutRastersReturnMsg",
     "EncodeChipsMsg",
     "EncodeChipsReturnMsg",
     "FailedCell",
@@ -68,6 +79,7 @@ __all__ = [
     "MultilabelFigures",
     "PlotLabelsMsg",
     "PlotLabelsReturnMsg",
+    "RasterChippingMsg",
     "SimilarChip",
     "TrainMultilabelMsg",
     "TrainMultilabelReturnMsg",

@@ -1,0 +1,96 @@
+"""Files of chips, of any format."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like.chips.cutting.cell_chips import DEFAULT_QUALITY, encoded
+from spacer_like.exceptions import SpacerInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PICTURES = {"jpg": "JPEG", "png": "PNG", "webp": "WebP"}
+
+
+def check_format(file_format: str, n_bands: int, dtype: np.dtype[Any], name: str) -> None:
+    """Refuse chips that no file of the format can hold.
+
+    Raises:
+        SpacerInputError: they have too many bands, or other numbers.
+    """
+    if file_format not in _PICTURES:
+        return
+    kind = _PICTURES[file_format]
+    if n_bands not in (1, 3):
+        raise SpacerInputError(
+            f"The raster '{name}' gives chips of {n_bands} bands, and {kind} files have 1 or 3: name the bands, or "
+            "choose the format tif or npy."
+        )
+    if dtype != np.uint8 and (file_format != "png" or dtype != np.uint16 or n_bands != 1):
+        raise SpacerInputError(
+            f"The raster '{name}' has numbers of the type {dtype}, which {kind} files do not hold: choose the format "
+            "tif or npy, or the dtype uint8."
+        )
+
+
+def chip_file(
+    pixels: NDArray[Any],
+    file_format: str,
+    quality: int | None = None,
+    crs: Any = None,
+    transform: Any = None,
+    nodata: float | None = None,
+) -> bytes:
+    """The file of a chip.
+
+    Args:
+        pixels: [bands, size, size].
+        quality: of JPEG and WebP, 1 to 100; None: 75.
+        crs, transform, nodata: of a GeoTIFF.
+    """
+    if file_format == "jpg":
+        return encoded(np.moveaxis(pixels, 0, -1), pixels.shape[1], quality)
+    if file_format == "npy":
+        sink = BytesIO()
+        np.save(sink, np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+        return sink.getvalue()
+    if file_format == "tif":
+        return _geotiff(pixels, crs, transform, nodata)
+    return _picture(pixels, file_format, quality)
+
+
+def _picture(pixels: NDArray[Any], file_format: str, quality: int | None) -> bytes:
+    from PIL import Image
+
+    sink = BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)))
+    options: dict[str, Any] = {"quality": quality or DEFAULT_QUALITY} if file_format == "webp" else {}
+    image.save(sink, file_format, **options)
+    return sink.getvalue()
+
+
+def _geotiff(pixels: NDArray[Any], crs: Any, transform: Any, nodata: float | None) -> bytes:
+    from rasterio import Env
+    from rasterio.io import MemoryFile
+
+    profile = {
+        "driver": "GTiff",
+        "count": len(pixels),
+        "height": pixels.shape[1],
+        "width": pixels.shape[2],
+        "dtype": pixels.dtype,
+        "crs": crs,
+        "transform": transform,
+        "nodata": nodata,
+        "compress": "deflate",
+        "predictor": 3 if pixels.dtype.kind == "f" else 2,
+    }
+    with Env(GDAL_NUM_THREADS=1), MemoryFile() as memory:
+        with memory.open(**profile) as file:
+            file.write(pixels)
+        data: bytes = memory.read()
+        return data

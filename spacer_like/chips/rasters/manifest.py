@@ -1,0 +1,223 @@
+"""Manifests of the chips of a raster: a row for each place that it covers, as Parquet.
+
+What concerns all chips is JSON in the metadata of the file, under the name ``spacer_like.raster_chips``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from spacer_like.exceptions import TableError, damage_as
+from spacer_like.location import DataLocation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = "spacer_like.raster_chips"
+VERSION = 1
+CLASSES = ("all_data", "partial_data", "no_data")
+COLUMNS: dict[str, str] = {
+    "chip": "string",
+    "place": "string",
+    "column": "int32",
+    "row": "int32",
+    "width": "int32",
+    "height": "int32",
+    "crs": "string",
+    "west": "double",
+    "south": "double",
+    "east": "double",
+    "north": "double",
+    "transform": "list<double>",
+    "nodata_class": "string",
+    "valid_fraction": "double",
+    "way": "string",
+    "scale": "double",
+    "n_bytes": "int64",
+}
+"""The columns and their types.
+
+``column`` and ``row``: of the chip's corner in pixels of the raster, null where it was warped. ``west`` to ``north``:
+the chip's bounds in ``crs`` (an authority's code or WKT; null: in pixels of the raster). ``transform``: the six numbers
+a to f that make x = a column + b row + c and y = d column + e row + f of a chip's pixels. ``way`` and ``n_bytes`` are
+null where no chip was made. ``scale``: width of a chip's pixel in pixels of the raster.
+"""
+_MAY_BE_NULL = frozenset({"column", "row", "crs", "way", "n_bytes"})
+_MOST_ROWS = 2**22
+_MOST_HEADER = 2**20
+_MOST_TEXT = 2**14
+
+
+@dataclass(frozen=True)
+class RasterHeader:
+    """What concerns all chips of a raster.
+
+    Fields:
+        raster_loc: the raster, without the secrets that a URL may hold.
+        raster_version: changes when the raster's bytes do.
+        chips_loc: the folder with the chips.
+        source: the raster's name in theirs.
+        date: of the raster, like 2026-06-11; "": not known.
+        bands: numbers of the bands that were cut; `band_names`: their names, "" where they have none.
+        value_range: the values that became 0 and 255; None: they were kept.
+        request: the request's other fields, by name.
+    """
+
+    raster_loc: DataLocation
+    raster_version: str
+    chips_loc: DataLocation
+    source: str
+    date: str
+    bands: tuple[int, ...]
+    band_names: tuple[str, ...]
+    value_range: tuple[float, float] | None
+    request: dict[str, Any]
+
+    def to_json(self) -> str:
+        fields = asdict(self) | {
+            "raster_loc": self.raster_loc.serialize(),
+            "chips_loc": self.chips_loc.serialize(),
+        }
+        return json.dumps({"format": FORMAT, "version": VERSION, **fields}, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class RasterManifest:
+    """The chips of a raster.
+
+    Fields:
+        chips: a row for each place, of `COLUMNS`.
+    """
+
+    header: RasterHeader
+    chips: pa.Table = field(repr=False)
+
+    def to_parquet(self) -> bytes:
+        """The bytes of the file; the same manifest has the same bytes."""
+        from pyarrow.parquet import ParquetWriter
+
+        sink = BytesIO()
+        with ParquetWriter(sink, self.chips.schema, compression="zstd", store_schema=False) as writer:
+            writer.write_table(self.chips)
+            writer.add_key_value_metadata({FORMAT: self.header.to_json()})
+        return sink.getvalue()
+
+    def made(self) -> pa.Table:
+        """The rows of chips that were made."""
+        import pyarrow.compute as pc
+
+        return self.chips.filter(pc.is_valid(self.chips["n_bytes"]))
+
+    def counts(self) -> dict[str, int]:
+        """How many places are of which no-data class, made or not."""
+        classes = self.chips["nodata_class"].to_pylist()
+        return {name: classes.count(name) for name in CLASSES}
+
+
+def chip_rows(rows: list[dict[str, Any]]) -> pa.Table:
+    """A manifest's table from its rows."""
+    import pyarrow as pa
+
+    return pa.table(
+        {name: pa.array([row[name] for row in rows], _type(kind)) for name, kind in COLUMNS.items()},
+    )
+
+
+def read_raster_manifest(data: bytes, name: str) -> RasterManifest:
+    """The manifest in the bytes of a file.
+
+    Args:
+        name: what errors call the file.
+
+    Raises:
+        TableError: not a manifest, of a later version, or malformed.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
+        file = ParquetFile(pa.BufferReader(data))
+        header = _header(file.metadata.metadata, name)
+        n_rows = file.metadata.num_rows
+        # A place takes some bytes at least, of its name and its bounds.
+        if n_rows > min(_MOST_ROWS, len(data)):
+            raise _malformed(name, f"it announces {n_rows} places")
+        for column, kind in COLUMNS.items():
+            found = file.schema_arrow
+            if found.names.count(column) != 1 or not _is_of(found.field(column).type, kind):
+                raise _malformed(name, f"it has no column {column} of its type")
+        table = file.read(columns=list(COLUMNS))
+        table.validate(full=True)
+        table = table.select(list(COLUMNS)).cast(pa.schema([(one, _type(kind)) for one, kind in COLUMNS.items()]))
+        _check_values(table, name)
+        return RasterManifest(header, table)
+
+
+def _type(kind: str) -> Any:
+    import pyarrow as pa
+
+    return pa.list_(pa.float64()) if kind == "list<double>" else pa.type_for_alias(kind)
+
+
+def _is_of(found: Any, kind: str) -> bool:
+    import pyarrow as pa
+
+    if kind == "list<double>":
+        return bool(pa.types.is_list(found) and found.value_type == pa.float64())
+    return bool(found == _type(kind))
+
+
+def _header(metadata: dict[bytes, bytes] | None, name: str) -> RasterHeader:
+    text = (metadata or {}).get(FORMAT.encode())
+    if text is None or len(text) > _MOST_HEADER:
+        raise TableError(f"The table '{name}' is no manifest of a raster's chips.")
+    with damage_as(
+        TableError, name, f"The manifest '{name}' is malformed: its description of the raster is not as it should be"
+    ):
+        found = json.loads(text)
+        version = found.pop("version")
+        if found.pop("format") != FORMAT or not isinstance(version, int):
+            raise _malformed(name, "it says nothing of its version")
+        if version > VERSION:
+            raise TableError(
+                f"The manifest '{name}' is of version {version}: a newer release of this program reads it."
+            )
+        span = found["value_range"]
+        header = RasterHeader(
+            **found
+            | {
+                "raster_loc": DataLocation.deserialize(found["raster_loc"]),
+                "chips_loc": DataLocation.deserialize(found["chips_loc"]),
+                "bands": tuple(int(band) for band in found["bands"]),
+                "band_names": tuple(str(text) for text in found["band_names"]),
+                "value_range": None if span is None else (float(span[0]), float(span[1])),
+            }
+        )
+        texts = (header.raster_version, header.source, header.date)
+        if not (all(type(text) is str for text in texts) and type(header.request) is dict and header.bands):
+            raise _malformed(name, "its description of the raster is not as it should be")
+    return header
+
+
+def _check_values(table: pa.Table, name: str) -> None:
+    import pyarrow.compute as pc
+
+    for column in COLUMNS:
+        if column not in _MAY_BE_NULL and table[column].null_count:
+            raise _malformed(name, f"its column {column} has gaps")
+    for column in ("chip", "place", "crs"):
+        if (pc.max(pc.binary_length(table[column])).as_py() or 0) > _MOST_TEXT:
+            raise _malformed(name, f"its column {column} has texts of a length that no chip's has")
+    if not set(pc.unique(table["nodata_class"]).to_pylist()) <= set(CLASSES):
+        raise _malformed(name, "it has other no-data classes than all_data, partial_data and no_data")
+    lengths = pc.unique(pc.list_value_length(table["transform"])).to_pylist()
+    names = table["chip"]
+    if set(lengths) - {6} or pc.count_distinct(names).as_py() != len(names):
+        raise _malformed(name, "it has a chip twice, or a transform that has not six numbers")
+
+
+def _malformed(name: str, reason: str) -> TableError:
+    return TableError(f"The manifest '{name}' is malformed: {reason}.")

@@ -1,0 +1,280 @@
+"""The pixels of chips: windows of a raster, or of the raster warped to the pixels of a grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from spacer_like.chips.cutting.gdal_reading import gdal_errors
+from spacer_like.chips.cutting.tile_picture import Colours, TilePicture, colours_of
+from spacer_like.chips.rasters.places import Lattice, Place, transform_of
+from spacer_like.chips.rasters.raster import Raster
+from spacer_like.exceptions import TileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spacer_like.chips.messages.rasters import RasterWay
+
+OpenOverview = Callable[[int], AbstractContextManager[Any]]
+
+_MOST_STRIP_BYTES = 2**25
+# Of a pixel: what a raster may lie beside the pixels of a grid, since its georeference is written with decimals.
+_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Values:
+    """Which values of a raster become those of chips.
+
+    Fields:
+        bands: by number, from 1; None: those that the raster says are its colours.
+        value_range: the values that become 0 and 255; None: bytes stay as they are.
+        as_they_are: no value is changed, of whichever type.
+        resampling: the name of rasterio's method.
+    """
+
+    bands: tuple[int, ...] | None
+    value_range: tuple[float, float] | None
+    as_they_are: bool = False
+    resampling: str = "bilinear"
+
+
+class ChipPixels(NamedTuple):
+    """A chip's pixels.
+
+    Fields:
+        pixels: [bands, size, size], the reader's own until the next is asked for.
+        n_valid: how many have data; those that have none are 0 unless values stay as they are.
+    """
+
+    place: Place
+    pixels: NDArray[Any]
+    n_valid: int
+
+
+@dataclass(frozen=True)
+class LatticePixels:
+    """The pixels of a lattice, with those of the raster where it reaches.
+
+    Fields:
+        corner: column and row of the lattice's corner in `picture`.
+        dtype: of the chips' pixels.
+        fill: the value outside of the raster.
+    """
+
+    picture: TilePicture
+    lattice: Lattice
+    corner: tuple[int, int]
+    way: RasterWay
+    as_they_are: bool
+    dtype: np.dtype[Any]
+    fill: float
+
+    @property
+    def n_bands(self) -> int:
+        colours = self.picture.colours
+        return len(colours.bands) if self.as_they_are else colours.n_colours
+
+    def chips(self, places: Sequence[Place]) -> Iterator[ChipPixels]:
+        """The pixels of places, which come row by row."""
+        size = self.lattice.size
+        for run in self._runs(places):
+            first, last = run[0], run[-1]
+            pixels, valid = self._window(first.column, first.row, last.column + size - first.column)
+            for place in run:
+                part = slice(place.column - first.column, place.column - first.column + size)
+                yield ChipPixels(place, pixels[:, :, part], int(np.count_nonzero(valid[:, part])))
+
+    def _runs(self, places: Sequence[Place]) -> Iterator[list[Place]]:
+        """Places of one row beside each other, as many as are read at once."""
+        size = self.lattice.size
+        most = max(size, _MOST_STRIP_BYTES // (size * self.n_bands * max(self.dtype.itemsize, 4)))
+        for _, row in groupby(places, key=lambda place: place.row):
+            run: list[Place] = []
+            for place in row:
+                if run and (place.column - run[-1].column > 2 * size or place.column + size - run[0].column > most):
+                    yield run
+                    run = []
+                run.append(place)
+            yield run
+
+    def _window(self, column: int, row: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Pixels [bands, size, width] and where they have data, of a window of the lattice."""
+        size = self.lattice.size
+        dataset = self.picture.dataset
+        left, top = column + self.corner[0], row + self.corner[1]
+        begin, end = max(left, 0), min(left + width, dataset.width)
+        upper, lower = max(top, 0), min(top + size, dataset.height)
+        inside = begin < end and upper < lower
+        if inside and (end - begin, lower - upper) == (width, size):
+            return self._read(begin, upper, end, lower)
+        pixels = np.full((self.n_bands, size, width), self.fill, self.dtype)
+        valid = np.zeros((size, width), np.bool_)
+        if inside:
+            part = slice(upper - top, lower - top), slice(begin - left, end - left)
+            pixels[:, part[0], part[1]], valid[part] = self._read(begin, upper, end, lower)
+        return pixels, valid
+
+    def _read(self, left: int, top: int, right: int, bottom: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        window = ((top, bottom), (left, right))
+        valid = self.picture.valid(window)
+        if self.as_they_are:
+            bands = list(self.picture.colours.bands)
+            with gdal_errors(self.picture.name):
+                return self.picture.dataset.read(indexes=bands, window=window), valid
+        pixels = self.picture.read(window)
+        if not valid.all():
+            pixels[:, ~valid] = 0
+        return pixels, valid
+
+
+@contextmanager
+def lattice_pixels(
+    dataset: Any, open_overview: OpenOverview, raster: Raster, lattice: Lattice, values: Values
+) -> Iterator[LatticePixels]:
+    """The pixels of a lattice, of an opened raster.
+
+    Args:
+        dataset: the raster, opened by rasterio.
+        open_overview: opens its overview of a number, from 0.
+
+    Raises:
+        TileError: the raster has no such bands, or they are of several types.
+        SpacerError: errors of reading.
+    """
+    colours = _colours(dataset, raster, values)
+    dtype = np.dtype(raster.dtypes[colours.bands[0] - 1]) if values.as_they_are else np.dtype(np.uint8)
+    fill = 0.0
+    if values.as_they_are:
+        fill = raster.nodata if raster.nodata is not None else np.nan if dtype.kind == "f" else 0.0
+    corner = _corner(raster, lattice)
+    if corner is not None:
+        picture = TilePicture(dataset, None, colours, raster.name)
+        yield LatticePixels(picture, lattice, corner, "windows", values.as_they_are, dtype, fill)
+        return
+    with _warped(dataset, open_overview, raster, lattice, colours, values.resampling) as picture:
+        yield LatticePixels(picture, lattice, (0, 0), "warp", values.as_they_are, dtype, fill)
+
+
+def scales_of(raster: Raster, lattice: Lattice) -> tuple[float, float]:
+    """Width and height of a lattice's pixel in pixels of the raster: the median of some places in the raster.
+
+    Raises:
+        TileError: the lattice's projection has no numbers for any of these.
+    """
+    if lattice.epsg is None:
+        return 1.0, 1.0
+    from pyproj import Transformer
+
+    to_lattice = Transformer.from_crs(raster.crs.to_wkt(), lattice.epsg, always_xy=True)
+    shares = np.linspace(0.1, 0.9, 5)
+    columns, rows = (side.ravel() for side in np.meshgrid(shares * raster.width, shares * raster.height))
+    x, y = to_lattice.transform(*(raster.transform * (columns, rows)))
+    # Over some pixels, since small numbers are rounded.
+    step = 16 * lattice.pixel
+    sides = []
+    for shifted in ((x + step, y), (x, y + step)):
+        right = ~raster.transform * to_lattice.transform(*shifted, direction="INVERSE")
+        lengths = np.hypot(right[0] - columns, right[1] - rows) / 16
+        lengths = lengths[np.isfinite(lengths) & (lengths > 0)]
+        if not len(lengths):
+            raise TileError(f"The raster '{raster.name}' lies where the grid has no places.")
+        sides.append(float(np.median(lengths)))
+    return sides[0], sides[1]
+
+
+def scale_of(raster: Raster, lattice: Lattice) -> float:
+    """Width of a lattice's pixel in pixels of the raster, the mean of both directions; errors as `scales_of`."""
+    across, down = scales_of(raster, lattice)
+    return math.sqrt(across * down)
+
+
+def _turned(source: Any, raster: Raster, lattice: Lattice) -> dict[str, Any]:
+    """Options of a warp for a raster in degrees that reaches beyond the 180th meridian: it lies a turn away, too."""
+    if not raster.crs.is_geographic:
+        return {}
+    from pyproj import Transformer
+    from rasterio import Affine
+
+    transformer = Transformer.from_crs(lattice.epsg, 4326, always_xy=True)
+    x, y = transform_of(lattice, raster) * (lattice.width / 2, lattice.height / 2)
+    longitude, _ = transformer.transform(x, y)
+    middle, _ = raster.transform * (raster.width / 2, raster.height / 2)
+    turns = round((longitude - middle) / 360)
+    if not turns:
+        return {}
+    return {"src_crs": source.crs, "src_transform": Affine.translation(360 * turns, 0) * source.transform}
+
+
+def _colours(dataset: Any, raster: Raster, values: Values) -> Colours:
+    colours = colours_of(dataset, raster.name, values.bands)
+    if values.as_they_are:
+        return replace(colours, table=None, stretch=None)
+    if values.value_range is None:
+        return colours
+    # A palette's numbers are names of colours.
+    return (
+        colours
+        if colours.table is not None and not values.bands
+        else replace(colours, table=None, stretch=values.value_range)
+    )
+
+
+def _corner(raster: Raster, lattice: Lattice) -> tuple[int, int] | None:
+    """Column and row of the lattice's corner in the raster; None: the raster's pixels are not those of the lattice."""
+    if lattice.epsg is None:
+        return 0, 0
+    transform = raster.transform
+    if raster.crs.to_epsg() != lattice.epsg or (transform.b, transform.d) != (0, 0):
+        return None
+    longest = max(raster.width, raster.height)
+    if any(abs(side / lattice.pixel - 1) * longest > _TOLERANCE for side in (transform.a, -transform.e)):
+        return None
+    column = (lattice.west - transform.c) / lattice.pixel
+    row = (transform.f - lattice.north) / lattice.pixel
+    whole = round(column), round(row)
+    return whole if max(abs(column - whole[0]), abs(row - whole[1])) <= _TOLERANCE else None
+
+
+@contextmanager
+def _warped(
+    dataset: Any, open_overview: OpenOverview, raster: Raster, lattice: Lattice, colours: Colours, resampling: str
+) -> Iterator[TilePicture]:
+    """The raster on the pixels of a lattice, of the overview that has pixels enough."""
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+
+    smooth = colours.table is None
+    adds_alpha = dataset.nodata is None and colours.alpha is None
+    with ExitStack() as stack:
+        scales = scales_of(raster, lattice)
+        enough = [index for index, factor in enumerate(raster.overviews) if factor <= min(scales)]
+        factor = raster.overviews[enough[-1]] if enough else 1
+        source = stack.enter_context(open_overview(enough[-1])) if enough else dataset
+        with gdal_errors(raster.name):
+            warped = stack.enter_context(
+                WarpedVRT(
+                    source,
+                    **_turned(source, raster, lattice),
+                    crs=f"EPSG:{lattice.epsg}",
+                    transform=transform_of(lattice, raster),
+                    width=lattice.width,
+                    height=lattice.height,
+                    resampling=Resampling[resampling] if smooth else Resampling.nearest,
+                    add_alpha=adds_alpha,
+                    warp_mem_limit=64,
+                    # Else GDAL guesses the width of its filters from each part that it warps, and parts differ.
+                    XSCALE=factor / scales[0],
+                    YSCALE=factor / scales[1],
+                )
+            )
+        if adds_alpha:
+            colours = replace(colours, alpha=warped.count)
+        yield TilePicture(warped, None, colours, raster.name)

@@ -1,0 +1,182 @@
+"""The task that cuts many rasters into chips."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from logging import getLogger
+
+import numpy as np
+
+from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, sampled_values, value_range
+from spacer_like.chips.messages.rasters import (
+    CutRasterMsg,
+    CutRasterReturnMsg,
+    CutRastersMsg,
+    CutRastersReturnMsg,
+    RasterChippingMsg,
+)
+from spacer_like.chips.messages.tiles import FailedTile
+from spacer_like.chips.rasters.places import lattices_of
+from spacer_like.chips.rasters.raster import bands_of, source_name
+from spacer_like.chips.rasters.survey import Survey, chosen_places, survey
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster, rasters_in
+from spacer_like.chips.tasks.opened_tile import without_secrets
+from spacer_like.chips.tasks.rasters import BLOWN_UP, cut_raster, is_cut
+from spacer_like.exceptions import SpacerError, SpacerInputError, TransientError, reason_of
+from spacer_like.location import DataLocation
+from spacer_like.overwriting import task
+from spacer_like.progress import report
+
+logger = getLogger(__name__)
+
+RasterEnd = tuple[int, CutRasterReturnMsg | FailedTile]
+"""The index of a raster's request, and what came of it."""
+MANIFESTS = "manifests"
+"""The folder of the manifests, in that of the chips."""
+# Of each raster, for the range of all.
+_MOST_VALUES = 200_000
+
+
+@task
+def cut_rasters(msg: CutRastersMsg) -> CutRastersReturnMsg:
+    """Cut rasters into chips, one after the other.
+
+    Raises:
+        DataNotFoundError: there is no raster.
+        TransientError: a storage did not answer for some raster; the others were cut, and are not cut again.
+        SpacerInputError: no raster can be read that the range of values or the choice of places needs.
+    """
+    passing: list[TransientError] = []
+
+    def cut(messages: Sequence[CutRasterMsg]) -> Iterator[RasterEnd]:
+        for index, one in enumerate(messages):
+            name = without_secrets(one.raster_loc).display_name
+            try:
+                yield index, cut_raster(one)
+            except TransientError as error:
+                logger.warning("The raster '%s' could not be cut for now: %s", name, error)
+                passing.append(error)
+                yield index, FailedTile(tile=name, reason=str(error), transient=True)
+            except SpacerInputError as error:
+                yield index, FailedTile(tile=name, reason=str(error))
+            # An unexpected exception for one raster does not stop the others.
+            except Exception as error:
+                logger.exception("The raster '%s' cannot be cut.", name)
+                yield index, FailedTile(tile=name, reason=f"The raster '{name}' cannot be cut: {reason_of(error)}.")
+
+    answer = cut_all(msg, cut)
+    if passing:
+        raise passing[-1]
+    return answer
+
+
+def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator[RasterEnd]]) -> CutRastersReturnMsg:
+    """Cut the rasters that are not cut yet by `cut`, which may work in any order, and count them.
+
+    Raises:
+        As `cut_rasters`, but for the TransientError.
+    """
+    start = time.perf_counter()
+    raster_locs = rasters_in(msg.raster_locs, msg.chips_loc)
+    check_rasters(raster_locs)
+    failed: dict[DataLocation, FailedTile] = {}
+    messages = _messages(msg, raster_locs, failed)
+    waiting = [one for one in messages if not _is_known_cut(one)]
+    n_skipped = len(messages) - len(waiting)
+    results = []
+    report("tiles", n_skipped, len(messages))
+    for count, (index, end) in enumerate(cut(waiting), 1):
+        if isinstance(end, FailedTile):
+            failed[waiting[index].raster_loc] = end
+        else:
+            results.append(end)
+        report("tiles", n_skipped + count, len(messages))
+    return CutRastersReturnMsg(
+        n_rasters=len(raster_locs),
+        n_skipped=n_skipped,
+        n_chips=sum(one.n_chips for one in results),
+        n_blown_up=sum(one.scale < BLOWN_UP for one in results),
+        value_range=next((one.value_range for one in results), None),
+        failed=[failed[loc] for loc in raster_locs if loc in failed],
+        runtime=time.perf_counter() - start,
+    )
+
+
+def _messages(
+    msg: CutRastersMsg, raster_locs: Sequence[DataLocation], failed: dict[DataLocation, FailedTile]
+) -> list[CutRasterMsg]:
+    """A message for each raster that can be looked at; the others are put into `failed`."""
+    span = None if msg.value_range is None else tuple(msg.value_range)
+    surveys: dict[DataLocation, Survey] = {}
+    wants_range = span is None and msg.dtype == "uint8"
+    if wants_range or msg.overlap != "all":
+        values = []
+        for loc in raster_locs:
+            try:
+                found, surveys[loc] = _looked_at(msg, loc, wants_range)
+            except (SpacerInputError, TransientError) as error:
+                name = without_secrets(loc).display_name
+                failed[loc] = FailedTile(tile=name, reason=str(error), transient=isinstance(error, TransientError))
+                continue
+            values.append(found)
+        if wants_range and any(len(one) for one in values):
+            span = value_range(np.concatenate(values))
+    names = _source_names(raster_locs)
+    places: dict[DataLocation, list[str]] = {}
+    if msg.overlap != "all":
+        places = dict(zip(surveys, chosen_places(list(surveys.values()), msg.overlap), strict=True))
+    shared = {name: getattr(msg, name) for name in RasterChippingMsg.model_fields} | {
+        "value_range": None if span is None else list(span)
+    }
+    return [
+        CutRasterMsg(
+            **shared,
+            raster_loc=loc,
+            chips_loc=msg.chips_loc,
+            manifest_loc=msg.chips_loc.below(MANIFESTS, f"{names[loc]}_{msg.grid}.parquet"),
+            source=names[loc],
+            places=places.get(loc),
+        )
+        for loc in raster_locs
+        if loc not in failed
+    ]
+
+
+def _looked_at(msg: CutRastersMsg, loc: DataLocation, wants_range: bool) -> tuple[np.ndarray, Survey]:
+    """Values of a raster that are not bytes, for the range of all, and what it shows of places."""
+    with opened_raster(loc) as (dataset, raster):
+        values, seen = np.empty(0), Survey(raster.date, {}, {})
+        if wants_range:
+            bands = None if msg.bands is None else bands_of(raster, msg.bands)
+            colours = colours_of(dataset, raster.name, bands)
+            if colours.stretch is not None:
+                values = sampled_values(TilePicture(dataset, None, colours, raster.name))
+                values = values[:: -(-len(values) // _MOST_VALUES) or 1]
+        if msg.overlap != "all":
+            lattices = lattices_of(raster, msg.grid, msg.size, msg.zoom, msg.stride)
+            opener = partial(opened_overview, loc)
+            seen = survey(dataset, opener, raster, lattices, msg.clouds, msg.cloud_values)
+        return values, seen
+
+
+def _source_names(raster_locs: Sequence[DataLocation]) -> dict[DataLocation, str]:
+    """The name of each raster in those of its chips; with a part of its location's digest where two would be alike."""
+    plain = {loc: source_name(without_secrets(loc).filename) for loc in raster_locs}
+    counts = Counter(name.lower() for name in plain.values())
+    return {loc: name if counts[name.lower()] == 1 else f"{name[:90]}-{_digest(loc)}" for loc, name in plain.items()}
+
+
+def _digest(loc: DataLocation) -> str:
+    return hashlib.sha256(without_secrets(loc).json_text.encode()).hexdigest()[:8]
+
+
+def _is_known_cut(msg: CutRasterMsg) -> bool:
+    try:
+        return is_cut(msg)
+    # Cutting that raster raises the error, for it alone.
+    except SpacerError:
+        return False

@@ -1,0 +1,264 @@
+"""The task that cuts one raster into chips."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from logging import getLogger
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, sampled_values, value_range
+from spacer_like.chips.messages.rasters import CutRasterMsg, CutRasterReturnMsg, RasterChippingMsg
+from spacer_like.chips.rasters.chip_files import check_format, chip_file
+from spacer_like.chips.rasters.manifest import RasterHeader, RasterManifest, chip_rows, read_raster_manifest
+from spacer_like.chips.rasters.pixels import ChipPixels, LatticePixels, Values, lattice_pixels, scale_of
+from spacer_like.chips.rasters.places import Lattice, Place, lattices_of, transform_of
+from spacer_like.chips.rasters.raster import Raster, bands_of, source_name
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster
+from spacer_like.chips.tasks.opened_tile import version_of, without_secrets
+from spacer_like.exceptions import DataNotFoundError, TableError
+from spacer_like.overwriting import check_also_written, task
+from spacer_like.progress import report
+from spacer_like.storage import delete, exists, read_bytes, storage_factory, write_bytes
+
+if TYPE_CHECKING:
+    pass
+
+logger = getLogger(__name__)
+
+BLOWN_UP = 0.8
+"""Chips whose pixels are less than this share of the raster's wide are blown-up pixels."""
+
+
+@task
+def cut_raster(msg: CutRasterMsg) -> CutRasterReturnMsg:
+    """Cut a raster into chips.
+
+    Chips are written as they are made, the manifest last: without it, the raster is not cut. An earlier manifest goes
+    before the first chip; chips that it lists and this one does not are removed.
+
+    Raises:
+        DataNotFoundError: there is no such raster.
+        SpacerInputError: it has no such bands, or its chips are of another kind than files of the format can hold; it
+            does not say where it lies, or covers no place or too many.
+        TileError: GDAL cannot read it.
+        MissingExtraError: packages of the extra `geo` are not installed.
+    """
+    start = time.perf_counter()
+    check_rasters([msg.raster_loc])
+    version = version_of(msg.raster_loc, None)
+    with opened_raster(msg.raster_loc) as (dataset, raster):
+        cutting = _Cutting(msg, dataset, raster)
+        header = cutting.header(version)
+        earlier = _take_back(msg)
+        storage = storage_factory(msg.chips_loc.storage_type, msg.chips_loc.bucket_name)
+        folder = msg.chips_loc.below("").key
+        storage.write_many((f"{folder}{name}", [data]) for name, data in cutting.files())
+        for name in sorted(earlier - cutting.made):
+            storage.delete(f"{folder}{name}")
+        manifest = RasterManifest(header, chip_rows(cutting.rows))
+        write_bytes(msg.manifest_loc, manifest.to_parquet())
+    return CutRasterReturnMsg(
+        source=header.source,
+        way=cutting.way,
+        zoom=cutting.lattices[0].zoom,
+        scale=cutting.scale,
+        bands=list(header.bands),
+        value_range=header.value_range,
+        n_chips=len(cutting.made),
+        **{f"n_{name}": count for name, count in manifest.counts().items()},
+        n_bytes=cutting.n_bytes,
+        runtime=time.perf_counter() - start,
+    )
+
+
+class _Cutting:
+    """A raster that is being cut.
+
+    Attributes:
+        rows: of the manifest, so far.
+        made: the names of the chips that were made.
+    """
+
+    def __init__(self, msg: CutRasterMsg, dataset: Any, raster: Raster) -> None:
+        self.msg, self.dataset, self.raster = msg, dataset, raster
+        self.values = values_of(msg, dataset, raster)
+        self.lattices = [
+            _with_places(lattice, msg) for lattice in lattices_of(raster, msg.grid, msg.size, msg.zoom, msg.stride)
+        ]
+        self.source = msg.source or source_name(without_secrets(msg.raster_loc).filename)
+        self.scale = scale_of(raster, self.lattices[0])
+        self.way: Any = "windows"
+        self.rows: list[dict[str, Any]] = []
+        self.made: set[str] = set()
+        self.n_bytes = 0
+        check_also_written(msg, [msg.chips_loc.below(self._name(one)) for grid in self.lattices for one in grid.places])
+
+    def header(self, version: str) -> RasterHeader:
+        bands = self.values.bands or ()
+        return RasterHeader(
+            raster_loc=without_secrets(self.msg.raster_loc),
+            raster_version=version,
+            chips_loc=self.msg.chips_loc,
+            source=self.source,
+            date=self.raster.date,
+            bands=bands,
+            band_names=tuple(self.raster.band_names[band - 1] for band in bands),
+            value_range=self.values.value_range,
+            request=request_of(self.msg),
+        )
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The name and the bytes of each wanted chip, as they are made."""
+        n_places = sum(len(lattice.places) for lattice in self.lattices)
+        open_overview = partial(opened_overview, self.msg.raster_loc)
+        for lattice in self.lattices:
+            with lattice_pixels(self.dataset, open_overview, self.raster, lattice, self.values) as pixels:
+                self.way = pixels.way
+                check_format(self.msg.format, pixels.n_bands, pixels.dtype, self.raster.name)
+                for chip in pixels.chips(lattice.places):
+                    yield from self._file(lattice, pixels, chip)
+                    if len(self.rows) % 64 == 0:
+                        report(f"chips of {self.raster.name}", len(self.rows), n_places)
+        report(f"chips of {self.raster.name}", n_places, n_places)
+
+    def _file(self, lattice: Lattice, pixels: LatticePixels, chip: ChipPixels) -> Iterator[tuple[str, bytes]]:
+        msg, place = self.msg, chip.place
+        transform = transform_of(lattice, self.raster) * _shift(place)
+        crs = self.raster.crs if lattice.epsg is None else f"EPSG:{lattice.epsg}"
+        name, least = self._name(place), {"all_data": lattice.size**2, "no_data": 0}.get(msg.wanted, 1)
+        data = None
+        if chip.n_valid >= least:
+            nodata = self.raster.nodata if msg.dtype == "source" else None
+            data = chip_file(chip.pixels, msg.format, msg.quality, crs, transform, nodata)
+            self.made.add(name)
+            self.n_bytes += len(data)
+        self.rows.append(_row(lattice, pixels, chip, name, crs, transform, self.scale, data))
+        if data is not None:
+            yield name, data
+
+    def _name(self, place: Place) -> str:
+        return f"{place.name}_{self.source}.{self.msg.format}"
+
+
+def values_of(msg: RasterChippingMsg, dataset: Any, raster: Raster) -> Values:
+    """The bands and values that a request wants of a raster; without a range of values, that of this raster.
+
+    Raises:
+        SpacerInputError: it has no such bands.
+        TileError: its pixels cannot be read, or are no picture.
+    """
+    named = None if msg.bands is None else bands_of(raster, msg.bands)
+    as_they_are = msg.dtype == "source"
+    colours = colours_of(dataset, raster.name, named)
+    if as_they_are and named is None and colours.table is None:
+        # All of them: who wants values as they are wants no picture.
+        named = tuple(band for band, colour in enumerate(raster.colours, 1) if colour != "alpha")
+        colours = colours_of(dataset, raster.name, named)
+    span: tuple[float, float] | None = None
+    if msg.value_range is not None:
+        span = float(msg.value_range[0]), float(msg.value_range[1])
+    elif colours.stretch is not None and not as_they_are:
+        span = value_range(sampled_values(TilePicture(dataset, None, colours, raster.name)))
+    return Values(
+        bands=named or colours.bands,
+        value_range=span,
+        as_they_are=as_they_are,
+        resampling=msg.resampling,
+    )
+
+
+def request_of(msg: CutRasterMsg) -> dict[str, Any]:
+    """The fields of a request that its manifest keeps, as JSON values, and what two equal requests have in common."""
+    left_out = {"raster_loc", "chips_loc", "manifest_loc"}
+    fields: dict[str, Any] = msg.model_dump(mode="json", exclude=left_out)
+    return fields
+
+
+def is_cut(msg: CutRasterMsg) -> bool:
+    """Whether a raster's manifest is there, of the same request and of the raster as it is now."""
+    if not exists(msg.manifest_loc):
+        return False
+    try:
+        header = read_raster_manifest(read_bytes(msg.manifest_loc), msg.manifest_loc.display_name).header
+    except (DataNotFoundError, TableError):
+        return False
+    same = (without_secrets(msg.raster_loc), version_of(msg.raster_loc, None), msg.chips_loc, request_of(msg))
+    return (header.raster_loc, header.raster_version, header.chips_loc, header.request) == same
+
+
+def _take_back(msg: CutRasterMsg) -> set[str]:
+    """Remove an earlier manifest; returns the names of the chips that it lists in the same folder."""
+    if not exists(msg.manifest_loc):
+        return set()
+    listed: set[str] = set()
+    try:
+        manifest = read_raster_manifest(read_bytes(msg.manifest_loc), msg.manifest_loc.display_name)
+        if manifest.header.chips_loc == msg.chips_loc:
+            listed |= {name for name in manifest.made()["chip"].to_pylist() if "/" not in name and "\\" not in name}
+    except (DataNotFoundError, TableError):
+        logger.info("The manifest '%s' cannot be read and is removed.", msg.manifest_loc.display_name)
+    delete(msg.manifest_loc)
+    return listed
+
+
+def _with_places(lattice: Lattice, msg: CutRasterMsg) -> Lattice:
+    if msg.places is None:
+        return lattice
+    wanted = set(msg.places)
+    return replace(lattice, places=tuple(place for place in lattice.places if place.name in wanted))
+
+
+def _row(
+    lattice: Lattice,
+    pixels: LatticePixels,
+    chip: ChipPixels,
+    name: str,
+    crs: Any,
+    transform: Any,
+    scale: float,
+    data: bytes | None,
+) -> dict[str, Any]:
+    place, size = chip.place, lattice.size
+    in_raster = pixels.way != "warp"
+    corners = np.array([transform * at for at in ((0, 0), (size, 0), (0, size), (size, size))])
+    west, south = corners.min(axis=0)
+    east, north = corners.max(axis=0)
+    return {
+        "chip": name,
+        "place": place.name,
+        "column": place.column + pixels.corner[0] if in_raster else None,
+        "row": place.row + pixels.corner[1] if in_raster else None,
+        "width": size,
+        "height": size,
+        "crs": None if crs is None else crs if isinstance(crs, str) else _crs_text(crs),
+        "west": float(west),
+        "south": float(south),
+        "east": float(east),
+        "north": float(north),
+        "transform": [float(number) for number in transform[:6]],
+        "nodata_class": _class_of(chip.n_valid, size**2),
+        "valid_fraction": chip.n_valid / size**2,
+        "way": None if data is None else pixels.way,
+        "scale": scale,
+        "n_bytes": None if data is None else len(data),
+    }
+
+
+def _class_of(n_valid: int, n_pixels: int) -> str:
+    return "all_data" if n_valid == n_pixels else "partial_data" if n_valid else "no_data"
+
+
+def _crs_text(crs: Any) -> str:
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+def _shift(place: Place) -> Any:
+    from rasterio import Affine
+
+    return Affine.translation(place.column, place.row)
