@@ -43,6 +43,9 @@ _ENVIRONMENT = (
 # these options as little.
 _CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 
+LEAST_BYTES = 2**16
+"""Of a body, within the seconds of silence that are allowed: what comes more slowly only drips."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -136,7 +139,8 @@ class Account:
 
         return Config(
             signature_version=botocore.UNSIGNED if self.anonymous else None,
-            retries={"mode": "standard", "total_max_attempts": self.retries + 1},
+            # The other modes stop trying again where a server refuses a third of the requests for minutes.
+            retries={"mode": "legacy", "total_max_attempts": self.retries + 1},
             connect_timeout=min(self.timeout_seconds, 10),
             read_timeout=self.timeout_seconds,
             max_pool_connections=self.connections,

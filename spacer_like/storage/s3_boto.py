@@ -6,15 +6,20 @@ obstore runs on threads that a forked child does not inherit, and it knows no ke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, StorageUnavailableError
-from spacer_like.storage.s3_account import Account, s3_error
+from spacer_like.storage.s3_account import LEAST_BYTES, Account, s3_error
+
+Value = TypeVar("Value")
 
 _ONE_REQUEST_BYTES = 2**26
 _PART_BYTES = 2**24
@@ -27,6 +32,7 @@ class BotoBucket:
         self.name = name
         self._client = account.client()
         self._retries = account.retries
+        self._timeout_seconds = account.timeout_seconds
 
     def read(self, key: str) -> bytes:
         return self._answer(key)[0]
@@ -42,7 +48,7 @@ class BotoBucket:
                 answer = self._client.get_object(Bucket=self.name, Key=key, **options)
             try:
                 with self._translated(key):
-                    return answer["Body"].read(), "ContentRange" in answer
+                    return _body(answer["Body"], self._timeout_seconds), "ContentRange" in answer
             except StorageUnavailableError:
                 if not attempts_left:
                     raise
@@ -84,9 +90,10 @@ class BotoBucket:
 
     def list(self, prefix: str) -> Iterator[str]:
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix))
+        seconds = (self._retries + 1) * (self._timeout_seconds + 60)
         while True:
             with self._translated(prefix):
-                page = next(pages, None)
+                page = _timely(lambda: next(pages, None), seconds, lambda: 0)
             if page is None:
                 return
             for entry in page.get("Contents", ()):
@@ -108,6 +115,49 @@ class BotoBucket:
 
     def _translated(self, key: str) -> Any:
         return _translated(self.name, key)
+
+
+def _body(stream: Any, seconds: float) -> bytes:
+    chunks: list[bytes] = []
+
+    def read() -> bytes:
+        while chunk := stream.read(LEAST_BYTES):
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    return _timely(read, seconds, lambda: len(chunks))
+
+
+def _timely(work: Callable[[], Value], seconds: float, progress: Callable[[], int]) -> Value:
+    """The value of some work, done by another thread, as long as there is progress within so many seconds.
+
+    boto3 notices silence, but not an answer that drips. Nobody waits any more for the thread that waits for such a one.
+
+    Raises:
+        TimeoutError: there was no progress.
+    """
+    result: Future[Value] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    try:
+        threading.Thread(target=run, name="spacer-boto3", daemon=True).start()
+    except RuntimeError:
+        # While the interpreter shuts down, no thread begins.
+        return work()
+    while True:
+        before = progress()
+        try:
+            return result.result(seconds)
+        except FutureTimeoutError:
+            if result.done():
+                return result.result()
+            if progress() == before:
+                raise TimeoutError("There was no progress.") from None
 
 
 def _transfer_options() -> Any:

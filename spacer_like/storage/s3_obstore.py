@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spacer_like.exceptions import ConfigError, InvalidKeyError, SpacerError, StorageUnavailableError
 from spacer_like.shown_url import shown_url
+from spacer_like.storage.base import Buffer
 from spacer_like.storage.ordinary_files import open_ordinary
-from spacer_like.storage.s3_account import Account, checked_endpoint, s3_error
+from spacer_like.storage.s3_account import LEAST_BYTES, Account, checked_endpoint, s3_error
 from spacer_like.storage.s3_boto import BotoBucket, missing_credentials
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ Value = TypeVar("Value")
 
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
+_TRIED_AGAIN = re.compile(r"after (\d+) retries")
 _REGION = re.compile(r"<Region>([a-z0-9-]{1,32})</Region>")
 # Endpoints whose redirects lead to Amazon.
 _AMAZON = re.compile(r"https://[a-z0-9.-]+\.amazonaws\.com(\.cn)?/?", re.IGNORECASE | re.ASCII)
@@ -32,6 +36,7 @@ _ONE_REQUEST_BYTES = 2**26
 _PART_BYTES = 2**24
 # Of a file that is not in memory, so many parts are.
 _PARTS_AT_ONCE = 4
+_FIRST_BACKOFF, _LONGEST_BACKOFF = timedelta(milliseconds=100), timedelta(seconds=5)
 # The credentials are asked for again after this time. botocore renews a role's ten minutes before they end.
 _CREDENTIALS_LIFE = timedelta(minutes=9)
 
@@ -103,11 +108,25 @@ class ObstoreBucket:
             answer = self._done(key, request)
             try:
                 with self._translated(key):
-                    return bytes(answer.bytes())
+                    return self._pieces(key, answer)
             except StorageUnavailableError:
                 if not attempts_left:
                     raise
         raise AssertionError
+
+    def _pieces(self, key: str, answer: Any) -> bytes:
+        """The body of an answer, as long as it comes faster than it would by dripping."""
+        pieces: list[Buffer] = []
+        begun, n_bytes = time.monotonic(), 0
+        # Each piece as soon as it is there, which takes no longer than all at once.
+        for piece in answer.stream(min_chunk_size=1):
+            pieces.append(piece)
+            n_bytes += len(piece)
+            if (now := time.monotonic()) > begun + self._account.timeout_seconds:
+                if n_bytes < LEAST_BYTES:
+                    raise s3_error(self.name, key, None)
+                begun, n_bytes = now, 0
+        return b"".join(pieces)
 
     def write(self, key: str, data: bytes) -> None:
         import obstore
@@ -156,15 +175,28 @@ class ObstoreBucket:
     def _done(self, key: str, request: Callable[[S3Store], Value]) -> Value:
         store = self._store
         try:
-            with self._translated(key):
-                return request(store)
+            return self._tried(key, store, request)
         except _WrongRegionError as error:
             self._move(store, error.region)
         try:
-            with self._translated(key):
-                return request(self._store)
+            return self._tried(key, self._store, request)
         except _WrongRegionError:
             raise s3_error(self.name, key, 301, "WrongRegion") from None
+
+    def _tried(self, key: str, store: S3Store, request: Callable[[S3Store], Value]) -> Value:
+        """Try again where obstore does not: a DELETE whose connection is reset, an upload whose answer breaks off."""
+        from obstore.exceptions import BaseError
+
+        with self._translated(key):
+            for number in range(self._account.retries):
+                try:
+                    return request(store)
+                except BaseError as error:
+                    if not _gave_up_early(str(error), self._account.retries):
+                        raise
+                longest = min(_FIRST_BACKOFF * 2**number, _LONGEST_BACKOFF)
+                time.sleep(longest.total_seconds() * random.uniform(0.5, 1))
+            return request(store)
 
     def _move(self, store: S3Store, region: str | None) -> None:
         """Switch to the bucket's region, unless another thread has done so."""
@@ -202,8 +234,8 @@ class ObstoreBucket:
                 retry_config={
                     "max_retries": account.retries,
                     "backoff": {
-                        "init_backoff": timedelta(milliseconds=100),
-                        "max_backoff": timedelta(seconds=5),
+                        "init_backoff": _FIRST_BACKOFF,
+                        "max_backoff": _LONGEST_BACKOFF,
                         "base": 2,
                     },
                 },
@@ -226,6 +258,11 @@ class ObstoreBucket:
             raise s3_error(self.name, key, 404, _first(_CODE, str(error))) from None
         except BaseError as error:
             raise _translated(error, self.name, key) from None
+
+
+def _gave_up_early(text: str, retries: int) -> bool:
+    """Whether obstore's text says that a connection broke off, and that it could have tried more often."""
+    return "HTTP error" in text and "kind: Timeout" not in text and int(_first(_TRIED_AGAIN, text) or 0) < retries
 
 
 def _no_longer(answer: Any, length: int) -> Any:
