@@ -32,7 +32,7 @@ _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "server",
 
 @dataclass(frozen=True)
 class Faults:
-    """The shares of requests, from 0 to 1, that go wrong; the fields are the kinds of faults, and their sum is at most 1.
+    """The shares of requests, from 0 to 1, that go wrong; the fields are kinds of faults, and their sum is at most 1.
 
     Fields:
         slow_down: the answer is 503 SlowDown, and nothing was done.
@@ -55,11 +55,10 @@ class Faults:
         """The fault of a request, the same one whatever other requests there are.
 
         Args:
-            path: with the query. Which bucket it is, and the id of an upload in parts, do not matter.
+            path: with the query, without the bucket, see `plain_path`.
             number: how many equal requests there have been before.
         """
-        name = re.sub(r"uploadId=[^&]*", "", path.removeprefix("/").partition("/")[2])
-        drawn = Random(f"{seed} {method} {name} {number}").random()
+        drawn = Random(f"{seed} {method} {path} {number}").random()
         for field in fields(self)[:-1]:
             drawn -= getattr(self, field.name)
             if drawn < 0:
@@ -70,6 +69,11 @@ class Faults:
 def ends_upload(method: str, path: str) -> bool:
     """Whether a request completes an upload in parts."""
     return method == "POST" and "uploadId=" in path
+
+
+def plain_path(path: str) -> str:
+    """The path of a request without the bucket and the id of an upload in parts, which are others each time."""
+    return re.sub(r"uploadId=[^&]*", "uploadId=", path.removeprefix("/").partition("/")[2])
 
 
 def _may_happen(kind: str, method: str, path: str) -> bool:
@@ -89,7 +93,7 @@ class FaultProxy:
         self.faults = faults or Faults()
         self.seed = seed
         self.choose: Callable[[str, str, int], str | None] = self._by_share
-        """Which fault a request gets, of its method, its path and the number of equal requests before it."""
+        """Which fault a request gets, of its method, its `plain_path` and the number of equal requests before."""
         self.instead: Callable[[], object] = lambda: None
         """Done after a request whose answer is lost."""
         self.requests: list[tuple[str, str]] = []
@@ -124,8 +128,9 @@ class FaultProxy:
         """The fault of the request that has come, which is counted."""
         with self._lock:
             self.requests.append((method, path))
-            kind = self.choose(method, path, self._seen[method, path])
-            self._seen[method, path] += 1
+            plain = plain_path(path)
+            kind = self.choose(method, plain, self._seen[method, plain])
+            self._seen[method, plain] += 1
             if kind is not None:
                 self.happened[kind] += 1
             return kind

@@ -93,14 +93,14 @@ class World:
     def again(self, name: str) -> dict[str, Any]:
         """The answer without its seconds, of doing it once more."""
         answer = function_of(name)(self.requests[name]).serialize()
-        found: dict[str, Any] = json.loads(_without_seconds(json.dumps(answer).encode()))
+        found: dict[str, Any] = json.loads(without_seconds(json.dumps(answer).encode()))
         return found
 
     def tree(self, name: str) -> Tree:
         """What is among a task's results, without files that a killed process has left unfinished."""
         folder = self.results(name)
         return {
-            path.relative_to(folder).as_posix(): _without_seconds(path.read_bytes())
+            path.relative_to(folder).as_posix(): without_seconds(path.read_bytes())
             for path in sorted(folder.rglob("*"))
             if path.is_file() and not path.name.startswith(".")
         }
@@ -213,7 +213,7 @@ class TaskContract:
         ended = killing.run(JobMsg(name, [request]), str(world.results(name)))
         assert ended.code == 0
         assert ended.outcome["status"] == "done", ended.outcome
-        assert json.loads(_without_seconds(json.dumps(ended.outcome["result"]).encode())) == answer
+        assert json.loads(without_seconds(json.dumps(ended.outcome["result"]).encode())) == answer
         assert world.tree(name) == results
         # What it reads stays as it is.
         assert world.others(name) == others
@@ -259,7 +259,7 @@ def _prepared(world: World, name: str) -> Message:
     return world.requests[name]
 
 
-def _without_seconds(data: bytes) -> bytes:
+def without_seconds(data: bytes) -> bytes:
     """The bytes of a file; an answer in JSON has no `runtime` any more, the one thing that may differ."""
     if not data.startswith(b"{"):
         return data
