@@ -296,6 +296,11 @@ def _django_settings() -> Mapping[str, Any]:
         found = django_settings.SPACER
     except (ImproperlyConfigured, AttributeError):
         return {}
+    except ImportError as error:
+        raise ConfigError(
+            f"Django's settings cannot be imported, which DJANGO_SETTINGS_MODULE names: {error}. Add their folder to "
+            "PYTHONPATH."
+        ) from error
     if not isinstance(found, Mapping):
         raise ConfigError("Django's setting SPACER must be a dictionary.")
     if unknown := [name for name in found if name not in CONFIGURABLE_VARS]:

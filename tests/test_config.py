@@ -210,6 +210,16 @@ def test_django_settings_that_are_none_are_refused(settings, sentence):
     assert f"spacer_like.exceptions.ConfigError: {sentence}" in ended.stderr
 
 
+def test_settings_of_django_that_cannot_be_imported_are_named(monkeypatch):
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "nowhere.settings")
+    program = "from spacer_like import config; config.settings()"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.stderr.splitlines()[-1] == (
+        "spacer_like.exceptions.ConfigError: Django's settings cannot be imported, which DJANGO_SETTINGS_MODULE names: "
+        "No module named 'nowhere'. Add their folder to PYTHONPATH."
+    )
+
+
 def test_a_path_of_django_is_text():
     program = "from pathlib import Path\n" + DJANGO_PROGRAM.replace('""}', 'Path("/var/cache")}')
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

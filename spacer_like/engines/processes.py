@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_TO_LEARN = 0.3
 """After the death of a worker, until it is replaced."""
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 class Processes(Engine):
@@ -138,9 +140,17 @@ def peak_memory() -> int | None:
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment, with the path by which a child imports the same package."""
+    """This process's environment, with the paths by which a child imports what this process can.
+
+    Among it are modules beside the program that was started, whatever folder it works in: the settings of a Django
+    project, and extractors of one's own.
+    """
     package = str(Path(spacer_like.__file__).parent.parent)
-    return os.environ | {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    library = sysconfig.get_path("stdlib")
+    # A child has what is installed, in an order that must stay: nothing of it may hide the standard library.
+    others = [one for one in sys.path if one and not one.startswith(library) and not one.endswith(_INSTALLED)]
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, dict.fromkeys([package, *given, *others])))}
 
 
 def _job(message: Message) -> JobMsg:

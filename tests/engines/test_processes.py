@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import sysconfig
 
 import numpy as np
 import pytest
@@ -75,6 +78,27 @@ def test_a_descriptor_stays_open_while_its_processes_live(tmp_path):
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
+
+
+PROGRAM = """
+import subprocess, sys
+from spacer_like.engines.processes import child_environment
+code = "import beside, sys; print(beside.__name__, *sys.path, sep=chr(10))"
+print(subprocess.run([sys.executable, "-c", code], env=child_environment(), capture_output=True, text=True).stdout)
+"""
+
+
+def test_a_process_imports_what_lies_beside_the_program_that_was_started(tmp_path):
+    """As cron starts a ``manage.py``, from another folder; and nothing that is installed hides Python's own."""
+    for name, code in (("program", PROGRAM), ("beside", "")):
+        (tmp_path / f"{name}.py").write_text(code)
+    (tmp_path / "elsewhere").mkdir()
+    command = [sys.executable, tmp_path / "program.py"]
+    printed = subprocess.run(command, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=True).stdout
+    name, *paths = printed.split()
+    assert name == "beside"
+    assert paths.index(str(tmp_path)) < paths.index(sysconfig.get_path("stdlib"))
+    assert all(paths.index(sysconfig.get_path("stdlib")) < at for at, one in enumerate(paths) if "-packages" in one)
 
 
 class TestDetached:

@@ -1,6 +1,9 @@
 """The application's configuration; ``spacer_like.contrib.django`` in INSTALLED_APPS finds it."""
 
 from django.apps import AppConfig
+from django.core.checks import register
+
+from spacer_like.contrib.django.engine_settings import check_setting
 
 
 class SpacerLikeConfig(AppConfig):
@@ -10,3 +13,6 @@ class SpacerLikeConfig(AppConfig):
     label = "spacer_like"
     verbose_name = "Image tasks"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        register(check_setting)

@@ -18,10 +18,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Error
 
 from spacer_like.engines.array import ArraySubmission
 from spacer_like.engines.submissions import LOCAL, open_submission, submission
-from spacer_like.exceptions import ConfigError
+from spacer_like.exceptions import ConfigError, SpacerError
 from spacer_like.location import DataLocation
 
 # Kubernetes is asked by `kubectl`: whether anything is at work there is not known.
@@ -69,6 +70,18 @@ def submission_in(folder: DataLocation, engine: str, spec_level: str) -> ArraySu
     """
     now, options = engine_for(spec_level)
     return submission(folder, engine, **options) if now == engine else open_submission(folder)
+
+
+def check_setting(**_: Any) -> list[Error]:
+    """What ``manage.py check`` says of the setting; no engine is asked."""
+    try:
+        folder = folder_of_jobs()
+        for level in _setting().get("ENGINES", {"": {}}):
+            engine, options = engine_for(level)
+            submission(folder, engine, **options)
+    except SpacerError as error:
+        return [Error(str(error), id="spacer_like.E001")]
+    return []
 
 
 def _setting() -> dict[str, Any]:

@@ -4,8 +4,9 @@ from datetime import timedelta
 from enum import Enum
 
 import pytest
+from django.core.checks import run_checks
 from django.db import transaction
-from django.test import override_settings, skipUnlessDBFeature
+from django.test import SimpleTestCase, override_settings, skipUnlessDBFeature
 from django.utils import timezone
 from helpers import JobCase, command_in_a_process
 from noting import signals
@@ -131,6 +132,22 @@ class TheQueue(JobCase):
         ):
             with override_settings(SPACER_JOBS=setting), pytest.raises(ConfigError, match=sentence):
                 self.queue.submit_job(self.job("a"), 1, level)
+
+
+class TheCheck(SimpleTestCase):
+    def test_settings_are_checked_before_they_are_used(self):
+        batch = {"engine": "batch", "queue": "queue"}
+        for setting, sentence in (
+            ({}, "needs a FOLDER"),
+            ({"FOLDER": "a", "ENGINES": {"": {"engine": "slurmy"}}}, "must be one of local, batch, slurm"),
+            ({"FOLDER": "a", "ENGINES": {"": batch}}, "does not know these options"),
+            ({"FOLDER": "s3://bucket/a"}, "must be one of this machine"),
+            ({"FOLDER": "s3://bucket/a", "ENGINES": {"high": {**batch, "definition": "a"}}}, ""),
+        ):
+            with override_settings(SPACER_JOBS=setting):
+                found = [(error.id, error.msg) for error in run_checks() if error.id.startswith("spacer_like")]
+            assert [name for name, _ in found] == ["spacer_like.E001"] * bool(sentence)
+            assert all(sentence in told for _, told in found), found
 
 
 class TwoCollectors(JobCase):
