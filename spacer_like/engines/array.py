@@ -7,7 +7,7 @@ written last, and an equal request is done once::
     engine.json                                which engine runs them, and how
     requests/DIGEST.json                       a job message of one request
     results/DIGEST.done.json, .failed.json     its outcome
-    cancelled                                  where it is there, no shard begins another request
+    cancelled                                  where it is there, no shard begins another request; it may say why
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing_extensions import Self
 
 from spacer_like.data_classes.base import load_json, parse_json
 from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, digest_of, failed, read_outcome
-from spacer_like.exceptions import MessageError, SpacerError, damage_as
+from spacer_like.exceptions import MessageError, SpacerError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome
 from spacer_like.overwriting import check_tasks
-from spacer_like.storage import delete, exists, list_keys, read_many, storage_factory, write_bytes
+from spacer_like.storage import delete, exists, list_keys, read_bytes, read_many, storage_factory, write_bytes
 
 _VERSION = 2
 # Version 1 had a number of shards too, which was always 1.
@@ -112,7 +112,10 @@ class ArraySubmission(Submission):
 
     def status(self) -> Progress:
         # Before the results are counted: what ends meanwhile is not missed by one who waits for the end.
-        at_work = self.is_at_work()
+        return self.counted(self.is_at_work())
+
+    def counted(self, at_work: bool) -> Progress:
+        """The progress by the results that are there, whatever is at work."""
         requests = read_manifest(self.folder)["requests"]
         states = states_of(self.folder)
         found = [states.get(digest) for _, digest in requests]
@@ -146,9 +149,15 @@ class ArraySubmission(Submission):
         self.begin(waiting)
         return len(waiting)
 
-    def cancel(self) -> None:
-        write_bytes(self.folder.below("cancelled"), b"")
+    def cancel(self, reason: str = "") -> None:
+        """As of `Submission`; a reason is kept for `cancellation`."""
+        write_bytes(self.folder.below("cancelled"), reason.encode())
         self.end()
+
+    def cancellation(self) -> str:
+        """Why it was cancelled, in a sentence; '': it was not, or no reason was given."""
+        loc = self.folder.below("cancelled")
+        return visible(read_bytes(loc).decode(errors="replace")) if exists(loc) else ""
 
     def _waiting(self) -> list[str]:
         states = states_of(self.folder)
@@ -189,6 +198,10 @@ def work_on_shard(
         for digest in waiting:
             if exists(folder.below("cancelled")):
                 return
+            if part is not None and exists(_result(folder, digest, "done")):
+                # By the shard's other child, of which this one knows nothing.
+                found[digest] = "done"
+                continue
             try:
                 message = _read_request(folder, digest)
             except SpacerError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 from spacer_like.aws import create_aws_session
 from spacer_like.config import settings
 from spacer_like.engines.base import Resources
-from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import (
     AccessDeniedError,
     ConfigError,
@@ -146,9 +147,24 @@ class Batch(Scheduler):
 
     def states(self, ids: Sequence[str]) -> dict[str, ArrayState]:
         return {
-            job["jobId"]: ArrayState(job["status"] in _ACTIVE, visible(job.get("statusReason", "")))
+            job["jobId"]: ArrayState(job["status"] in _ACTIVE, visible(job.get("statusReason", "")), _is_queued(job))
             for job in self._described(ids)
         }
+
+    def reasons(self, ids: Sequence[str]) -> dict[str, str]:
+        found = {}
+        for job in self._described(ids):
+            reason = job.get("statusReason", "")
+            if _children_in(job).get("RUNNABLE"):
+                # The array itself does not say why its children wait.
+                listed = self._ask(
+                    "list the jobs", "list_jobs", arrayJobId=job["jobId"], jobStatus="RUNNABLE", maxResults=1
+                )["jobSummaryList"]
+                children = self._described([one["jobId"] for one in listed])
+                reason = next((child.get("statusReason") for child in children), "") or reason
+            if reason and job["status"] in _ACTIVE:
+                found[job["jobId"]] = visible(reason)
+        return found
 
     def stop(self, ids: Sequence[str]) -> None:
         for job in self._described(ids):
@@ -165,7 +181,8 @@ class Batch(Scheduler):
         found: list[dict[str, Any]] = []
         while some := list(islice(waiting, _IDS_A_CALL)):
             if found:
-                time.sleep(0.1)  # Batch allows some ten of these calls a second, of all its callers.
+                # Batch allows some ten of these calls a second, of all its callers.
+                time.sleep(random.uniform(0.1, 0.2))
             found += self._ask("describe the jobs", "describe_jobs", jobs=some)["jobs"]
         return found
 
@@ -186,7 +203,7 @@ class Batch(Scheduler):
         try:
             return getattr(self._client, call)(**request)
         except ClientError as error:
-            raise _as_ours(what, error.response.get("Error", {})) from None
+            raise _as_ours(what, error.response) from None
         except NoRegionError:
             raise ConfigError("AWS Batch needs a region: set AWS_REGION, or give one.") from None
         except NoCredentialsError:
@@ -205,9 +222,21 @@ def _resources_of(definition: dict[str, Any], name: str) -> Resources:
     return Resources(1, float(said["VCPU"]) if said["VCPU"] else None, memory, source)
 
 
-def _as_ours(what: str, error: dict[str, str]) -> SpacerError:
+def _children_in(job: dict[str, Any]) -> dict[str, int]:
+    """How many children of an array are in each state; empty: it is no array."""
+    return dict(job.get("arrayProperties", {}).get("statusSummary", {}))
+
+
+def _is_queued(job: dict[str, Any]) -> bool:
+    counts = _children_in(job) or {job["status"]: 1}
+    return bool(counts.get("RUNNABLE")) and not any(counts.get(state) for state in ("STARTING", "RUNNING"))
+
+
+def _as_ours(what: str, response: Any) -> SpacerError:
+    error = response.get("Error", {})
     code, reason = error.get("Code", "no code"), visible(error.get("Message", "no reason given"))
-    if code in _TRANSIENT_CODES or code.startswith("5"):
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _TRANSIENT_CODES or code.startswith("5") or status == 429 or status >= 500:
         return TransientError(f"AWS Batch does not {what} now: {code}.")
     if code in _DENIED_CODES:
         return AccessDeniedError(f"AWS Batch does not let these credentials {what}: {code}.")

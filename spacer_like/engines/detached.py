@@ -22,7 +22,7 @@ from spacer_like import config, interruption
 from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission, work_on_shard
 from spacer_like.engines.base import Resources
-from spacer_like.engines.child_records import now, read_child_records, write_child_record
+from spacer_like.engines.child_records import Child, now, read_child_records, write_child_record
 from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory
 from spacer_like.engines.worker import working_as
 from spacer_like.exceptions import MessageError, SpacerError, TransientError
@@ -149,7 +149,9 @@ def _work(folder: DataLocation, processes: int, lock: int, first_line: bytes) ->
     finally:
         seconds = round(time.monotonic() - begun, 3)
         with suppress(SpacerError):
-            write_child_record(folder, run, 0, record | ended | {"seconds": seconds, "peak_memory": peak_memory()})
+            write_child_record(
+                folder, run, Child(0), record | ended | {"seconds": seconds, "peak_memory": peak_memory()}
+            )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -137,6 +136,9 @@ def _answer(method: str, endpoint: str, path: str, headers: dict[str, str]) -> b
     Raises:
         _NoAnswerError: nothing answers there.
     """
+    # Needed on Batch alone.
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
     try:
         url = urlsplit(endpoint)
         kind = HTTPSConnection if url.scheme == "https" else HTTPConnection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
 from spacer_like.mailman import ExitCode
 
 # The largest Job whose failed indexes Kubernetes lists one by one.

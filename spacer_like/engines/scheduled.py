@@ -1,10 +1,10 @@
 """Submissions that a cluster's scheduler runs as arrays of children, one for each shard.
 
-Schedulers differ in how an array is started, queried and cancelled, and in nothing else. Each start of work is a run:
-the requests that have no outcome yet, divided into shards. In the submission's folder lie also::
+Each start of work is a run: the requests that have no outcome yet, divided into shards. In the folder lie also::
 
     runs/N.json                the shards of a run, each with the digests of its requests
     arrays/N-K.json            an array of run N: the scheduler's id, and which shards its children have
+    copies/N-K.json            an array of second children for some of its shards
     started/, children/        see `child_records`
 """
 
@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from spacer_like.data_classes.base import load_json
-from spacer_like.engines.array import ArraySubmission
-from spacer_like.engines.base import Resources
+from spacer_like.engines.array import ArraySubmission, states_of
+from spacer_like.engines.base import Progress, Resources
+from spacer_like.engines.child_records import Children, now
+from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.shard_progress import ShardProgress, progress_of_shards
 from spacer_like.exceptions import MessageError, TransientError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.storage import exists, list_keys, write_bytes
@@ -31,74 +35,25 @@ SUBMISSION_VARIABLE = "SUBMISSION_LOC"
 RUN_VARIABLE = "SUBMISSION_RUN"
 FIRST_VARIABLE = "SUBMISSION_FIRST_SHARD"
 """The shard of the array's child 0."""
+COPY_VARIABLE = "SUBMISSION_COPY"
+"""The number of the array, where its children are second ones: `read_copied` has their shards."""
 _VERSION = 1
 
 
-class ArrayJob(NamedTuple):
-    """An array to be started.
+class Array(NamedTuple):
+    """An array that was started.
 
     Fields:
-        name: of at most 60 letters, digits and hyphens; equal arrays have the same one.
-        size: the number of children, 1 or more.
-        environment: variables that each child has besides its index.
-        after: ids of arrays whose children must all succeed before one of these starts; where one fails, none does.
+        id: the scheduler's.
+        shards: of its children.
+        submitted: ISO time, UTC; '': it is not known.
+        is_copy: whether its children are second ones of their shards.
     """
 
-    name: str
-    size: int
-    environment: dict[str, str]
-    after: tuple[str, ...] = ()
-
-
-class ArrayState(NamedTuple):
-    """The state of an array: whether a child is queued or running, and the scheduler's reason where it says one."""
-
-    is_active: bool
-    reason: str = ""
-
-
-class Scheduler(ABC):
-    """A cluster's way of starting, querying and cancelling arrays."""
-
-    name: ClassVar[str]
-    """As in the file ``engine.json``, and on the command line."""
-    seconds_between_queries: ClassVar[float] = 1.0
-    most_dependencies: ClassVar[int | None] = None
-    """How many arrays one may wait for; None: any number."""
-
-    @property
-    @abstractmethod
-    def options(self) -> dict[str, Any]:
-        """The keyword arguments that make it again; no secret is among them."""
-
-    @abstractmethod
-    def largest_array(self) -> int:
-        """The most children that an array may have."""
-
-    def resources(self) -> Resources:
-        """What each child has, as far as the scheduler's options or its answers say."""
-        return Resources()
-
-    @abstractmethod
-    def start(self, job: ArrayJob) -> str:
-        """Start an array, each of whose children runs ``python -m spacer_like.engines.shard``; returns its id.
-
-        Raises:
-            TransientError: the scheduler does not answer.
-            SpacerInputError: it refuses.
-        """
-
-    @abstractmethod
-    def find(self, name: str) -> str | None:
-        """The id of the array of this name that the scheduler knows, if there is one."""
-
-    @abstractmethod
-    def states(self, ids: Sequence[str]) -> dict[str, ArrayState]:
-        """The state of each of these arrays; one that the scheduler has forgotten is not among them."""
-
-    @abstractmethod
-    def stop(self, ids: Sequence[str]) -> None:
-        """Cancel the queued children of arrays, and end the running ones by SIGTERM; twice is no error."""
+    id: str
+    shards: Sequence[int]
+    submitted: str
+    is_copy: bool
 
 
 @dataclass(frozen=True)
@@ -140,6 +95,8 @@ class ScheduledSubmission(ArraySubmission):
         self.scheduler = scheduler
         self.sharding = sharding or Sharding()
         self._queried: tuple[float, bool] | None = None
+        self._ended: int | None = None
+        self._children: Children | None = None
 
     @property
     def engine(self) -> dict[str, Any]:
@@ -153,7 +110,7 @@ class ScheduledSubmission(ArraySubmission):
         return self.scheduler.resources()
 
     def begin(self, waiting: Sequence[str]) -> None:
-        self._queried = None
+        self._queried = self._ended = None
         number = self.last_run()
         if self.is_at_work():
             raise TransientError(f"Something is at work on '{self.folder.display_name}' already: wait, or cancel it.")
@@ -167,14 +124,22 @@ class ScheduledSubmission(ArraySubmission):
         self._queried = None
         self._start(number + 1, children)
 
+    def status(self) -> Progress:
+        """As of `Submission`. While results come, the scheduler is not asked whether anything is at work."""
+        found = self.counted(at_work=True)
+        before, self._ended = self._ended, found.done + found.failed
+        if found.waiting and before is not None and self._ended > before:
+            return found
+        # Counted again, what has ended meanwhile is not missed by one who waits for the end.
+        return found if self.is_at_work() else self.counted(at_work=False)
+
     def is_at_work(self) -> bool:
-        number = self.last_run()
-        if not number:
-            return False
-        if self._queried and time.monotonic() - self._queried[0] < self.scheduler.seconds_between_queries:
+        if self._queried and time.monotonic() < self._queried[0]:
             return self._queried[1]
         is_active = any(state.is_active for state in self.array_states().values())
-        self._queried = (time.monotonic(), is_active)
+        # Not all who watch ask at once.
+        seconds = self.scheduler.seconds_between_queries * random.uniform(1.0, 1.25)
+        self._queried = (time.monotonic() + seconds, is_active)
         return is_active
 
     def array_states(self) -> dict[str, ArrayState]:
@@ -187,8 +152,49 @@ class ScheduledSubmission(ArraySubmission):
             self.scheduler.stop(ids)
         self._queried = None
 
+    @property
+    def children(self) -> Children:
+        """The children of the last run, as far as they have left word; `Children.look` reads it."""
+        number = self.last_run()
+        if self._children is None or self._children.run != number:
+            self._children = Children(self.folder, number)
+        return self._children
+
+    def shards(self, at_work: bool) -> list[ShardProgress]:
+        """The progress of each shard of the last run.
+
+        Args:
+            at_work: whether anything is; `status` says it.
+
+        Raises:
+            MessageError: a file of the folder is damaged.
+        """
+        children = self.children
+        if not children.run:
+            return []
+        copied = {shard for array in self.arrays() if array.is_copy for shard in array.shards}
+        return progress_of_shards(
+            read_run(self.folder, children.run)["shards"], states_of(self.folder), children, at_work, copied
+        )
+
+    def start_copies(self, shards: Sequence[int]) -> None:
+        """Start a second child for each of some shards of the last run; whichever ends first ends the other."""
+        number = self.last_run()
+        index, first = len(self._copies(number)), 0
+        for count in self.arrays_of(len(shards)):
+            record = {"version": 1, "shards": list(shards[first : first + count]), "submitted": now()}
+            loc = self.folder.below(f"copies/{number}-{index}.json")
+            # First, for the children read it, and one who finds no id looks for the name.
+            write_bytes(loc, json.dumps(record | {"id": None}).encode())
+            found = self._started(
+                ArrayJob(self._name(number, f"copy-{index}"), count, self._environment(number, index))
+            )
+            write_bytes(loc, json.dumps(record | {"id": found}).encode())
+            index, first = index + 1, first + count
+        self._queried = None
+
     def arrays_of(self, count: int) -> list[int]:
-        """How many children each array has, of that many in all."""
+        """The sizes of arrays for that many children in all."""
         most = self.scheduler.largest_array()
         most = min(most, self.sharding.most_children or most)
         return [min(most, count - start) for start in range(0, count, most)]
@@ -197,22 +203,21 @@ class ScheduledSubmission(ArraySubmission):
         """Start the arrays of a run; what the scheduler has already by its name is not started again."""
         first = 0
         for index, count in enumerate(children):
-            job = ArrayJob(
-                self._name(number, index),
-                count,
-                {
-                    SUBMISSION_VARIABLE: self.folder.json_text,
-                    RUN_VARIABLE: str(number),
-                    FIRST_VARIABLE: str(first),
-                },
-            )
-            # Schedulers take the same array twice: one whose answer was lost is looked up by its name.
-            found = self.scheduler.find(job.name) or self.scheduler.start(job)
-            record = {"id": found, "name": job.name, "first": first, "count": count}
+            environment = self._environment(number) | {FIRST_VARIABLE: str(first)}
+            job = ArrayJob(self._name(number, index), count, environment)
+            record = {"id": self._started(job), "name": job.name, "first": first, "count": count, "submitted": now()}
             write_bytes(self._array(number, index), json.dumps(record).encode())
             first += count
 
-    def _name(self, number: int, index: int) -> str:
+    def _started(self, job: ArrayJob) -> str:
+        # Schedulers take the same array twice: one whose answer was lost is looked up by its name.
+        return self.scheduler.find(job.name) or self.scheduler.start(job)
+
+    def _environment(self, number: int, copy: int | None = None) -> dict[str, str]:
+        copied = {} if copy is None else {COPY_VARIABLE: str(copy)}
+        return {SUBMISSION_VARIABLE: self.folder.json_text, RUN_VARIABLE: str(number)} | copied
+
+    def _name(self, number: int, index: int | str) -> str:
         digest = hashlib.sha256(self.folder.json_text.encode()).hexdigest()[:16]
         return f"spacer-like-{digest}-{number}-{index}"
 
@@ -225,17 +230,33 @@ class ScheduledSubmission(ArraySubmission):
         return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
     def array_ids(self) -> list[str]:
-        """The ids of the last run's arrays, found by their names where the submitter died before it stored them."""
+        """The ids of the last run's arrays, those of second children among them."""
+        return [array.id for array in self.arrays()]
+
+    def arrays(self) -> list[Array]:
+        """The last run's arrays, found by their names where the submitter died before it stored their ids."""
         number = self.last_run()
         if not number:
             return []
-        children = read_run(self.folder, number)["children"]
-        ids = []
-        for index in range(len(children)):
+        first = 0
+        found: list[tuple[str | None, str, Sequence[int], str, bool]] = []
+        for index, count in enumerate(read_run(self.folder, number)["children"]):
             loc = self._array(number, index)
-            found = _read_id(loc) if exists(loc) else self.scheduler.find(self._name(number, index))
-            ids += [found] if found else []
-        return ids
+            key, submitted = _read_array(loc) if exists(loc) else (None, "")
+            found.append((key, self._name(number, index), range(first, first + count), submitted, False))
+            first += count
+        for index in self._copies(number):
+            key, shards, submitted = read_copied(self.folder, number, index)
+            found.append((key, self._name(number, f"copy-{index}"), shards, submitted, True))
+        return [
+            Array(known, shards, submitted, is_copy)
+            for key, name, shards, submitted, is_copy in found
+            if (known := key or self.scheduler.find(name))
+        ]
+
+    def _copies(self, number: int) -> list[int]:
+        stems = [loc.filename.removesuffix(".json") for loc in list_keys(self.folder.below(f"copies/{number}-"))]
+        return sorted(int(index) for stem in stems if (index := stem.partition("-")[2]).isdecimal())
 
 
 def read_run(folder: DataLocation, number: int) -> dict[str, Any]:
@@ -255,9 +276,32 @@ def read_run(folder: DataLocation, number: int) -> dict[str, Any]:
     return run
 
 
-def _read_id(loc: DataLocation) -> str:
+def read_copied(folder: DataLocation, run: int, index: int) -> tuple[str | None, list[int], str]:
+    """An array of second children: its id (None: it is not known), the shard of each, and when it was submitted.
+
+    Raises:
+        MessageError: its record is damaged, or of another version.
+        DataNotFoundError: there is none.
+    """
+    loc = folder.below(f"copies/{run}-{index}.json")
+    record = load_json(loc)
+    with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no record of second children"):
+        shards = [int(shard) for shard in record["shards"]]
+        if record["version"] != 1 or min(shards) < 0:
+            raise ValueError("it is of another version, or damaged")
+        return (str(record["id"]) if record["id"] else None), shards, _time(record)
+
+
+def _read_array(loc: DataLocation) -> tuple[str, str]:
+    """The id of an array, and when it was submitted, which records did not say at first."""
     with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no record of an array"):
-        return str(load_json(loc)["id"])
+        record = load_json(loc)
+        return str(record["id"]), _time(record)
+
+
+def _time(record: dict[str, Any]) -> str:
+    text = str(record.get("submitted", ""))
+    return datetime.fromisoformat(text).isoformat() if text else ""
 
 
 def _run(folder: DataLocation, number: int) -> DataLocation:

@@ -19,10 +19,18 @@ if __name__ == "__main__":
     interruption.listen()
 
 from spacer_like.engines.array import work_on_shard
-from spacer_like.engines.child_records import Start, now, write_child_record, write_start
+from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
 from spacer_like.engines.host import Host
 from spacer_like.engines.processes import Processes, peak_memory
-from spacer_like.engines.scheduled import FIRST_VARIABLE, RUN_VARIABLE, SUBMISSION_VARIABLE, read_run
+from spacer_like.engines.scheduled import (
+    COPY_VARIABLE,
+    FIRST_VARIABLE,
+    RUN_VARIABLE,
+    SUBMISSION_VARIABLE,
+    read_copied,
+    read_run,
+)
+from spacer_like.engines.twin import SUPERSEDED, BesideTwin
 from spacer_like.exceptions import ConfigError, SpacerError, sentence_of
 from spacer_like.location import DataLocation
 from spacer_like.mailman import ExitCode, configure_log, is_transient, location_from_environment
@@ -48,36 +56,60 @@ def run_shard() -> ExitCode:
         raise ConfigError(
             f"The environment variable {SUBMISSION_VARIABLE} is not set: there is no submission to work on."
         )
-    run, shard = _number(RUN_VARIABLE, None), _number(FIRST_VARIABLE, 0) + _index()
-    shards = read_run(folder, run)["shards"]
-    if shard >= len(shards):
-        raise ConfigError(f"Run {run} of '{folder.display_name}' has {len(shards)} shards, and none of number {shard}.")
+    run = _number(RUN_VARIABLE, None)
+    child, part = _assigned(folder, run)
     begun = time.monotonic()
-    start = Start(run, shard, _job_id(), _attempt(), now())
-    write_start(folder, start)
-    record = {"job": start.job, "attempt": start.attempt, "started": start.started}
+    start = Start(run, child.shard, _job_id(), _attempt(), now())
+    write_start(folder, child, start)
     requests: Counter[str] = Counter()
-    with Host(lambda notice: _write_notice(folder, start._replace(notice=notice))) as host:
+
+    def record(code: int, interrupted: str) -> None:
+        how = {"job": start.job, "attempt": start.attempt, "started": start.started, "requests": dict(requests)}
+        write_child_record(folder, run, child, how | _end(begun, code, interrupted, host))
+
+    with Host(lambda notice: _write_notice(folder, child, start._replace(notice=notice))) as host:
         try:
-            with Processes(_number(_PROCESSES_VARIABLE, 1), apart=True) as engine:
-                requests = work_on_shard(
-                    folder, engine, shards[shard], start.attempt > 1, lambda _, outcome: _count(requests, outcome)
+            with (
+                Processes(_number(_PROCESSES_VARIABLE, 1), apart=True) as processes,
+                BesideTwin(processes, folder, run, Child(child.shard, not child.is_copy)) as engine,
+            ):
+                ended = work_on_shard(
+                    folder, engine, part, start.attempt > 1, lambda _, outcome: _count(requests, outcome)
                 )
         except interruption.Interrupted as signal:
             with suppress(SpacerError):
-                write_child_record(
-                    folder, run, shard, record | _end(begun, signal.exit_code, str(signal), requests, host)
-                )
+                record(signal.exit_code, str(signal))
             raise
-    code = _exit_code(requests)
-    write_child_record(folder, run, shard, record | _end(begun, code, "", requests, host))
+    if engine.is_superseded:
+        record(ExitCode.DONE, SUPERSEDED)
+        return ExitCode.DONE
+    code, requests = _exit_code(ended), ended
+    record(code, "")
     return code
 
 
-def _write_notice(folder: DataLocation, start: Start) -> None:
+def _assigned(folder: DataLocation, run: int) -> tuple[Child, list[str]]:
+    """Which child of a run this is, and the digests of its requests, in the order in which it does them."""
+    shards = read_run(folder, run)["shards"]
+    index = _index()
+    if os.getenv(COPY_VARIABLE):
+        _, copied, _ = read_copied(folder, run, _number(COPY_VARIABLE, None))
+        child = Child(copied[index] if index < len(copied) else len(shards), is_copy=True)
+    else:
+        child = Child(_number(FIRST_VARIABLE, 0) + index)
+    if child.shard >= len(shards):
+        raise ConfigError(
+            f"Run {run} of '{folder.display_name}' has {len(shards)} shards, and none of number {child.shard}."
+        )
+    part = shards[child.shard]
+    # The two begin at both ends, and do not what the other one has done.
+    return child, part[::-1] if child.is_copy else part
+
+
+def _write_notice(folder: DataLocation, child: Child, start: Start) -> None:
     # Where it cannot be stored the child's own record has it, if the host lets it end.
     with suppress(SpacerError):
-        write_start(folder, start)
+        write_start(folder, child, start)
 
 
 def _count(requests: Counter[str], outcome: TaskOutcome) -> None:
@@ -90,12 +122,11 @@ def _exit_code(ended: Counter[str]) -> ExitCode:
     return ExitCode.PERMANENT_FAILURE if ended["failed"] else ExitCode.DONE
 
 
-def _end(begun: float, code: int, interrupted: str, requests: Counter[str], host: Host) -> dict[str, object]:
+def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, object]:
     return {
         "exit_code": int(code),
         "seconds": round(time.monotonic() - begun, 3),
         "interrupted": interrupted,
-        "requests": dict(requests),
         "peak_memory": peak_memory(),
         "vcpus": host.vcpus,
         "notice": host.notice,

@@ -13,7 +13,7 @@ from typing import Any
 
 from spacer_like.engines.base import Resources
 from spacer_like.engines.processes import child_environment
-from spacer_like.engines.scheduled import ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError, visible
 
 _SECONDS_TO_ANSWER = 60.0
@@ -115,12 +115,11 @@ class Slurm(Scheduler):
         except _UnknownJobError:
             # It has forgotten one of them, and does not say which.
             return {} if len(ids) == 1 else {key: state for one in ids for key, state in self.states([one]).items()}
-        found: dict[str, ArrayState] = {}
+        parts: dict[str, list[tuple[str, str]]] = {}
         for line in lines:
             key, state, reason = line.split("|", 2)
-            if key not in found or (state in _ACTIVE and not found[key].is_active):
-                found[key] = ArrayState(state in _ACTIVE, "" if reason == "None" else reason)
-        return found
+            parts.setdefault(key, []).append((state, "" if reason == "None" else reason))
+        return {key: _state_of(of_array) for key, of_array in parts.items()}
 
     def stop(self, ids: Sequence[str]) -> None:
         for one in ids:
@@ -136,6 +135,15 @@ def _bytes(size: str | None) -> int | None:
     if not found:
         return None
     return int(found[1]) * 1024 ** (1 + "KMGT".index(found[2] or "M")) or None
+
+
+def _state_of(parts: list[tuple[str, str]]) -> ArrayState:
+    """The state of an array, of the states and reasons of its children, of which those that wait stand together."""
+    active = [part for part in parts if part[0] in _ACTIVE]
+    is_queued = bool(active) and all(
+        state == "PENDING" and not reason.startswith("Dependency") for state, reason in active
+    )
+    return ArrayState(bool(active), (active or parts)[0][1], is_queued)
 
 
 class _UnknownJobError(SpacerInputError):

@@ -12,13 +12,13 @@ from uuid import uuid4
 from spacer_like.engines.base import Before, Ended, Engine, begun, failed
 from spacer_like.engines.scheduled import Sharding
 from spacer_like.engines.submissions import LOCAL, submission
+from spacer_like.engines.watching import Watch
 from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 
 _SUBMITTED_AT_ONCE = 10_000
 _SECONDS_BETWEEN_LOOKS = 1.0
-_TRIES_TO_LOOK = 5
 
 
 class Submitted(Engine):
@@ -31,13 +31,21 @@ class Submitted(Engine):
         folder: where submissions are kept, each in a folder of its own; the cluster must reach it.
         engine: a name of `submissions.ENGINES`.
         sharding: how requests are divided.
+        give_up_after: seconds after which children that wait for machines in vain are cancelled, see
+            `watching.give_up`; None: never.
         options: of the engine.
     """
 
     def __init__(
-        self, folder: DataLocation, engine: str = LOCAL, sharding: Sharding | None = None, **options: Any
+        self,
+        folder: DataLocation,
+        engine: str = LOCAL,
+        sharding: Sharding | None = None,
+        *,
+        give_up_after: float | None = None,
+        **options: Any,
     ) -> None:
-        self._folder, self._engine = folder, engine
+        self._folder, self._engine, self._give_up_after = folder, engine, give_up_after
         self._sharding, self._options = sharding, options
         # What cannot be is refused now, and not after the first steps.
         submission(folder, engine, sharding, **options)
@@ -57,12 +65,13 @@ class Submitted(Engine):
         # Not by the requests' digest: whoever asks again may do so because files have changed since.
         folder = self._folder.below(uuid4().hex)
         made = submission(folder, self._engine, self._sharding, **self._options)
+        watch = Watch(made, self._give_up_after)
         try:
             made.submit(messages)
             waiting = dict(enumerate(indexes))
             is_at_work = True
             while waiting and is_at_work:
-                is_at_work = _patiently(made.status).at_work
+                is_at_work = watch.look().at_work
                 for number, outcome in made.collect(waiting):
                     yield waiting.pop(number), outcome
                 if waiting and is_at_work:
@@ -71,18 +80,7 @@ class Submitted(Engine):
             with suppress(SpacerError):
                 made.cancel()
             raise
-        lost = failed(
-            TransientError(f"The request was lost by the engine '{self._engine}': see {folder.display_name}.")
-        )
+        why = made.cancellation() or f"See {folder.display_name}."
+        lost = failed(TransientError(f"The request was lost by the engine '{self._engine}'. {why}"))
         for index in waiting.values():
             yield index, lost
-
-
-def _patiently(ask: Any) -> Any:
-    """The answer to a question that a scheduler or a storage may not answer at the first time."""
-    for _ in range(_TRIES_TO_LOOK):
-        try:
-            return ask()
-        except TransientError:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-    return ask()

@@ -21,7 +21,8 @@ class Unruly(DummyExtractor):
 
     Args:
         does: ``die``: kill its process; ``die twice``, ``die thrice``: the first times; ``wait``: write a file named
-            by its process's id in `folder`, and wait for ``go``; ``print``: on standard output; else nothing.
+            by its process's id in `folder`, and wait for ``go``; ``wait once``: the first time; ``print``: on standard
+            output; else nothing.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Unruly(DummyExtractor):
             print("this is no answer")
             sys.stdout.flush()
             os.write(1, b"nor is this")
-        if self.does == "wait":
+        if self.does == "wait" or (self.does == "wait once" and not list(folder.glob("waiting-*"))):
             (folder / f"waiting-{os.getpid()}").touch()
             last = time.monotonic() + _SECONDS_TO_WAIT
             while not (folder / "go").exists() and time.monotonic() < last:

@@ -81,6 +81,7 @@ class LocalBatch:
         queues, definitions: the names that exist.
         environment: variables of the job definitions. No metadata of an instance are asked for, unless they say so.
         vcpus, memory: of the job definitions; the memory in MiB.
+        why: the reason that is given of children that wait for a machine.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class LocalBatch:
         environment: dict[str, str] | None = None,
         vcpus: float = 1.0,
         memory: int = 2048,
+        why: str = "",
     ) -> None:
         self._random = Random(seed)
         self._is_shuffled, self._twice, self._kill = seed is not None, twice, kill
         self._queues, self._definitions = queues, definitions
-        self._environment = environment or {}
+        self._environment, self._why = environment or {}, why
         self._resources = {"VCPU": str(vcpus), "MEMORY": str(memory)}
         self._jobs: dict[str, _Job] = {}
         self._waiting: list[tuple[_Job, _Child]] = []
@@ -162,10 +164,23 @@ class LocalBatch:
             else []
         }
 
-    def list_jobs(self, jobQueue: str, filters: list[dict[str, Any]], nextToken: str = "") -> dict[str, Any]:
+    def list_jobs(
+        self,
+        jobQueue: str = "",
+        filters: list[dict[str, Any]] | None = None,
+        nextToken: str = "",
+        arrayJobId: str = "",
+        jobStatus: str = "RUNNING",
+        maxResults: int = 1000,
+    ) -> dict[str, Any]:
+        if arrayJobId:
+            with self._changed:
+                children = self._jobs[arrayJobId].children if arrayJobId in self._jobs else []
+                listed = [{"jobId": child.id} for child in children if child.status == jobStatus]
+                return {"jobSummaryList": listed[:maxResults]}
         if jobQueue not in self._queues:
             raise _refused("ListJobs", f"Job queue {jobQueue} does not exist.")
-        names = {value for one in filters if one["name"] == "JOB_NAME" for value in one["values"]}
+        names = {value for one in filters or () if one["name"] == "JOB_NAME" for value in one["values"]}
         with self._changed:
             found = [job for job in self._jobs.values() if job.request["jobName"] in names]
             return {"jobSummaryList": [{"jobId": job.id, "jobName": job.request["jobName"]} for job in found]}
@@ -236,7 +251,7 @@ class LocalBatch:
             container = {"exitCode": child.exit_code} if child.exit_code is not None else {}
             return found | {
                 "status": child.status,
-                "statusReason": child.reason,
+                "statusReason": self._why if child.status == "RUNNABLE" else child.reason,
                 "container": container,
                 "attempts": child.attempts,
             }

@@ -9,7 +9,8 @@ from PIL import Image
 from spacer_like import config
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.child_records import read_child_records
-from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding
+from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
+from spacer_like.engines.scheduler import ArrayJob
 from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, MessageError, SpacerInputError
 from spacer_like.location import DataLocation

@@ -10,12 +10,19 @@ from typing import ClassVar
 import pytest
 
 from spacer_like.engines.batch import Batch
-from spacer_like.engines.child_records import Start, read_child_records, read_start, write_child_record, write_start
+from spacer_like.engines.child_records import (
+    Child,
+    Start,
+    parse_start,
+    read_child_records,
+    write_child_record,
+    write_start,
+)
 from spacer_like.engines.host import DISABLED_VARIABLE, ENDPOINT_VARIABLE, TASK_VARIABLE, Host
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
-from spacer_like.storage import write_bytes
+from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.testing.engine import SubmissionContract, wait_until
 from spacer_like.testing.local_batch import LocalBatch
 
@@ -155,8 +162,8 @@ def test_a_child_says_what_it_used_and_that_its_host_was_reclaimed(tmp_path):
             scheduler.seconds_between_queries = 0.05
             submission = ScheduledSubmission(DataLocation.local(tmp_path / "sub"), scheduler, Sharding(1))
             submission.submit(requests_in(tmp_path, "wait"))
-            started = submission.folder.below("started/1-0.json")
-            wait_until(lambda: (tmp_path / "sub/started/1-0.json").exists() and read_start(started).notice)
+            started = tmp_path / "sub/started/1-0.json"
+            wait_until(lambda: started.exists() and parse_start(started.read_bytes(), "start").notice)
             (tmp_path / "go").touch()
             SubmissionContract.wait(submission)
     (record,) = read_child_records(submission.folder)
@@ -164,7 +171,7 @@ def test_a_child_says_what_it_used_and_that_its_host_was_reclaimed(tmp_path):
     assert (record["notice"], record["vcpus"], record["requests"]) == (NOTICE, 1.5, {"done": 1})
     # A Python with numpy and Pillow, in bytes.
     assert 2**24 < record["peak_memory"] < 2**32
-    assert read_start(started) == Start(1, 0, record["job"], 1, record["started"], NOTICE)
+    assert parse_start(started.read_bytes(), "start") == Start(1, 0, record["job"], 1, record["started"], NOTICE)
 
 
 class TestRecords:
@@ -173,9 +180,10 @@ class TestRecords:
         return DataLocation.local(tmp_path)
 
     def test_records_come_in_the_order_of_runs_and_shards(self, folder):
-        for run, shard in [(2, 0), (1, 10), (1, 9)]:
-            write_child_record(folder, run, shard, {"exit_code": 0, "seconds": 1.5})
-        assert [(one["run"], one["shard"]) for one in read_child_records(folder)] == [(1, 9), (1, 10), (2, 0)]
+        for run, child in [(2, Child(0)), (1, Child(10)), (1, Child(9, is_copy=True)), (1, Child(9))]:
+            write_child_record(folder, run, child, {"exit_code": 0, "seconds": 1.5})
+        records = [(one["run"], one["shard"], one["copy"]) for one in read_child_records(folder)]
+        assert records == [(1, 9, False), (1, 9, True), (1, 10, False), (2, 0, False)]
 
     def test_those_of_the_first_version_are_read(self, folder):
         old = {"run": 1, "shard": 0, "job": "a:0", "attempt": 2, "requests": {"done": 50}, "exit_code": 0}
@@ -189,11 +197,11 @@ class TestRecords:
         [{"seconds": "long"}, {"exit_code": None}, {"vcpus": True}, {"notice": 3}, {"requests": {"done": "x"}}],
     )
     def test_a_value_of_another_kind_is_refused(self, folder, damaged):
-        write_child_record(folder, 1, 0, {"exit_code": 0} | damaged)
+        write_child_record(folder, 1, Child(0), {"exit_code": 0} | damaged)
         with pytest.raises(MessageError, match=r"children/1-0\.json is no record of a shard"):
             read_child_records(folder)
 
     def test_a_start_is_read_as_it_was_written(self, folder):
         start = Start(3, 7, "job:7", 1, "2026-11-28T10:00:00.000+00:00")
-        write_start(folder, start)
-        assert read_start(folder.below("started/3-7.json")) == start
+        write_start(folder, Child(7), start)
+        assert parse_start(read_bytes(folder.below("started/3-7.json")), "start") == start

@@ -12,7 +12,7 @@ from PIL import Image
 
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.bill import bill
-from spacer_like.engines.child_records import Start, now, write_child_record, write_start
+from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.estimates import seconds_to_start, work_seconds
 from spacer_like.engines.kubernetes import Kubernetes
@@ -255,7 +255,7 @@ class TestBill:
 
     def records(self, folder, *records):
         for number, record in enumerate(records):
-            write_child_record(folder, record.get("run", 1), number, {"exit_code": 0} | record)
+            write_child_record(folder, record.get("run", 1), Child(number), {"exit_code": 0} | record)
 
     def test_without_a_plan_the_records_cores_count(self, folder):
         self.records(folder, {"seconds": 1800.0, "vcpus": 4.0}, {"seconds": 900.0, "vcpus": 2.0})
@@ -280,7 +280,7 @@ class TestBill:
     def test_a_child_that_started_and_left_no_end_is_counted_apart(self, folder):
         self.records(folder, {"seconds": 10.0, "peak_memory": 2**28}, {"seconds": 5.0, "peak_memory": 2**27})
         for shard in range(3):
-            write_start(folder, Start(1, shard, "job", 1, now()))
+            write_start(folder, Child(shard), Start(1, shard, "job", 1, now()))
         found = bill(folder, is_complete=True)
         assert (found.children, found.lost, found.peak_memory) == (2, 1, 2**28)
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from spacer_like.engines.child_records import read_child_records
-from spacer_like.engines.scheduled import ArrayJob, ScheduledSubmission, Sharding
+from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
+from spacer_like.engines.scheduler import ArrayJob
 from spacer_like.engines.slurm import Slurm
 from spacer_like.engines.submitted import Submitted
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError

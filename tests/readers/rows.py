@@ -171,10 +171,26 @@ def child_start() -> bytes:
 
 
 def child_start_of(data: bytes, name: str) -> Any:
-    from spacer_like.engines.child_records import read_start
+    from spacer_like.engines.child_records import parse_start
 
-    write_bytes(DataLocation("memory", name), data)
-    return read_start(DataLocation("memory", name))
+    return parse_start(data, name)
+
+
+def child_record_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.child_records import parse_child_record
+
+    return parse_child_record(data, name)
+
+
+def second_children() -> bytes:
+    return json.dumps({"version": 1, "shards": [3, 7], "id": None, "submitted": "2026-11-28T10:00:00+00:00"}).encode()
+
+
+def second_children_of(data: bytes, name: str) -> Any:
+    from spacer_like.engines.scheduled import read_copied
+
+    write_bytes(DataLocation("memory", f"{name}/copies/1-0.json"), data)
+    return read_copied(DataLocation("memory", name), 1, 0)
 
 
 def plan_of(data: bytes, name: str) -> Any:
@@ -248,13 +264,15 @@ DATA_ROWS = [
     Reader("shards of a submission", ("engines.scheduled:read_run",), run_of_shards, run_of),
     Reader("which engine", ("engines.submissions:open_submission",), engine_record, engine_of),
     Reader("how children ended", ("engines.child_records:read_child_records",), child_record, child_records),
-    Reader("that a child has started", ("engines.child_records:read_start",), child_start, child_start_of),
     Reader(
         "the plan of a submission",
         ("engines.plan:read_plan",),
         golden(TESTS / "engines/golden", "plan_1.json"),
         plan_of,
     ),
+    Reader("how a child ended", ("engines.child_records:parse_child_record",), child_record, child_record_of),
+    Reader("that a child has started", ("engines.child_records:parse_start",), child_start, child_start_of),
+    Reader("second children", ("engines.scheduled:read_copied",), second_children, second_children_of),
     Reader("the outcome of a request", ("engines.array:read_result", "engines.base:read_outcome"), outcome, outcome_of),
     Reader(
         "results",

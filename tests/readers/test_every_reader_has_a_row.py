@@ -49,6 +49,8 @@ NOT_READERS = {
     "extractors.timm_extractor:TimmExtractor.__init__": "only keeps the location",
     "engines.array:ArraySubmission.__init__": "only keeps the location",
     "engines.submitted:Submitted.__init__": "only keeps the location",
+    "engines.child_records:Children.__init__": "only keeps the location; `parse_start` and its neighbour read",
+    "engines.twin:BesideTwin.__init__": "only keeps the location; `parse_child_record` reads",
     "engines.processes:Processes.__init__": "a line for its own workers",
     "engines.detached:Detached.__init__": "only keeps the location",
     "engines.dask_cluster:run_on_worker": "what the engine itself sends",
