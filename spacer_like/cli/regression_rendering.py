@@ -136,6 +136,9 @@ def pipeline_ended(report: PipelineReport, out: str) -> Shown:
         shown += evaluated(errors)
     if (intervals := report.answers.get("calibrate")) is not None:
         shown += calibrated(intervals)
+    if (sorted_out := report.answers.get("evaluate_good_bad")) is not None:
+        shown += evaluated(sorted_out)
+    shown += [Text(f"{step} was left out: {plain_text(why)}", style="yellow") for step, why in report.skipped.items()]
     ended = f"{count_of(len(report.answers), 'step')} done, {report.steps_run:,} of them in this run: see {out}."
     return [*shown, Text(ended, style="green" if report.ok else "yellow")]
 

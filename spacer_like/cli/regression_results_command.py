@@ -21,6 +21,13 @@ _MODELS = Annotated[
         "inclinations, and which good galaxies from bad.",
     ),
 ]
+_MODELS_OF_TABLE = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|FOLDER,...",
+        help="The networks that made the predictions, as of predict: the calibration is then refused with others.",
+    ),
+]
 _COLUMNS = Annotated[
     str | None,
     typer.Option(
@@ -91,7 +98,9 @@ def add_to(regression: typer.Typer) -> None:
             _calibrate,
             arguments={"table_loc": "TABLE"},
             defaults={"out_loc": "calibration.json"},
+            left_out=("model_locs",),
             letters={"out_loc": "o"},
+            more={"models": (_MODELS_OF_TABLE, None)},
         )
     )
     regression.command("import-weights", short_help="Read weights of TensorFlow and Keras.")(
@@ -156,7 +165,11 @@ def _predict(given: Given) -> int:
 def _calibrate(given: Given) -> int:
     from spacer_like.cli.regression_rendering import calibrated
     from spacer_like.cli.rendering import written
+    from spacer_like.regression.model_sets import model_set
 
+    if given["models"] is not None:
+        models = model_set(location(one.strip()) for one in given["models"].split(",") if one.strip())
+        given.fields["model_locs"] = models.groups
     files = {"Calibration": given["out"]}
     return run_and_show(given, given["table"], lambda result: [*calibrated(result), *written(files)])
 

@@ -48,6 +48,8 @@ class TrainingConfig:
             epochs; ``constant``: not at all.
         stop_patience: the training stops after as many epochs without a better validation loss; None: it does not.
         keeps: which epoch's weights are the result: of the ``last`` one, or of the ``best``, by the validation loss.
+        warm_up: steps at the beginning over which the rate rises along a line to what it would be, at most half of
+            all. Adam's first steps are as large as the rate, whatever the gradient, and can leave rectified units dead.
         no_single_batch: whether a last batch of one example, which no batch norm could learn from, joins the one
             before it.
     """
@@ -62,6 +64,7 @@ class TrainingConfig:
     stop_patience: int | None = None
     keeps: Literal["last", "best"] = "last"
     no_single_batch: bool = True
+    warm_up: int = 0
 
     def batches(self, indices: Indices, epoch: int) -> list[Indices]:
         """The batches of an epoch, in an order that the seed and the epoch decide."""
@@ -77,6 +80,11 @@ class TrainingConfig:
         Args:
             n_waited: for each epoch so far, as `waits` counts.
         """
+        n_rising = min(self.warm_up, n_steps // 2)
+        risen = min(1.0, (step + 1) / n_rising) if n_rising else 1.0
+        return risen * self._full_rate(step, n_steps, n_waited)
+
+    def _full_rate(self, step: int, n_steps: int, n_waited: list[int]) -> float:
         if self.schedule == "cosine":
             fallen = 0.5 * (1 - math.cos(math.pi * step / max(n_steps - 1, 1)))
             return self.learning_rate * (1 - (1 - LOWEST_RATE) * fallen)
@@ -252,7 +260,11 @@ class _Training:
         # Of the state, what the optimizer holds too: it is part of where the training begins.
         begin = {f"{_STATE}{name}": value for name, value in self._learner.state().items()}
         sets = {f"split.{name}": value for name, value in vars(self._split).items()}
-        return fingerprint({"config": asdict(self._config), **facts}, {**arrays, **begin, **sets})
+        own = asdict(self._config)
+        if not self._config.warm_up:
+            # Snapshots from before there was one are resumed.
+            del own["warm_up"]
+        return fingerprint({"config": own, **facts}, {**arrays, **begin, **sets})
 
     def _snapshot(self, own: str) -> bytes:
         arrays = {f"{_STATE}{name}": value for name, value in self._learner.state().items()}

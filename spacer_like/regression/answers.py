@@ -68,16 +68,23 @@ class Models:
         for number, model in enumerate(self.good_bad):
             if model.n_classes is None:
                 raise ModelFileError(f"The network {GOOD_BAD}_{number} gives inclinations, and no classes.")
-        if self.calibration is not None and sorted(self.calibration.predictions) != sorted(self.regressors):
-            raise ModelFileError(
-                f"The calibration is that of {', '.join(self.calibration.predictions)[:200]}, and the networks are "
-                f"{', '.join(self.regressors)[:200]}: calibrate these."
-            )
+        if self.calibration is not None:
+            if sorted(self.calibration.predictions) != sorted(self.regressors):
+                raise ModelFileError(
+                    f"The calibration is that of {', '.join(self.calibration.predictions)[:200]}, and the networks are "
+                    f"{', '.join(self.regressors)[:200]}: calibrate these."
+                )
+            self.calibration.check_digests(self.digests)
 
     @cached_property
     def regressors(self) -> dict[str, Regressor]:
         """Networks of inclinations by their names."""
         return {f"{group}_{j}": model for group, models in self.groups.items() for j, model in enumerate(models)}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of the networks of inclinations, by their names."""
+        return {name: model.digest for name, model in self.regressors.items()}
 
     @property
     def sizes(self) -> list[int]:
@@ -123,19 +130,25 @@ def predictions_of(models: Models, images: Mapping[int, Images], bands: Sequence
         SpacerError: as `predicting.predicted`.
     """
     count = len(bands)
-
-    def views(model: Regressor) -> Floats:
-        return np.median(predicted(model, images[model.size], models.views), axis=1)
-
-    inclinations = np.array([views(model) for model in models.regressors.values()]).reshape(-1, count)
-    inclinations = np.minimum(inclinations, HIGHEST)
+    found = [inclinations_by(model, images[model.size], models.views) for model in models.regressors.values()]
+    inclinations = np.array(found).reshape(-1, count)
     joined = ensemble(inclinations, models.joined) if len(inclinations) else np.full(count, np.nan)
     lows = highs = np.full(count, np.nan)
     if models.calibration is not None:
         joined, lows, highs = models.calibration.applied(joined, bands)
-    rejections = np.array([views(model) for model in models.good_bad]).reshape(-1, count)
+    shares = [_views(model, images[model.size], models.views) for model in models.good_bad]
+    rejections = np.array(shares).reshape(-1, count)
     doubts = _doubts(models, images, bands, joined)
     return Predictions(tuple(models.regressors), inclinations, joined, lows, highs, rejections, doubts)
+
+
+def inclinations_by(model: Regressor, images: Images, views: int) -> Floats:
+    """What one network says of images [n, size, size, 3]: degrees [n], the median of the views."""
+    return np.minimum(_views(model, images, views), HIGHEST)
+
+
+def _views(model: Regressor, images: Images, views: int) -> Floats:
+    return np.asarray(np.median(predicted(model, images, views), axis=1), np.float64)
 
 
 def answer(models: Models, predictions: Predictions, row: int, subject: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ labels beside those of predictions, as label-conditional conformal predictors ha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spacer_like.exceptions import SpacerInputError, TableError
+from spacer_like.exceptions import ModelFileError, SpacerInputError, TableError
 from spacer_like.regression.evaluation import BIN_WIDTH, BiasCorrection, fit_bias, inclination_bins
 from spacer_like.regression.labels import HIGHEST, LOWEST
 
@@ -132,12 +132,21 @@ class Calibration:
         predictions: names of the predictions that were joined to one.
         joined: how: ``median`` or ``mean``.
         bands: by the bands' names; `ANY` is always there, and holds for bands that are not.
+        digests: of the networks, as `Regressor.digest` is, by the names of their predictions; empty: not known.
     """
 
     coverage: float
     predictions: tuple[str, ...]
     joined: str
     bands: dict[str, BandCalibration]
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def check_digests(self, digests: Mapping[str, str]) -> None:
+        """Refuse, as a `ModelFileError`, networks by their names whose weights are not those that it was fitted to."""
+        if changed := [name for name, digest in digests.items() if self.digests.get(name, digest) != digest]:
+            raise ModelFileError(
+                f"The calibration was made when {changed[0][:100]} had other weights: calibrate the networks again."
+            )
 
     def of_band(self, band: str | None) -> BandCalibration:
         """The calibration of a band, or of all together."""

@@ -21,6 +21,9 @@ _MOST_BANDS = 100
 def calibration_bytes(calibration: Calibration) -> bytes:
     """The file of a calibration; equal ones give equal bytes."""
     content = {"format": FORMAT, "format_version": VERSION, **asdict(calibration)}
+    if not calibration.digests:
+        # As those of tables whose networks are not given have always been.
+        del content["digests"]
     return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
 
 
@@ -44,7 +47,11 @@ def read_calibration(data: bytes, name: str) -> Calibration:
         names = tuple(_text(one) for one in _few(content["predictions"], _MOST_NAMES))
         if not names or not 0 < _number(content["coverage"]) < 1:
             raise ValueError("it lacks the names of the predictions, or its coverage is no share")
-        return Calibration(content["coverage"], names, content["joined"], bands)
+        # Earlier calibrations have none.
+        digests = {_text(one): _text(digest) for one, digest in _few(content.get("digests", {}).items(), _MOST_NAMES)}
+        if not set(digests) <= set(names):
+            raise ValueError("it has digests of other networks than its predictions are of")
+        return Calibration(content["coverage"], names, content["joined"], bands, digests)
 
 
 def _band(entries: dict[str, Any]) -> BandCalibration:

@@ -17,6 +17,8 @@ from spacer_like.tables.files import csv_names, read_csv
 
 Floats = NDArray[np.float64]
 
+PREDICTIONS, OUT_OF_BAG = "predictions.csv", "out_of_bag.csv"
+"""The files of an evaluation: of galaxies that no network was trained on, and of those that some were not."""
 MOST_BYTES = 2**30
 _MOST_HEADER_BYTES = 2**20
 _BLOCK = 2**22

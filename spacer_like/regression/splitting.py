@@ -162,6 +162,16 @@ def part_name(band: str, size: int, part: str) -> str:
     return f"{band}_{size}x{size}_{part}"
 
 
+def is_part(name: str, size: int) -> bool:
+    """Whether the name of a file is that of a part of a split of images of a size.
+
+    >>> is_part("r_128x128_train_001.npz", 128), is_part("r_64x64_train_001.npz", 128), is_part("r_128x128.npz", 128)
+    (True, False, False)
+    """
+    match = _PART.fullmatch(name)
+    return match is not None and int(match["size"]) == size
+
+
 def band_of_part(name: str) -> str | None:
     """The band that the name of a part's file begins with, whatever folders stand before it; None: another name.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from spacer_like.engines.base import Engine
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import StorageUnavailableError
+from spacer_like.exceptions import StorageUnavailableError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import check_locations, named_locations
 from spacer_like.storage import delete, write_bytes
@@ -20,6 +20,7 @@ from spacer_like.workflows.regression_plan import CALIBRATION, FOLDERS, Stage, p
 from spacer_like.workflows.steps import RECORDS, Ended, Step, Steps, of_any_run, only_run
 
 REPORT, LOG = "report.json", "pipeline.log"
+_TOO_FEW_ROWS = f"{TableError.__module__}.{TableError.__qualname__}"
 
 
 @dataclass
@@ -29,6 +30,7 @@ class PipelineReport:
     Attributes:
         answers: of the steps that are done, by their names.
         failures: why others failed, by their names; steps after them were not tried.
+        skipped: why steps were left out that need more galaxies, by their names.
         transient: whether one of the failures may not come again.
         steps_run: how many steps had to be run; 0 when nothing had changed; not serialised.
     """
@@ -36,6 +38,7 @@ class PipelineReport:
     config: PipelineConfig
     answers: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     transient: bool = False
     steps_run: int = 0
 
@@ -44,12 +47,19 @@ class PipelineReport:
         """Whether all steps are done."""
         return not self.failures
 
-    def add(self, ended: Ended) -> None:
+    def add(self, ended: Ended, may_lack_rows: bool) -> None:
         """Add how steps of a stage ended."""
-        self.steps_run += ended.run
+        lacking = {
+            name: failure.reason
+            for name, failure in ended.failures.items()
+            if may_lack_rows and failure.error_class == _TOO_FEW_ROWS
+        }
+        failures = {name: failure for name, failure in ended.failures.items() if name not in lacking}
+        self.steps_run += ended.run - len(lacking)
         self.answers |= ended.answers
-        self.failures |= {name: failure.reason for name, failure in ended.failures.items()}
-        self.transient = self.transient or any(failure.transient for failure in ended.failures.values())
+        self.skipped |= lacking
+        self.failures |= {name: failure.reason for name, failure in failures.items()}
+        self.transient = self.transient or any(failure.transient for failure in failures.values())
 
     def serialize(self) -> dict[str, Any]:
         """The report as numbers, texts, lists and dictionaries; the same for the same images and configuration."""
@@ -57,7 +67,8 @@ class PipelineReport:
         config = {
             name: value for name, value in asdict(self.config).items() if name not in ("images", "catalog", "out")
         }
-        return {"ok": self.ok, "transient": self.transient, "config": config, "steps": steps, "failures": self.failures}
+        ended = {"failures": self.failures, "skipped": self.skipped}
+        return {"ok": self.ok, "transient": self.transient, "config": config, "steps": steps, **ended}
 
 
 def run_pipeline(config: PipelineConfig, engine: Engine | None = None, *, clean: bool = False) -> PipelineReport:
@@ -107,11 +118,14 @@ def _begin(step: Step, out: Path, log: _Log) -> None:
 def _run(stages: list[Stage], steps: Steps, report: PipelineReport, log: _Log) -> None:
     for stage in stages:
         ended = steps.run(stage.work, stage.steps)
-        report.add(ended)
+        report.add(ended, stage.may_lack_rows)
         for name, failure in ended.failures.items():
-            log.line(f"{name}: failed: {failure.reason}")
+            log.line(f"{name}: {'left out' if name in report.skipped else 'failed'}: {failure.reason}")
         log.line(f"{stage.work}: {len(ended.answers)} of {len(stage.steps)} steps done, {ended.run} in this run.")
-        if ended.failures:
+        for name, answer in ended.answers.items():
+            for warning in getattr(answer, "warnings", []):
+                log.line(f"{name}: {warning}")
+        if report.failures:
             return
         for folder in stage.temporary:
             shutil.rmtree(folder.key, ignore_errors=True)

@@ -34,6 +34,8 @@ class PipelineConfig:
         sub_samples: how many are drawn; their galaxies out of bag give an evaluation that no network has seen.
         batches: of each sub-sample; per_bin: images of colour in a batch for each five degrees, and as many grey ones.
         networks: that are trained, on each sub-sample and on all galaxies.
+        good_bad: networks that learn to tell galaxies with an inclination from those that the catalog rejects or calls
+            face-on, of a split of their own of all of these; none: the catalog needs no such galaxies.
         passes, minibatch, learning_rate, schedule, precision: of the training, as of `train_regressor`.
         views: turned copies of an image that a network looks at.
         coverage: the share of galaxies whose inclination is to lie in its interval; None: nothing is calibrated.
@@ -55,6 +57,7 @@ class PipelineConfig:
     batches: int = 5
     per_bin: int = 1000
     networks: tuple[Network, ...] = ("model4", "model5", "model6")
+    good_bad: tuple[Network, ...] = ()
     passes: int = 1
     minibatch: int = 64
     learning_rate: float = 1e-3

@@ -23,22 +23,25 @@ from spacer_like.regression.messages import (
     PackDatasetMsg,
     PrepareImagesMsg,
     SplitDatasetMsg,
+    TrainGoodBadMsg,
     TrainRegressorMsg,
 )
 from spacer_like.regression.messages.data import index_beside
+from spacer_like.regression.prediction_table import OUT_OF_BAG, PREDICTIONS
 from spacer_like.regression.splitting import part_name
 from spacer_like.storage import list_keys, read_bytes
 from spacer_like.workflows.regression_config import PipelineConfig
 from spacer_like.workflows.regression_requests import files_of_model, model_name, training
 from spacer_like.workflows.steps import Step
 
-PREPARED, PACKED, SAMPLES, AUGMENTED, MODELS, EVALUATION = FOLDERS = (
+PREPARED, PACKED, SAMPLES, AUGMENTED, MODELS, EVALUATION = _FOLDERS = (
     *("prepared", "packed", "samples", "augmented", "models"),
     "evaluation",
 )
+_OF_GOOD_BAD = "_good_bad"
+FOLDERS = (*_FOLDERS, *(f"{name}{_OF_GOOD_BAD}" for name in (SAMPLES, AUGMENTED, EVALUATION)))
 """The folders of the stages."""
 CALIBRATION = "calibration.json"
-TABLE = f"{EVALUATION}/predictions.csv"
 
 
 class Stage(NamedTuple):
@@ -48,11 +51,13 @@ class Stage(NamedTuple):
         work: what the progress is called.
         steps: in any order.
         temporary: folders that are removed once all steps are done.
+        may_lack_rows: whether steps that find too few rows in a table are left out, and the pipeline has not failed.
     """
 
     work: str
     steps: list[Step]
     temporary: tuple[DataLocation, ...] = ()
+    may_lack_rows: bool = False
 
 
 def plan(config: PipelineConfig) -> list[Stage]:
@@ -64,7 +69,7 @@ def plan(config: PipelineConfig) -> list[Stage]:
         DataNotFoundError: there are no images, or no catalog.
         MissingExtraError: a package is not installed.
     """
-    for name in config.networks:
+    for name in (*config.networks, *config.good_bad):
         weight_shapes(name, config.size, None)
     for package, extra in (("torch", "torch"), ("matplotlib", "plots")):
         import_extra(package, "A pipeline that trains networks", extra)
@@ -73,34 +78,52 @@ def plan(config: PipelineConfig) -> list[Stage]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A pipeline's configuration, and the steps that it asks for."""
+    """A pipeline's configuration, and the steps that it asks for.
+
+    Attributes:
+        of_good_bad: whether the split and what follows are those of networks that tell good galaxies from bad.
+    """
 
     config: PipelineConfig
+    of_good_bad: bool = False
 
     def stages(self) -> list[Stage]:
         config: Any = self.config
         prepared = [self._prepare(band) for band in config.bands]
         packed = [self._pack(band, step) for band, step in zip(config.bands, prepared, strict=True)]
-        split = self._split(packed)
-        numbers = range(config.sub_samples + 1)
-        batches = {
-            number: [self._augment(split, number, batch) for batch in range(config.batches)] for number in numbers
-        }
-        trained = [
-            self._train(network, number, split, batches[number]) for network in config.networks for number in numbers
-        ]
-        evaluated = self._evaluate(split, trained)
+        splits, augmented, trained, evaluated = self._learning(packed, config.networks, config.sub_samples)
+        calibrated = [self._calibrate(one) for one in evaluated if config.coverage is not None]
+        if config.good_bad:
+            # As InclinET's authors, with all that is trained on, and no sub-samples.
+            of_classes = _Plan(config, of_good_bad=True)._learning(packed, config.good_bad, 0)
+            for steps, more in zip((splits, augmented, trained, evaluated), of_classes, strict=True):
+                steps += more
         stages = [
             Stage("Preparing images", prepared),
             Stage("Packing", packed),
-            Stage("Splitting", [split]),
-            Stage("Augmenting", [step for steps in batches.values() for step in steps]),
+            Stage("Splitting", splits),
+            Stage("Augmenting", augmented),
             Stage("Training", trained, tuple(self._model(step.name)["snapshots_loc"] for step in trained)),
-            Stage("Evaluating", [evaluated]),
+            Stage("Evaluating", evaluated),
         ]
-        if config.coverage is not None:
-            stages.append(Stage("Calibrating", [self._calibrate(evaluated)]))
-        return stages
+        return [*stages, Stage("Calibrating", calibrated, may_lack_rows=True)] if calibrated else stages
+
+    def _learning(
+        self, packed: Sequence[Step], networks: Sequence[str], sub_samples: int
+    ) -> tuple[list[Step], list[Step], list[Step], list[Step]]:
+        """The split, the batches, the trainings and the evaluation."""
+        split = self._split(packed, sub_samples)
+        batches = {
+            number: [self._augment(split, number, batch) for batch in range(self.config.batches)]
+            for number in range(sub_samples + 1)
+        }
+        trained = [self._train(network, number, split, batches[number]) for network in networks for number in batches]
+        augmented = [step for steps in batches.values() for step in steps]
+        return [split], augmented, trained, [self._evaluate(split, trained)]
+
+    def _named(self, name: str) -> str:
+        """The name of a step or folder of which there may be another one for good and bad galaxies."""
+        return name + _OF_GOOD_BAD if self.of_good_bad else name
 
     def _at(self, *parts: str) -> DataLocation:
         return DataLocation.local(self.config.out).below(*parts)
@@ -126,40 +149,43 @@ class _Plan:
         message = PackDatasetMsg(images_loc=folder, out_loc=self._at(PACKED), size=config.size, layout=config.layout)
         return self._made(f"pack {band}", message, [prepared], [f"{PACKED}/{folder.filename}"])
 
-    def _split(self, packed: Sequence[Step]) -> Step:
+    def _split(self, packed: Sequence[Step], sub_samples: int) -> Step:
         config: Any = self.config
         message = SplitDatasetMsg(
             packed_locs={band: step.outputs[0] for band, step in zip(config.bands, packed, strict=True)},
-            out_loc=self._at(SAMPLES),
+            out_loc=self._at(self._named(SAMPLES)),
             held_out=config.held_out,
-            least_inclination=config.least_inclination,
-            sub_samples=config.sub_samples,
+            least_inclination=0 if self.of_good_bad else config.least_inclination,
+            sub_samples=sub_samples,
             original=config.original,
             layout=config.layout,
             seed=config.seed,
         )
-        parts = [f"{kind}_{number:03d}" for kind in ("train", "test") for number in range(config.sub_samples + 1)]
-        return self._made("split", message, packed, [name for part in parts for name in self._part_names(part)])
+        parts = [f"{kind}_{number:03d}" for kind in ("train", "test") for number in range(sub_samples + 1)]
+        return self._made(
+            self._named("split"), message, packed, [name for part in parts for name in self._part_names(part)]
+        )
 
     def _augment(self, split: Step, number: int, batch: int) -> Step:
         config: Any = self.config
         message = AugmentDatasetMsg(
             sample_locs=self._part(f"train_{number:03d}"),
-            out_loc=self._at(AUGMENTED),
+            out_loc=self._at(self._named(AUGMENTED)),
             sub_sample=number,
             batch=batch,
             per_bin=config.per_bin,
             anisotropic_scale=config.original,
             random_order=config.original,
+            by_class=self.of_good_bad,
             layout=config.layout,
             seed=config.seed,
         )
-        name = f"{AUGMENTED}/{batch_name(config.size, number, batch)}"
-        return self._made(f"augment {number} {batch}", message, [split], [name])
+        name = f"{self._named(AUGMENTED)}/{batch_name(config.size, number, batch)}"
+        return self._made(self._named(f"augment {number} {batch}"), message, [split], [name])
 
     def _train(self, network: Any, number: int, split: Step, batches: Sequence[Step]) -> Step:
         config: Any = self.config
-        name = model_name(network, number)
+        name = model_name(network, number, "good-bad" if self.of_good_bad else "model")
         validated = f"test_{number:03d}" if number or config.original else None
         fields = {
             **self._model(name),
@@ -175,41 +201,52 @@ class _Plan:
             "original": config.original,
             "seed": config.seed,
         }
-        message = training(TrainRegressorMsg, fields)
+        message = training(TrainGoodBadMsg if self.of_good_bad else TrainRegressorMsg, fields)
         outputs = tuple(self._model(name)[kind] for kind in ("metrics_loc", "figure_loc", "model_loc"))
         return Step(name, message, _fingerprints([split, *batches]), outputs)
 
     def _evaluate(self, split: Step, trained: Sequence[Step]) -> Step:
         config: Any = self.config
+        folder = self._at(self._named(EVALUATION))
+        asked: dict[str, Any] = {"good_bad_locs": [step.outputs[-1] for step in trained]}
+        if not self.of_good_bad:
+            out_of_bag = {
+                f"{network}_{number}": self._part(f"test_{number:03d}")
+                for network in config.networks
+                for number in range(1, config.sub_samples + 1)
+            }
+            asked = {"model_locs": self._groups(trained), "out_of_bag_sample_locs": out_of_bag}
+        message = EvaluateRegressorMsg(
+            **asked, sample_locs=self._part("test_000"), out_loc=folder, views=config.views, seed=config.seed
+        )
+        return Step(self._named("evaluate"), message, _fingerprints([split, *trained]), folders=(folder,))
+
+    def _groups(self, trained: Sequence[Step]) -> dict[str, list[DataLocation]]:
+        """The files of networks by their architectures."""
         groups: dict[str, list[DataLocation]] = {}
         for step in trained:
-            network = cast("TrainRegressorMsg", step.message).network
-            groups.setdefault(network, []).append(step.outputs[-1])
-        folder = self._at(EVALUATION)
-        message = EvaluateRegressorMsg(
-            sample_locs=self._part("test_000"),
-            model_locs=groups,
-            out_loc=folder,
-            views=config.views,
-            seed=config.seed,
-        )
-        return Step("evaluate", message, _fingerprints([split, *trained]), folders=(folder,))
+            groups.setdefault(cast("TrainRegressorMsg", step.message).network, []).append(step.outputs[-1])
+        return groups
 
     def _calibrate(self, evaluated: Step) -> Step:
         config: Any = self.config
-        out = self._at(CALIBRATION)
+        out, asked = self._at(CALIBRATION), cast("EvaluateRegressorMsg", evaluated.message)
         message = CalibrateRegressorMsg(
-            table_loc=self._at(TABLE),
+            table_loc=self._at(f"{EVALUATION}/{PREDICTIONS}"),
             prediction_columns=[
-                f"{network}_{number}" for network in config.networks for number in range(config.sub_samples + 1)
+                f"{network}_{j}" for network, locs in asked.model_locs.items() for j in range(len(locs))
             ],
             out_loc=out,
+            out_of_bag_loc=self._at(f"{EVALUATION}/{OUT_OF_BAG}") if asked.out_of_bag_sample_locs else None,
+            model_locs=asked.model_locs,
             coverage=config.coverage,
         )
         return Step("calibrate", message, _fingerprints([evaluated]), (out,))
 
     def _part_names(self, part: str) -> list[str]:
-        return [f"{SAMPLES}/{part_name(band_of(band), self.config.size, part)}" for band in self.config.bands]
+        return [
+            f"{self._named(SAMPLES)}/{part_name(band_of(band), self.config.size, part)}" for band in self.config.bands
+        ]
 
     def _part(self, part: str) -> list[DataLocation]:
         return [self._at(f"{name}.{self.config.layout}") for name in self._part_names(part)]

@@ -196,6 +196,14 @@ class TestTheLoop:
         assert learner.rates == sorted(learner.rates, reverse=True)
         assert (learner.rates[0], learner.rates[-1]) == (0.5, pytest.approx(0.005))
 
+    def test_in_a_warm_up_the_rate_rises_to_what_it_would_be(self):
+        learner = Given([1] * 8)
+        fit(learner, TrainingConfig(8, 2, 0.5, 0, "constant", warm_up=2), TWO)
+        assert learner.rates == [0.25, *[0.5] * 15]
+        learner = Given([1] * 8)
+        fit(learner, TrainingConfig(8, 2, 0.5, 0, "constant", warm_up=100), TWO)
+        assert learner.rates == [*(0.0625 * number for number in range(1, 9)), *[0.5] * 8], "at most half of all steps"
+
     @settings(max_examples=50, deadline=None)
     @given(st.integers(1, 60), st.integers(2, 16), st.integers(0, 2**32 - 1), st.integers(1, 50), st.booleans())
     def test_batches_hold_every_example_once_in_an_order_of_their_own(self, count, size, seed, epoch, joins):

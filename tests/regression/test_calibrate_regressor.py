@@ -9,12 +9,14 @@ import pytest
 from spacer_like.exceptions import MessageError, ModelFileError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.messages import CalibrateRegressorMsg
+from spacer_like.regression.answers import Models
 from spacer_like.regression.calibration_file import calibration_bytes, read_calibration
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import table_bytes
 from spacer_like.tasks import calibrate_regressor
 
 from .predictions import NETS, table_of
+from .small_networks import network, store
 
 GOLDEN = Path(__file__).parent / "golden" / "calibration-v1.json"
 
@@ -146,3 +148,32 @@ def test_a_damaged_file_is_refused(change, reason):
     change(content)
     with pytest.raises(ModelFileError, match=reason):
         read_calibration(json.dumps(content).encode(), "c.json")
+
+
+def test_a_calibration_keeps_the_digests_of_networks_and_is_refused_with_other_weights():
+    first = {"small_cnn": [store(at(f"{seed}.safetensors"), network(seed)) for seed in (1, 2)]}
+    names = ["small_cnn_0", "small_cnn_1"]
+    table = table_of(60, 1).replace(b"model4", b"small_cnn")
+    calibrate(table, prediction_columns=names, model_locs=first)
+    calibration = written()
+    assert list(calibration.digests) == names
+    models = {"small_cnn": [network(1), network(2)]}
+    assert Models(models, (), calibration).calibration is calibration
+    with pytest.raises(ModelFileError, match=r"when small_cnn_1 had other weights: calibrate the networks again\.$"):
+        Models({"small_cnn": [network(1), network(3)]}, (), calibration)
+    calibrate(table, prediction_columns=names)
+    assert b"digests" not in read_bytes(at("calibration.json"))
+    Models({"small_cnn": [network(1), network(3)]}, (), written())
+
+
+def test_networks_are_called_as_the_columns_are():
+    loc = store(at("1.safetensors"), network(1))
+    with pytest.raises(MessageError, match=r"are called model5_0, and prediction_columns are others.*\.$"):
+        calibrate(table_of(60, 1), model_locs={"model5": [loc]})
+
+
+@pytest.mark.parametrize("digests", [{"model9_0": "ab"}, {"model4_0": 3}, ["ab"], {"model4_0": ""}])
+def test_digests_that_are_none_are_a_damaged_file(digests):
+    content = json.loads(GOLDEN.read_bytes()) | {"digests": digests}
+    with pytest.raises(ModelFileError, match="holds no calibration"):
+        read_calibration(json.dumps(content).encode(), "calibration.json")

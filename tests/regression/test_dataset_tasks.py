@@ -183,6 +183,16 @@ def test_what_cannot_be_split_is_said():
             SplitDatasetMsg(**{"packed_locs": {"g": at("packed")}, "out_loc": OUT} | field)
 
 
+def test_parts_of_another_split_are_refused_and_stay():
+    split(sub_samples=2)
+    before = {loc.key: read_bytes(loc) for loc in list_keys(OUT)}
+    split(sub_samples=2)
+    for fields in ({"sub_samples": 1}, {"sub_samples": 2, "layout": "npy"}):
+        with pytest.raises(MessageError, match=r"holds .*_00[0-2]\.npz, a part of another split .*\.$"):
+            split(**fields)
+    assert {loc.key: read_bytes(loc) for loc in list_keys(OUT)} == before
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.sets(st.integers(1, 60), min_size=6),

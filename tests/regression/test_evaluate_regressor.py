@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.exceptions import MessageError, SpacerInputError, TableError
+from spacer_like.exceptions import MessageError, ModelFileError, SpacerInputError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.messages import CalibrateRegressorMsg, EvaluateRegressorMsg
 from spacer_like.regression.evaluation import bootstrap_intervals, fit_bias, measure
@@ -210,3 +210,49 @@ def test_no_prediction_takes_the_name_of_another(at, groups, name):
     baseline = {"baseline_column": "baseline"} if name == "baseline" else {}
     with pytest.raises(SpacerInputError, match=f"'{name}' would be the name of two predictions in the report"):
         evaluate(at, table, prediction_columns=groups, **baseline)
+
+
+def test_networks_are_asked_about_galaxies_out_of_their_bags_and_the_bias_is_fitted_to_that(at):
+    models = [store(at(f"{seed}.safetensors"), network(seed)) for seed in (1, 2, 3)]
+    locs = {}
+    for name, codes, seed in (("held", [50, 60, 80, 0], 1), ("one", [47, 55, 65, 75, 1], 2), ("two", [50, 85], 3)):
+        locs[name] = at(f"r_{SIZE}x{SIZE}_{name}.npz")
+        write_bytes(locs[name], samples(codes, seed, "r"))
+    given = {
+        "sample_locs": [locs["held"]],
+        "model_locs": {"small_cnn": models},
+        "out_of_bag_sample_locs": {"small_cnn_1": [locs["one"]], "small_cnn_2": [locs["one"], locs["two"]]},
+    }
+    answer, report = evaluate(at, **given)
+    assert "out_of_bag.csv" in answer.files
+    rows = rows_in(at, "out_of_bag.csv")
+    assert [row["inc_m"] for row in rows] == ["50.0", "85.0", "65.0", "75.0", ""], "the last file's label of a galaxy"
+    assert {row["small_cnn_0"] for row in rows} == {""}
+    assert all(row["small_cnn_1"] and row["small_cnn_2"] for row in rows)
+    assert report["predictions"]["small_cnn_0"]["corrected"] is None
+    write_bytes(at("bag.csv"), read_bytes(at("out/out_of_bag.csv")))
+    given.pop("out_of_bag_sample_locs")
+    assert evaluate(at, **given, out_of_bag_loc=at("bag.csv"))[1] == report
+
+
+def test_samples_out_of_the_bag_of_no_network_are_refused(at):
+    loc = store(at("1.safetensors"), network(1))
+    given = {"sample_locs": [at("r.npz")], "model_locs": {"small_cnn": [loc]}}
+    with pytest.raises(
+        MessageError, match=r"samples of the network small_cnn_1, and the networks are called small_cnn_0\.$"
+    ):
+        evaluate(at, **given, out_of_bag_sample_locs={"small_cnn_1": [at("r.npz")]})
+    with pytest.raises(MessageError, match=r"without out_of_bag_loc\.$"):
+        evaluate(at, **given, out_of_bag_sample_locs={"small_cnn_0": [at("r.npz")]}, out_of_bag_loc=at("bag.csv"))
+
+
+def test_a_calibration_of_other_weights_is_refused(at):
+    loc = store(at("1.safetensors"), network(1))
+    write_bytes(at("table.csv"), table_of(60, 1))
+    fields = {"prediction_columns": ["model4_0"], "out_loc": at("calibration.json")}
+    models = {"model_locs": {"model4": [loc]}}
+    calibrate_regressor(CalibrateRegressorMsg(table_loc=at("table.csv"), **fields, **models))
+    store(at("1.safetensors"), network(2))
+    write_bytes(at("r.npz"), samples([50, 60], 1, "r"))
+    with pytest.raises(ModelFileError, match="when model4_0 had other weights"):
+        evaluate(at, sample_locs=[at("r.npz")], calibration_loc=at("calibration.json"), **models)

@@ -20,6 +20,7 @@ from spacer_like.exceptions import ImageError, ModelFileError
 from spacer_like.http_server.connections import Bounds
 from spacer_like.http_server.listening import server_config
 from spacer_like.regression.server import app as server_app
+from spacer_like.regression.server import pages
 from spacer_like.regression.server.app import make_app
 from spacer_like.regression.server.uploads import MOST_PIXELS, plain_name
 
@@ -134,6 +135,7 @@ class TestAnImage:
         answer = server.send(picture(format, mode), "galaxy.img")
         assert answer.status_code == 200
         assert answer.json() == {"status": "success", "filename": "galaxy.img", **ANSWER}
+        pages.Answer.model_validate(answer.json(), strict=True)
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -342,6 +344,10 @@ class TestPages:
         assert list(operation["requestBody"]["content"]) == ["multipart/form-data"]
         assert {"200", "400", "408", "413", "415", "422", "503"} <= operation["responses"].keys()
         assert json.dumps(described).count("docs") == 0
+        answered = described["components"]["schemas"]["Answer"]["properties"]
+        assert answered.keys() >= {"inclinations", "interval", "rejection_likelihood", "warnings"}
+        page = httpx.get(f"{server.url}/api/docs").text
+        assert all(f"<code>{name}</code>" in page for name in answered.keys() - {"status", "filename"})
 
 
 @pytest.fixture

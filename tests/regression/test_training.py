@@ -231,3 +231,21 @@ def test_a_network_that_says_the_same_of_all_images_is_told(tmp_path, files, cap
     assert "the same of all images of the validation: it has learnt nothing" in warning
     assert warning in caplog.text
     assert train_regressor(message(tmp_path, files)).warnings == []
+
+
+def test_the_rate_rises_at_the_beginning_unless_it_is_as_inclinets(tmp_path, files, monkeypatch):
+    rates, step = [], training_loop.TrainingConfig.rate
+    monkeypatch.setattr(
+        training_loop.TrainingConfig, "rate", lambda *given: rates.append(step(*given)) or rates[-1], raising=True
+    )
+
+    def begun(**fields):
+        rates.clear()
+        train_regressor(message(tmp_path, files, passes=1, learning_rate=0.01, **fields))
+        return rates
+
+    rising = begun()
+    half = len(rising) // 2
+    assert rising[:half] == pytest.approx([0.01 * number / half for number in range(1, half + 1)])
+    assert set(rising[half:]) == {0.01}
+    assert set(begun(warm_up=0)) == set(begun(original=True)) == {0.01}

@@ -102,6 +102,7 @@ class TestARun:
             "models/Uset_001_small_cnn_evalDict.json",
             "evaluation/predictions.csv",
             "evaluation/errors.png",
+            "evaluation/out_of_bag.csv",
             "calibration.json",
             "report.json",
         ):
@@ -109,6 +110,9 @@ class TestARun:
         report = json.loads((Path(config.out) / "report.json").read_text())
         assert report["ok"]
         assert report["steps"]["Uset_001_small_cnn"]["rms"] > 0
+        assert report["steps"]["calibrate"]["n_bias"] > 0
+        calibration = json.loads((Path(config.out) / "calibration.json").read_text())
+        assert sorted(calibration["digests"]) == ["small_cnn_0", "small_cnn_1"]
         assert not list((Path(config.out) / "models").glob("*_ckpt"))
 
     def test_has_one_log(self, config, finished):
@@ -147,6 +151,31 @@ class TestARun:
         report = run_pipeline(config, Serial(), clean=True)
         assert report.steps_run == len(report.answers)
         assert (out / "mine.txt").read_text() == "mine"
+
+    def test_with_too_few_galaxies_to_calibrate_says_so_and_has_not_failed(self, config, out):
+        other = PipelineConfig(**{**vars(config), "coverage": 0.99})
+        for steps_run in (0, 0):
+            report = run_pipeline(other, Serial())
+            assert report.ok
+            assert report.steps_run == steps_run
+        assert "intervals that hold 99% need 99" in report.skipped["calibrate"]
+        assert json.loads((out / "report.json").read_text())["skipped"] == report.skipped
+        assert not (out / "calibration.json").exists()
+        assert "calibrate: left out: There are" in (out / LOG).read_text()
+
+    def test_also_tells_good_galaxies_from_bad(self, config, out):
+        catalog = out.parent / "catalog.txt"
+        lines = Path(config.catalog).read_text().splitlines()
+        flag, start = lines[0].split("|").index("inc_flg"), lines[1:]
+        cells = [line.split("|") for line in start]
+        bad = [[*row[:flag], "1", *row[flag + 1 :]] if number % 2 else row for number, row in enumerate(cells)]
+        catalog.write_text("\n".join([lines[0], *("|".join(row) for row in bad)]))
+        other = PipelineConfig(**{**vars(config), "catalog": str(catalog), "good_bad": ("small_cnn",)})
+        report = run_pipeline(other, Serial())
+        assert report.ok, report.failures
+        assert (out / "models/Uset_000_small_cnn-binary.safetensors").exists()
+        assert 0 <= report.answers["evaluate_good_bad"].accuracy <= 1
+        assert report.answers["evaluate"].accuracy is None
 
     def test_in_which_a_step_fails_says_which(self, config, out):
         other = PipelineConfig(**{**vars(config), "held_out": 0.98})

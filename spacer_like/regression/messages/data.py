@@ -212,7 +212,7 @@ class SplitDatasetMsg(Message, Answered["SplitDatasetReturnMsg"]):
 
     Fields:
         packed_locs: the file of `pack_dataset`, or of InclinET, of each band.
-        out_loc: the folder where the files go.
+        out_loc: the folder where the files go; it must hold no other parts of a split of images of this size.
         held_out: the share of the galaxies that is held out; None: 0.10, or of the original split 0.15.
         least_inclination: only galaxies with this inclination or a larger one, in degrees, are used; with 0 all are,
             those seen face-on and rejected included.

@@ -37,6 +37,14 @@ IdColumn = Annotated[
     Column | None, Doc("name of the column with the galaxies' numbers; None: each row is a galaxy of its own.")
 ]
 Joined = Annotated[Literal["median", "mean"], Doc("how the predictions of several networks are joined to one.")]
+ModelLocations = Annotated[
+    dict[Annotated[StrictStr, TextLike(r"[A-Za-z0-9_.-]{1,50}$", "letters, digits and _ . -")], list[Location]],
+    Field(max_length=100),
+    Doc(
+        "the networks of inclinations by groups, such as those of one architecture; each is called by its group and "
+        "its number in it, such as ``model4_0``."
+    ),
+]
 
 
 class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
@@ -50,6 +58,8 @@ class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
         out_of_bag_loc: a table of the same columns to fit the linear bias to, which is then taken out of predictions.
             Each prediction must be out of bag: of a network that was not trained on that galaxy. None: no bias is
             taken out.
+        model_locs: the networks that made the predictions, by groups; their digests are kept, and the calibration is
+            refused with other ones, such as the same networks trained again. Empty: only their names are compared.
         coverage: the share of galaxies whose label lies in its interval.
         least_rows: rows that a group must have; bins of five degrees with fewer are merged with their neighbours, and
             bands with fewer share the intervals of all.
@@ -65,6 +75,7 @@ class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
     id_column: IdColumn = "pgc"
     joined: Joined = "median"
     out_of_bag_loc: Location | None = None
+    model_locs: ModelLocations = Field(default_factory=dict)
     coverage: PartialShare = 0.9
     least_rows: Annotated[StrictInt, Field(ge=2, le=1_000_000)] = 30
 
@@ -125,14 +136,6 @@ class CalibrateRegressorReturnMsg(ReturnMessage):
         return cls(n_rows=1000, n_left_out=0, n_galaxies=1000, n_bias=0, small_bands=[], bands=[band], runtime=0.1)
 
 
-ModelLocations = Annotated[
-    dict[Annotated[StrictStr, TextLike(r"[A-Za-z0-9_.-]{1,50}$", "letters, digits and _ . -")], list[Location]],
-    Field(max_length=100),
-    Doc(
-        "the networks of inclinations by groups, such as those of one architecture; each is called by its group and "
-        "its number in it, such as ``model4_0``."
-    ),
-]
 GoodBadLocations = Annotated[
     list[Location],
     Field(max_length=100),
@@ -233,6 +236,9 @@ class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], meta
         out_of_bag_loc: a table with the columns of the predictions, each of them out of bag: of a network that was not
             trained on that galaxy. The linear bias is fitted to it, and errors are also given with the bias taken out;
             None: they are not.
+        out_of_bag_sample_locs: of networks, in place of `out_of_bag_loc`: files of `split_dataset` with galaxies out of
+            a network's bag, by its name, such as ``model4_1``. What it says of them goes into ``out_of_bag.csv``, in
+            the form of ``predictions.csv``.
         suspicious_ratio: a label is suspicious from so many half widths of the interval that holds nine in ten.
     """
 
@@ -250,12 +256,16 @@ class EvaluateRegressorMsg(Message, Answered["EvaluateRegressorReturnMsg"], meta
     id_column: IdColumn = "pgc"
     baseline_column: Column | None = None
     out_of_bag_loc: Location | None = None
+    out_of_bag_sample_locs: Annotated[dict[Column, list[Location]], Field(max_length=10_000)] = Field(
+        default_factory=dict
+    )
     calibration_loc: CalibrationLocation = None
     suspicious_ratio: Annotated[StrictFloat | StrictInt, Field(gt=0, le=100)] = 2.0
     seed: Seed = 0
 
     def implied_inputs(self) -> dict[str, DataLocation]:
-        return indexes_beside(self.sample_locs)
+        out_of_bag = [loc for locs in self.out_of_bag_sample_locs.values() for loc in locs]
+        return indexes_beside(dict.fromkeys([*self.sample_locs, *out_of_bag]))
 
     @classmethod
     def example(cls) -> Self:

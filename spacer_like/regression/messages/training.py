@@ -41,7 +41,9 @@ class TrainingMsg(Message, metaclass=ByKeyword):
         fine_tune: whether the extractor's network learns too; else it is frozen.
         passes: number of passes over the batches.
         minibatch: number of images in a step of the optimizer.
-        learning_rate: of Adam, in the first step.
+        learning_rate: of Adam, in the first step after the warm-up.
+        warm_up: minibatches at the beginning over which the learning rate rises along a line, at most half of all;
+            0: there is no warm-up, as InclinET has none; None: 100, or with `original` 0.
         schedule: how the learning rate falls: ``constant``: not at all; ``cosine``: along half a cosine to a hundredth;
             ``plateau``: to a tenth whenever two batches have not made the validation better.
         seed: of the first weights, the order of batches and images, dropout, and the batches that are made.
@@ -77,6 +79,7 @@ class TrainingMsg(Message, metaclass=ByKeyword):
     passes: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
     minibatch: Annotated[StrictInt, Field(ge=2, le=4096)] = 64
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3
+    warm_up: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     seed: Seed = 0
     sub_sample: Annotated[StrictInt, Field(ge=0, le=1000)] = 0

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from spacer_like.config import settings
 from spacer_like.http_server.pages import Page
 from spacer_like.regression.server.uploads import FIELD, MOST_PIXELS, SECONDS_TO_SEND
 
-_ANSWER = {
-    "type": "object",
-    "properties": {
-        "status": {"type": "string"},
-        "filename": {"type": "string"},
-        "inclinations": {"type": "object", "description": "Degrees by group and network, and their summary."},
-        "rejection_likelihood": {"type": "object", "description": "Per cent by network, and their summary."},
-    },
-}
-_FAILURE = {"type": "object", "properties": {"status": {"const": "failure"}, "message": {"type": "string"}}}
+
+class Interval(BaseModel):
+    """Where the inclination of nine in ten such galaxies lies, or of another share, in whole degrees."""
+
+    coverage: float = Field(description="The share of galaxies whose inclination lies in its interval.")
+    inclination: int = Field(description="Of all networks together, without the bias that the calibration knows.")
+    low: int
+    high: int
+
+
+class Answer(BaseModel):
+    """What the networks say of an image."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["success"]
+    filename: str
+    inclinations: dict[str, dict[str, int]] = Field(
+        default_factory=dict,
+        description="Whole degrees from face-on by group and network, and their summary: mean, median, stdev. Absent "
+        "where no network tells inclinations.",
+    )
+    interval: Interval | None = Field(None, description="Absent where the server has no calibration.")
+    rejection_likelihood: dict[str, int | dict[str, int]] = Field(
+        default_factory=dict,
+        description="Per cent by network, and their summary. Absent where no network tells good galaxies from bad.",
+    )
+    warnings: list[str] = Field(
+        description="Sentences about what casts doubt: a band or a brightness that networks were not trained on, or a "
+        "prediction at the end of the scale. May be empty."
+    )
+
+
+class Failure(BaseModel):
+    """Why there is no answer."""
+
+    status: Literal["failure"]
+    message: str = Field(description="A sentence.")
+
+
 _STATUSES = {
     200: "The answer.",
     400: "There is no form, or no file in it.",
@@ -44,8 +76,7 @@ FORM_SCHEMA: dict[str, Any] = {
     }
 }
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": said, "content": {"application/json": {"schema": _ANSWER if status == 200 else _FAILURE}}}
-    for status, said in _STATUSES.items()
+    status: {"description": said, "model": Answer if status == 200 else Failure} for status, said in _STATUSES.items()
 }
 
 

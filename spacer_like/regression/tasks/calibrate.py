@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.exceptions import TableError
+from spacer_like.exceptions import MessageError, TableError
 from spacer_like.overwriting import task
 from spacer_like.regression.calibration import BandCalibration, Calibration, Rows, fit_bands
 from spacer_like.regression.calibration_file import calibration_bytes
 from spacer_like.regression.messages import BandCoverage, CalibrateRegressorMsg, CalibrateRegressorReturnMsg
 from spacer_like.regression.prediction_table import Columns, PredictionTable, read_predictions
+from spacer_like.regression.regressor import REGRESSOR
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
 
@@ -25,17 +26,20 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
     """Fit intervals, and the linear bias, to tables of predictions and labels.
 
     Raises:
+        MessageError: the networks are not called as the columns are.
+        ModelFileError: a file is no such network.
         TableError: a table is malformed, lacks a column, or has too few rows with a label and a prediction.
         SpacerError: errors of the storage.
     """
     start = time.perf_counter()
+    digests = _digests(msg)
     table = _read(msg.table_loc, msg)
     rows = usable_rows(table, msg.joined)
     bag = None if msg.out_of_bag_loc is None else usable_rows(_read(msg.out_of_bag_loc, msg), msg.joined)
     if not len(rows.labels):
         raise TableError(f"The table '{msg.table_loc.display_name}' has no row with a label and a prediction.")
     bands = fit_bands(rows, bag, float(msg.coverage), msg.least_rows)
-    calibration = Calibration(float(msg.coverage), table.names, msg.joined, bands)
+    calibration = Calibration(float(msg.coverage), table.names, msg.joined, bands, digests)
     write_bytes(msg.out_loc, calibration_bytes(calibration))
     return CalibrateRegressorReturnMsg(
         n_rows=len(rows.labels),
@@ -46,6 +50,17 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
         bands=[_coverage(name, band) for name, band in bands.items()],
         runtime=time.perf_counter() - start,
     )
+
+
+def _digests(msg: CalibrateRegressorMsg) -> dict[str, str]:
+    """The networks' digests by their names, which must be those of the columns."""
+    named = {f"{group}_{j}": loc for group, locs in msg.model_locs.items() for j, loc in enumerate(locs)}
+    if named and (other := sorted(set(named) ^ set(msg.prediction_columns))):
+        raise MessageError(
+            f"The networks of model_locs are called {', '.join(named)[:200]}, and prediction_columns are others, or "
+            f"lack some, such as {other[0][:40]}: name both alike."
+        )
+    return {name: REGRESSOR.from_bytes(read_bytes(loc), loc.display_name).digest for name, loc in named.items()}
 
 
 def usable_rows(table: PredictionTable, joined: str) -> Rows:

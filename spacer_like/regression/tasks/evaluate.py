@@ -27,7 +27,8 @@ from spacer_like.regression.evaluation_figures import (
 from spacer_like.regression.evaluation_report import BEST, Evaluated, evaluate, good_bad_report, report_text
 from spacer_like.regression.labels import LOWEST
 from spacer_like.regression.messages import EvaluateRegressorMsg, EvaluateRegressorReturnMsg
-from spacer_like.regression.prediction_table import Columns, PredictionTable, read_predictions
+from spacer_like.regression.prediction_table import OUT_OF_BAG, PREDICTIONS, Columns, PredictionTable, read_predictions
+from spacer_like.regression.tasks.out_of_bag import check_names, out_of_bag_table
 from spacer_like.regression.tasks.predict import parts_of_samples, read_models
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.cells import csv_bytes
@@ -40,7 +41,8 @@ REPORT = "report.json"
 AXIS_RATIO = "axis_ratio"
 """The column of inclinations by Hubble's formula from axis ratios that are measured on the samples."""
 _FILES = (
-    "predictions.csv",
+    PREDICTIONS,
+    OUT_OF_BAG,
     "errors.png",
     "bins.png",
     "intervals.png",
@@ -70,22 +72,31 @@ def evaluate_regressor(msg: EvaluateRegressorMsg) -> EvaluateRegressorReturnMsg:
     _check(msg)
     check_also_written(msg, [msg.out_loc.below(name) for name in _FILES])
     check_drawing()
+    loc = msg.calibration_loc
+    calibration = None if loc is None else read_calibration(read_bytes(loc), loc.display_name)
+    bag = None
     if msg.table_loc is not None:
         table, codes, rejections = _from_table(msg, msg.table_loc)
     else:
-        table, codes, rejections = _from_networks(msg)
-    loc = msg.calibration_loc
-    calibration = None if loc is None else read_calibration(read_bytes(loc), loc.display_name)
+        # The calibration is checked against the predictions, as one of a table is.
+        models: Models = read_models(msg.model_locs, msg.good_bad_locs, None, msg.views)
+        if calibration is not None:
+            calibration.check_digests(models.digests)
+        table, codes, rejections = _from_networks(models, msg.sample_locs)
+        if msg.out_of_bag_sample_locs:
+            bag = out_of_bag_table(models, msg.out_of_bag_sample_locs)
     found = None
     if table.names:
         groups = msg.prediction_columns or _names_of(msg)
-        bag = None if msg.out_of_bag_loc is None else _read(msg, msg.out_of_bag_loc, [*table.names], None)
+        if msg.out_of_bag_loc is not None:
+            bag = _read(msg, msg.out_of_bag_loc, [*table.names], None)
         baseline = AXIS_RATIO if msg.table_loc is None else msg.baseline_column
         found = evaluate(table, groups, baseline, bag, calibration, msg.seed, float(msg.suspicious_ratio))
     report: dict[str, Any] = {} if found is None else dict(found.report)
     if len(rejections):
         report["good_bad"] = good_bad_report(codes, rejections)
-    files = _write(msg, table, found, codes, rejections, report)
+    made = bag if msg.out_of_bag_sample_locs else None
+    files = _write(msg, table, made, found, codes, rejections, report)
     return _answer(report, table, files, time.perf_counter() - start)
 
 
@@ -97,6 +108,10 @@ def _check(msg: EvaluateRegressorMsg) -> None:
         raise MessageError("Networks are asked about samples: give sample_locs.")
     if bool(msg.prediction_columns) != (msg.table_loc is not None):
         raise MessageError("A table needs prediction_columns, and only a table does.")
+    if msg.out_of_bag_sample_locs:
+        if msg.out_of_bag_loc is not None or not msg.model_locs:
+            raise MessageError("out_of_bag_sample_locs are for networks, as model_locs, and without out_of_bag_loc.")
+        check_names([name for names in _names_of(msg).values() for name in names], msg.out_of_bag_sample_locs)
     if msg.baseline_column is not None and msg.table_loc is None:
         raise MessageError("A baseline_column is one of a table, and there is no table.")
 
@@ -120,13 +135,13 @@ def _from_table(
     return table, np.empty(0, np.int_), np.empty((0, 0))
 
 
-def _from_networks(msg: EvaluateRegressorMsg) -> tuple[PredictionTable, NDArray[np.int_], NDArray[np.float64]]:
+def _from_networks(
+    models: Models, samples: Sequence[DataLocation]
+) -> tuple[PredictionTable, NDArray[np.int_], NDArray[np.float64]]:
     """The predictions and axis ratios of all images of the samples, their codes, and how likely each is rejected."""
-    # The calibration is checked against the predictions, as one of a table is.
-    models: Models = read_models(msg.model_locs, msg.good_bad_locs, None, msg.views)
     parts = []
     axes: list[float] = []
-    for part in parts_of_samples(msg.sample_locs, models.sizes):
+    for part in parts_of_samples(samples, models.sizes):
         if models.regressors:
             images = next(iter(part.pixels.values()))
             axes += [measured_axis_ratio(image).inclination for image in images]
@@ -147,6 +162,7 @@ def _from_networks(msg: EvaluateRegressorMsg) -> tuple[PredictionTable, NDArray[
 def _write(
     msg: EvaluateRegressorMsg,
     table: PredictionTable,
+    bag: PredictionTable | None,
     found: Evaluated | None,
     codes: NDArray[np.int_],
     rejections: NDArray[np.float64],
@@ -160,7 +176,9 @@ def _write(
         return msg.out_loc.below(name)
 
     if found is not None:
-        write_bytes(at("predictions.csv"), _predictions_csv(table))
+        write_bytes(at(PREDICTIONS), _predictions_csv(table))
+        if bag is not None:
+            write_bytes(at(OUT_OF_BAG), _predictions_csv(bag))
         draw_errors(found, at("errors.png"))
         draw_bins(found.report, at("bins.png"))
         if found.report["intervals"] is not None:

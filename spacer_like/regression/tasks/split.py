@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from spacer_like.exceptions import TrainingLabelsError
+from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.overwriting import check_also_written, task
 from spacer_like.progress import report
 from spacer_like.regression.augmentation import Pool
@@ -20,12 +20,14 @@ from spacer_like.regression.splitting import (
     ORIGINAL_SHARE,
     GalaxySplit,
     inclined_galaxies,
+    is_part,
     original_split,
     part_name,
     rows_of_part,
     split_galaxies,
     with_others,
 )
+from spacer_like.storage import list_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +46,8 @@ def split_dataset(msg: SplitDatasetMsg) -> SplitDatasetReturnMsg:
     """Split the galaxies of all bands once, by their ids, and write each band's images of every part.
 
     Raises:
-        MessageError: a part would overwrite one of the files that are split.
+        MessageError: a part would overwrite one of the files that are split, or the folder holds parts of another
+            split.
         TrainingLabelsError: two bands give a galaxy different labels, are of different sizes, or there are too few
             galaxies.
         TableError: a damaged file.
@@ -91,7 +94,18 @@ def _file_name(msg: SplitDatasetMsg, band: str, size: int, part: str) -> str:
 
 def _check_overwriting(msg: SplitDatasetMsg, bands: dict[str, _Galaxies], split: GalaxySplit) -> None:
     names = [_file_name(msg, band, galaxies.size, part) for band, galaxies in bands.items() for part in split.parts()]
-    check_also_written(msg, [loc for name in names for loc in pool_files(msg.out_loc.below(name))])
+    files = [loc for name in names for loc in pool_files(msg.out_loc.below(name))]
+    check_also_written(msg, files)
+    begin, written = msg.out_loc.below("").key, {loc.filename for loc in files}
+    size = next(iter(bands.values())).size
+    for loc in list_keys(msg.out_loc.below("")):
+        name = loc.key.removeprefix(begin)
+        # Parts of two splits would be taken for one: what the other trains on may be held out here.
+        if name not in written and is_part(name, size):
+            raise MessageError(
+                f"'{msg.out_loc.display_name}' holds {name}, a part of another split of images of this size: remove "
+                "its parts, or name another folder."
+            )
 
 
 def _write(msg: SplitDatasetMsg, split: GalaxySplit) -> dict[str, int]:
