@@ -149,7 +149,8 @@ def calibrated(result: CalibrateRegressorReturnMsg) -> Shown:
     for band in result.bands[:MOST_ROWS]:
         rows.add_row(name(band.band), f"{band.n_rows:,}", _share(band.coverage), _degrees(band.mean_width))
     summary = f"Intervals of {count_of(result.n_rows, 'prediction')}; {result.n_left_out:,} left out."
-    return [rows, Text(summary, style="green")]
+    warnings = [Text(plain_text(one), style="yellow") for one in result.warnings]
+    return [rows, *warnings, Text(summary, style="green")]
 
 
 def imported(result: ImportKerasWeightsReturnMsg) -> Shown:

@@ -71,7 +71,7 @@ def add_to(regression: typer.Typer) -> None:
             _evaluate,
             names={"out_loc": "out", "table_loc": "table"},
             defaults={"out_loc": "evaluation"},
-            left_out=("sample_locs", "model_locs", "good_bad_locs", "prediction_columns"),
+            left_out=("sample_locs", "model_locs", "good_bad_locs", "prediction_columns", "out_of_bag_sample_locs"),
             letters={"out_loc": "o"},
             more={
                 "samples": (SAMPLES_OPTION, SAMPLES),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -194,11 +195,11 @@ def fit_bands(rows: Rows, out_of_bag: Rows | None, coverage: float, least: int) 
 
     Args:
         rows: of galaxies that no network was trained on.
-        out_of_bag: rows to fit the bias to; None: no bias is taken out.
+        out_of_bag: rows to fit the bias to; None, or where it cannot be fitted: no bias is taken out.
         least: rows that a group must have; bins with fewer are merged with their neighbours.
 
     Raises:
-        TableError: there are too few rows for the coverage, or the bias cannot be fitted to those out of bag.
+        TableError: there are too few rows for the coverage.
     """
     least = max(least, least_rows_for(coverage))
     if len(rows.labels) < least:
@@ -219,11 +220,10 @@ def fit_bands(rows: Rows, out_of_bag: Rows | None, coverage: float, least: int) 
 def _fit_band(rows: Rows, out_of_bag: Rows | None, coverage: float, least: int) -> BandCalibration:
     bias = None
     if out_of_bag is not None:
-        try:
+        with suppress(SpacerInputError):
             bias = fit_bias(out_of_bag.labels, out_of_bag.predictions)
-        except SpacerInputError as error:
-            raise TableError(f"The bias cannot be taken from the rows out of bag: {error}") from error
-    n_galaxies, n_bias = len(np.unique(rows.ids)), 0 if out_of_bag is None else len(out_of_bag.labels)
+    n_bias = 0 if bias is None or out_of_bag is None else len(out_of_bag.labels)
+    n_galaxies = len(np.unique(rows.ids))
 
     def made(some: Rows, holding: Holding | None) -> BandCalibration:
         plain = BandCalibration(len(some.labels), n_galaxies, bias, n_bias, (), (), holding)

@@ -116,7 +116,7 @@ def fit_bias(labels: ArrayLike, out_of_bag: ArrayLike) -> BiasCorrection:
     """The least-squares line of label - prediction on the label, over the rows nearer than 10 degrees.
 
     Give out-of-bag predictions only: on rows that a net was trained on, its bias is not seen. Raises SpacerInputError
-    when fewer than two different labels are left, or the line cannot be turned round (a slope of 1).
+    when fewer than two different labels are left, or the predictions do not rise with the labels (slope 1 or more).
     """
     gaps = _gaps(labels, out_of_bag)
     near = np.abs(gaps) < OUTLIER_DEGREES
@@ -126,8 +126,8 @@ def fit_bias(labels: ArrayLike, out_of_bag: ArrayLike) -> BiasCorrection:
             "The bias cannot be fitted: fewer than two labels lie within 10 degrees of a prediction."
         )
     slope, offset = np.polyfit(kept, gaps[near], 1)
-    if abs(1.0 - slope) < 1e-6:
-        raise SpacerInputError("The bias cannot be corrected: the predictions do not change with the labels.")
+    if slope > 1.0 - 1e-6:
+        raise SpacerInputError("The bias cannot be corrected: the predictions do not rise with the labels.")
     return BiasCorrection(float(slope), float(offset))
 
 

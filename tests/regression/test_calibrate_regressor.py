@@ -74,9 +74,19 @@ def test_parquet_is_read_as_csv_is():
 def test_the_bias_comes_from_the_table_out_of_bag():
     write_bytes(at("bag.csv"), table_of(200, 2))
     answer = calibrate(table_of(200, 1), out_of_bag_loc=at("bag.csv"))
-    assert answer.n_bias == 600
+    assert (answer.n_bias, answer.warnings) == (600, [])
     assert written().bands["g"].bias is not None
     assert written().bands["g"].n_bias == 200
+
+
+def test_predictions_that_do_not_rise_with_the_labels_have_no_bias_and_that_is_said():
+    lines = table_of(60, 2).decode().splitlines()
+    same = [",".join([*line.split(",")[:3], "60", "60", "60"]) for line in lines[1:]]
+    write_bytes(at("bag.csv"), "\n".join([lines[0], *same]).encode())
+    answer = calibrate(table_of(60, 1), out_of_bag_loc=at("bag.csv"))
+    assert answer.n_bias == 0
+    assert answer.warnings[0].startswith("No bias is taken out: ")
+    assert written().bands["any"].bias is None
 
 
 def test_a_table_without_bands_and_ids_is_one_band_of_as_many_galaxies_as_rows():

@@ -56,8 +56,8 @@ class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
         table_loc: predictions and labels, CSV or Parquet, of galaxies that no network was trained on.
         out_loc: where the calibration goes, JSON.
         out_of_bag_loc: a table of the same columns to fit the linear bias to, which is then taken out of predictions.
-            Each prediction must be out of bag: of a network that was not trained on that galaxy. None: no bias is
-            taken out.
+            Each prediction must be out of bag: of a network that was not trained on that galaxy. None, or where no
+            line can be fitted: no bias is taken out.
         model_locs: the networks that made the predictions, by groups; their digests are kept, and the calibration is
             refused with other ones, such as the same networks trained again. Empty: only their names are compared.
         coverage: the share of galaxies whose label lies in its interval.
@@ -108,7 +108,7 @@ class BandCoverage(ReturnMessage):
     mean_width: float | None
 
 
-class CalibrateRegressorReturnMsg(ReturnMessage):
+class CalibrateRegressorReturnMsg(ReturnMessage, metaclass=ByKeyword):
     """The intervals that were made.
 
     Fields:
@@ -118,6 +118,7 @@ class CalibrateRegressorReturnMsg(ReturnMessage):
         n_bias: rows that the bias was fitted to; 0: no bias is taken out.
         small_bands: bands with too few rows for intervals of their own.
         bands: how the intervals do.
+        warnings: sentences, such as that no bias could be fitted to the table out of bag, and none is taken out.
     """
 
     n_rows: int
@@ -126,6 +127,8 @@ class CalibrateRegressorReturnMsg(ReturnMessage):
     n_bias: int
     small_bands: list[str]
     bands: list[BandCoverage]
+    # Those of earlier versions had none.
+    warnings: list[str] = Field(default_factory=list)
     runtime: Runtime
 
     @classmethod

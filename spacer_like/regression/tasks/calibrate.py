@@ -9,7 +9,7 @@ import numpy as np
 
 from spacer_like.exceptions import MessageError, TableError
 from spacer_like.overwriting import task
-from spacer_like.regression.calibration import BandCalibration, Calibration, Rows, fit_bands
+from spacer_like.regression.calibration import ANY, BandCalibration, Calibration, Rows, fit_bands
 from spacer_like.regression.calibration_file import calibration_bytes
 from spacer_like.regression.messages import BandCoverage, CalibrateRegressorMsg, CalibrateRegressorReturnMsg
 from spacer_like.regression.prediction_table import Columns, PredictionTable, read_predictions
@@ -19,6 +19,11 @@ from spacer_like.tables.files import is_parquet
 
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation
+
+NO_BIAS = (
+    "No bias is taken out: of the predictions out of bag fewer than two labels lie within 10 degrees, or they do not "
+    "rise with the labels."
+)
 
 
 @task
@@ -45,9 +50,10 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
         n_rows=len(rows.labels),
         n_left_out=len(table.labels) - len(rows.labels),
         n_galaxies=len(np.unique(rows.ids)),
-        n_bias=0 if bag is None else len(bag.labels),
+        n_bias=bands[ANY].n_bias,
         small_bands=sorted({*rows.bands.tolist()} - {"", *bands}),
         bands=[_coverage(name, band) for name, band in bands.items()],
+        warnings=[] if bag is None or bands[ANY].bias is not None else [NO_BIAS],
         runtime=time.perf_counter() - start,
     )
 
