@@ -100,12 +100,13 @@ def _rows(plan: Plan) -> dict[str, str]:
     from spacer_like.reports.evaluation import count_of
 
     memory = f"{plan.memory / 2**20:,.0f} MiB"
-    limit = "not known what it has" if plan.memory_limit is None else f"it has {plan.memory_limit / 2**20:,.0f} MiB"
+    limit = "what it has is not known" if plan.memory_limit is None else f"it has {plan.memory_limit / 2**20:,.0f} MiB"
     start = f"once a child has started, in {_number(plan.seconds_to_start)} s"
     each = f"about {_duration(plan.seconds_a_shard)}"
     arrays = f", in {count_of(plan.arrays, 'array')}" if plan.arrays else ""
-    vcpus = f"{_number(plan.vcpus or 1)} vCPU{'' if plan.vcpus in (None, 1) else 's'}"
-    vcpus += ", which is not known" if plan.vcpus is None else ""
+    vcpus = "how many vCPUs is not known, and 1 is reckoned with"
+    if plan.vcpus is not None:
+        vcpus = f"{_number(plan.vcpus)} vCPU{'' if plan.vcpus == 1 else 's'}"
     rows = {
         "requests to do": f"{plan.to_do:,}",
         "seconds a request": f"{_bar(plan.seconds_a_request)}, {start}",

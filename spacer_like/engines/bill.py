@@ -72,8 +72,8 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
     """
     plan = read_plan(folder)
     first = 1 if plan is None else plan.run
-    records = [one for one in read_child_records(folder) if int(one["run"]) >= first]
-    started = {_child(loc) for loc in list_keys(folder.below("started/")) if _child(loc)[0] >= first}
+    records = [one for one in read_child_records(folder) if one["run"] >= first]
+    started, ended = (_names(folder.below(part), first) for part in ("started/", "children/"))
     if not records and not started:
         return None
     seconds = [float(one["seconds"]) for one in records]
@@ -86,7 +86,7 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
     return Bill(
         children=len(records),
         again=sum(one["attempt"] > 1 for one in records),
-        lost=len(started - {(int(one["run"]), int(one["shard"])) for one in records}),
+        lost=len(started - ended),
         seconds=sum(seconds),
         vcpu_hours=hours,
         cost=cost,
@@ -96,10 +96,10 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
     )
 
 
-def _child(loc: DataLocation) -> tuple[int, int]:
-    """The run and the shard in the name of a child's record."""
-    run, _, shard = loc.filename.removesuffix(".json").partition("-")
-    return (int(run), int(shard)) if run.isdecimal() and shard.isdecimal() else (0, 0)
+def _names(part: DataLocation, first: int) -> set[str]:
+    """The names of the files of children, of this run and later ones."""
+    names = (loc.filename for loc in list_keys(part))
+    return {name for name in names if (run := name.partition("-")[0]).isdecimal() and int(run) >= first}
 
 
 def _vcpus(record: dict[str, Any], plan: Plan | None) -> float | None:

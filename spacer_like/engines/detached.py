@@ -23,7 +23,7 @@ from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission, work_on_shard
 from spacer_like.engines.base import Resources
 from spacer_like.engines.child_records import Child, now, read_child_records, write_child_record
-from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory
+from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory, seconds_lived
 from spacer_like.engines.worker import working_as
 from spacer_like.exceptions import MessageError, SpacerError, TransientError
 from spacer_like.location import DataLocation
@@ -136,7 +136,7 @@ def main(folder: str, processes: str, lock: str) -> int:
 
 def _work(folder: DataLocation, processes: int, lock: int, first_line: bytes) -> None:
     """Do what has no outcome, and record how long that took, as the child of an array does."""
-    begun = time.monotonic()
+    begun = time.monotonic() - seconds_lived()
     run = 1 + max((int(record["run"]) for record in read_child_records(folder)), default=0)
     record: dict[str, Any] = {"job": str(os.getpid()), "started": now(), "vcpus": float(core_count())}
     ended = {"exit_code": 0, "interrupted": ""}

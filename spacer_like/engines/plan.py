@@ -126,6 +126,9 @@ def plan(
     if submission.is_at_work():
         raise TransientError(f"Something is at work on '{submission.folder.display_name}' already: wait, or cancel it.")
     resources = submission.resources()
+    if isinstance(submission, ScheduledSubmission):
+        # A scheduler that is not there says so now, and not after the sample.
+        submission.arrays_of(1)
     waiting = _waiting(submission, described)
     found = None if again else _known_sample(submission, described, waiting, resources)
     if found is None:
@@ -252,7 +255,7 @@ def _mean_seconds(sample: Sample, left: Counter[str]) -> Estimate:
 def _next_run(submission: ArraySubmission) -> int:
     if isinstance(submission, ScheduledSubmission):
         return submission.last_run() + 1
-    return 1 + max((int(record["run"]) for record in read_child_records(submission.folder)), default=0)
+    return 1 + max((record["run"] for record in read_child_records(submission.folder)), default=0)
 
 
 def _digest(described: Sequence[Sequence[str]]) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
@@ -137,6 +138,16 @@ def peak_memory() -> int | None:
     kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     # On macOS these are bytes.
     return (kibibytes if sys.platform == "darwin" else kibibytes * 1024) or None
+
+
+def seconds_lived() -> float:
+    """How long ago this process was started, before it imported anything; 0 where the system does not say."""
+    with suppress(OSError, ValueError, IndexError, AttributeError):
+        # The fields after the command's name in brackets, of which the 20th is the start, in ticks since the boot.
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    return 0.0
 
 
 def child_environment() -> dict[str, str]:

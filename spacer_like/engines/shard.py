@@ -21,7 +21,7 @@ if __name__ == "__main__":
 from spacer_like.engines.array import work_on_shard
 from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
 from spacer_like.engines.host import Host
-from spacer_like.engines.processes import Processes, peak_memory
+from spacer_like.engines.processes import Processes, peak_memory, seconds_lived
 from spacer_like.engines.scheduled import (
     COPY_VARIABLE,
     FIRST_VARIABLE,
@@ -58,7 +58,7 @@ def run_shard() -> ExitCode:
         )
     run = _number(RUN_VARIABLE, None)
     child, part = _assigned(folder, run)
-    begun = time.monotonic()
+    begun = time.monotonic() - seconds_lived()
     start = Start(run, child.shard, _job_id(), _attempt(), now())
     write_start(folder, child, start)
     requests: Counter[str] = Counter()

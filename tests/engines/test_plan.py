@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from spacer_like.engines.plan import known_plan, plan, read_plan
 from spacer_like.engines.sample import spread
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.engines.slurm import Slurm
-from spacer_like.exceptions import MessageError, SpacerInputError, TransientError
+from spacer_like.exceptions import ConfigError, MessageError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
 from spacer_like.storage import exists, list_keys, write_bytes
@@ -218,6 +219,9 @@ def test_on_batch_the_plan_holds_what_the_children_have_and_the_bill_what_they_t
 
 def test_what_is_wrong_is_said_before_the_sample(tmp_path):
     requests = requests_in(tmp_path, 3)
+    if not shutil.which("scontrol"):
+        with pytest.raises(ConfigError, match="The command 'scontrol' of Slurm is not found here"):
+            plan(submission_in(tmp_path, Slurm()), requests)
     with LocalBatch(at_once=0) as client:
         with pytest.raises(SpacerInputError, match="AWS Batch has no active job definition 'defnition'"):
             plan(submission_in(tmp_path, Batch("queue", "defnition", client=client)), requests)
