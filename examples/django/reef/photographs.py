@@ -22,6 +22,7 @@ ROWS, COLUMNS = 6, 8
 """Of the points that are set in each photograph."""
 MOST_POINTS = 900
 """Of a photograph: Django reads 1,000 fields of a form."""
+MOST_TABLE_BYTES = 2_000_000
 _SHOWN_SIDE = 1600
 
 
@@ -64,6 +65,8 @@ def store_labels(photograph: Photograph, table: UploadedFile) -> int:
     Raises:
         SpacerInputError: the table cannot be read, or names no point of the photograph.
     """
+    if table.size > MOST_TABLE_BYTES:
+        raise DataLimitError(f"'{table.name}' is larger than {MOST_TABLE_BYTES / 1e6:.0f} MB: leave out other images.")
     rows = read_points(table.read(), f"'{table.name}'", labelled=True).images.get(photograph.name, [])
     labelled = {(row, column): str(label) for row, column, label in rows if label is not None}
     if not labelled:

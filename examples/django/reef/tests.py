@@ -149,6 +149,7 @@ class WhatCannotBeUsed(ReefCase):
         for labels, sentence in (
             (b"", "The table of labels is empty."),
             (b"a,b\n1,2", "has no column"),
+            (bytes(2_000_001), "is larger than 2 MB: leave out other images."),
             (table("another.png"), "labels no point of the image"),
             (b"image,row,col,label\nreef.png,5,400,sand", "has a point outside"),
             (b"image,row,col,label\nreef.png,5,4," + b"x" * 101, "is longer than 100 characters"),
