@@ -1,7 +1,8 @@
-"""Pools of memory that is used again, because new memory costs more than what is done in it."""
+"""Pools of memory that is used again, because new memory costs more than what is done in it; and freed memory."""
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import threading
 from contextlib import suppress
@@ -54,6 +55,12 @@ def thread_memory() -> ReusedMemory | None:
 def reusable_memory(size: int) -> mmap.mmap | None:
     """At least `size` bytes of this thread's memory; None in a thread that did not call `reuse_thread_memory`."""
     return None if _of_thread.memory is None else _of_thread.memory.take(size)
+
+
+def return_freed_memory() -> None:
+    """Give the system the memory back that the C library keeps of what was freed; glibc alone keeps much and can."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _memory(size: int) -> mmap.mmap:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spacer_like.memory import reusable_memory, reuse_thread_memory
+from spacer_like.memory import return_freed_memory, reusable_memory, reuse_thread_memory
 
 
 @pytest.fixture
@@ -46,3 +48,19 @@ def test_too_little_memory_makes_room_for_more(reading):
 
 def test_other_threads_keep_nothing():
     assert reusable_memory(1000) is None
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="a C library that keeps no freed memory")
+def test_freed_memory_is_given_back():
+    def held():
+        (line,) = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("RssAnon")]
+        return int(line.split()[1]) * 1024
+
+    pieces = [np.ones(100_000, np.uint8) for _ in range(400)]
+    last = pieces.pop()
+    pieces.clear()
+    # The last piece keeps those before it from being given back by themselves.
+    before = held()
+    return_freed_memory()
+    assert before - held() > 20_000_000
+    assert last.all()

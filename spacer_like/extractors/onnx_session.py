@@ -28,6 +28,7 @@ from spacer_like.extractors.networks import BatchesUnderWay
 from spacer_like.extractors.preprocessing import PerChannel
 from spacer_like.extras import import_accelerator, import_extra, import_if_installed
 from spacer_like.location import DataLocation
+from spacer_like.memory import return_freed_memory
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.storage.cache import file_hash
 from spacer_like.storage.ownership import make_folder, why_not_ours
@@ -73,6 +74,8 @@ class OnnxNetwork:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # Optimising a model frees more than the model takes.
+        return_freed_memory()
 
     def begin(self, patches: Sequence[NDArray[np.uint8]], batch_size: int) -> Callable[[], NDArray[np.float32]]:
         """See `Network`."""

@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
@@ -29,6 +30,27 @@ _SECONDS_TO_KILL = 30.0
 _ENDED = ("SUCCEEDED", "FAILED")
 
 
+class Process(Protocol):
+    """A running child, with the methods of `subprocess.Popen`; a container's exit code is 128 more than its signal."""
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def entry_point(environment: dict[str, str]) -> Process:
+    """Start the entry point of the image as a process of this machine, with these variables besides its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "spacer_like", "env-job"],
+        env=child_environment() | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=None if os.getenv("LOCAL_BATCH_LOG") else subprocess.DEVNULL,
+    )
+
+
 @dataclass
 class _Child:
     """A child of an array, or a job without an array."""
@@ -39,7 +61,7 @@ class _Child:
     reason: str = ""
     exit_code: int | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     is_stopped: bool = False
 
 
@@ -82,6 +104,7 @@ class LocalBatch:
         environment: variables of the job definitions. No metadata of an instance are asked for, unless they say so.
         vcpus, memory: of the job definitions; the memory in MiB.
         why: the reason that is given of children that wait for a machine.
+        start: starts a child with the variables of its request, its array and the definition.
     """
 
     def __init__(
@@ -96,11 +119,12 @@ class LocalBatch:
         vcpus: float = 1.0,
         memory: int = 2048,
         why: str = "",
+        start: Callable[[dict[str, str]], Process] = entry_point,
     ) -> None:
         self._random = Random(seed)
         self._is_shuffled, self._twice, self._kill = seed is not None, twice, kill
         self._queues, self._definitions = queues, definitions
-        self._environment, self._why = environment or {}, why
+        self._environment, self._why, self._start = environment or {}, why, start
         self._resources = {"VCPU": str(vcpus), "MEMORY": str(memory)}
         self._jobs: dict[str, _Job] = {}
         self._waiting: list[tuple[_Job, _Child]] = []
@@ -304,7 +328,7 @@ class LocalBatch:
     def _attempt(self, job: _Job, child: _Child, attempt: int) -> tuple[int | None, str]:
         """Run the entry point of the image; the exit code, and the reason why there is none."""
         given = job.request.get("containerOverrides", {}).get("environment", [])
-        environment = child_environment() | {DISABLED_VARIABLE: "true"} | self._environment
+        environment = {DISABLED_VARIABLE: "true"} | self._environment
         environment |= {one["name"]: one["value"] for one in given}
         environment |= {"AWS_BATCH_JOB_ID": child.id, "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
         environment |= {"AWS_BATCH_JQ_NAME": job.request["jobQueue"]}
@@ -315,22 +339,17 @@ class LocalBatch:
                 return None, child.reason
             is_reclaimed = attempt == 1 and self._random.random() < self._kill
             seconds = self._random.uniform(0.0, 1.0)
-            child.process = process = subprocess.Popen(
-                [sys.executable, "-m", "spacer_like", "env-job"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=None if os.getenv("LOCAL_BATCH_LOG") else subprocess.DEVNULL,
-            )
+            child.process = process = self._start(environment)
         limit = job.request.get("timeout", {}).get("attemptDurationSeconds")
         try:
             process.wait(seconds if is_reclaimed else limit)
         except subprocess.TimeoutExpired:
             process.kill() if is_reclaimed else process.terminate()
         code = process.wait()
-        if code == -signal.SIGKILL and is_reclaimed:
+        code = 128 - code if code < 0 else code
+        if code == 128 + signal.SIGKILL and is_reclaimed:
             return None, "Host EC2 (instance i-0123456789abcdef0) terminated."
-        return (128 - code if code < 0 else code), "Essential container in task exited"
+        return code, "Essential container in task exited"
 
 
 def _is_retried(strategy: dict[str, Any], code: int | None, reason: str) -> bool:

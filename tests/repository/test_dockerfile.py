@@ -1,5 +1,6 @@
 """The Dockerfile: clean under hadolint, and the promises that a linter cannot see."""
 
+import configparser
 import json
 import posixpath
 import re
@@ -22,6 +23,7 @@ for parent, stage, text in re.findall(
 ):
     PARENTS[stage], STAGES[stage] = parent, text
 INDEX = "ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX"
+EXTRAS = re.search(r'^ARG EXTRAS="(.+)"$', DOCKERFILE, re.MULTILINE)[1].split()
 
 
 def lineage(stage: str) -> list[str]:
@@ -56,9 +58,10 @@ def paths_read(stage: str) -> Iterator[tuple[str, set[str]]]:
                 start = root if root.is_dir() else root.parent
                 copied |= {place, *(posixpath.join(place, file.relative_to(start).as_posix()) for file in files)}
         for word in words if keyword == "RUN" else []:
-            found = word.replace("$TORCH", "torch")
-            if found == "." or found.startswith(("requirements/", "/build/", "/src")):
-                yield posixpath.normpath(posixpath.join(folder, found)), copied
+            name = word.replace("$TORCH", "torch").rstrip(";")
+            for found in [name.replace("$extra", extra) for extra in EXTRAS] if "$extra" in name else [name]:
+                if found == "." or found.startswith(("requirements/", "/build/", "/src")):
+                    yield posixpath.normpath(posixpath.join(folder, found)), copied
 
 
 def hadolint() -> str:
@@ -97,15 +100,24 @@ def test_every_file_that_a_command_reads_was_copied_to_where_it_looks(stage):
 
 
 def test_the_check_of_paths_sees_those_of_every_stage_that_installs():
-    assert {stage for stage in STAGES if any(paths_read(stage))} == {"packages", "test", "onnx-packages"}
+    assert {stage for stage in STAGES if any(paths_read(stage))} == {
+        "networks",
+        "converted",
+        "packages",
+        "test",
+        "onnx-packages",
+    }
+    assert "/build/requirements/geo.txt" in dict(paths_read("onnx-packages"))
     assert "/build/requirements/dev.txt" in dict(paths_read("test"))
     assert "/src" in dict(paths_read("test"))
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_index_of_torch_reaches_every_call_of_pip(stage):
-    if "pip install" in STAGES[stage]:
-        assert STAGES[stage].index(INDEX) < STAGES[stage].index("pip install")
+    # This package itself has no dependencies that would be looked for.
+    calls = STAGES[stage].replace("pip install --no-compile --no-deps .", "")
+    if "pip install" in calls:
+        assert STAGES[stage].index(INDEX) < calls.index("pip install")
 
 
 def test_the_index_may_hold_a_password_and_is_kept_in_no_image():
@@ -115,7 +127,26 @@ def test_the_index_may_hold_a_password_and_is_kept_in_no_image():
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_is_removed_is_removed_in_the_layer_that_brought_it(stage):
     for keyword, rest in instructions(stage):
-        assert keyword != "RUN" or "rm -rf" not in rest or "install" in rest
+        assert keyword != "RUN" or not ("rm -rf" in rest or "$PRUNE" in rest) or "install" in rest
+
+
+def test_the_test_image_holds_what_make_test_installs():
+    names = re.search(r"^PINS := \$\(addprefix requirements/,(.*)\)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    copied = {path.removeprefix("/build/requirements/") for path, _ in paths_read("test")}
+    assert set(names.split()) <= copied
+
+
+def test_every_layer_of_packages_is_pruned():
+    for stage in ("networks", "packages", "onnx-packages"):
+        *_, last_run = [rest for _, rest in instructions(stage) if "requirements/core.txt" in rest]
+        assert last_run.endswith('eval "$PRUNE"')
+
+
+def test_the_job_runner_holds_every_extra_but_those_of_programs_that_submit_and_of_tensorflow():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    every = {name for name in setup["options.extras_require"] if (ROOT / "requirements" / f"{name}.txt").exists()}
+    assert set(EXTRAS) == every - {"torch", "onnx", "django", "tensorflow", "dev"}
 
 
 def test_the_labels_say_which_release_it_is_and_on_what_it_stands():
