@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.cutting.manifest import Manifest
+    from spacer_like.chips.rasters.manifest import RasterManifest
     from spacer_like.message_base import Message
 
 logger = getLogger(__name__)
 
-ENDINGS = (".jpg", ".jpeg")
+_JPEG = (".jpg", ".jpeg")
+ENDINGS = (*_JPEG, ".png", ".webp")
 MANIFEST_ENDING = ".parquet"
 MOST_CHIP_BYTES = 2**26
 """The largest chip that is read."""
@@ -269,7 +271,7 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
         unreadable += _add_files(places, files, chips_loc.below("").key)
         if not files and not manifests:
             raise DataNotFoundError(
-                f"There are no chips in '{chips_loc.display_name}': neither files ending in .jpg nor manifests."
+                f"There are no chips in '{chips_loc.display_name}': neither image files nor manifests."
             )
     unreadable += _add_manifests(places, manifests)
     return ChipSource(chips_loc.display_name, places, unreadable)
@@ -283,7 +285,10 @@ def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSour
 
 
 def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataLocation]]:
-    """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys."""
+    """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys.
+
+    PNG and WebP files count where there is no JPEG: beside it they are pictures of something else.
+    """
     files, manifests = [], []
     for loc in list_keys(folder_loc.below("")):
         name = loc.key.rpartition("/")[2].lower()
@@ -293,13 +298,14 @@ def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataL
             files.append(loc)
         elif name.endswith(MANIFEST_ENDING):
             manifests.append(loc)
+    files = [loc for loc in files if loc.key.lower().endswith(_JPEG)] or files
     return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
 
 
 def read_manifests(
     manifests: Sequence[DataLocation], unreadable: list[UnreadableChip]
-) -> Iterator[tuple[DataLocation, Manifest]]:
-    """Manifests with their locations, in their order, many read at once.
+) -> Iterator[tuple[DataLocation, Manifest | RasterManifest]]:
+    """Manifests of tiles and rasters with their locations, in their order, many read at once.
 
     A table that is no manifest is passed over where it is one of several.
 
@@ -311,6 +317,8 @@ def read_manifests(
         SpacerError: errors of the storage.
     """
     from spacer_like.chips.cutting.manifest import FORMAT, read_manifest
+    from spacer_like.chips.rasters.manifest import FORMAT as RASTER_FORMAT
+    from spacer_like.chips.rasters.manifest import read_raster_manifest
 
     for first in range(0, len(manifests), _READ_AT_ONCE):
         some = manifests[first : first + _READ_AT_ONCE]
@@ -319,11 +327,12 @@ def read_manifests(
             data = found.pop(loc)
             if isinstance(data, SpacerError):
                 raise data
-            if len(manifests) > 1 and FORMAT.encode() not in data:
+            is_of_raster = RASTER_FORMAT.encode() in data
+            if len(manifests) > 1 and not is_of_raster and FORMAT.encode() not in data:
                 logger.warning("'%s' is no manifest of chips, and is passed over", loc.display_name)
                 continue
             try:
-                manifest = read_manifest(data, loc.display_name)
+                manifest = (read_raster_manifest if is_of_raster else read_manifest)(data, loc.display_name)
             except TableError as error:
                 if len(manifests) == 1:
                     raise
@@ -367,7 +376,7 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list
         made = manifest.made()
         if not len(made):
             continue
-        target = header.tile_loc if header.chips_loc is None else header.chips_loc
+        target = header.chips_loc if header.chips_loc is not None else header.tile_loc
         # A manifest from the web must not choose which local files are read.
         if loc.storage_type == "url" and target.storage_type != "url":
             raise TableError(
@@ -375,9 +384,11 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list
             )
         names = made["chip"].to_pylist()
         if header.chips_loc is not None:
-            places.folders.append(header.chips_loc)
+            places.folders.append(header.chips_loc.below(""))
             for name in names:
-                places.add_file(name, len(places.folders) - 1)
+                # Of a raster they may be arrays, which are no pictures.
+                if name.lower().endswith(ENDINGS) and "/" not in name:
+                    places.add_file(name, len(places.folders) - 1)
             continue
         places.tiles.append(TileBlocks(header.tile_loc, header.tile_version, header.chip_start))
         for name, offset, length in zip(names, made["offset"].to_pylist(), made["length"].to_pylist(), strict=True):

@@ -262,7 +262,7 @@ class TestMistakes:
             ({"stride": 5}, "stride is of the grid pixels only"),
             ({"zoom": 3}, "zoom is 12 to 26 of the grid ard"),
             ({"grid": "pixels", "zoom": 13}, "zoom is 12 to 26"),
-            ({"value_range": [3, 3]}, "a smaller and a larger value"),
+            ({"value_range": [3, 3]}, "it must be a smaller and a larger value"),
             ({"dtype": "source", "format": "jpg"}, "jpg files have bytes only"),
         ],
     )

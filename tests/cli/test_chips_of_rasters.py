@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from ..chips import raster_making as made
+from .conftest import COLOURS
 
 
 @pytest.fixture
@@ -39,6 +40,18 @@ def test_windows_of_pixels_keep_the_values_of_all_bands(scenes, command):
     )
 
 
+@pytest.mark.parametrize("file_format", ["jpg", "png", "webp"])
+def test_chips_of_rasters_go_on_as_those_of_tiles_do(scenes, command, file_format):
+    cut = command("chips", "cut", "scenes", "--grid", "xyz", "--format", file_format, "--json").json
+    sorted_chips = command("chips", "nodata", "chips", "--json").json
+    assert sorted_chips["exact"]
+    assert sorted_chips["n_all_data"] + sorted_chips["n_partial_data"] == cut["n_chips"]
+    encoded = command("chips", "encode", "chips", "--extractor", COLOURS, "--json").json
+    assert encoded["n_chips"] == cut["n_chips"]
+    one = command("chips", "encode", "chips/manifests/planet_xyz.parquet", "--extractor", COLOURS, "--json").json
+    assert one["n_chips"] == len(list((scenes / "chips").glob("*_planet.*")))
+
+
 def test_chips_that_are_blown_up_pixels_are_told(scenes, command):
     said = command("chips", "cut", "scenes/T33TUL_20260611.tif", "--zoom", 17)
     assert said.code == 0
@@ -53,7 +66,7 @@ def test_chips_that_are_blown_up_pixels_are_told(scenes, command):
         ("scenes --bands swir", "has no band 'swir'"),
         ("scenes --bands 9", "has no band 9: it has 4"),
         ("scenes --range 5", "--range: it must have at least 2 items"),
-        ("scenes --range 9,5", "a smaller and a larger value"),
+        ("scenes --range 9,5", "it must be a smaller and a larger value"),
         ("scenes --dtype source", "jpg files have bytes only: with the dtype source, format is png, tif or npy"),
         ("scenes --grid pixels --zoom 13", "zoom is 12 to 26 of the grid ard"),
         ("nowhere", "There are no rasters in"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 from typing_extensions import Doc, Self
 
 from spacer_like.chips.messages.tiles import FailedTile
@@ -34,7 +34,17 @@ BandName = Annotated[StrictStr, Field(min_length=1, max_length=100)]
 RastersLocation = Annotated[
     Location, Folder(r"(?i).*\.(tiff?|jp2|img|ntf)"), Doc("a raster, or a folder of rasters, at any depth.")
 ]
-_Value = StrictFloat | StrictInt
+_Value = Annotated[StrictFloat | StrictInt, Field(ge=-1e15, le=1e15)]
+
+
+def _check_order(span: list[float]) -> list[float]:
+    if span[0] >= span[1]:
+        raise ValueError("it must be a smaller and a larger value")
+    return span
+
+
+_CloudValue = Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]
+_ValueRange = Annotated[list[_Value], Field(min_length=2, max_length=2), AfterValidator(_check_order)]
 
 
 class RasterChippingMsg(Message, metaclass=ByKeyword):
@@ -65,7 +75,7 @@ class RasterChippingMsg(Message, metaclass=ByKeyword):
     size: Annotated[StrictInt, Field(ge=8, le=4096)] = 256
     stride: Annotated[StrictInt, Field(ge=1, le=2**20)] | None = None
     bands: Annotated[list[BandName], Field(min_length=1, max_length=1000)] | None = None
-    value_range: Annotated[list[_Value], Field(min_length=2, max_length=2)] | None = None
+    value_range: _ValueRange | None = None
     dtype: Literal["uint8", "source"] = "uint8"
     format: Literal["jpg", "png", "webp", "tif", "npy"] = "jpg"
     quality: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
@@ -78,8 +88,8 @@ class RasterChippingMsg(Message, metaclass=ByKeyword):
             raise ValueError("stride is of the grid pixels only")
         if self.zoom is not None and (self.grid == "pixels" or (self.grid == "ard" and self.zoom < 12)):
             raise ValueError("zoom is 12 to 26 of the grid ard, 0 to 26 of xyz, and not of pixels")
-        if self.value_range is not None and (self.dtype == "source" or self.value_range[0] >= self.value_range[1]):
-            raise ValueError("value_range is a smaller and a larger value, and not for the dtype source")
+        if self.value_range is not None and self.dtype == "source":
+            raise ValueError("value_range is not for the dtype source, whose values stay as they are")
         if self.dtype == "source" and self.format in ("jpg", "webp"):
             raise ValueError(f"{self.format} files have bytes only: with the dtype source, format is png, tif or npy")
         return self
@@ -173,12 +183,16 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
     A raster whose manifest is there, of the same request and the same raster, is not cut again.
 
     Fields:
-        raster_locs: rasters, and folders of them (``.tif``, ``.tiff``, ``.jp2``, ``.img`` and ``.ntf``, at any depth).
+        raster_locs: rasters, folders of them (``.tif``, ``.tiff``, ``.jp2``, ``.img`` and ``.ntf``, at any depth), and
+            STAC items, catalogs or search results (``.json``), whose assets are the rasters.
+        assets: names of the assets that are taken of each STAC item, each as a raster of its own; None: its only
+            raster, or the one named ``visual``.
         chips_loc: the folder that the chips go into; the manifests go into its folder ``manifests``.
         overlap: what becomes of a place that several rasters cover. ``all``: a chip of each; ``newest``: one of the
             raster of the latest date (by its metadata, else the date in its name) among those that fill the place
             most; ``best``: one of the raster that has most data there that is no cloud. Not with ``pixels``.
-        clouds: with ``best``, the band that says where clouds are, by number or name.
+        stac: whether the chips are described by STAC as well: ``collection.json`` and ``items.json`` in `chips_loc`.
+        clouds: with ``best``, the band that says where clouds are, by number or name; None: nothing does.
         cloud_values: the values of that band that are clouds; None: all but 0.
     """
 
@@ -186,9 +200,13 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
 
     raster_locs: Annotated[list[RastersLocation], Field(min_length=1)]
     chips_loc: WritableFolder
+    assets: Annotated[list[BandName], Field(min_length=1, max_length=1000)] | None = None
+    stac: StrictBool = False
     overlap: Literal["all", "newest", "best"] = "all"
     clouds: BandName | None = None
-    cloud_values: Annotated[list[StrictInt], Field(min_length=1, max_length=1000)] | None = None
+    cloud_values: (
+        Annotated[list[Annotated[StrictInt, Field(ge=-(2**31), lt=2**31)]], Field(min_length=1, max_length=1000)] | None
+    ) = None
 
     @model_validator(mode="after")
     def _check_overlap(self) -> Self:

@@ -62,7 +62,7 @@ def index_nodata(msg: IndexNodataMsg) -> IndexNodataReturnMsg:
             raise TableError(unreadable[0].reason)
         if not classes and not foreign:
             raise DataNotFoundError(
-                f"There are no chips in '{msg.chips_loc.display_name}': neither manifests nor files ending in .jpg."
+                f"There are no chips in '{msg.chips_loc.display_name}': neither manifests nor image files."
             )
         exact = not foreign
         if foreign:

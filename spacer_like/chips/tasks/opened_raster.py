@@ -9,7 +9,9 @@ from typing import Any
 
 from spacer_like.chips.cutting.gdal_reading import opened
 from spacer_like.chips.rasters.raster import START_BYTES, Raster, described, driver_of
+from spacer_like.chips.rasters.stac import assets_in
 from spacer_like.chips.tasks.opened_tile import without_secrets
+from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.storage import list_keys, open_file, storage_factory
@@ -47,15 +49,23 @@ def opened_overview(loc: DataLocation, overview: int) -> Iterator[Any]:
         yield dataset
 
 
-def rasters_in(raster_locs: Sequence[DataLocation], chips_loc: DataLocation) -> list[DataLocation]:
+def rasters_in(
+    raster_locs: Sequence[DataLocation], chips_loc: DataLocation, assets: Sequence[str] | None = None
+) -> list[DataLocation]:
     """The rasters at locations, each once, by their keys within each folder; what lies in the chips' folder is none.
+
+    Args:
+        assets: names of those that are taken of STAC items; None: the only one, or `visual`.
 
     Raises:
         DataNotFoundError: a folder holds none.
-        SpacerError: a folder cannot be listed.
+        SpacerError: a folder cannot be listed, or a document of STAC names what is not there.
     """
     found: dict[DataLocation, None] = {}
     for loc in raster_locs:
+        if without_secrets(loc).filename.lower().endswith((".json", ".geojson")):
+            found |= dict.fromkeys(asset.loc for asset in assets_in(loc, load_json, assets))
+            continue
         if _is_file(loc):
             found[loc] = None
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,10 @@ from spacer_like.chips.messages.rasters import (
     RasterChippingMsg,
 )
 from spacer_like.chips.messages.tiles import FailedTile
+from spacer_like.chips.rasters.manifest import RasterManifest, read_raster_manifest
 from spacer_like.chips.rasters.places import lattices_of
 from spacer_like.chips.rasters.raster import bands_of, source_name
+from spacer_like.chips.rasters.stac_items import stac_collection, stac_items
 from spacer_like.chips.rasters.survey import Survey, chosen_places, survey
 from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster, rasters_in
 from spacer_like.chips.tasks.opened_tile import without_secrets
@@ -30,6 +33,7 @@ from spacer_like.exceptions import SpacerError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
+from spacer_like.storage import read_many, write_bytes
 
 logger = getLogger(__name__)
 
@@ -81,7 +85,7 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
         As `cut_rasters`, but for the TransientError.
     """
     start = time.perf_counter()
-    raster_locs = rasters_in(msg.raster_locs, msg.chips_loc)
+    raster_locs = rasters_in(msg.raster_locs, msg.chips_loc, msg.assets)
     check_rasters(raster_locs)
     failed: dict[DataLocation, FailedTile] = {}
     messages = _messages(msg, raster_locs, failed)
@@ -95,6 +99,8 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
         else:
             results.append(end)
         report("tiles", n_skipped + count, len(messages))
+    if msg.stac:
+        _write_stac(msg.chips_loc, [one.manifest_loc for one in messages if one.raster_loc not in failed])
     return CutRastersReturnMsg(
         n_rasters=len(raster_locs),
         n_skipped=n_skipped,
@@ -144,6 +150,18 @@ def _messages(
         for loc in raster_locs
         if loc not in failed
     ]
+
+
+def _write_stac(chips_loc: DataLocation, manifest_locs: Sequence[DataLocation]) -> None:
+    """Describe the chips of manifests by STAC, beside them."""
+    manifests = [read_raster_manifest(data, loc.display_name) for loc, data in read_many(manifest_locs)]
+    items = [item for manifest in sorted(manifests, key=_source) for item in stac_items(manifest)]
+    write_bytes(chips_loc.below("items.json"), json.dumps({"type": "FeatureCollection", "features": items}).encode())
+    write_bytes(chips_loc.below("collection.json"), json.dumps(stac_collection(items), indent=1).encode())
+
+
+def _source(manifest: RasterManifest) -> str:
+    return manifest.header.source
 
 
 def _looked_at(msg: CutRastersMsg, loc: DataLocation, wants_range: bool) -> tuple[np.ndarray, Survey]:
