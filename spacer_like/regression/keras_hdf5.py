@@ -1,8 +1,8 @@
 """Layers in HDF5 files of Keras, read in a process of its own.
 
 The library HDF5 does not return from some damaged files, and others end it. A child process with limits reads the file,
-and only what lies in the file itself, whole and in one piece, as Keras writes it: such files can point at others, and
-promise shapes that they do not hold.
+and only what lies in the file itself, whole, in one piece, as Keras writes it, or in chunks, as other programs do, and
+not compressed: such files can point at others, and promise shapes that they do not hold.
 """
 
 from __future__ import annotations
@@ -200,12 +200,18 @@ class _Hdf5:
         stored = self.inside(group, path)
         if not isinstance(stored, self._h5py.Dataset) or stored.shape is None or stored.dtype.kind != "f":
             raise ValueError(f"{path[:200]} is no array of floating-point numbers")
-        properties = stored.id.get_create_plist()
-        in_one_piece = (self._h5py.h5d.COMPACT, self._h5py.h5d.CONTIGUOUS)
-        if properties.get_layout() not in in_one_piece or properties.get_external_count():
-            raise ValueError(f"{path[:200]} is compressed, in chunks or in another file: only plain arrays are read")
-        n_bytes = math.prod(stored.shape) * stored.dtype.itemsize
-        if n_bytes != stored.id.get_storage_size() or n_bytes > self._n_left:
+        properties, kinds = stored.id.get_create_plist(), self._h5py.h5d
+        in_chunks = properties.get_layout() == kinds.CHUNKED
+        if (
+            not (in_chunks or properties.get_layout() in (kinds.COMPACT, kinds.CONTIGUOUS))
+            or properties.get_nfilters()
+            or properties.get_external_count()
+        ):
+            raise ValueError(f"{path[:200]} is compressed or in another file: only plain arrays are read")
+        n_bytes, n_stored = math.prod(stored.shape) * stored.dtype.itemsize, stored.id.get_storage_size()
+        # Chunks at the edges are stored whole.
+        fits = n_bytes <= n_stored <= self._n_bytes if in_chunks else n_bytes == n_stored
+        if not fits or n_bytes > self._n_left:
             raise ValueError(f"{path[:200]} takes other bytes than its shape {stored.shape} does")
         self._n_left -= n_bytes
         return np.asarray(stored[()])

@@ -62,13 +62,24 @@ def predicted(
     _check(regressor, images, views)
     run = networks.get(regressor.digest, lambda: _built(regressor, extractor))
     found = np.empty((len(images), views))
-    batch_size = _CPU_BATCH_SIZE if chosen_device() == "cpu" else _GPU_BATCH_SIZE
+    on_cpu = chosen_device() == "cpu"
+    batch_size = _CPU_BATCH_SIZE if on_cpu else _GPU_BATCH_SIZE
     with _threads(threads):
         for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
+            some = images[start : start + batch_size]
+            # Products of fewer rows are added up in an order that the number of threads decides. One image alone is not
+            # made to wait for that.
+            filled = _filled(some, batch_size) if on_cpu and len(images) > 1 else some
             for view in range(views):
-                found[part, view] = run(turned(images[part], view * 4 // views))
+                found[start : start + batch_size, view] = run(turned(filled, view * 4 // views))[: len(some)]
     return found
+
+
+def _filled(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
+    """Images [n, size, size, 3] with black ones behind them, up to a count."""
+    if len(images) == count:
+        return images
+    return np.concatenate([images, np.zeros((count - len(images), *images.shape[1:]), np.uint8)])
 
 
 def turned(images: NDArray[np.uint8], quarters: int) -> NDArray[np.uint8]:

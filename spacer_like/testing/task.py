@@ -51,6 +51,8 @@ def full_message(name: str, **values: Any) -> Message:
                 break
         elif fields[field] == []:
             fields[field] = [location]
+        elif fields[field] == {}:
+            fields[field] = {"one": [location]}
     return TASKS[name].message(**fields | values)
 
 

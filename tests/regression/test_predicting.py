@@ -123,3 +123,10 @@ def test_an_onnx_model_predicts_as_torch_does(images, name, n_classes, output):
     session = onnxruntime.InferenceSession(onnx_bytes(model), providers=["CPUExecutionProvider"])
     found = session.run([output], {"pixels": images})[0]
     assert found[:, -1] == pytest.approx(predicted(model, images, views=1)[:, 0], rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_the_number_of_threads_makes_no_difference(count):
+    images = np.random.default_rng(1).integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
+    found = [predicted(regressor(), images, threads=threads) for threads in (1, 2)]
+    np.testing.assert_array_equal(*found)
