@@ -22,7 +22,7 @@ from spacer_like.testing.local_batch import LocalBatch
 
 from .models import Classifier, Label, Photograph, Point
 
-SECONDS = 90
+SECONDS = 180
 COLOURS = {"sand": (220, 200, 120), "coral": (220, 60, 90)}
 
 
