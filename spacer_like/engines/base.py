@@ -99,12 +99,14 @@ class Resources(NamedTuple):
         vcpus: its processor cores, as they are paid for; None: not known.
         memory: its bytes of memory; None: not known, or without a limit.
         memory_source: who says so, for errors.
+        seconds: after which it is ended; None: not known, or without a limit.
     """
 
     processes: int = 1
     vcpus: float | None = None
     memory: int | None = None
     memory_source: str = ""
+    seconds: float | None = None
 
 
 class Submission(ABC):

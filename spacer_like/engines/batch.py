@@ -106,11 +106,11 @@ class Batch(Scheduler):
                 named["nextToken"] = answer["nextToken"]
         except AccessDeniedError:
             # Who may submit need not be allowed to look at definitions.
-            return Resources()
+            return Resources(seconds=self._seconds)
         wanted = int(revision) if revision.isdecimal() else max(found, default=0)
         if wanted not in found:
             raise SpacerInputError(f"AWS Batch has no active job definition '{visible(self._definition)}'.")
-        return _resources_of(found[wanted], self._definition)
+        return _resources_of(found[wanted], self._definition, self._seconds)
 
     def largest_array(self) -> int:
         return LARGEST_ARRAY
@@ -212,14 +212,15 @@ class Batch(Scheduler):
             raise TransientError(f"AWS Batch cannot be asked to {what}: {type(error).__name__}.") from None
 
 
-def _resources_of(definition: dict[str, Any], name: str) -> Resources:
+def _resources_of(definition: dict[str, Any], name: str, seconds: int | None) -> Resources:
     container = definition.get("containerProperties", {})
     # Those of older definitions are fields of the container.
     said = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}
     said |= {one["type"]: one["value"] for one in container.get("resourceRequirements", [])}
     memory = int(said["MEMORY"]) * 2**20 if said["MEMORY"] else None
     source = f"the job definition '{visible(name)}'"
-    return Resources(1, float(said["VCPU"]) if said["VCPU"] else None, memory, source)
+    seconds = seconds or definition.get("timeout", {}).get("attemptDurationSeconds")
+    return Resources(1, float(said["VCPU"]) if said["VCPU"] else None, memory, source, seconds)
 
 
 def _children_in(job: dict[str, Any]) -> dict[str, int]:

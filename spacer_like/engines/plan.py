@@ -113,14 +113,15 @@ def plan(
     Args:
         submission: where they would be submitted; with `shard_seconds` its shards get the size that the plan says.
         sample: about how many requests are done; of each task at least three, where it has as many.
-        shard_seconds: how long a child is to work; None: the size of the shards is the submission's.
+        shard_seconds: how long a child is to work, which is at most half the time after which it would be ended; None:
+            the size of the shards is the submission's.
         price: of a vCPU hour.
         again: do a sample even if a plan of these requests lies in the folder.
 
     Raises:
         MessageError: the folder holds other requests, or they collide.
         TransientError: something works on the folder, or the sample failed for now.
-        SpacerInputError: no request of the sample was done, or a child has too little memory.
+        SpacerInputError: no request of the sample was done, or a child has too little memory or time.
     """
     described = submission.check(messages)
     if submission.is_at_work():
@@ -138,8 +139,11 @@ def plan(
     left = Counter(described[index][0] for index in waiting)
     memory = math.ceil((found.own_memory + resources.processes * found.worker_memory) * MARGIN)
     _check_memory(memory, resources)
+    if shard_seconds is not None and resources.seconds is not None:
+        shard_seconds = min(shard_seconds, resources.seconds / 2)
     shards = _shards(submission, found, left, resources.processes, shard_seconds)
     seconds = work_seconds(found.seconds, found.launch, left, shards["shards"], resources.processes)
+    _check_seconds(seconds, shards["shards"], resources)
     hours = seconds.times((resources.vcpus or 1) / 3600)
     made = Plan(
         version=1,
@@ -226,6 +230,14 @@ def _check_memory(need: int, resources: Resources) -> None:
         raise SpacerInputError(
             f"A child needs about {need / 2**20:,.0f} MiB of memory, by the sample and a quarter more, and"
             f" {resources.memory_source} allows {resources.memory / 2**20:,.0f} MiB: give it more{fewer}."
+        )
+
+
+def _check_seconds(seconds: Estimate, shards: int, resources: Resources) -> None:
+    if resources.seconds is not None and shards and seconds.high / shards > resources.seconds:
+        raise SpacerInputError(
+            f"A child may take {seconds.high / shards:,.0f} s, and is ended after {resources.seconds:,.0f} s: give it a"
+            " smaller shard, or more time."
         )
 
 

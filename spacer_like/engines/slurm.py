@@ -71,7 +71,13 @@ class Slurm(Scheduler):
 
     def resources(self) -> Resources:
         memory = _bytes(self._values["mem"])
-        return Resources(self._cores, float(self._cores), memory, "--mem of sbatch" if memory else "")
+        return Resources(
+            self._cores,
+            float(self._cores),
+            memory,
+            "--mem of sbatch" if memory else "",
+            _seconds(self._values["time"]),
+        )
 
     def largest_array(self) -> int:
         return self._max_array_size
@@ -144,6 +150,21 @@ def _state_of(parts: list[tuple[str, str]]) -> ArrayState:
         state == "PENDING" and not reason.startswith("Dependency") for state, reason in active
     )
     return ArrayState(bool(active), (active or parts)[0][1], is_queued)
+
+
+def _seconds(time: str | None) -> float | None:
+    """A time as of sbatch's option --time, such as 90 (minutes), 1:30:00 or 1-12; None: the cluster's default."""
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", (time or "").strip())
+    if not found:
+        return None
+    days, first, second, third = (int(one or 0) for one in found.groups())
+    # After days, or with seconds, the first are hours; else they are minutes.
+    if found[1] is not None or found[4] is not None:
+        total = days * 86_400 + first * 3600 + second * 60 + third
+    else:
+        total = first * 60 + second
+    # 0 is no limit.
+    return float(total) or None
 
 
 class _UnknownJobError(SpacerInputError):

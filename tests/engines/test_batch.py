@@ -86,7 +86,7 @@ class TestWhatBatchAllows:
             key = batch.start(JOB)
             assert list(batch.states([key])) == [key]
             assert batch.find(JOB.name) == key
-            assert batch.resources() == (1, 1.0, 512 * 2**20, "the job definition 'definition'")
+            assert batch.resources() == (1, 1.0, 512 * 2**20, "the job definition 'definition'", None)
             assert Batch("queue", "definition:1", region="us-east-1").resources().memory == 512 * 2**20
             with pytest.raises(SpacerInputError, match="AWS Batch has no active job definition 'definition:2'"):
                 Batch("queue", "definition:2", region="us-east-1").resources()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spacer_like.engines.base import Resources
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.bill import bill
 from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
@@ -163,6 +164,18 @@ class TestPlan:
         least = plan(one, requests, shard_seconds=0.001, again=False)
         assert (least.shard, least.shards) == (1, 36)
 
+    def test_a_child_that_would_be_ended_before_it_is_done_is_refused(self, folder, requests, made):
+        class Hasty(Kubernetes):
+            def resources(self):
+                return Resources(seconds=made.seconds_to_start)
+
+        one = submission_in(folder, Hasty("image"), shard=1000)
+        # Half of that is not enough for the start: one request each is the least.
+        with pytest.raises(
+            SpacerInputError, match=r"A child may take \d+ s, and is ended after \d+ s: give it a smaller"
+        ):
+            plan(one, requests, shard_seconds=900, again=False)
+
     def test_it_is_kept_for_the_same_requests_and_engine(self, folder, requests, made):
         kept = read_plan(DataLocation.local(folder / "submission"))
         assert kept.sample == made.sample
@@ -237,6 +250,14 @@ def test_what_is_wrong_is_said_before_the_sample(tmp_path):
 def test_slurm_says_memory_and_cores_as_sbatch_takes_them(size, count):
     found = Slurm(memory=size, cores=4).resources()
     assert (found.processes, found.vcpus, found.memory) == (4, 4.0, count)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("90", 5400), ("1:30", 90), ("1:30:00", 5400), ("1-12", 129_600), ("1-0:30", 88_200), ("0", None), ("soon", None)],
+)
+def test_slurm_says_times_as_sbatch_takes_them(time, seconds):
+    assert Slurm(time_limit=time).resources().seconds == seconds
 
 
 def test_here_the_whole_machine_is_planned_and_paid_for(tmp_path):
