@@ -5,7 +5,6 @@ import configparser
 import json
 import re
 import sys
-from fnmatch import fnmatch
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -53,6 +52,7 @@ OTHERS = {
     "spacer": "PySpacer, in the benchmark's own environment",
     "tensorflow": "in an environment of its own, as requirements/tensorflow.txt has it",
     "tf_keras": "Keras 2, which wrote the weights that people have, in the environment of TensorFlow",
+    "django_tasks": "tasks for a Django before 6, in the environments of make test-django",
     "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
     "autoprof": "axis ratios are compared with, in an environment of the benchmark's own",
     "statmorph": "axis ratios are compared with, in an environment of the benchmark's own",
@@ -255,8 +255,9 @@ def test_every_file_beside_the_code_travels_in_the_wheel():
     patterns = {package: [pattern.strip() for pattern in text.split(",")] for package, text in found}
     for path in (ROOT / "spacer_like").rglob("*"):
         if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__":
-            package = ".".join(path.parent.relative_to(ROOT).parts)
-            assert any(fnmatch(path.name, one) for one in patterns["*"] + patterns.get(package, [])), path
+            folder = next(parent for parent in path.parents if (parent / "__init__.py").exists())
+            package = ".".join(folder.relative_to(ROOT).parts)
+            assert any(path in folder.glob(one) for one in patterns["*"] + patterns.get(package, [])), path
 
 
 def test_torch_and_its_companion_are_pinned_exactly():

@@ -24,8 +24,8 @@ class Jobs(models.QuerySet):
     """Jobs, in the order in which they were made."""
 
     def unfinished(self) -> Jobs:
-        """Those that have not ended."""
-        found: Jobs = self.filter(status__in=UNFINISHED)
+        """Those that have not ended; their messages, which may be large, are read when they are asked for."""
+        found: Jobs = self.filter(status__in=UNFINISHED).defer("message")
         return found
 
 
@@ -38,6 +38,7 @@ class SpacerJob(models.Model):
     digest = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the requests.")
     job_id = models.CharField("caller's id", max_length=100, blank=True, help_text="As the caller gave it.")
     spec_level = models.CharField(max_length=50, blank=True, help_text="The key of the engine in SPACER_JOBS.")
+    task_name = models.CharField("task", max_length=50, help_text="The task of the requests.")
     engine = models.CharField(max_length=20, help_text="What runs the job: local, batch or slurm.")
     folder = models.TextField(help_text="The location of the submission, as JSON.")
     external_id = models.TextField(blank=True, help_text="The engine's ids of the job's arrays, separated by spaces.")
@@ -61,7 +62,7 @@ class SpacerJob(models.Model):
         indexes = (models.Index(fields=["status", "updated"], name="spacer_like_status"),)
 
     def __str__(self) -> str:
-        return f"{self.message.get('task_name')} {self.digest[:12]}"
+        return f"{self.task_name} {self.digest[:12]}"
 
     @property
     def job_msg(self) -> JobMsg[Any]:

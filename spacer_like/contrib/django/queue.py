@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from spacer_like.contrib.django.models import Jobs, SpacerJob
-from spacer_like.contrib.django.running import collect, create
+from spacer_like.contrib.django.running import collect_all, create
 from spacer_like.messages import JobMsg, JobReturnMsg
 
 
@@ -44,5 +44,5 @@ class SpacerQueue:
         Args:
             jobs: some of `get_collectable_jobs`; None: all of them.
         """
-        found = [collect(job) for job in (self.get_collectable_jobs().iterator() if jobs is None else jobs)]
+        found = list(collect_all(self.get_collectable_jobs() if jobs is None else jobs))
         return [one.result for one in found if one.result is not None], [one.status.upper() for one in found]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from spacer_like.contrib.django.models import (
     digest_of_job,
 )
 from spacer_like.contrib.django.signals import job_failed, job_succeeded
-from spacer_like.engines.array import ArraySubmission
+from spacer_like.engines.array import ArraySubmission, read_manifest
 from spacer_like.engines.base import failed
 from spacer_like.engines.scheduled import ScheduledSubmission
 from spacer_like.exceptions import (
@@ -37,8 +38,9 @@ from spacer_like.exceptions import (
     sentence_of,
     visible,
 )
+from spacer_like.location import DataLocation
 from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome
-from spacer_like.storage import exists
+from spacer_like.storage import exists, list_keys
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ WITHOUT_SUBMISSION = timedelta(minutes=30)
 """After which a job that is still waiting is looked up, and submitted again."""
 MOST_ATTEMPTS = 3
 """How often a job is begun at most whose requests were lost or failed by a transient error."""
+_ASKED_AT_ONCE = 100
 _CANCELLED = "The job was cancelled."
 
 
@@ -61,7 +64,7 @@ def create(message: JobMsg[Any], job_id: str = "", spec_level: str = "") -> Spac
 
     Args:
         message: the job.
-        job_id: the caller's own name for it.
+        job_id: the caller's own name for it; where it is empty, an equal job is the same whatever its name.
         spec_level: the key of the engine in SPACER_JOBS.
 
     Raises:
@@ -73,7 +76,7 @@ def create(message: JobMsg[Any], job_id: str = "", spec_level: str = "") -> Spac
     folder = folder_of_jobs().below(uuid4().hex).json_text
     while True:
         job = SpacerJob(digest=digest, job_id=job_id, spec_level=spec_level, engine=engine, folder=folder)
-        job.message = message.serialize()
+        job.task_name, job.message = message.task_name, message.serialize()
         try:
             with transaction.atomic():
                 job.save(force_insert=True)
@@ -81,7 +84,7 @@ def create(message: JobMsg[Any], job_id: str = "", spec_level: str = "") -> Spac
             return job
         except IntegrityError:
             found: SpacerJob | None = SpacerJob.objects.unfinished().filter(digest=digest).first()
-            if found is not None and found.job_id == job_id:
+            if found is not None and job_id in ("", found.job_id):
                 return found
             if found is not None:
                 raise MessageError(
@@ -97,7 +100,7 @@ def begin(job: SpacerJob) -> None:
     What cannot be submitted is on record in the row, and ends when it is collected. After a transient error the job
     waits until it is looked up again.
     """
-    job = SpacerJob.objects.filter(pk=job.pk, status=WAITING, error_class="").first()
+    job = SpacerJob.objects.unfinished().filter(pk=job.pk, status=WAITING, error_class="").first()
     if job is None:
         return
     try:
@@ -117,16 +120,28 @@ def begin(job: SpacerJob) -> None:
             made.cancel()
 
 
-def collect(job: SpacerJob) -> Collected:
+def collect_all(jobs: Iterable[SpacerJob]) -> Iterator[Collected]:
+    """`collect` of each of some jobs; schedulers are asked for a hundred at a time."""
+    waiting = iter(jobs)
+    while some := list(islice(waiting, _ASKED_AT_ONCE)):
+        active = _active(some)
+        for job in some:
+            yield collect(job, active)
+
+
+def collect(job: SpacerJob, active: Container[str] = ()) -> Collected:
     """Look after a job that has not ended: submit it again, begin another attempt, or store how it ended.
 
     Of several processes one gets the result, and the others its status alone. Transient errors leave the job as it is.
+
+    Args:
+        active: ids of arrays that are known to be at work; of others the scheduler is asked.
     """
     with _claimed(job) as found:
         if found is None:
             return Collected(SpacerJob.objects.values_list("status", flat=True).filter(pk=job.pk).first() or "")
         try:
-            return _advance(found)
+            return _advance(found, active)
         except TransientError as error:
             logger.warning("job %s cannot be collected now: %s", found.pk, error)
             return Collected(found.status)
@@ -160,9 +175,9 @@ def cancel(job: SpacerJob) -> None:
     """
     if job.status in UNFINISHED:
         with transaction.atomic():
-            if not job.change(status=CANCELLED, error_class="", error_message=_CANCELLED):
+            if not job.change(status=CANCELLED, error_class=class_of(SpacerInputError()), error_message=_CANCELLED):
                 raise MessageError(f"Job {job.pk} was changed meanwhile.")
-            _send(job, _return_message(job, [], _CANCELLED))
+            _send(job, _return_message(job, [], _error_line(job.error_class, job.error_message)))
     elif job.status != CANCELLED:
         raise MessageError(f"Job {job.pk} has {job.status}: it cannot be cancelled.")
     _submission(job).cancel()
@@ -176,10 +191,18 @@ def result_of(job: SpacerJob) -> JobReturnMsg[Any] | None:
     """
     if job.status in UNFINISHED:
         return None
-    folder_holds_some = exists(job.folder_loc.below("manifest.json"))
-    outcomes = [outcome for _, outcome in _submission(job).collect()] if folder_holds_some else []
     sentence = None if job.status == SUCCEEDED else _error_line(job.error_class, job.error_message)
-    return _return_message(job, outcomes, sentence)
+    return _return_message(job, list(outcomes_of(job).values()), sentence)
+
+
+def outcomes_of(job: SpacerJob, wanted: Container[int] | None = None) -> dict[int, TaskOutcome]:
+    """The outcomes of requests that have one so far, by the index of the request; of `wanted` indexes alone.
+
+    Raises:
+        SpacerError: the folder cannot be read.
+    """
+    holds_some = exists(job.folder_loc.below("manifest.json"))
+    return dict(_submission(job).collect(wanted)) if holds_some else {}
 
 
 @contextmanager
@@ -197,7 +220,7 @@ def _claimed(job: SpacerJob) -> Iterator[SpacerJob | None]:
         yield unfinished.first()
 
 
-def _advance(job: SpacerJob) -> Collected:
+def _advance(job: SpacerJob, active: Container[str]) -> Collected:
     if job.error_class:
         return _end(job, [])
     if job.status == WAITING:
@@ -205,13 +228,14 @@ def _advance(job: SpacerJob) -> Collected:
             transaction.on_commit(partial(begin, job), robust=True)
         return Collected(job.status)
     made = _submission(job)
-    count = len(job.job_msg.tasks)
+    requests = [digest for _, digest in read_manifest(made.folder)["requests"]]
     # Storage is asked first: of a job that has ended, the scheduler need not be.
+    if not _all_have_outcomes(made.folder, requests) and (
+        any(one in active for one in job.external_id.split()) or made.is_at_work()
+    ):
+        return Collected(job.status)
     outcomes = dict(made.collect())
-    if len(outcomes) < count:
-        if made.is_at_work():
-            return Collected(job.status)
-        outcomes = dict(made.collect())
+    count = len(requests)
     lost = failed(TransientError(f"The engine '{job.engine}' has lost a request: retry the job."))
     if len(outcomes) < count and exists(made.folder.below("cancelled")):
         # By `spacer-like jobs cancel`: it is not begun again by itself.
@@ -223,6 +247,28 @@ def _advance(job: SpacerJob) -> Collected:
         _begin_again(job)
         return Collected(job.status)
     return _end(job, ended)
+
+
+def _active(jobs: Iterable[SpacerJob]) -> set[str]:
+    """The ids of those arrays of jobs that are at work; none where the scheduler does not answer."""
+    by_engine: dict[tuple[str, str], list[SpacerJob]] = {}
+    for job in jobs:
+        if job.status == SUBMITTED and job.external_id:
+            by_engine.setdefault((job.engine, job.spec_level), []).append(job)
+    found: set[str] = set()
+    for some in by_engine.values():
+        with suppress(SpacerError):
+            made = _submission(some[0])
+            if isinstance(made, ScheduledSubmission):
+                states = made.scheduler.states([one for job in some for one in job.external_id.split()])
+                found |= {one for one, state in states.items() if state.is_active}
+    return found
+
+
+def _all_have_outcomes(folder: DataLocation, digests: list[str]) -> bool:
+    """Whether each request has a file of its outcome: names are listed, and no outcome of a job at work is read."""
+    found = {loc.filename.partition(".")[0] for loc in list_keys(folder.below("results/"))}
+    return found.issuperset(digests)
 
 
 def _begin_again(job: SpacerJob) -> bool:

@@ -27,6 +27,10 @@ class Migration(migrations.Migration):
                     "spec_level",
                     models.CharField(blank=True, help_text="The key of the engine in SPACER_JOBS.", max_length=50),
                 ),
+                (
+                    "task_name",
+                    models.CharField(help_text="The task of the requests.", max_length=50, verbose_name="task"),
+                ),
                 ("engine", models.CharField(help_text="What runs the job: local, batch or slurm.", max_length=20)),
                 ("folder", models.TextField(help_text="The location of the submission, as JSON.")),
                 (

@@ -1,12 +1,12 @@
 """CoralNet's three methods, on processes of this machine and on AWS Batch."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 
 import pytest
-from django.core.checks import run_checks
 from django.db import transaction
-from django.test import SimpleTestCase, override_settings, skipUnlessDBFeature
+from django.test import override_settings, skipUnlessDBFeature
 from django.utils import timezone
 from helpers import JobCase, command_in_a_process
 from noting import signals
@@ -104,7 +104,8 @@ class TheQueue(JobCase):
         row.refresh_from_db()
         cancel(row)
         cancel(row)
-        assert [(name, result.error_message) for name, _, result in self.sent] == [("failed", row.error_message)]
+        line = f"{row.error_class}: The job was cancelled."
+        assert [(name, result.error_message) for name, _, result in self.sent] == [("failed", line)]
         assert self.queue.collect_jobs() == ([], [])
         (self.folder / "go").touch()
         retry(row)
@@ -134,22 +135,6 @@ class TheQueue(JobCase):
                 self.queue.submit_job(self.job("a"), 1, level)
 
 
-class TheCheck(SimpleTestCase):
-    def test_settings_are_checked_before_they_are_used(self):
-        batch = {"engine": "batch", "queue": "queue"}
-        for setting, sentence in (
-            ({}, "needs a FOLDER"),
-            ({"FOLDER": "a", "ENGINES": {"": {"engine": "slurmy"}}}, "must be one of local, batch, slurm"),
-            ({"FOLDER": "a", "ENGINES": {"": batch}}, "does not know these options"),
-            ({"FOLDER": "s3://bucket/a"}, "must be one of this machine"),
-            ({"FOLDER": "s3://bucket/a", "ENGINES": {"high": {**batch, "definition": "a"}}}, ""),
-        ):
-            with override_settings(SPACER_JOBS=setting):
-                found = [(error.id, error.msg) for error in run_checks() if error.id.startswith("spacer_like")]
-            assert [name for name, _ in found] == ["spacer_like.E001"] * bool(sentence)
-            assert all(sentence in told for _, told in found), found
-
-
 class TwoCollectors(JobCase):
     def test_each_job_ends_once_and_its_signal_is_sent_once(self):
         numbers = range(6)
@@ -177,13 +162,59 @@ class TwoCollectors(JobCase):
         assert answer == "1 ended by this call; of those looked at: 1 succeeded.\n"
 
 
+class CountingBatch(LocalBatch):
+    """Batch that counts what it is asked."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.submitted, self.described = 0, []
+
+    def submit_job(self, **request):
+        self.submitted += 1
+        return super().submit_job(**request)
+
+    def describe_jobs(self, jobs):
+        self.described.append(len(jobs))
+        return super().describe_jobs(jobs)
+
+
 class OnBatch(JobCase):
+    @contextmanager
+    def batch(self, **options):
+        """Batch as the engine of all levels."""
+        with CountingBatch(**options) as client:
+            engine = {"engine": "batch", "queue": "queue", "definition": "definition", "client": client}
+            with override_settings(SPACER_JOBS={"FOLDER": f"{self.folder}/jobs", "ENGINES": {"": engine}}):
+                yield client
+
     def test_jobs_run_on_batch_though_children_are_killed_and_delivered_twice(self):
-        with LocalBatch(twice=True, kill=0.5, seed=1) as client:
-            batch = {"engine": "batch", "queue": "queue", "definition": "definition", "client": client}
-            with override_settings(SPACER_JOBS={"FOLDER": f"{self.folder}/jobs", "ENGINES": {"": batch}}):
-                for number in range(2):
-                    self.queue.submit_job(self.job(str(number)), number)
-                rows = list(self.queue.get_collectable_jobs())
-                assert len(client.describe_jobs([row.external_id for row in rows])["jobs"]) == 2
-                assert all(result.ok for result in self.collected(2))
+        with self.batch(twice=True, kill=0.5, seed=1) as client:
+            for number in range(2):
+                self.queue.submit_job(self.job(str(number)), number)
+            rows = list(self.queue.get_collectable_jobs())
+            assert len(client.describe_jobs([row.external_id for row in rows])["jobs"]) == 2
+            assert all(result.ok for result in self.collected(2))
+
+    def test_batch_is_asked_once_for_many_jobs(self):
+        with self.batch() as client:
+            for number in range(5):
+                self.queue.submit_job(self.job(str(number), does="wait"), number)
+            client.described.clear()
+            assert self.queue.collect_jobs() == ([], ["SUBMITTED"] * 5)
+            assert client.described == [5]
+            (self.folder / "go").touch()
+            assert all(result.ok for result in self.collected(5))
+
+    def test_a_job_whose_id_was_lost_is_found_by_its_name(self):
+        with self.batch() as client:
+            row = self.queue.submit_job(self.job("a", does="wait"), 1)
+            row.refresh_from_db()
+            old = timezone.now() - timedelta(minutes=31)
+            SpacerJob.objects.update(status="waiting", external_id="", updated=old)
+            self.queue.collect_jobs()
+            found = SpacerJob.objects.get()
+            assert (found.status, found.external_id) == ("submitted", row.external_id)
+            assert client.submitted == 1
+            (self.folder / "go").touch()
+            [result] = self.collected()
+            assert result.ok

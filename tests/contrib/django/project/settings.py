@@ -53,3 +53,9 @@ else:
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SPACER_JOBS = {"FOLDER": f"{FOLDER}/jobs", "ENGINES": {"": {"engine": "local", "processes": 1}}}
+TASKS = {
+    "default": {
+        "BACKEND": "spacer_like.contrib.django.task_backend.SpacerBackend",
+        "QUEUES": ["default", "high"],
+    }
+}

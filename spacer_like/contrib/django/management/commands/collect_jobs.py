@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from spacer_like.contrib.django.models import SpacerJob
-from spacer_like.contrib.django.running import collect
+from spacer_like.contrib.django.running import collect_all
 
 
 class Command(BaseCommand):
@@ -20,8 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         statuses: Counter[str] = Counter()
         ended = 0
-        for key in list(SpacerJob.objects.unfinished().values_list("pk", flat=True)):
-            found = collect(SpacerJob(pk=key))
+        for found in collect_all(SpacerJob.objects.unfinished()):
             statuses[found.status] += 1
             ended += found.result is not None
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
