@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-import time
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ContextDecorator, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
-from logging import basicConfig, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from spacer_like import logs
 from spacer_like.exceptions import ConfigError, damage_as
 from spacer_like.location import STORAGE_TYPES as STORAGE_TYPES
+from spacer_like.logs import filter_warnings as filter_warnings
+from spacer_like.logs import log_entry_and_exit as log_entry_and_exit
 from spacer_like.shown_url import shown_url
-
-logger = getLogger(__name__)
 
 APP_DIR = Path(__file__).resolve().parent
 REPO_DIR = APP_DIR.parent
@@ -107,6 +106,10 @@ class Settings:
     log_destination: str | None = None
     """``console`` or a file's path; None leaves logging to the application."""
     log_level: str = "INFO"
+    log_format: str = "text"
+    """``text`` or ``json``: what children of arrays and a container's job log, one object a line."""
+    metrics_namespace: str | None = None
+    """The namespace of CloudWatch's metrics of these; None: there are no metrics among the lines."""
 
     test_bucket: str | None = None
     cn_test_extractors_bucket: str | None = None
@@ -119,6 +122,7 @@ _TYPES = {entry.name: _CASTS.get(str(entry.type).removesuffix(" | None"), str) f
 _CHOICES = {
     "DEVICE": ("auto", "cpu", "cuda"),
     "FEATURE_FILE_FORMAT": ("float32", "pyspacer"),
+    "LOG_FORMAT": (logs.TEXT, logs.JSON),
     "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"),
 }
 # The smallest and the largest value of numbers.
@@ -246,6 +250,8 @@ def _text(key: str, value: Any) -> str:
         raise ConfigError(f"{key} must be one of {', '.join(choices)}, and is '{text}'.")
     if key == "AWS_ENDPOINT_URL" and not text.lower().startswith(("http://", "https://")):
         raise ConfigError(f"{key} must begin with https:// or http://.")
+    if key == "METRICS_NAMESPACE" and not re.fullmatch(r"(?!:|AWS/)[\w./#:-]{1,255}", text, re.ASCII):
+        raise ConfigError(f"{key} must be letters, digits and ._-/#:, and not begin with AWS/, and is '{text}'.")
     return text
 
 
@@ -342,6 +348,8 @@ if TYPE_CHECKING:
     ECHO_TRAINING_LABELS: bool
     LOG_DESTINATION: str | None
     LOG_LEVEL: str
+    LOG_FORMAT: str
+    METRICS_NAMESPACE: str | None
     TEST_BUCKET: str | None
     CN_TEST_EXTRACTORS_BUCKET: str | None
     CN_FIXTURES_BUCKET: str | None
@@ -376,30 +384,14 @@ def configure_logging() -> None:
     """Send the log to the setting LOG_DESTINATION, for programs that set up no logging of their own."""
     if destination := settings().log_destination:
         try:
-            basicConfig(
-                level=settings().log_level,
-                filename=None if destination == "console" else destination,
-                format="%(asctime)s - %(levelname)s:%(name)s\n%(message)s",
-            )
+            lines = log_lines("%(asctime)s - %(levelname)s:%(name)s\n%(message)s")
+            logs.configure(lines, settings().log_level, None if destination == "console" else destination)
         except (OSError, ValueError) as error:
             raise ConfigError(f"LOG_DESTINATION cannot be written to: {error}.") from error
 
 
-def filter_warnings() -> None:
-    """Silence the ResourceWarnings that boto3 gives for connections it keeps open."""
-    message = "unclosed.*<(ssl.SSLSocket|_io.TextIOWrapper).*>"
-    warnings.filterwarnings("ignore", category=ResourceWarning, message=message)
-
-
-class log_entry_and_exit(ContextDecorator):
-    """Log at debug level when a block is entered and left, and after how many seconds."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-        logger.debug("Entering: %s", self.name)
-
-    def __exit__(self, *exception: object) -> None:
-        logger.debug("Exiting: %s after %f seconds.", self.name, time.monotonic() - self.start)
+def log_lines(text: str) -> logs.Lines:
+    """The lines of a log by the settings LOG_FORMAT and METRICS_NAMESPACE, or of this form of text; without secrets."""
+    now = settings()
+    secrets = [str(getattr(now, entry.name) or "") for entry in fields(Settings) if not entry.repr]
+    return logs.Lines(text, now.log_format, now.metrics_namespace, secrets)

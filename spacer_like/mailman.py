@@ -42,6 +42,7 @@ from spacer_like.messages import JobMsg, JobReturnMsg, TaskOutcome, TrainClassif
 from spacer_like.overwriting import NamedLocation, check_locations, check_tasks, check_unused
 from spacer_like.prefetch import ReadingTask, readers_ahead
 from spacer_like.progress import report
+from spacer_like.request_log import RequestLog, configure_log
 
 # Also where this module is the program.
 logger = logging.getLogger("spacer_like.mailman")
@@ -126,9 +127,12 @@ class _Run:
         from spacer_like import tasks
 
         task = getattr(tasks, self.job_msg.task_name)
+        log = RequestLog()
         for msg, answer in _answers(task, self.job_msg.tasks):
+            log.begun()
             with config.log_entry_and_exit(f"{self.job_msg.task_name} [{getattr(msg, 'job_token', '')}]"):
                 outcome = self._outcome(msg, answer)
+            log.ended(msg, outcome)
             if self._take is not None and outcome.status == "done":
                 self._take(len(self.outcomes), outcome.result)
                 outcome = TaskOutcome(status="done")
@@ -362,16 +366,6 @@ def location_from_environment(name: str) -> DataLocation | None:
         )
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"The environment variable {name} holds no location: {error}") from None
-
-
-def configure_log() -> None:
-    """Log as the settings say; without such a setting everything of this package, on standard error."""
-    try:
-        config.configure_logging()
-    finally:
-        # Where the settings have configured a log this does nothing.
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s - %(name)s:%(levelname)s - %(message)s")
-        logging.getLogger("spacer_like").setLevel(logging.DEBUG)
 
 
 def main(arguments: list[str], exit_codes: bool = False) -> int:

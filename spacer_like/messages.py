@@ -7,6 +7,8 @@ of one family does not wait for the others.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, cast, overload
 
@@ -361,3 +363,9 @@ def json_schema() -> dict[str, Any]:
             for name, task in TASKS.items()
         ],
     }
+
+
+def digest_of(message: Message) -> str:
+    """The SHA-256 (hexadecimal) of a request; equal requests have the same one."""
+    described = json.dumps([message.task, message.serialize()], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(described.encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from spacer_like.cli.jobs_planning import shown_bill
 from spacer_like.cli.jobs_submit_command import submit
 from spacer_like.cli.locations import location
-from spacer_like.cli.options import JsonMode, group
+from spacer_like.cli.options import JsonMode, duration, group
 from spacer_like.cli.terminal import Terminal
 from spacer_like.exceptions import TransientError
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 
     from spacer_like.engines.array import ArraySubmission
     from spacer_like.engines.base import Ended, Progress
+    from spacer_like.engines.shard_progress import ShardProgress
     from spacer_like.mailman import ExitCode
     from spacer_like.messages import TaskOutcome
 
 _FAILURES_SHOWN = 10
+_SHARDS_SHOWN = 20
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 jobs = group("Many requests at once: here, or on AWS Batch, Slurm or Kubernetes.")
@@ -44,19 +47,33 @@ def add_to(app: typer.Typer) -> None:
 def status(
     folder: Folder,
     wait: Annotated[bool, typer.Option("--wait", help="Return when nothing is at work any more.")] = False,
+    give_up_after: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Cancel what waits for machines in vain for longer: 900, 30m, 2h, 1d."),
+    ] = None,
     json_mode: JsonMode = False,
 ) -> int:
-    """Show how far the work is, and the first failures."""
-    from spacer_like.engines.submissions import open_submission
+    """Show how far the work is, shard by shard, and the first failures.
 
+    With --wait, a shard that takes far longer than the others gets a second child, and the first to end wins.
+    """
+    from spacer_like.engines.scheduled import ScheduledSubmission
+    from spacer_like.engines.submissions import open_submission
+    from spacer_like.engines.watching import Watch, give_up
+
+    seconds = None if give_up_after is None else duration(give_up_after, "give-up-after")
     terminal = Terminal(json_mode=json_mode)
     found = open_submission(location(folder))
-    progress = found.status()
+    if seconds is not None and isinstance(found, ScheduledSubmission):
+        give_up(found, seconds)
+    watch = Watch(found, seconds)
+    progress = watch.look() if wait else found.status()
     with terminal.progress({"requests": "Requests"}) as show:
         while wait and progress.at_work:
             show("requests", progress.done + progress.failed, progress.total)
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-            progress = found.status()
+            progress = watch.look()
+    shards = found.shards(progress.at_work) if isinstance(found, ScheduledSubmission) else []
     failures = list(islice(_failures(found.collect()), _FAILURES_SHOWN)) if progress.failed else []
     notices = _notices(found)
     code = _exit_code(progress, failures)
@@ -68,10 +85,12 @@ def status(
             "waiting": progress.waiting,
             "failures": [_described(index, outcome) for index, outcome in failures],
             "notices": notices,
+            "shards": [one._asdict() | {"waiting": one.waiting} for one in shards],
+            "reason": found.cancellation(),
         }
         | found.engine
     )
-    terminal.show(*_shown(progress, failures, notices))
+    terminal.show(*_shown(progress, failures, notices, found.cancellation()), *_shard_rows(shards))
     return int(code)
 
 
@@ -138,21 +157,18 @@ def _failures(ended: Iterator[Ended]) -> Iterator[Ended]:
 
 
 def _notices(found: ArraySubmission) -> list[str]:
-    """What the scheduler says of the arrays, and which children were interrupted."""
-    from spacer_like.engines.child_records import read_child_records
+    """What the scheduler says of the arrays, and of children that wait for machines."""
     from spacer_like.engines.scheduled import ScheduledSubmission
 
     if not isinstance(found, ScheduledSubmission):
         return []
     try:
         states = found.array_states()
+        reasons = {key: state.reason for key, state in states.items()}
+        reasons |= found.scheduler.reasons([key for key, state in states.items() if state.is_active])
     except TransientError as error:
         return [str(error)]
-    notices = [f"Array {key}: {state.reason}" for key, state in states.items() if state.reason]
-    for record in read_child_records(found.folder):
-        if record.get("interrupted"):
-            notices.append(f"Shard {record['shard']} of run {record['run']}: {record['interrupted']}")
-    return notices
+    return [f"Array {key}: {reason}" for key, reason in reasons.items() if reason]
 
 
 def _exit_code(progress: Progress, failures: list[Ended]) -> ExitCode:
@@ -169,7 +185,7 @@ def _described(index: int, outcome: TaskOutcome) -> dict[str, Any]:
     return {"index": index, "class": outcome.error_class, "message": outcome.error_message}
 
 
-def _shown(progress: Progress, failures: list[Ended], notices: list[str]) -> list[RenderableType]:
+def _shown(progress: Progress, failures: list[Ended], notices: list[str], reason: str = "") -> list[RenderableType]:
     from rich.text import Text
 
     from spacer_like.cli.rendering import table
@@ -181,4 +197,31 @@ def _shown(progress: Progress, failures: list[Ended], notices: list[str]) -> lis
     lines = [Text(f"Request {index}: {plain_text(outcome.error_message)}", style="red") for index, outcome in failures]
     more = progress.failed - len(failures)
     hidden = [Text(f"… and {more} more failures", style="red")] if more > 0 and failures else []
-    return [rows, Text(f"It is {state}."), *lines, *hidden, *(Text(plain_text(one)) for one in notices)]
+    return [
+        rows,
+        Text(f"It is {state}." + (f" {plain_text(reason)}" if reason else "")),
+        *lines,
+        *hidden,
+        *(Text(plain_text(one)) for one in notices),
+    ]
+
+
+def _shard_rows(shards: list[ShardProgress]) -> list[RenderableType]:
+    """A row for each shard; of many, for those that are not done."""
+    from rich.text import Text
+
+    from spacer_like.cli.rendering import table
+    from spacer_like.drawing.class_style import plain_text
+
+    wanted = shards if len(shards) <= _SHARDS_SHOWN else [one for one in shards if one.state != "done"]
+    rows = table("shard", "requests", "done", "failed", "waiting", "seconds", names=0)
+    rows.add_column("state", overflow="fold")
+    for one in wanted[:_SHARDS_SHOWN]:
+        numbers = (one.shard, one.total, one.done, one.failed, one.waiting)
+        seconds = "" if one.seconds is None else f"{one.seconds:.0f}"
+        state = one.state + (", by two children" if one.has_copy else "")
+        rows.add_row(*map(str, numbers), seconds, Text(plain_text(f"{state}. {one.notice}" if one.notice else state)))
+    counts = Counter(one.state for one in shards)
+    count = ", ".join(f"{number} {state}" for state, number in counts.items())
+    summary = [Text(f"{len(shards)} shards: {count}.")] if len(wanted[:_SHARDS_SHOWN]) < len(shards) else []
+    return [*([rows] if wanted else []), *summary] if shards else []

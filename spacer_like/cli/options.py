@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from spacer_like.cli.locations import STANDARD_INPUT, location, read_text_source
-from spacer_like.exceptions import SpacerInputError
+from spacer_like.exceptions import SpacerInputError, visible
 from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
@@ -65,8 +66,21 @@ Inputs = Annotated[
 ]
 
 
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
 class UsageError(SpacerInputError):
     """Conflicting options, or a missing one; the command's help is named with it."""
+
+
+def duration(text: str, option: str) -> float:
+    """The seconds of an option's text: a number of them, or one with a unit, such as 30m."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text)
+    if not found:
+        raise UsageError(
+            f"The option --{option} takes seconds, or a number with a unit: 30m, 2h or 1d, and not '{visible(text)}'."
+        )
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def required(text: str, option: str, what: str) -> DataLocation:

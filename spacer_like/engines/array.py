@@ -22,12 +22,13 @@ from typing import Any
 
 from typing_extensions import Self
 
+from spacer_like import interruption
 from spacer_like.data_classes.base import load_json, parse_json
-from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, digest_of, failed, read_outcome
+from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, failed, read_outcome
 from spacer_like.exceptions import MessageError, SpacerError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
-from spacer_like.messages import TASKS, JobMsg, TaskOutcome
+from spacer_like.messages import TASKS, JobMsg, TaskOutcome, digest_of
 from spacer_like.overwriting import check_tasks
 from spacer_like.storage import delete, exists, list_keys, read_bytes, read_many, storage_factory, write_bytes
 
@@ -212,10 +213,12 @@ def work_on_shard(
             yield message
 
     for index, outcome in engine.outcomes(messages()):
-        write_outcome(folder, begun[index], outcome)
-        found[begun[index]] = "transient" if outcome.transient else outcome.status
-        if ended is not None:
-            ended(begun[index], outcome)
+        # What is done is stored, and counted, before a signal takes effect.
+        with interruption.deferred():
+            write_outcome(folder, begun[index], outcome)
+            found[begun[index]] = "transient" if outcome.transient else outcome.status
+            if ended is not None:
+                ended(begun[index], outcome)
     return Counter(found.values())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,12 +149,6 @@ def begun(before: Before | None, index: int) -> TaskOutcome | None:
     except SpacerError as error:
         return failed(error)
     return None
-
-
-def digest_of(message: Message) -> str:
-    """The SHA-256 (hexadecimal) of a request; equal requests have the same one."""
-    described = json.dumps([message.task, message.serialize()], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(described.encode()).hexdigest()
 
 
 def read_outcome(data: Any, task: str) -> TaskOutcome:

@@ -24,14 +24,13 @@ from pydantic import Field, StrictInt, StrictStr
 from spacer_like import config
 from spacer_like.data_classes.base import paused_collector
 from spacer_like.engines.array import write_outcome
-from spacer_like.engines.base import digest_of
 from spacer_like.engines.estimates import Amount
 from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory
 from spacer_like.engines.worker import end_with_the_asker, working_as
 from spacer_like.exceptions import SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import BaseMessage, Message
-from spacer_like.messages import JobMsg
+from spacer_like.messages import JobMsg, digest_of
 from spacer_like.progress import report
 
 LEAST = 3

@@ -12,12 +12,14 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 from spacer_like import interruption
 
 if __name__ == "__main__":
     interruption.listen()
 
+from spacer_like import logs
 from spacer_like.engines.array import work_on_shard
 from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
 from spacer_like.engines.host import Host
@@ -33,14 +35,12 @@ from spacer_like.engines.scheduled import (
 from spacer_like.engines.twin import SUPERSEDED, BesideTwin
 from spacer_like.exceptions import ConfigError, SpacerError, sentence_of
 from spacer_like.location import DataLocation
-from spacer_like.mailman import ExitCode, configure_log, is_transient, location_from_environment
+from spacer_like.mailman import ExitCode, is_transient, location_from_environment
 from spacer_like.messages import TaskOutcome
+from spacer_like.request_log import configure_log
 
 logger = logging.getLogger("spacer_like.engines.shard")
 
-INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
-"""The index of a child, as AWS Batch, Slurm and Kubernetes name it; an array of one child may have none."""
-_IDS = ("AWS_BATCH_JOB_ID", "SLURM_JOB_ID", "HOSTNAME")
 _PROCESSES_VARIABLE = "SUBMISSION_PROCESSES"
 
 
@@ -59,13 +59,15 @@ def run_shard() -> ExitCode:
     run = _number(RUN_VARIABLE, None)
     child, part = _assigned(folder, run)
     begun = time.monotonic() - seconds_lived()
-    start = Start(run, child.shard, _job_id(), _attempt(), now())
+    start = Start(run, child.shard, logs.job_id(), _attempt(), now())
     write_start(folder, child, start)
     requests: Counter[str] = Counter()
 
-    def record(code: int, interrupted: str) -> None:
-        how = {"job": start.job, "attempt": start.attempt, "started": start.started, "requests": dict(requests)}
-        write_child_record(folder, run, child, how | _end(begun, code, interrupted, host))
+    def record(code: ExitCode, interrupted: str) -> None:
+        end = _end(begun, code, interrupted, host) | {"requests": dict(requests)}
+        how = {"job": start.job, "attempt": start.attempt, "started": start.started}
+        write_child_record(folder, run, child, how | end)
+        _log(run, child, code, end)
 
     with Host(lambda notice: _write_notice(folder, child, start._replace(notice=notice))) as host:
         try:
@@ -78,7 +80,7 @@ def run_shard() -> ExitCode:
                 )
         except interruption.Interrupted as signal:
             with suppress(SpacerError):
-                record(signal.exit_code, str(signal))
+                record(ExitCode(signal.exit_code), str(signal))
             raise
     if engine.is_superseded:
         record(ExitCode.DONE, SUPERSEDED)
@@ -122,7 +124,7 @@ def _exit_code(ended: Counter[str]) -> ExitCode:
     return ExitCode.PERMANENT_FAILURE if ended["failed"] else ExitCode.DONE
 
 
-def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, object]:
+def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, Any]:
     return {
         "exit_code": int(code),
         "seconds": round(time.monotonic() - begun, 3),
@@ -133,8 +135,20 @@ def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, obj
     }
 
 
+def _log(run: int, child: Child, code: ExitCode, end: dict[str, Any]) -> None:
+    counts = {name: end["requests"].get(name, 0) for name in ("done", "failed", "transient")}
+    how = {"event": "child", "run": run, "shard": child.shard, "copy": child.is_copy, "ended": code.name.lower()}
+    logs.log_event(
+        logger,
+        f"Shard {child.shard} of run {run}: {how['ended']}, {counts['done']} requests done, {counts['failed']} failed.",
+        how | {name: value for name, value in end.items() if name != "requests"} | counts,
+        {"seconds": "Seconds", "peak_memory": "Bytes"} | dict.fromkeys(counts, "Count"),
+        ("ended",),
+    )
+
+
 def _index() -> int:
-    names = [name for name in INDEX_VARIABLES if os.getenv(name)]
+    names = [name for name in logs.INDEX_VARIABLES if os.getenv(name)]
     return _number(names[0], 0) if names else 0
 
 
@@ -143,10 +157,6 @@ def _attempt() -> int:
     if os.getenv("SLURM_RESTART_COUNT"):
         return 1 + _number("SLURM_RESTART_COUNT", 0)
     return _number("AWS_BATCH_JOB_ATTEMPT", 1)
-
-
-def _job_id() -> str:
-    return next((value for name in _IDS if (value := os.getenv(name))), "")
 
 
 def _number(name: str, default: int | None) -> int:

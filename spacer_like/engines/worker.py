@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from spacer_like import config, interruption
+from spacer_like import config, interruption, logs
 from spacer_like.data_classes.base import paused_collector
 from spacer_like.mailman import run_task
 from spacer_like.memory import reuse_thread_memory
@@ -47,8 +47,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 def working_as(how: bytes) -> Iterator[None]:
     """Apply the settings and the log level of the first line."""
     given = json.loads(how)
-    _log(given["log_level"])
     with config.override(**_settings(given["settings"])):
+        _log(given["log_level"])
         yield
 
 
@@ -57,7 +57,7 @@ def _settings(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log(level: int) -> None:
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s: %(message)s", stream=sys.stderr)
+    logs.configure(config.log_lines("%(asctime)s %(name)s %(levelname)s: %(message)s"), logging.WARNING)
     logging.getLogger("spacer_like").setLevel(level)
     if level > logging.DEBUG:
         # The answers say what failed, and which images were left out.

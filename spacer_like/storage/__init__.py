@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from spacer_like import config, location
 from spacer_like.exceptions import InvalidKeyError, SpacerError, StorageUnavailableError
@@ -59,6 +60,16 @@ __all__ = [
 # NumPy gives no number of an error where the disk is full.
 _CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
 
+
+class Traffic(NamedTuple):
+    """Bytes that this process has `read` and `written` by the functions of this module, as whole objects and ranges."""
+
+    read: int = 0
+    written: int = 0
+
+
+_traffic = Traffic()
+_counting = threading.Lock()
 _memory = MemoryStorage()
 _registered: dict[str, Callable[[str | None], Storage]] = {}
 
@@ -111,19 +122,35 @@ def clear_memory_storage() -> None:
     _memory.blobs.clear()
 
 
+def traffic() -> Traffic:
+    """The traffic so far."""
+    return _traffic
+
+
+def _count(read: int = 0, written: int = 0) -> None:
+    global _traffic
+    with _counting:
+        _traffic = Traffic(_traffic.read + read, _traffic.written + written)
+
+
 def read_bytes(loc: DataLocation) -> bytes:
     """The bytes at a location; errors as `Storage.read`."""
-    return _storage_of(loc).read(loc.key)
+    data = _storage_of(loc).read(loc.key)
+    _count(read=len(data))
+    return data
 
 
 def write_bytes(loc: DataLocation, data: bytes) -> None:
     """Keep bytes at a location, whole or not at all."""
     _storage_of(loc).write(loc.key, data)
+    _count(written=len(data))
 
 
 def read_range(loc: DataLocation, start: int, length: int) -> bytes:
     """A part of the bytes at a location; see `Storage.read_range`."""
-    return _storage_of(loc).read_range(loc.key, start, length)
+    data = _storage_of(loc).read_range(loc.key, start, length)
+    _count(read=len(data))
+    return data
 
 
 def open_file(loc: DataLocation) -> BinaryIO:
@@ -133,7 +160,9 @@ def open_file(loc: DataLocation) -> BinaryIO:
 
 def write_file(loc: DataLocation, path: str | Path, consume: bool = False) -> None:
     """Keep the bytes of a local file at a location, whole or not at all; see `Storage.write_file`."""
+    size = Path(path).stat().st_size
     _storage_of(loc).write_file(loc.key, path, consume)
+    _count(written=size)
 
 
 @contextmanager

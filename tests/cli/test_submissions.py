@@ -1,7 +1,10 @@
 """``spacer-like jobs``: requests that run without the command."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,7 +61,23 @@ def test_for_kubernetes_the_manifests_are_printed_and_the_requests_stored(comman
     assert job["spec"]["completions"] == 3
     names = {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert DataLocation.deserialize(json.loads(names["SUBMISSION_LOC"])).key == str(reef / "sub")
-    assert command("jobs", "status", "sub").code == 75
+    # As kubectl would start the first one.
+    variables = {name: value for name, value in names.items() if name.startswith("SUBMISSION_")}
+    child = [sys.executable, "-m", "spacer_like", "env-job"]
+    subprocess.run(child, env=os.environ | variables | {"JOB_COMPLETION_INDEX": "0"}, check=True)
+    status = command("jobs", "status", "sub")
+    assert status.code == 75
+    assert [line.split()[-1] for line in status.out.splitlines()[4:7]] == ["done", "incomplete", "incomplete"]
+    shards = command("jobs", "status", "sub", "--json").json["shards"]
+    assert [(one["shard"], one["done"], one["waiting"]) for one in shards] == [(0, 1, 0), (1, 0, 1), (2, 0, 1)]
+
+
+@pytest.mark.parametrize(("text", "is_allowed"), [("90", True), ("1.5h", True), ("soon", False), ("-1", False)])
+def test_a_duration_is_a_number_of_seconds_or_has_a_unit(command, requests, text, is_allowed):
+    command("jobs", "submit", "job.json", "--folder", "sub", "--engine", "kubernetes", "--image", "i")
+    said = command("jobs", "status", "sub", f"--give-up-after={text}")
+    assert said.code == (75 if is_allowed else 64)
+    assert ("The option --give-up-after takes seconds" in said.err) is not is_allowed
 
 
 def test_a_dry_run_does_a_sample_and_the_bill_is_compared_with_it(command, requests, reef):

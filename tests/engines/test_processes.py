@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from spacer_like.engines.array import ArraySubmission, read_manifest, work_on_shard
-from spacer_like.engines.base import digest_of
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
 from spacer_like.exceptions import DataNotFoundError, MessageError
 from spacer_like.location import DataLocation
-from spacer_like.messages import ExtractFeaturesMsg
+from spacer_like.messages import ExtractFeaturesMsg, digest_of
 from spacer_like.storage import exists, write_bytes
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from spacer_like.engines.base import digest_of
 from spacer_like.location import DataLocation
-from spacer_like.messages import JobMsg
+from spacer_like.messages import JobMsg, digest_of
 
 WAITING, SUBMITTED, SUCCEEDED, FAILED, CANCELLED = "waiting", "submitted", "succeeded", "failed", "cancelled"
 """The states of a job; it is waiting until it is submitted, and again before another attempt."""
