@@ -21,7 +21,7 @@ from spacer_like.message_base import BaseMessage
 _CONFIDENCE = 0.95
 _NARROWEST = 0.1
 
-Amount = Annotated[StrictFloat, Field(ge=0, allow_inf_nan=False)]
+Amount = Annotated[StrictFloat, Field(ge=0, le=1e15, allow_inf_nan=False)]
 
 
 class Estimate(BaseMessage):

@@ -108,7 +108,7 @@ def plan(
     """Plan the submission of requests, by doing a sample of them for real.
 
     The sample's requests write what they are asked to write, and the outcomes of those that are done are stored in the
-    folder, as is the plan; nothing is submitted.
+    folder, as is the plan where requests are left to do; nothing is submitted.
 
     Args:
         submission: where they would be submitted; with `shard_seconds` its shards get the size that the plan says.
@@ -164,7 +164,9 @@ def plan(
         sample=found,
         **shards,
     )
-    made.store(submission.folder.below(_FILE))
+    if made.to_do:
+        # Otherwise the bill is still to be compared with an earlier one.
+        made.store(submission.folder.below(_FILE))
     return made
 
 

@@ -269,8 +269,9 @@ def test_here_the_whole_machine_is_planned_and_paid_for(tmp_path):
     SubmissionContract.wait(submission)
     took = bill(submission.folder, is_complete=True)
     assert (took.children, took.vcpu_hours) == (1, pytest.approx(took.seconds * made.vcpus / 3600))
-    # What has an outcome is not planned again.
+    # What has an outcome is not planned again, and the bill stays.
     assert plan(submission, requests).to_do == 0
+    assert bill(submission.folder, is_complete=True).plan == made
 
 
 class TestBill:
