@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -70,9 +71,9 @@ class Container:
         return found
 
     @property
-    def log(self) -> str:
-        said = subprocess.run([*COMMAND, "logs", self.name], capture_output=True, text=True)
-        return said.stdout + said.stderr
+    def ended(self) -> datetime:
+        """When it ended, whatever time the program itself took to tell."""
+        return datetime.fromisoformat(self.state["FinishedAt"][:19]).replace(tzinfo=timezone.utc)
 
     def remove(self) -> None:
         """End and forget it."""

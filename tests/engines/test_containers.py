@@ -1,7 +1,7 @@
 """The image: shards of an array in containers as AWS Batch starts them. Skipped where no built image is named."""
 
 import io
-import time
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -130,10 +130,10 @@ class TestOneShard:
 
     def test_a_notice_and_sigterm_end_it_with_143_within_ten_seconds_and_the_next_attempt_goes_on(self, at_work):
         container, submission = at_work
-        begun = time.monotonic()
+        asked = datetime.now(timezone.utc)
         container.terminate()
-        assert container.wait(10) == 143
-        assert time.monotonic() - begun < 10
+        assert container.wait(60) == 143
+        assert container.ended - asked < timedelta(seconds=10)
         (record,) = read_child_records(submission.folder)
         assert (record["exit_code"], record["interrupted"]) == (143, "Interrupted by SIGTERM.")
         assert record["notice"] == NOTICE
