@@ -12,6 +12,7 @@ from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.engines.scheduler import ArrayJob
 from spacer_like.engines.slurm import Slurm
 from spacer_like.engines.submitted import Submitted
+from spacer_like.engines.watching import Watch, give_up
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
@@ -163,3 +164,37 @@ def test_a_machine_without_slurm_is_told_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigError, match="The command 'squeue' of Slurm is not found here"):
         Slurm().find("any")
+
+
+@needs_slurm
+def test_an_array_that_nothing_can_start_is_given_up_with_the_schedulers_reason(slurm, tmp_path):
+    requests = TestElements().requests(tmp_path, "", "")
+    partition = "PartitionName=main"
+    subprocess.run(["scontrol", "update", partition, "State=DOWN"], check=True, capture_output=True)
+    try:
+        submission = ScheduledSubmission(DataLocation.local(tmp_path / "submission"), slurm, Sharding(1))
+        submission.submit(requests)
+        assert [state.is_queued for state in submission.array_states().values()] == [True]
+        wait_until(lambda: give_up(submission, 0.5))
+        SubmissionContract.wait(submission)
+    finally:
+        subprocess.run(["scontrol", "update", partition, "State=UP"], check=True, capture_output=True)
+    assert "PartitionDown" in submission.cancellation()
+    assert submission.status().waiting == 2
+
+
+@needs_slurm
+def test_an_element_that_hangs_gets_a_second_one(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacer_like.engines.stragglers.LEAST_SECONDS", 1.0)
+    monkeypatch.setattr("spacer_like.engines.stragglers.TIMES_THE_MEDIAN", 0.1)
+    submission = ScheduledSubmission(DataLocation.local(tmp_path / "submission"), slurm, Sharding(1))
+    submission.submit(TestElements().requests(tmp_path, "", "wait once"))
+    watch = Watch(submission)
+    wait_until(lambda: not watch.look().at_work, 60.0)
+    assert submission.counted(at_work=False).done == 2
+    records = read_child_records(submission.folder)
+    assert [(one["shard"], one["copy"], one["exit_code"]) for one in records] == [
+        (0, False, 0),
+        (1, False, 0),
+        (1, True, 0),
+    ]
