@@ -91,6 +91,7 @@ TASKS: dict[str, Task] = {
         Task("chips_folder", "spacer_like.chips.tasks.tiles"),
         Task("cut_raster", "spacer_like.chips.tasks.rasters"),
         Task("cut_rasters", "spacer_like.chips.tasks.raster_sets"),
+        Task("map_scores", "spacer_like.chips.tasks.score_maps"),
         Task("index_nodata", "spacer_like.chips.tasks.chips"),
         Task("locate_chip", "spacer_like.chips.tasks.chips"),
         Task("fetch_labels", "spacer_like.chips.tasks.labels"),

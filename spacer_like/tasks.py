@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spacer_like.chips.tasks.models import train_multilabel as train_multilabel
     from spacer_like.chips.tasks.raster_sets import cut_rasters as cut_rasters
     from spacer_like.chips.tasks.rasters import cut_raster as cut_raster
+    from spacer_like.chips.tasks.score_maps import map_scores as map_scores
     from spacer_like.chips.tasks.search import build_index as build_index
     from spacer_like.chips.tasks.search import encode_chips as encode_chips
     from spacer_like.chips.tasks.search import find_similar as find_similar

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         IndexNodataReturnMsg,
         LabelChipsReturnMsg,
         LocateChipReturnMsg,
+        MapScoresReturnMsg,
         MultilabelFigures,
         PlotLabelsReturnMsg,
         TrainMultilabelReturnMsg,
@@ -80,6 +81,17 @@ def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:
     rows.add_row("no data", f"{result.n_no_data:,}")
     how = "By masks, exact." if result.exact else "By the colours of pixels."
     return [rows, *_unreadable(result.unreadable), Text(how), Text(f"Index: {path}")]
+
+
+def score_maps(result: MapScoresReturnMsg, folder: str) -> Shown:
+    """The maps that were made, and the chips that are on none."""
+    shown: Shown = [
+        Text(f"{count_of(result.n_chips, 'chip')} on {count_of(len(result.maps), 'map')} of {folder}:", style="green"),
+        *(Text(f"{folder.rstrip('/')}/{one}") for one in result.maps),
+    ]
+    if result.n_unplaced:
+        shown.append(Text(f"No manifest names {count_of(result.n_unplaced, 'chip')} of the table.", style="yellow"))
+    return shown
 
 
 def located(result: LocateChipReturnMsg) -> Shown:

@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _add_commands(chips: typer.Typer) -> None:
-    from spacer_like.chips.messages import IndexNodataMsg, LocateChipMsg
+    from spacer_like.chips.messages import IndexNodataMsg, LocateChipMsg, MapScoresMsg
 
     chips_cut_command.add_to(chips)
     chips.command("nodata", short_help="Sort chips by whether they are full of data.")(
@@ -39,6 +39,15 @@ def _add_commands(chips: typer.Typer) -> None:
             defaults={"ard_loc": TILES},
         )
     )
+    chips.command("map", short_help="Draw labels or probabilities of chips as GeoTIFF.")(
+        from_message(
+            MapScoresMsg,
+            _map,
+            arguments={"table_loc": "TABLE", "chips_loc": "CHIPS"},
+            names={"maps_loc": "out"},
+            defaults={"maps_loc": "maps"},
+        )
+    )
     chip_labels_command.add_to(chips)
     chip_models_command.add_to(chips)
 
@@ -53,3 +62,9 @@ def _locate(given: Given) -> int:
     from spacer_like.cli.chip_rendering import located
 
     return run_and_show(given, given["chip"], located)
+
+
+def _map(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import score_maps
+
+    return run_and_show(given, given["table"], lambda result: score_maps(result, given["out"]))

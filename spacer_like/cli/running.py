@@ -34,6 +34,7 @@ DESCRIPTIONS = {
     "chips_folder": "Cutting tiles",
     "cut_raster": "Cutting rasters",
     "cut_rasters": "Cutting rasters",
+    "map_scores": "Drawing",
     "index_nodata": "Looking for data",
     "fetch_labels": "Fetching map data",
     "build_label_table": "Joining",

@@ -10,6 +10,7 @@ _OLD_NAMES = {"--extractor-name": "--extractor"}
 COMMANDS = {
     "chips_folder": "spacer-like chips cut",
     "cut_rasters": "spacer-like chips cut",
+    "map_scores": "spacer-like chips map",
     "index_nodata": "spacer-like chips nodata",
     "locate_chip": "spacer-like chips locate",
     "fetch_labels": "spacer-like chips fetch-labels",

@@ -1109,8 +1109,9 @@ def label_table(ending: str) -> Callable[[], bytes]:
 
 def labels_of(ending: str) -> Callable[[bytes, str], Any]:
     def read(data: bytes, name: str) -> Any:
-        from spacer_like.chips.labels.label_table import read_label_table
+        from spacer_like.chips.labels.label_table import read_label_table, read_score_table
 
+        read_score_table(data, name, ending == ".parquet")
         return read_label_table(data, name, ending == ".parquet").counts()
 
     return read
@@ -1295,7 +1296,7 @@ CHIP_ROWS = [
     *(
         Reader(
             f"a table of labels{ending}",
-            ("chips.labels.label_table:read_label_table",),
+            ("chips.labels.label_table:read_label_table", "chips.labels.label_table:read_score_table"),
             label_table(ending),
             labels_of(ending),
         )

@@ -199,6 +199,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "grid": "pixels",
             "format": "npy",
         },
+        "map_scores": {"table_loc": table, "chips_loc": at("chips_folder"), "maps_loc": at("map_scores")},
         "index_nodata": {"chips_loc": chips, "index_loc": index},
         "locate_chip": {"chip": CHIP, "ard_loc": at("in", "ard")},
         "fetch_labels": {

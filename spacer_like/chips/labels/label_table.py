@@ -76,17 +76,37 @@ def read_label_table(data: bytes, name: str, parquet: bool) -> LabelTable:
         TableError: malformed, without a label, with a chip twice, or with another value than 0 and 1.
         DataLimitError: it takes far more memory than a table of labels may.
     """
+    table = _checked_table(data, name, parquet)
+    labels = tuple(table.column_names[1:])
+    targets = np.empty((table.num_rows, len(labels)), bool)
+    for index, label in enumerate(labels):
+        targets[:, index] = _zeros_and_ones(table[label], label, name)
+    return LabelTable(_names(table.column(0), name), labels, targets)
+
+
+def read_score_table(data: bytes, name: str, parquet: bool) -> tuple[list[str], tuple[str, ...], NDArray[np.float32]]:
+    """Names of chips, labels, and a number for each chip and label, float32 [chips, labels], NaN where there is none.
+
+    Arguments and errors as `read_label_table`; the values may be any finite numbers.
+    """
+    table = _checked_table(data, name, parquet)
+    labels = tuple(table.column_names[1:])
+    scores = np.empty((table.num_rows, len(labels)), np.float32)
+    for index, label in enumerate(labels):
+        scores[:, index] = table[label].cast(pa.float64()).to_numpy()
+    if np.isinf(scores).any():
+        raise TableError(f"The table '{name}' has a value that is not finite.")
+    return _names(table.column(0), name), labels, scores
+
+
+def _checked_table(data: bytes, name: str, parquet: bool) -> pa.Table:
     if len(data) > MOST_BYTES:
         raise DataLimitError(f"The table '{name}' is larger than {MOST_BYTES // 2**30} GiB: it is not read.")
     with damage_as(TableError, name, f"The table '{name}' cannot be read as {'Parquet' if parquet else 'CSV'}"):
         table = _from_parquet(data, name) if parquet else _from_csv(data, name)
         # Arrow believes that texts are UTF-8, until someone looks.
         table.validate(full=True)
-        labels = tuple(table.column_names[1:])
-        targets = np.empty((table.num_rows, len(labels)), bool)
-        for index, label in enumerate(labels):
-            targets[:, index] = _zeros_and_ones(table[label], label, name)
-        return LabelTable(_names(table.column(0), name), labels, targets)
+        return table
 
 
 def _from_csv(data: bytes, name: str) -> pa.Table:

@@ -22,6 +22,8 @@ from spacer_like.chips.messages.rasters import (
     CutRasterReturnMsg,
     CutRastersMsg,
     CutRastersReturnMsg,
+    MapScoresMsg,
+    MapScoresReturnMsg,
     RasterChippingMsg,
 )
 from spacer_like.chips.messages.search import (
@@ -76,6 +78,8 @@ __all__ = [
     "LabelChipsReturnMsg",
     "LocateChipMsg",
     "LocateChipReturnMsg",
+    "MapScoresMsg",
+    "MapScoresReturnMsg",
     "MultilabelFigures",
     "PlotLabelsMsg",
     "PlotLabelsReturnMsg",

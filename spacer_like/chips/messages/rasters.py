@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 from typing_extensions import Doc, Self
 
-from spacer_like.chips.messages.tiles import FailedTile
+from spacer_like.chips.messages.tiles import ChipsLocation, FailedTile
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
@@ -254,3 +254,54 @@ class CutRastersReturnMsg(ReturnMessage):
             failed=[FailedTile(tile="scenes/broken.tif", reason="The raster is cut short.")],
             runtime=20.5,
         )
+
+
+class MapScoresMsg(Message, Answered["MapScoresReturnMsg"]):
+    """Draw a table of chips' labels or probabilities as maps, GeoTIFF: a pixel for each chip's place.
+
+    Windows of pixels give a map of each raster in its projection, where windows overlap of their means; places of a
+    grid give one map for each projection of the grid.
+
+    Fields:
+        table_loc: CSV or Parquet: Feature (the chip's name), and a column of numbers for each label.
+        chips_loc: a manifest (``.parquet``) of a tile's or a raster's chips, or a folder of manifests.
+        maps_loc: the folder that the maps go into, ``<source>.tif`` or ``EPSG-<code>.tif``: a band of 32-bit floating
+            point for each label, NaN where there is no chip.
+        labels: the columns that become bands; None: all.
+    """
+
+    task: ClassVar[str] = "map_scores"
+
+    table_loc: Location
+    chips_loc: ChipsLocation
+    maps_loc: WritableFolder
+    labels: Annotated[list[BandName], Field(min_length=1, max_length=1000)] | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            table_loc=DataLocation("memory", "labels/predicted.parquet"),
+            chips_loc=DataLocation("memory", "chips"),
+            maps_loc=DataLocation("memory", "maps"),
+        )
+
+
+class MapScoresReturnMsg(ReturnMessage):
+    """The maps that were made.
+
+    Fields:
+        maps: names of the files in the folder.
+        labels: of the bands.
+        n_chips: number of chips that are on a map.
+        n_unplaced: number of rows of the table whose chip no manifest names.
+    """
+
+    maps: list[str]
+    labels: list[str]
+    n_chips: int
+    n_unplaced: int
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(maps=["EPSG-32633.tif"], labels=["road", "water"], n_chips=1764, n_unplaced=0, runtime=0.4)
