@@ -21,7 +21,10 @@ from typing import Any
 TEXT, JSON = "text", "json"
 INDEX_VARIABLES = ("AWS_BATCH_JOB_ARRAY_INDEX", "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX")
 """The index of a child, as AWS Batch, Slurm and Kubernetes name it; an array of one child may have none."""
-_ID_VARIABLES = ("AWS_BATCH_JOB_ID", "SLURM_JOB_ID", "HOSTNAME")
+ATTEMPT_VARIABLE, JOB_VARIABLE = "SUBMISSION_ATTEMPT", "SUBMISSION_JOB"
+"""The number of the attempt, from 1, and the child's id, where no scheduler names them."""
+ATTEMPT_VARIABLES = (ATTEMPT_VARIABLE, "AWS_BATCH_JOB_ATTEMPT", "SLURM_RESTART_COUNT")
+_ID_VARIABLES = (JOB_VARIABLE, "AWS_BATCH_JOB_ID", "SLURM_JOB_ID", "HOSTNAME")
 _HIDDEN = "(hidden)"
 # The entry and the end of steps are logged under the name by which PySpacer's callers know them.
 _steps = logging.getLogger("spacer_like.config")
@@ -35,7 +38,11 @@ def job_id() -> str:
 def job_members() -> dict[str, Any]:
     """What tells which job this process is: `job`, `attempt` (from 1) and `index`, where there are such."""
     restarts = os.getenv("SLURM_RESTART_COUNT", "")
-    attempt = str(int(restarts) + 1) if restarts.isdecimal() else os.getenv("AWS_BATCH_JOB_ATTEMPT", "")
+    attempt = (
+        str(int(restarts) + 1)
+        if restarts.isdecimal()
+        else next((value for name in ATTEMPT_VARIABLES[:2] if (value := os.getenv(name))), "")
+    )
     index = next((value for name in INDEX_VARIABLES if (value := os.getenv(name))), "")
     numbers = {"attempt": attempt, "index": index}
     found: dict[str, Any] = {"job": job_id()} if job_id() else {}

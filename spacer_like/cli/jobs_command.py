@@ -30,7 +30,7 @@ _FAILURES_SHOWN = 10
 _SHARDS_SHOWN = 20
 _SECONDS_BETWEEN_LOOKS = 2.0
 
-jobs = group("Many requests at once: here, or on AWS Batch, Slurm or Kubernetes.")
+jobs = group("Many requests at once: here, or on AWS Batch, Slurm, Dask or Kubernetes.")
 Folder = Annotated[str, typer.Argument(metavar="FOLDER", help="The submission's folder: a path or a URI.")]
 
 

@@ -35,16 +35,17 @@ _OPTIONS = {
         "seconds": "seconds",
         "region": "region",
     },
+    "dask": {"address": "address", "retries": "retries"},
     "kubernetes": {"image": "image", "retries": "retries"},
 }
 _SHARD = 50
-_NEEDED = {"batch": ("queue", "definition"), "kubernetes": ("image",)}
+_NEEDED = {"batch": ("queue", "definition"), "dask": ("address",), "kubernetes": ("image",)}
 
 
 def submit(
     files: Annotated[list[str], typer.Argument(metavar="JOB.json...", help="Job messages: paths or URIs.")],
     folder: Annotated[str, typer.Option(metavar="LOC", help="Where the submission is kept: a path or a URI.")],
-    engine: Annotated[str, typer.Option(metavar="NAME", help="local, slurm, batch or kubernetes.")] = "local",
+    engine: Annotated[str, typer.Option(metavar="NAME", help="local, slurm, batch, dask or kubernetes.")] = "local",
     shard: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests of each child of an array; else as planned, or 50.")
     ] = None,
@@ -74,9 +75,12 @@ def submit(
     ] = None,
     seconds: Annotated[int | None, typer.Option(metavar="N", help="batch: after which a child is ended.")] = None,
     region: Annotated[str | None, typer.Option(metavar="NAME", help="batch: else that of the settings.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="dask: of the cluster's scheduler.")
+    ] = None,
     image: Annotated[str | None, typer.Option(metavar="NAME", help="kubernetes: the container's image.")] = None,
     retries: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="kubernetes: how often a child is tried again; else 2.")
+        int | None, typer.Option(min=0, metavar="N", help="dask, kubernetes: how often a shard is tried again; else 2.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Do a sample, show what the work will take, and submit nothing.")
@@ -118,6 +122,7 @@ def submit(
         "attempts": attempts,
         "seconds": seconds,
         "region": region,
+        "address": address,
         "image": image,
         "retries": retries,
     }

@@ -118,15 +118,7 @@ class Dask(Engine):
     def _connected(self) -> Any:
         if self._client is None:
             where = self._address or self._resources.enter_context(self._cluster_here())
-            try:
-                client = self._distributed.Client(
-                    where, timeout=_SECONDS_TO_CONNECT, security=self._security, set_as_default=False
-                )
-            except (OSError, TimeoutError):
-                raise TransientError(f"The Dask scheduler at {self._address} does not answer.") from None
-            except (ValueError, TypeError) as error:
-                raise ConfigError(f"'{self._address}' is no address of a Dask scheduler: {error}.") from None
-            self._client = self._resources.enter_context(client)
+            self._client = self._resources.enter_context(client_of(where, self._security))
             self._event = self._new_event()
         return self._client
 
@@ -145,6 +137,22 @@ class Dask(Engine):
 
     def _new_event(self) -> Any:
         return self._distributed.Event(f"spacer-like-{uuid4().hex}", client=self._client)
+
+
+def client_of(cluster: Any, security: Any = None) -> Any:
+    """A client of a cluster, or of the scheduler at an address.
+
+    Raises:
+        TransientError: the scheduler does not answer.
+        ConfigError: it is no address.
+    """
+    distributed: Any = import_module("distributed")
+    try:
+        return distributed.Client(cluster, timeout=_SECONDS_TO_CONNECT, security=security, set_as_default=False)
+    except (OSError, TimeoutError):
+        raise TransientError(f"The Dask scheduler at {cluster} does not answer.") from None
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"'{cluster}' is no address of a Dask scheduler: {error}.") from None
 
 
 def _outcome(future: Any, task: str) -> TaskOutcome:

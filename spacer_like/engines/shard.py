@@ -154,9 +154,10 @@ def _index() -> int:
 
 def _attempt() -> int:
     """The number of this attempt, from 1."""
-    if os.getenv("SLURM_RESTART_COUNT"):
-        return 1 + _number("SLURM_RESTART_COUNT", 0)
-    return _number("AWS_BATCH_JOB_ATTEMPT", 1)
+    own, of_batch, of_slurm = logs.ATTEMPT_VARIABLES
+    if os.getenv(own):
+        return _number(own, 1)
+    return 1 + _number(of_slurm, 0) if os.getenv(of_slurm) else _number(of_batch, 1)
 
 
 def _number(name: str, default: int | None) -> int:

@@ -23,6 +23,7 @@ ENGINES = {
     "local": _Engine("spacer_like.engines.detached", "Detached"),
     "slurm": _Engine("spacer_like.engines.slurm", "Slurm"),
     "batch": _Engine("spacer_like.engines.batch", "Batch"),
+    "dask": _Engine("spacer_like.engines.dask_submission", "DaskCluster"),
     "kubernetes": _Engine("spacer_like.engines.kubernetes", "Kubernetes"),
 }
 """What runs a submission, by its name: processes of this machine, or a scheduler."""

@@ -106,6 +106,7 @@ def test_a_dry_run_does_a_sample_and_the_bill_is_compared_with_it(command, reque
     [
         (["--engine", "bath"], "There is no engine 'bath'. Did you mean batch?"),
         (["--engine", "batch"], "The engine batch needs the option --queue."),
+        (["--engine", "dask"], "The engine dask needs the option --address."),
         (["--queue", "spot"], "The option --queue is of the engine batch, not of local."),
         (["--engine", "batch", "--queue", "q", "--definition", "d", "--attempts", 11], "Batch starts a child 1 to 10"),
         (["--max-cost", 5], "The option --max-cost needs --price, the price of a vCPU hour."),

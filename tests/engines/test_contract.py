@@ -5,6 +5,7 @@ import pytest
 from spacer_like.engines.base import Serial
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.dask_cluster import Dask
+from spacer_like.engines.dask_submission import DaskCluster
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
@@ -52,6 +53,22 @@ class TestDaskOfOthers(EngineContract):
     @classmethod
     def make_engine(cls):
         return Dask(cls.address)
+
+
+class TestDaskSubmission(SubmissionContract):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def cluster(cls, tmp_path_factory, unruly_is_allowed):
+        with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as cls.address:
+            yield
+
+    def submitted(self, folder, requests):
+        return self.opened(folder).submit(requests)
+
+    def opened(self, folder):
+        scheduler = DaskCluster(self.address, retries=0)
+        scheduler.seconds_between_queries = 0.05
+        return ScheduledSubmission(folder, scheduler, Sharding(2))
 
 
 class TestDetached(SubmissionContract):
