@@ -38,11 +38,9 @@ def job_id() -> str:
 def job_members() -> dict[str, Any]:
     """What tells which job this process is: `job`, `attempt` (from 1) and `index`, where there are such."""
     restarts = os.getenv("SLURM_RESTART_COUNT", "")
-    attempt = (
-        str(int(restarts) + 1)
-        if restarts.isdecimal()
-        else next((value for name in ATTEMPT_VARIABLES[:2] if (value := os.getenv(name))), "")
-    )
+    attempt = next((value for name in ATTEMPT_VARIABLES[:2] if (value := os.getenv(name))), "")
+    if restarts.isdecimal():
+        attempt = str(int(restarts) + 1)
     index = next((value for name in INDEX_VARIABLES if (value := os.getenv(name))), "")
     numbers = {"attempt": attempt, "index": index}
     found: dict[str, Any] = {"job": job_id()} if job_id() else {}

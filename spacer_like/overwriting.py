@@ -81,7 +81,7 @@ def check_also_written(msg: Message, outputs: Iterable[DataLocation]) -> None:
     check_locations([*locations_of(msg), *written])
 
 
-def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = ()) -> None:
+def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = (), in_order: bool = False) -> None:
     """Refuse a job whose tasks overwrite each other's files; what lies within one task is left to `check_message`.
 
     Equal tasks may be repeated, folders may be shared, and a task may read what an earlier one writes where its message
@@ -89,6 +89,7 @@ def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = ()) 
 
     Args:
         others: what the job uses besides, such as the location of its return message.
+        in_order: a task may read whatever an earlier one writes.
 
     Raises:
         MessageError: two tasks, or a task and one of `others`, use the same location, and one of them writes it.
@@ -102,13 +103,13 @@ def check_tasks(tasks: Sequence[Message], others: Sequence[NamedLocation] = ()) 
     written: dict[Hashable, tuple[int, NamedLocation]] = {}
     for number, named in used:
         if named.is_output and not (number >= 0 and named.folder is not None):
-            writer, output = written.setdefault(_identity(named.location), (number, named))
+            writer, output = written.setdefault(identity_of(named.location), (number, named))
             if not _is_same_task(tasks, writer, number):
                 raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, named))
     for number, named in used:
-        if not named.is_output and (found := written.get(_identity(named.location))) is not None:
+        if not named.is_output and (found := written.get(identity_of(named.location))) is not None:
             writer, output = found
-            follows = 0 <= writer < number and named.field in tasks[number].reads_earlier_outputs
+            follows = 0 <= writer < number and (in_order or named.field in tasks[number].reads_earlier_outputs)
             if not follows and not _is_same_task(tasks, writer, number):
                 raise _collision(_numbered(tasks, writer, output), _numbered(tasks, number, named))
 
@@ -119,10 +120,10 @@ def check_unused(named: NamedLocation, tasks: Sequence[Message]) -> None:
     Raises:
         MessageError: a task does.
     """
-    identity = _identity(named.location)
+    identity = identity_of(named.location)
     for number, msg in enumerate(tasks):
         for other in locations_of(msg):
-            if _identity(other.location) == identity:
+            if identity_of(other.location) == identity:
                 raise _collision(named, _numbered(tasks, number, other))
 
 
@@ -134,7 +135,7 @@ def check_locations(locations: Iterable[NamedLocation]) -> None:
         MessageError: there are such; the sentence names both.
     """
     every = list(locations)
-    outputs = [(_identity(named.location), named) for named in every if named.is_output]
+    outputs = [(identity_of(named.location), named) for named in every if named.is_output]
     by_identity: dict[Hashable, NamedLocation] = {}
     for identity, named in outputs:
         if (first := by_identity.setdefault(identity, named)) is not named:
@@ -144,7 +145,7 @@ def check_locations(locations: Iterable[NamedLocation]) -> None:
     for named in every:
         if named.is_output:
             continue
-        if (output := by_identity.get(_identity(named.location))) is not None:
+        if (output := by_identity.get(identity_of(named.location))) is not None:
             raise _collision(output, named)
         if named.folder is not None and named.folder.takes:
             for _, output in outputs:
@@ -153,7 +154,7 @@ def check_locations(locations: Iterable[NamedLocation]) -> None:
 
 def same_location(one: DataLocation, other: DataLocation) -> bool:
     """Whether two locations name the same object: of files, by any path or link."""
-    return _identity(one) == _identity(other)
+    return identity_of(one) == identity_of(other)
 
 
 def locations_of(msg: Message) -> list[NamedLocation]:
@@ -233,7 +234,7 @@ def _numbered(tasks: Sequence[Message], number: int, named: NamedLocation) -> Na
     return named if number < 0 or len(tasks) == 1 else named._replace(name=f"tasks.{number}.{named.name}")
 
 
-def _identity(loc: DataLocation) -> Hashable:
+def identity_of(loc: DataLocation) -> Hashable:
     """Equal for locations that name the same object."""
     if loc.storage_type != "filesystem":
         return loc.storage_type, loc.bucket_name, loc.key.rstrip("/")

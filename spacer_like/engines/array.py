@@ -3,7 +3,7 @@
 A submission is a folder in any storage. Each request and each outcome lies under the request's digest, the outcome is
 written last, and an equal request is done once::
 
-    manifest.json                              which requests, in order
+    manifest.json                              which requests, in order, and which wait for which
     engine.json                                which engine runs them, and how
     requests/DIGEST.json                       a job message of one request
     results/DIGEST.done.json, .failed.json     its outcome
@@ -25,6 +25,7 @@ from typing_extensions import Self
 from spacer_like import interruption
 from spacer_like.data_classes.base import load_json, parse_json
 from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, failed, read_outcome
+from spacer_like.engines.dependencies import needs_of
 from spacer_like.exceptions import MessageError, SpacerError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
@@ -32,9 +33,9 @@ from spacer_like.messages import TASKS, JobMsg, TaskOutcome, digest_of
 from spacer_like.overwriting import check_tasks
 from spacer_like.storage import delete, exists, list_keys, read_bytes, read_many, storage_factory, write_bytes
 
-_VERSION = 2
-# Version 1 had a number of shards too, which was always 1.
-_VERSIONS = (1, _VERSION)
+_VERSION = 3
+# Version 1 had a number of shards too, which was always 1; before version 3 no request waited for another.
+_VERSIONS = (1, 2, _VERSION)
 # Outcomes that are held while those before them are read.
 _READ_AT_ONCE = 200
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -83,9 +84,10 @@ class ArraySubmission(Submission):
         """The task's name and the digest of each request, where they may be submitted into this folder.
 
         Raises:
-            MessageError: the folder holds other requests, or they collide, see `Engine.outcomes`.
+            MessageError: the folder holds other requests; or two write to one place, or one writes what another one
+                before it reads.
         """
-        check_tasks(messages)
+        check_tasks(messages, in_order=True)
         described = [[message.task, digest_of(message)] for message in messages]
         if exists(self.folder.below("manifest.json")) and read_manifest(self.folder)["requests"] != described:
             raise MessageError(f"The folder '{self.folder.display_name}' holds other requests: give another folder.")
@@ -94,19 +96,24 @@ class ArraySubmission(Submission):
     def submit(self, messages: Sequence[Message]) -> Self:
         """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
 
+        A request that reads what others before it write begins when those are done, see `dependencies`.
+
         Raises:
-            MessageError: the folder holds other requests, or they collide, see `Engine.outcomes`.
+            MessageError: the folder holds other requests; or two write to one place, or one writes what another one
+                before it reads.
             TransientError: something works on them already.
             SpacerError: the folder cannot be written.
         """
         described = self.check(messages)
+        unique = {digest: message for (_, digest), message in zip(described, messages, strict=True)}
+        needs = list(needs_of(list(unique.values())).items())
         loc = self.folder.below("manifest.json")
         requests = (
             (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
             for (task, digest), message in zip(described, messages, strict=True)
         )
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
-        write_bytes(loc, json.dumps({"version": _VERSION, "requests": described}).encode())
+        write_bytes(loc, json.dumps({"version": _VERSION, "requests": described, "needs": needs}).encode())
         write_bytes(self.folder.below("engine.json"), json.dumps(self.engine).encode())
         self.begin(self._waiting())
         return self
@@ -174,40 +181,60 @@ def work_on_shard(
 ) -> Counter[str]:
     """Run those of some requests that have no outcome yet, and store the outcome of each as it ends.
 
+    A request begins when those that it needs are done; where one of them fails it is left waiting.
+
     Args:
         part: the digests of the requests; None: all of the submission.
         again: run those too that have failed by a transient error.
         ended: called with the digest of each request that was run and its outcome, once that is stored.
 
     Returns:
-        How many requests of the part are ``done``, have ``failed``, or failed by a ``transient`` error.
+        How many requests of the part are ``done``, ``failed`` for good or by a ``transient`` error, or are ``waiting``.
 
     Raises:
         SpacerError: the folder holds no submission, or cannot be read or written.
     """
-    states = states_of(folder)
+    manifest, states = read_manifest(folder), states_of(folder)
+    needs = needs_in(manifest)
     found: dict[str, str] = {}
-    for digest in digests_of(read_manifest(folder)) if part is None else part:
+    for digest in digests_of(manifest) if part is None else part:
         state = states.get(digest, "waiting")
         if state == "failed" and _is_transient(folder, digest):
             state = "waiting" if again else "transient"
         found[digest] = state
+    states |= found
     waiting = [digest for digest, state in found.items() if state == "waiting"]
+    while ready := [one for one in waiting if all(states.get(needed) == "done" for needed in needs.get(one, ()))]:
+        for digest, state in _run(folder, engine, ready, ended, part is not None):
+            states[digest] = found[digest] = state
+        waiting = [one for one in waiting if one not in {*ready}]
+    return Counter(found.values())
+
+
+def _run(
+    folder: DataLocation,
+    engine: Engine,
+    digests: Sequence[str],
+    ended: Callable[[str, TaskOutcome], None] | None,
+    is_shared: bool,
+) -> Iterator[tuple[str, str]]:
+    """Run requests; yields the digest and the state of each, once its outcome is stored."""
     begun: list[str] = []
+    known: list[tuple[str, str]] = []
 
     def messages() -> Iterator[Message]:
-        for digest in waiting:
+        for digest in digests:
             if exists(folder.below("cancelled")):
                 return
-            if part is not None and exists(_result(folder, digest, "done")):
+            if is_shared and exists(_result(folder, digest, "done")):
                 # By the shard's other child, of which this one knows nothing.
-                found[digest] = "done"
+                known.append((digest, "done"))
                 continue
             try:
                 message = _read_request(folder, digest)
             except SpacerError as error:
                 write_outcome(folder, digest, failed(error))
-                found[digest] = "failed"
+                known.append((digest, "failed"))
                 continue
             begun.append(digest)
             yield message
@@ -216,10 +243,10 @@ def work_on_shard(
         # What is done is stored, and counted, before a signal takes effect.
         with interruption.deferred():
             write_outcome(folder, begun[index], outcome)
-            found[begun[index]] = "transient" if outcome.transient else outcome.status
             if ended is not None:
                 ended(begun[index], outcome)
-    return Counter(found.values())
+        yield begun[index], "transient" if outcome.transient else outcome.status
+    yield from known
 
 
 def _is_transient(folder: DataLocation, digest: str) -> bool:
@@ -258,7 +285,8 @@ def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
 
 
 def read_manifest(folder: DataLocation) -> dict[str, Any]:
-    """The manifest of a submission: its `requests` as pairs of a task's name and a digest.
+    """The manifest of a submission: its `requests` as pairs of a task's name and a digest, and `needs`: pairs of the
+    position of a request among `digests_of` and the positions of those before it that it waits for.
 
     Raises:
         MessageError: it is none of this version.
@@ -268,7 +296,9 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
     manifest: dict[str, Any] = load_json(loc)
     with damage_as(MessageError, loc.display_name, f"{loc.display_name} is no manifest of requests"):
         are_known = all(task in TASKS and _DIGEST.fullmatch(one) for task, one in manifest["requests"])
-        if manifest["version"] not in _VERSIONS or not are_known:
+        needs = manifest.setdefault("needs", [])
+        are_before = all(0 <= one < index < len(manifest["requests"]) for index, before in needs for one in before)
+        if manifest["version"] not in _VERSIONS or not are_known or not are_before:
             raise ValueError("it is of another version, or damaged")
     return manifest
 
@@ -276,6 +306,12 @@ def read_manifest(folder: DataLocation) -> dict[str, Any]:
 def digests_of(manifest: dict[str, Any]) -> list[str]:
     """The digests of a manifest's requests, each once, in their order."""
     return list(dict.fromkeys(digest for _, digest in manifest["requests"]))
+
+
+def needs_in(manifest: dict[str, Any]) -> dict[str, list[str]]:
+    """The digests that a manifest's requests wait for, by the digest of each that waits."""
+    digests = digests_of(manifest)
+    return {digests[index]: [digests[one] for one in before] for index, before in manifest["needs"]}
 
 
 def _request(folder: DataLocation, digest: str) -> DataLocation:

@@ -21,7 +21,8 @@ from spacer_like import logs
 from spacer_like.engines import shard
 from spacer_like.engines.dask_cluster import client_of
 from spacer_like.engines.processes import child_environment
-from spacer_like.engines.scheduled import FIRST_VARIABLE, ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.scheduled import FIRST_VARIABLE
+from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import ConfigError, TransientError
 from spacer_like.extras import import_extra
 from spacer_like.mailman import ExitCode

@@ -1,6 +1,7 @@
 """Submissions that a cluster's scheduler runs as arrays of children, one for each shard.
 
-Each start of work is a run: the requests that have no outcome yet, divided into shards. In the folder lie also::
+Each start of work is a run: the requests that have no outcome yet, divided into shards; those that wait for requests of
+other shards are arrays of their own, after those. In the folder lie also::
 
     runs/N.json                the shards of a run, each with the digests of its requests
     arrays/N-K.json            an array of run N: the scheduler's id, and which shards its children have
@@ -18,15 +19,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple
 
 from spacer_like.data_classes.base import load_json
-from spacer_like.engines.array import ArraySubmission, states_of
+from spacer_like.engines.array import ArraySubmission, needs_in, read_manifest, states_of
 from spacer_like.engines.base import Progress, Resources
 from spacer_like.engines.child_records import Children, now
+from spacer_like.engines.dependencies import staged
 from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
 from spacer_like.engines.shard_progress import ShardProgress, progress_of_shards
-from spacer_like.exceptions import MessageError, TransientError, damage_as
+from spacer_like.exceptions import MessageError, SpacerInputError, TransientError, damage_as
 from spacer_like.location import DataLocation
 from spacer_like.storage import exists, list_keys, write_bytes
 
@@ -116,13 +119,23 @@ class ScheduledSubmission(ArraySubmission):
             raise TransientError(f"Something is at work on '{self.folder.display_name}' already: wait, or cancel it.")
         if not waiting:
             return
-        size = self.sharding.requests
-        shards = [list(waiting[start : start + size]) for start in range(0, len(waiting), size)]
-        children = self.arrays_of(len(shards))
-        run = {"version": _VERSION, "shards": shards, "children": children}
+        stages = staged(waiting, needs_in(read_manifest(self.folder)), self.sharding.requests)
+        children = [self.arrays_of(len(shards)) for shards in stages]
+        self._check_dependencies(children)
+        run = {"version": _VERSION, "shards": list(chain(*stages)), "children": list(chain(*children))}
         write_bytes(_run(self.folder, number + 1), json.dumps(run).encode())
         self._queried = None
         self._start(number + 1, children)
+
+    def _check_dependencies(self, children: Sequence[Sequence[int]]) -> None:
+        """Refuse stages that the scheduler cannot have wait for each other."""
+        most, needed = self.scheduler.most_dependencies, max((len(arrays) for arrays in children[:-1]), default=0)
+        if most is not None and needed > most:
+            allowed = f"that wait for more than {most} others" if most else "that wait for others"
+            raise SpacerInputError(
+                f"Some of these requests read what others write, and the engine '{self.scheduler.name}' has no arrays"
+                f" {allowed}: make the arrays larger, submit one after the other, or use another engine."
+            )
 
     def status(self) -> Progress:
         """As of `Submission`. While results come, the scheduler is not asked whether anything is at work."""
@@ -199,15 +212,20 @@ class ScheduledSubmission(ArraySubmission):
         most = min(most, self.sharding.most_children or most)
         return [min(most, count - start) for start in range(0, count, most)]
 
-    def _start(self, number: int, children: Sequence[int]) -> None:
-        """Start the arrays of a run; what the scheduler has already by its name is not started again."""
-        first = 0
-        for index, count in enumerate(children):
-            environment = self._environment(number) | {FIRST_VARIABLE: str(first)}
-            job = ArrayJob(self._name(number, index), count, environment)
-            record = {"id": self._started(job), "name": job.name, "first": first, "count": count, "submitted": now()}
-            write_bytes(self._array(number, index), json.dumps(record).encode())
-            first += count
+    def _start(self, number: int, children: Sequence[Sequence[int]]) -> None:
+        """Start the arrays of each stage of a run, after those of the stage before."""
+        first, index = 0, 0
+        before: tuple[str, ...] = ()
+        for counts in children:
+            ids = []
+            for count in counts:
+                environment = self._environment(number) | {FIRST_VARIABLE: str(first)}
+                job = ArrayJob(self._name(number, index), count, environment, before)
+                ids.append(self._started(job))
+                record = {"id": ids[-1], "name": job.name, "first": first, "count": count, "submitted": now()}
+                write_bytes(self._array(number, index), json.dumps(record).encode())
+                first, index = first + count, index + 1
+            before = tuple(ids)
 
     def _started(self, job: ArrayJob) -> str:
         # Schedulers take the same array twice: one whose answer was lost is looked up by its name.

@@ -121,7 +121,10 @@ def _count(requests: Counter[str], outcome: TaskOutcome) -> None:
 def _exit_code(ended: Counter[str]) -> ExitCode:
     if ended["transient"]:
         return ExitCode.TRANSIENT_FAILURE
-    return ExitCode.PERMANENT_FAILURE if ended["failed"] else ExitCode.DONE
+    if ended["failed"]:
+        return ExitCode.PERMANENT_FAILURE
+    # What waits for requests of other shards has begun too early.
+    return ExitCode.TRANSIENT_FAILURE if ended["waiting"] else ExitCode.DONE
 
 
 def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from spacer_like.storage import exists, read_bytes
 from spacer_like.testing.extractors import Unruly
 
 _EXTRACTORS = "spacer_like.testing.extractors"
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 
 def wait_until(is_so: Callable[[], object], seconds: float = _SECONDS) -> None:

@@ -7,15 +7,18 @@ import pytest
 from PIL import Image
 
 from spacer_like.engines import dask_cluster as dask_clients
+from spacer_like.engines.child_records import read_child_records
 from spacer_like.engines.dask_submission import DaskCluster
-from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_child_records
+from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.exceptions import ConfigError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
+from spacer_like.storage import read_bytes
 from spacer_like.testing.engine import wait_until
 from spacer_like.testing.extractors import Unruly
 
 from .dask_here import dask_cluster
+from .test_dependencies import at, counted_in, merging, unbroken
 
 PREFIX = "spacer_like.testing.extractors"
 
@@ -71,19 +74,30 @@ def test_a_shard_whose_worker_was_killed_is_done_by_another_one(address, tmp_pat
     wait_until(lambda: not is_alive(working))
     wait_until(lambda: len(list(tmp_path.glob("waiting-*"))) == 2)
     (tmp_path / "go").touch()
-    wait_until(lambda: not submission.status().at_work, 60)
+    wait_until(lambda: not submission.status().at_work, 120)
     assert submission.status().done == 2
 
 
 def test_a_request_that_failed_for_now_is_done_by_the_next_attempt(address, tmp_path):
     submission = submission_in(tmp_path, address)
     submission.submit(requests_in(tmp_path, "", "die thrice"))
-    wait_until(lambda: not submission.status().at_work, 60)
+    wait_until(lambda: not submission.status().at_work, 120)
     assert submission.status().done == 2
     (record,) = read_child_records(submission.folder)
     assert (record["attempt"], record["exit_code"]) == (2, 0)
     (array,) = submission.array_ids()
     assert record["job"] == array.replace("/1", "-0")
+
+
+def test_what_merges_the_results_of_others_comes_after_them(address, tmp_path):
+    counted = counted_in(tmp_path, 2)
+    submission = submission_in(tmp_path, address)
+    submission.sharding = Sharding(1)
+    submission.submit([*counted, *merging(tmp_path, counted, 2)])
+    assert len(submission.array_ids()) == 2
+    wait_until(lambda: not submission.status().at_work, 120)
+    assert submission.status().done == 3
+    assert read_bytes(at(tmp_path / "all.parquet")) == unbroken(tmp_path, counted)
 
 
 def test_a_scheduler_that_is_away_is_a_transient_error(monkeypatch, tmp_path):

@@ -114,7 +114,10 @@ class TestDetached:
         [
             b"{",
             b"[]",
-            b'{"version": 3, "requests": []}',
+            b'{"version": 4, "requests": []}',
+            b'{"version": 3, "requests": [], "needs": [[0, [1]]]}',
+            b'{"version": 3, "requests": [["chip_tile", "%s"]], "needs": [[0, [0]]]}' % (b"0" * 64),
+            b'{"version": 3, "requests": [], "needs": 1}',
             b'{"version": 2}',
             b'{"version": 1, "shards": 1, "requests": [["make_coffee", "0"]]}',
             b'{"version": 1, "shards": 1, "requests": [["chip_tile", "../../up"]]}',

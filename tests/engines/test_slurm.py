@@ -16,10 +16,12 @@ from spacer_like.engines.watching import Watch, give_up
 from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg
+from spacer_like.storage import read_bytes
 from spacer_like.testing.engine import SubmissionContract, wait_until
 from spacer_like.testing.extractors import Unruly
 
 from .slurm_here import MAX_ARRAY_SIZE, missing, slurm_in
+from .test_dependencies import at, counted_in, merging, unbroken
 
 WHY = missing()
 needs_slurm = pytest.mark.skipif(bool(WHY), reason=WHY)
@@ -119,6 +121,14 @@ class TestElements:
         wait_until(lambda: slurm.states([second])[second].reason == "Dependency")
         submission.cancel()
         wait_until(lambda: not slurm.states([second])[second].is_active)
+
+    def test_what_merges_the_results_of_others_comes_after_them(self, submission, tmp_path):
+        counted = counted_in(tmp_path, 2)
+        submission.submit([*counted, *merging(tmp_path, counted, 2)])
+        assert len(submission.array_ids()) == 2
+        SubmissionContract.wait(submission)
+        assert submission.status().done == 3
+        assert read_bytes(at(tmp_path / "all.parquet")) == unbroken(tmp_path, counted)
 
     def test_what_slurm_refuses_is_one_sentence(self, submission, tmp_path):
         submission.scheduler = Slurm(partition="nowhere")

@@ -46,8 +46,8 @@ def test_many_outputs_are_compared_by_their_places_once(monkeypatch):
     import spacer_like.overwriting as overwriting
 
     compared = []
-    identity = overwriting._identity
-    monkeypatch.setattr(overwriting, "_identity", lambda loc: compared.append(loc) or identity(loc))
+    identity = overwriting.identity_of
+    monkeypatch.setattr(overwriting, "identity_of", lambda loc: compared.append(loc) or identity(loc))
     locations = [
         NamedLocation(f"out.{number}", DataLocation("memory", f"{number}"), is_output=True) for number in range(500)
     ]
