@@ -57,6 +57,13 @@ def submit(
         int | None,
         typer.Option(min=1, metavar="N", help="Children of one array: several arrays stand side by side."),
     ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="A place for each outcome besides, such as s3://bucket/{job}/{name}.json; or index, task, digest.",
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="local: how many work at once; else one for each core.")
     ] = None,
@@ -128,7 +135,7 @@ def submit(
     }
     options = _options_of(engine, {name: value for name, value in given.items() if value is not None})
     terminal = Terminal(json_mode=json_mode)
-    made = submission(location(folder), engine, Sharding(shard or _SHARD, most_children), **options)
+    made = submission(location(folder), engine, Sharding(shard or _SHARD, most_children), results, **options)
     requests = _requests(files)
     plan = planning.plan(made, requests, terminal)
     if plan is not None and dry_run:

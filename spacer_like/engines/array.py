@@ -4,7 +4,7 @@ A submission is a folder in any storage. Each request and each outcome lies unde
 written last, and an equal request is done once::
 
     manifest.json                              which requests, in order, and which wait for which
-    engine.json                                which engine runs them, and how
+    engine.json                                which engine runs them, and how; where results go besides
     requests/DIGEST.json                       a job message of one request
     results/DIGEST.done.json, .failed.json     its outcome
     cancelled                                  where it is there, no shard begins another request; it may say why
@@ -17,7 +17,7 @@ import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from typing_extensions import Self
@@ -26,6 +26,7 @@ from spacer_like import interruption
 from spacer_like.data_classes.base import load_json, parse_json
 from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, failed, read_outcome
 from spacer_like.engines.dependencies import needs_of
+from spacer_like.engines.result_template import ResultTemplate, first_indexes
 from spacer_like.exceptions import MessageError, SpacerError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
@@ -47,6 +48,9 @@ class ArraySubmission(Submission):
     Args:
         folder: where `submit` keeps what it submits, or has kept it.
     """
+
+    results: ResultTemplate | None = None
+    """Where outcomes go besides this folder."""
 
     def __init__(self, folder: DataLocation) -> None:
         self.folder = folder
@@ -99,8 +103,8 @@ class ArraySubmission(Submission):
         A request that reads what others before it write begins when those are done, see `dependencies`.
 
         Raises:
-            MessageError: the folder holds other requests; or two write to one place, or one writes what another one
-                before it reads.
+            MessageError: the folder holds other requests, or their results go elsewhere; or two write to one place, or
+                one writes what another one before it reads.
             TransientError: something works on them already.
             SpacerError: the folder cannot be written.
         """
@@ -108,15 +112,31 @@ class ArraySubmission(Submission):
         unique = {digest: message for (_, digest), message in zip(described, messages, strict=True)}
         needs = list(needs_of(list(unique.values())).items())
         loc = self.folder.below("manifest.json")
+        engine = self.engine | ({} if self.results is None else {"results": self.results.text})
+        if exists(loc):
+            if _record_of_engine(self.folder).get("results") != engine.get("results"):
+                raise MessageError(f"The results of '{self.folder.display_name}' go elsewhere: give another folder.")
+        elif self.results is not None:
+            self._store_known(unique, first_indexes([digest for _, digest in described]))
         requests = (
             (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
             for (task, digest), message in zip(described, messages, strict=True)
         )
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
         write_bytes(loc, json.dumps({"version": _VERSION, "requests": described, "needs": needs}).encode())
-        write_bytes(self.folder.below("engine.json"), json.dumps(self.engine).encode())
+        write_bytes(self.folder.below("engine.json"), json.dumps(engine).encode())
         self.begin(self._waiting())
         return self
+
+    def _store_known(self, messages: dict[str, Message], indexes: dict[str, int]) -> None:
+        """Check the places of results, and store there what has an outcome already, such as of a plan's sample."""
+        assert self.results is not None
+        self.results.check(messages, indexes)
+        known = {digest: state for digest, state in states_of(self.folder).items() if digest in messages}
+        for digest, state in known.items():
+            loc, message = _result(self.folder, digest, state), messages[digest]
+            outcome = read_result(read_bytes(loc), loc.display_name, message.task)
+            self.results.store(message, indexes[digest], digest, outcome)
 
     def status(self) -> Progress:
         # Before the results are counted: what ends meanwhile is not missed by one who waits for the end.
@@ -196,6 +216,7 @@ def work_on_shard(
     """
     manifest, states = read_manifest(folder), states_of(folder)
     needs = needs_in(manifest)
+    store = _Outcomes(folder, manifest)
     found: dict[str, str] = {}
     for digest in digests_of(manifest) if part is None else part:
         state = states.get(digest, "waiting")
@@ -205,21 +226,39 @@ def work_on_shard(
     states |= found
     waiting = [digest for digest, state in found.items() if state == "waiting"]
     while ready := [one for one in waiting if all(states.get(needed) == "done" for needed in needs.get(one, ()))]:
-        for digest, state in _run(folder, engine, ready, ended, part is not None):
+        for digest, state in _run(store, engine, ready, ended, part is not None):
             states[digest] = found[digest] = state
         waiting = [one for one in waiting if one not in {*ready}]
     return Counter(found.values())
 
 
+class _Outcomes:
+    """Stores outcomes in a submission's folder, and where else they are wanted."""
+
+    def __init__(self, folder: DataLocation, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        template = _record_of_engine(folder).get("results")
+        self._template = None if template is None else ResultTemplate(template, folder)
+        self._indexes = first_indexes([digest for _, digest in manifest["requests"]]) if template else {}
+
+    def write(self, digest: str, message: Message, outcome: TaskOutcome) -> None:
+        # The own record last: it says that the work on the request is over.
+        if self._template is not None:
+            self._template.store(message, self._indexes[digest], digest, outcome)
+        write_outcome(self.folder, digest, outcome)
+
+
 def _run(
-    folder: DataLocation,
+    store: _Outcomes,
     engine: Engine,
     digests: Sequence[str],
     ended: Callable[[str, TaskOutcome], None] | None,
     is_shared: bool,
 ) -> Iterator[tuple[str, str]]:
     """Run requests; yields the digest and the state of each, once its outcome is stored."""
-    begun: list[str] = []
+    folder = store.folder
+    begun: dict[int, tuple[str, Message]] = {}
+    numbers = count()
     known: list[tuple[str, str]] = []
 
     def messages() -> Iterator[Message]:
@@ -236,16 +275,17 @@ def _run(
                 write_outcome(folder, digest, failed(error))
                 known.append((digest, "failed"))
                 continue
-            begun.append(digest)
+            begun[next(numbers)] = digest, message
             yield message
 
     for index, outcome in engine.outcomes(messages()):
+        digest, message = begun.pop(index)
         # What is done is stored, and counted, before a signal takes effect.
         with interruption.deferred():
-            write_outcome(folder, begun[index], outcome)
+            store.write(digest, message, outcome)
             if ended is not None:
-                ended(begun[index], outcome)
-        yield begun[index], "transient" if outcome.transient else outcome.status
+                ended(digest, outcome)
+        yield digest, "transient" if outcome.transient else outcome.status
     yield from known
 
 
@@ -282,6 +322,17 @@ def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
             return read_outcome(parse_json(data, name), task)
     except MessageError as error:
         raise MessageError(f"{error} Delete it, and its request is done again by `retry_failed`.") from None
+
+
+def _record_of_engine(folder: DataLocation) -> dict[str, Any]:
+    loc = folder.below("engine.json")
+    if not exists(loc):
+        return {}
+    record = load_json(loc)
+    with damage_as(MessageError, loc.display_name, f"{loc.display_name} names no engine"):
+        if not isinstance(record, dict) or not isinstance(record.get("results"), str | None):
+            raise TypeError
+    return record
 
 
 def read_manifest(folder: DataLocation) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from spacer_like.data_classes.base import load_json
 from spacer_like.engines.array import ArraySubmission
+from spacer_like.engines.result_template import ResultTemplate
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.exceptions import ConfigError, DataNotFoundError, MessageError, damage_as, nearest
 from spacer_like.location import DataLocation
@@ -30,7 +31,11 @@ ENGINES = {
 
 
 def submission(
-    folder: DataLocation, engine: str = LOCAL, sharding: Sharding | None = None, **options: Any
+    folder: DataLocation,
+    engine: str = LOCAL,
+    sharding: Sharding | None = None,
+    results: str | None = None,
+    **options: Any,
 ) -> ArraySubmission:
     """A submission in a folder, by the name of its engine.
 
@@ -38,11 +43,12 @@ def submission(
         folder: where it is kept.
         engine: one of `ENGINES`.
         sharding: how requests are divided; not used by the engine ``local``.
+        results: where outcomes go besides the folder, see `ResultTemplate`; None: nowhere.
         options: arguments of the engine's class, such as the `queue` of Batch.
 
     Raises:
         ConfigError: there is no such engine, it has no such option, or an option's value is not allowed.
-        MessageError: the engine cannot use the folder.
+        MessageError: the engine cannot use the folder, or results cannot go there.
 
     >>> submission(DataLocation("filesystem", "/tmp/corals"), "local", processes=2).engine
     {'engine': 'local', 'options': {'processes': 2}}
@@ -52,13 +58,13 @@ def submission(
         raise ConfigError(f"There is no engine '{engine}'.{hint}")
     found = ENGINES[engine]
     made = getattr(import_module(found.module), found.class_name)
+    one: ArraySubmission
     try:
-        if engine == LOCAL:
-            one: ArraySubmission = made(folder, **options)
-            return one
-        return ScheduledSubmission(folder, made(**options), sharding)
+        one = made(folder, **options) if engine == LOCAL else ScheduledSubmission(folder, made(**options), sharding)
     except TypeError as error:
         raise ConfigError(f"The engine '{engine}' does not know these options: {error}.") from None
+    one.results = None if results is None else ResultTemplate(results, one.folder)
+    return one
 
 
 def open_submission(folder: DataLocation) -> ArraySubmission:
@@ -75,4 +81,4 @@ def open_submission(folder: DataLocation) -> ArraySubmission:
     with damage_as(MessageError, loc.display_name, f"{loc.display_name} names no engine"):
         options = {str(name): value for name, value in record["options"].items()}
         sharding = Sharding(**record["sharding"]) if "sharding" in record else None
-        return submission(folder, record["engine"], sharding, **options)
+        return submission(folder, record["engine"], sharding, record.get("results"), **options)

@@ -74,14 +74,14 @@ def test_a_shard_whose_worker_was_killed_is_done_by_another_one(address, tmp_pat
     wait_until(lambda: not is_alive(working))
     wait_until(lambda: len(list(tmp_path.glob("waiting-*"))) == 2)
     (tmp_path / "go").touch()
-    wait_until(lambda: not submission.status().at_work, 120)
+    wait_until(lambda: not submission.status().at_work, 240)
     assert submission.status().done == 2
 
 
 def test_a_request_that_failed_for_now_is_done_by_the_next_attempt(address, tmp_path):
     submission = submission_in(tmp_path, address)
     submission.submit(requests_in(tmp_path, "", "die thrice"))
-    wait_until(lambda: not submission.status().at_work, 120)
+    wait_until(lambda: not submission.status().at_work, 240)
     assert submission.status().done == 2
     (record,) = read_child_records(submission.folder)
     assert (record["attempt"], record["exit_code"]) == (2, 0)
@@ -95,7 +95,7 @@ def test_what_merges_the_results_of_others_comes_after_them(address, tmp_path):
     submission.sharding = Sharding(1)
     submission.submit([*counted, *merging(tmp_path, counted, 2)])
     assert len(submission.array_ids()) == 2
-    wait_until(lambda: not submission.status().at_work, 120)
+    wait_until(lambda: not submission.status().at_work, 240)
     assert submission.status().done == 3
     assert read_bytes(at(tmp_path / "all.parquet")) == unbroken(tmp_path, counted)
 

@@ -157,7 +157,7 @@ class TestSubmitted:
     def test_on_this_machine_it_merges_to_the_bytes_of_one_merge(self, tmp_path):
         counted = counted_in(tmp_path, 5)
         made = Detached(at(tmp_path / "submission"), 2).submit([*counted, *merging(tmp_path, counted, 2)])
-        wait_until(lambda: not made.status().at_work, 60)
+        wait_until(lambda: not made.status().at_work, 240)
         assert made.status().done == 9
         assert read_bytes(at(tmp_path / "all.parquet")) == unbroken(tmp_path, counted)
 
@@ -169,7 +169,7 @@ class TestSubmitted:
             made = ScheduledSubmission(at(tmp_path / "submission"), scheduler, Sharding(2))
             made.submit([*counted, *merging(tmp_path, counted, 2)])
             arrays = [client._jobs[one].after for one in made.array_ids()]
-            wait_until(lambda: not made.status().at_work, 60)
+            wait_until(lambda: not made.status().at_work, 240)
         assert made.status().done == 9
         # Each shard has merged its own; what merges those is another one, after the array of the first three.
         shards = read_run(made.folder, 1)["shards"]
@@ -185,12 +185,12 @@ class TestSubmitted:
             scheduler.seconds_between_queries = 0.05
             made = ScheduledSubmission(at(tmp_path / "submission"), scheduler, Sharding(1))
             made.submit([*counted, *merging(tmp_path, counted, 2)])
-            wait_until(lambda: not made.status().at_work, 60)
+            wait_until(lambda: not made.status().at_work, 240)
             status = made.status()
             assert (status.done, status.failed, status.waiting) == (2, 1, 2)
             hidden.rename(tmp_path / "there/0.parquet")
             assert made.retry_failed() == 3
-            wait_until(lambda: not made.status().at_work, 60)
+            wait_until(lambda: not made.status().at_work, 240)
         assert made.status().done == 5
         assert {record["exit_code"] for record in read_child_records(made.folder) if record["run"] == 2} == {0}
 
