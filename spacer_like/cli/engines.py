@@ -20,7 +20,8 @@ EngineName = Annotated[
         help="Who does the work: local, dask[:ADDRESS], slurm[:PARTITION] or batch:QUEUE:DEFINITION.",
     ),
 ]
-_NAMES = ("local", "dask", "slurm", "batch")
+LOCAL = "local"
+_NAMES = (LOCAL, "dask", "slurm", "batch")
 
 
 def engine_named(text: str, processes: int | None, folder: DataLocation, *, apart: bool = False) -> Engine:
@@ -35,7 +36,7 @@ def engine_named(text: str, processes: int | None, folder: DataLocation, *, apar
         SpacerInputError: there is no such engine, or its children do not reach the folder.
     """
     name, _, rest = text.partition(":")
-    if name == "local" and not rest:
+    if name == LOCAL and not rest:
         from spacer_like.engines.processes import Processes
 
         return Processes(processes, apart=apart)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from spacer_like.message_base import Message, ReturnMessage
+    from spacer_like.messages import TaskOutcome
 
 REQUIRED = Parameter.empty
 EXTRACTORS = (
@@ -150,13 +151,19 @@ def _with_parameters(command: Any, parameters: Mapping[str, tuple[Any, Any]]) ->
     return made
 
 
-def run_and_show(given: Given, name: str, shown: Callable[[Any], Sequence[RenderableType]]) -> int:
+def run_and_show(
+    given: Given,
+    name: str,
+    shown: Callable[[Any], Sequence[RenderableType]],
+    by: Callable[[Any], TaskOutcome] | None = None,
+) -> int:
     """Run the message, and write its result for people or as JSON.
 
     Args:
         given: the message's fields.
         name: what a failure is named by.
         shown: the result for people.
+        by: runs the message; None: this process does.
 
     Returns:
         The exit code: that of a failure where a part of what was asked for could not be done.
@@ -164,12 +171,15 @@ def run_and_show(given: Given, name: str, shown: Callable[[Any], Sequence[Render
     Raises:
         JobFailedError: it did not succeed.
     """
-    from spacer_like.cli.running import run_for_answers
+    from spacer_like.cli.running import answers_of, run_for_answers
     from spacer_like.mailman import ExitCode
     from spacer_like.messages import JobMsg
 
     message, terminal = given.message(), given.terminal
-    answers = run_for_answers(JobMsg(task_name=message.task, tasks=[message]), terminal, [name])
+    if by is None:
+        answers = run_for_answers(JobMsg(task_name=message.task, tasks=[message]), terminal, [name])
+    else:
+        answers = answers_of(terminal, [name], lambda: [by(message)])
     result: ReturnMessage = answers.results[0]
     is_whole = not any(getattr(result, part, ()) for part in PARTIAL_FAILURES)
     terminal.answer({"ok": is_whole, **result.serialize()})

@@ -162,28 +162,36 @@ def run_by_processes(messages: Sequence[Message], terminal: Terminal, names: lis
     from spacer_like.engines.processes import Processes
     from spacer_like.progress import report
 
-    ended: dict[int, TaskOutcome] = {}
-    with terminal.progress(DESCRIPTIONS) as listener, listening(listener), Processes(count) as engine:
-        work = messages[0].task
-        report(work, 0, len(messages))
-        for index, outcome in engine.outcomes(messages):
-            ended[index] = outcome
-            report(work, len(ended), len(messages))
+    def outcomes() -> list[TaskOutcome]:
+        ended: dict[int, TaskOutcome] = {}
+        with Processes(count) as engine:
+            work = messages[0].task
+            report(work, 0, len(messages))
+            for index, outcome in engine.outcomes(messages):
+                ended[index] = outcome
+                report(work, len(ended), len(messages))
+        return [ended[index] for index in range(len(messages))]
+
+    return answers_of(terminal, names, outcomes)
+
+
+def answers_of(terminal: Terminal, names: list[str], run: Callable[[], list[TaskOutcome]]) -> Answers:
+    """As `run_for_answers`, of the outcomes of requests that `run` gives."""
+    with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
+        outcomes = run()
     failures: list[Failure] = []
     is_transient = False
-    for index, outcome in sorted(ended.items()):
+    for index, outcome in enumerate(outcomes):
         if outcome.status != "done":
             sentence = _sentence(names[index], outcome.error_message)
             failures.append({"name": names[index], "class": outcome.error_class, "message": sentence})
             is_transient = is_transient or bool(outcome.transient)
     code = ExitCode.TRANSIENT_FAILURE if is_transient else ExitCode.PERMANENT_FAILURE
-    if len(failures) == len(messages):
+    if len(failures) == len(outcomes):
         raise nothing_done(failures, code)
     for failure in failures:
         terminal.complain(failure["message"])
-    return Answers(
-        [ended[index].result for index in range(len(messages))], failures, code if failures else ExitCode.DONE
-    )
+    return Answers([one.result for one in outcomes], failures, code if failures else ExitCode.DONE)
 
 
 def failure_of(name: str, error: BaseException, row_of: Callable[[str, str], str] | None = None) -> Failure:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spacer_like.cli.engines import LOCAL, EngineName, engine_named
 from spacer_like.cli.from_message import Given, from_message, run_and_show
 from spacer_like.cli.locations import location
 from spacer_like.cli.options import group_on_demand
+from spacer_like.location import DataLocation
+
+if TYPE_CHECKING:
+    from spacer_like.messages import ProcessImagesMsg, TaskOutcome
 
 FOLDER = "output"
 EMBEDDINGS, MODELS, TAGGED = f"{FOLDER}/embeddings.parquet", f"{FOLDER}/models", f"{FOLDER}/tagged"
@@ -47,7 +53,8 @@ def _add_commands(tags: typer.Typer) -> None:
             arguments={"images_loc": "IMAGES"},
             names={"embeddings_loc": "out"},
             defaults={"embeddings_loc": EMBEDDINGS, **EXTRACTOR},
-            more={"original": (_ORIGINAL, None)},
+            left_out=("part",),
+            more={"original": (_ORIGINAL, None), "engine": (EngineName, LOCAL)},
         )
     )
     tags.command("train", short_help="Train a model for each tag.")(
@@ -95,7 +102,17 @@ def _process(given: Given) -> int:
             if given["tagged"] or field not in of_tags:
                 given.fields.setdefault(field, location(folder).below(name))
     files = {"Embeddings": given["out"], "Failures": given["failures"], "Files of image-tagging-tools": folder}
-    return run_and_show(given, given["images"], lambda result: [*processed(result), *written(files)])
+    by = None if given["engine"] == LOCAL else partial(_processed_by, given["engine"])
+    return run_and_show(given, given["images"], lambda result: [*processed(result), *written(files)], by)
+
+
+def _processed_by(engine: str, message: ProcessImagesMsg) -> TaskOutcome:
+    from spacer_like.workflows.tags import process_in_parts
+
+    table = message.embeddings_loc
+    folder = DataLocation(table.storage_type, table.key.rpartition("/")[0], table.bucket_name)
+    with engine_named(engine, None, folder.below("submissions")) as worker:
+        return process_in_parts(message, worker)
 
 
 def _train(given: Given) -> int:

@@ -35,9 +35,11 @@ def merge_tree(
     Raises:
         MessageError: no part, or a smaller fan-in.
 
+    >>> from spacer_like.messages import MergeHistogramsMsg
     >>> places = [DataLocation("memory", name) for name in "abcde"]
-    >>> tree = merge_tree(places, lambda some, to: MergeHistogramsMsg(some, to), last, DataLocation("memory", "t"), 2)
-    >>> [len(level) for level in tree]
+    >>> def merged(some, to=DataLocation("memory", "sum")):
+    ...     return MergeHistogramsMsg(some, to)
+    >>> [len(level) for level in merge_tree(places, merged, merged, DataLocation("memory", "between"), fan_in=2)]
     [2, 1, 1]
     """
     if not parts or fan_in < 2:

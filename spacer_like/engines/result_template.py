@@ -29,6 +29,7 @@ class ResultTemplate:
     Raises:
         MessageError: another field, a location that cannot be written, or one in the submission's folder.
 
+    >>> from spacer_like.messages import ClassifyFeaturesMsg
     >>> template = ResultTemplate("s3://reef/{job}/{index}.json", DataLocation("s3", "july", "jobs"))
     >>> template.place(ClassifyFeaturesMsg.example(), 7, "0" * 64).uri
     's3://reef/july/7.json'

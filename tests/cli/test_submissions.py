@@ -150,3 +150,11 @@ def test_a_workflow_by_dask_leaves_the_files_of_one_by_processes(command, reef):
     tables = [path.relative_to("a") for path in Path("a").rglob("*.csv")]
     assert tables
     assert [(reef.parent / "a" / one).read_bytes() for one in tables] == [("a" / one).read_bytes() for one in tables]
+
+
+def test_a_table_of_embeddings_by_an_engine_is_that_of_one_request(command, reef):
+    process = ["tags", "process", "photos", "--no-tagged"]
+    assert "There is no engine 'slrum'. Did you mean slurm?" in command(*process, "--engine", "slrum").err
+    assert command(*process, "--out", "a/table.parquet", "--engine", "dask").code == 0
+    assert command(*process, "--out", "b/table.parquet").code == 0
+    assert (reef / "a/table.parquet").read_bytes() == (reef / "b/table.parquet").read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from typing_extensions import Doc, Self
 
 from spacer_like.location import DataLocation
@@ -40,6 +40,16 @@ TagExtractor = Annotated[
     ExtractorField,
     Doc("the extractor whose features of the whole image are its vector."),
 ]
+
+
+def _check_part(part: list[int]) -> list[int]:
+    index, count = part
+    if not 0 <= index < count:
+        raise ValueError(f"it must be the index of one of {count} parts, and their number")
+    return part
+
+
+Part = Annotated[list[StrictInt], Field(min_length=2, max_length=2), AfterValidator(_check_part)]
 Failures = Annotated[list[Unreadable], Doc("the images that could not be worked on, with reasons.")]
 
 
@@ -54,6 +64,8 @@ class ProcessImagesMsg(Message, Answered["ProcessImagesReturnMsg"]):
         tagged: whether an image's tag is the name of the folder that it is in, exactly one level deep; false: folders
             of any depth, and no tags.
         previous_loc: an earlier table, of the same extractor, whose vectors are used again; None: all are made.
+        part: which part of the images alone the table is to have, as its index from 0 and the number of parts, of
+            consecutive paths and nearly equal size; None: all. A part may be empty, and has no files but its table.
         failures_loc: where a table of the images that failed goes, CSV or Parquet; None: they are only answered.
         metadata_json_loc: where a record of each image by its hash goes, in the JSON of image-tagging-tools; None:
             nowhere.
@@ -64,6 +76,7 @@ class ProcessImagesMsg(Message, Answered["ProcessImagesReturnMsg"]):
     """
 
     task: ClassVar[str] = "process_images"
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"part"})
 
     images_loc: ImagesLocation
     embeddings_loc: WritableLocation
@@ -71,6 +84,7 @@ class ProcessImagesMsg(Message, Answered["ProcessImagesReturnMsg"]):
     tagged: StrictBool = True
     exclude: Exclude = Field(default_factory=list)
     previous_loc: Location | None = None
+    part: Part | None = None
     failures_loc: WritableLocation | None = None
     metadata_json_loc: WritableLocation | None = None
     tag_to_hash_json_loc: WritableLocation | None = None

@@ -28,6 +28,23 @@ LEAST_OF_A_PART, MOST_OF_A_PART = 32, 512
 _PART = re.compile(r"[0-9a-f]{16}-\d{6}\.parquet")
 
 
+def part_location(table_loc: DataLocation, token: str, number: int) -> DataLocation:
+    """Where a part of a table is found by whoever makes all of it.
+
+    Args:
+        token: 16 hexadecimal digits.
+    """
+    return _part_location(_begin(table_loc), token, number)
+
+
+def _begin(table_loc: DataLocation) -> DataLocation:
+    return DataLocation(table_loc.storage_type, f"{table_loc.key}.part-", table_loc.bucket_name)
+
+
+def _part_location(begin: DataLocation, token: str, number: int) -> DataLocation:
+    return DataLocation(begin.storage_type, f"{begin.key}{token}-{number:06d}.parquet", begin.bucket_name)
+
+
 class PartFiles:
     """Parts of a table, ``<table>.part-<process>-<number>.parquet``.
 
@@ -41,7 +58,7 @@ class PartFiles:
     """
 
     def __init__(self, table_loc: DataLocation, encoder_id: str, dimension: int) -> None:
-        self._begin = DataLocation(table_loc.storage_type, f"{table_loc.key}.part-", table_loc.bucket_name)
+        self._begin = _begin(table_loc)
         self._encoder_id = encoder_id
         self._dimension = dimension
         # Another process may do the same at the same time.
@@ -84,8 +101,7 @@ class PartFiles:
         stream = BytesIO()
         with embeddings_writer(stream, self._encoder_id, self._dimension) as append:
             append(self._records, np.concatenate(self._vectors))
-        key = f"{self._begin.key}{self._token}-{len(self._written):06d}.parquet"
-        loc = DataLocation(self._begin.storage_type, key, self._begin.bucket_name)
+        loc = _part_location(self._begin, self._token, len(self._written))
         self._written.append(loc)
         write_bytes(loc, stream.getvalue())
         self._records, self._vectors = [], []

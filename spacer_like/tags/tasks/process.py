@@ -11,7 +11,6 @@ from typing import BinaryIO, TextIO
 
 from spacer_like.embeddings import Encoder, check_same_encoder, extractor_encoder
 from spacer_like.exceptions import CollectionError, MessageError, TableError
-from spacer_like.extractors.base import FeatureExtractor
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
@@ -22,7 +21,7 @@ from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.known_images import KnownImages
 from spacer_like.tags.messages import ProcessImagesMsg, ProcessImagesReturnMsg
 from spacer_like.tags.original_json import OWN_TYPE, Marker, write_lists, write_metadata
-from spacer_like.tags.source import TagSource, open_tag_source
+from spacer_like.tags.source import SourceImage, TagSource, open_tag_source
 from spacer_like.tags.sqlite_tables import write_database
 from spacer_like.tags.table_rows import STAGE_1, TableRows, UniqueImages
 from spacer_like.tags.tasks.part_files import PartFiles
@@ -35,10 +34,11 @@ def process_images(msg: ProcessImagesMsg) -> ProcessImagesReturnMsg:
     """Make a table of embeddings of images: a row for every image, with its vector, its hashes and its tags.
 
     Raises:
-        CollectionError: there is no image, none that can be decoded, or the folders are not those of tags.
+        CollectionError: there is no image, none that can be decoded (of a part: there may be none), or the folders are
+            not those of tags.
         ExtractorMismatchError: the earlier table was made with another extractor.
         TableError: the earlier table is damaged, or the name of a table has an unknown ending.
-        MessageError: hashes of tags are asked for, of images without tags.
+        MessageError: hashes of tags are asked for, of images without tags; or files beside the table, of a part.
         DataNotFoundError: there are no images, or no earlier table.
     """
     start = time.perf_counter()
@@ -51,7 +51,7 @@ def process_images(msg: ProcessImagesMsg) -> ProcessImagesReturnMsg:
     ):
         parts = PartFiles(msg.embeddings_loc, encoder.encoder_id, encoder.dimension)
         _read_known(msg, encoder.encoder_id, known, parts)
-        rows, failed, n_encoded = _encode(msg.extractor, encoder, source, known, parts)
+        rows, failed, n_encoded = _encode(msg, encoder, source, known, parts)
         _write(msg, encoder, rows, failed)
         parts.remove()
         return ProcessImagesReturnMsg(
@@ -69,6 +69,9 @@ def process_images(msg: ProcessImagesMsg) -> ProcessImagesReturnMsg:
 
 
 def _check(msg: ProcessImagesMsg) -> None:
+    for field in ("failures_loc", "metadata_json_loc", "tag_to_hash_json_loc", "hash_to_tag_json_loc", "database_loc"):
+        if msg.part is not None and getattr(msg, field) is not None:
+            raise MessageError(f"{field} is of all images: leave it out, or leave part out.")
     if msg.failures_loc is not None:
         from spacer_like.tables.writing import check_endings
 
@@ -104,11 +107,11 @@ def _add(table: EmbeddingsFile, known: KnownImages) -> None:
 
 
 def _encode(
-    extractor: FeatureExtractor, encoder: Encoder, source: TagSource, known: KnownImages, parts: PartFiles
+    msg: ProcessImagesMsg, encoder: Encoder, source: TagSource, known: KnownImages, parts: PartFiles
 ) -> tuple[TableRows, list[Unreadable], int]:
     """The rows of the table, the files that have none in the order of their paths, and how many were decoded."""
-    images = source.images
-    encoding = encoding_of(extractor, encoder)
+    images = part_of(source.images, msg.part)
+    encoding = encoding_of(msg.extractor, encoder)
     paths = [image.path for image in images]
     try:
         encoded = encoding(paths, lambda index: source.read(images[index]), known, parts.add, source.files.is_far)
@@ -122,10 +125,18 @@ def _encode(
         if content is not None
     ]
     others = [Unreadable.of(paths[index], reason) for index, reason in encoded.reasons.items()]
-    failed = sorted([*source.unreadable, *others], key=lambda entry: entry.name)
-    if not keys:
+    failed = sorted([*(source.unreadable if msg.part is None else ()), *others], key=lambda entry: entry.name)
+    if not keys and msg.part is None:
         raise CollectionError(_reason_for_nothing(source.name, failed))
     return TableRows(known, keys), failed, encoded.n_encoded
+
+
+def part_of(images: Sequence[SourceImage], part: Sequence[int] | None) -> Sequence[SourceImage]:
+    """The images of a part, see `ProcessImagesMsg`."""
+    if part is None:
+        return images
+    index, count = part
+    return images[index * len(images) // count : (index + 1) * len(images) // count]
 
 
 def _reason_for_nothing(name: str, failed: Sequence[Unreadable]) -> str:
