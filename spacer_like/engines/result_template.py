@@ -32,7 +32,7 @@ class ResultTemplate:
     >>> from spacer_like.messages import ClassifyFeaturesMsg
     >>> template = ResultTemplate("s3://reef/{job}/{index}.json", DataLocation("s3", "july", "jobs"))
     >>> template.place(ClassifyFeaturesMsg.example(), 7, "0" * 64).uri
-    's3://reef/july/7.json'
+    's3://reef/my_job/7.json'
     """
 
     def __init__(self, text: str, folder: DataLocation) -> None:

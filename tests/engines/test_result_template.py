@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from spacer_like.engines.array import work_on_shard
+from spacer_like.engines.array import work_on_shard, write_outcome
 from spacer_like.engines.base import Serial, digest_of
 from spacer_like.engines.result_template import ResultTemplate
 from spacer_like.engines.submissions import open_submission, submission
 from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
+from spacer_like.mailman import run_task
 from spacer_like.testing.engine import wait_until
 
 from .test_dependencies import at, counted_in
@@ -81,6 +82,12 @@ class TestCollisions:
         requests = [request_for(index, tmp_path) for index in (0, 1, 0)]
         work_on_shard(held(tmp_path, f"{tmp_path}/out/{{index}}", requests).folder, Serial())
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0", "1"]
+
+    def test_what_was_done_before_it_is_submitted_has_its_result_too(self, tmp_path):
+        requests = [request_for(index, tmp_path) for index in range(2)]
+        write_outcome(at(tmp_path / "submission"), digest_of(requests[1]), run_task(requests[1]))
+        held(tmp_path, f"{tmp_path}/out/{{index}}", requests)
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["1"]
 
     def test_a_submission_keeps_its_template(self, tmp_path):
         requests = [request_for(0, tmp_path)]
