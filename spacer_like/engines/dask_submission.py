@@ -99,16 +99,10 @@ class DaskCluster(Scheduler):
         return None
 
     def states(self, ids: Sequence[str]) -> dict[str, ArrayState]:
-        keys = {key: one for one in ids for key in _keys(one)}
-        found: dict[str, ArrayState] = {}
         with client_of(self._address) as client:
-            states = self._states(client, list(keys))
-        for key, state in states.items():
-            if state is not None:
-                reason = "The cluster has no worker." if state == "no-worker" else ""
-                before = found.get(keys[key], ArrayState(False))
-                found[keys[key]] = ArrayState(before.is_active or state in _ACTIVE, before.reason or reason)
-        return found
+            states = self._states(client, [key for one in ids for key in _keys(one)])
+        found = {one: {state for key in _keys(one) if (state := states[key])} for one in ids}
+        return {one: _state_of(known) for one, known in found.items() if known}
 
     def stop(self, ids: Sequence[str]) -> None:
         with client_of(self._address) as client:
@@ -131,6 +125,13 @@ class DaskCluster(Scheduler):
                 return
             time.sleep(0.05)
         raise TransientError(f"The Dask scheduler at {self._address} has not taken the shards.")
+
+
+def _state_of(states: set[str]) -> ArrayState:
+    """The state of an array, of those of its futures."""
+    reason = "The cluster has no worker." if "no-worker" in states else ""
+    is_queued = bool(states & {"queued", "no-worker"}) and "processing" not in states
+    return ArrayState(bool(states & _ACTIVE), reason, is_queued)
 
 
 def _keys(array: str) -> list[str]:

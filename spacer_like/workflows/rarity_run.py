@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from spacer_like.engines.base import Engine
+from spacer_like.engines.reduction import merge_tree
 from spacer_like.exceptions import CollectionError, SpacerError
 from spacer_like.location import DataLocation
 from spacer_like.mailman import is_transient
@@ -33,6 +34,8 @@ from spacer_like.workflows.rarity_report import CollectionReport, RarityReport
 from spacer_like.workflows.steps import Ended, Failure, JointSteps, Step, Steps
 
 REPORT = "report.json"
+MERGED_AT_ONCE = 100
+"""The most histograms of a request; those of more collections are merged in parts, several at once."""
 _NO_COLLECTION = f"{CollectionError.__module__}.{CollectionError.__qualname__}"
 
 
@@ -179,14 +182,26 @@ class RarityRun:
         counted = self._each("Counting colours", self._histograms.__getitem__)
         if not counted:
             return
-        steps = [self._histograms[name] for name in counted]
+        self._global = self._merged([self._histograms[name] for name in counted])
+
+    def _merged(self, counted: list[Step]) -> Step | None:
+        """The step that merges the histograms of all; where they are many, after steps that merge some of them."""
         merged, table = self.location("global", "histogram.parquet"), self.location("global", "table.npy")
-        outputs = (merged, table, table_description(table))
-        message = MergeHistogramsMsg(
-            histogram_locs=[step.outputs[0] for step in steps], merged_loc=merged, table_loc=table
+        levels = merge_tree(
+            [step.outputs[0] for step in counted],
+            lambda some, to: MergeHistogramsMsg(histogram_locs=some, merged_loc=to),
+            lambda some: MergeHistogramsMsg(histogram_locs=some, merged_loc=merged, table_loc=table),
+            self.location("global", "parts"),
+            MERGED_AT_ONCE,
+            ".parquet",
         )
-        step = Step("merge histograms", message, tuple(step.fingerprint for step in steps), outputs)
-        self._global = step if self._all("Merging histograms", [step]) else None
+        made = {step.outputs[0]: step for step in counted}
+        for messages in levels:
+            steps = [_merge_step(message, made) for message in messages]
+            if len(self._all("Merging histograms", steps)) < len(steps):
+                return None
+            made |= {step.outputs[0]: step for step in steps}
+        return made[merged]
 
     def _histogram_step(self, name: str) -> Step:
         images, version = self._images[name]
@@ -336,6 +351,14 @@ class RarityRun:
     def _drop(self, name: str, failure: Failure) -> None:
         self._reports[name].fail(failure.reason, failure.transient)
         del self._images[name]
+
+
+def _merge_step(message: MergeHistogramsMsg, made: dict[DataLocation, Step]) -> Step:
+    merged, table = message.merged_loc, message.table_loc
+    assert merged is not None
+    outputs = (merged,) if table is None else (merged, table, table_description(table))
+    name = "merge histograms" if table is not None else f"merge histograms {merged.filename}"
+    return Step(name, message, tuple(made[loc].fingerprint for loc in message.histogram_locs), outputs)
 
 
 def _joint(own: Step, for_all: Step) -> JointSteps:

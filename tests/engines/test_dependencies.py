@@ -1,13 +1,15 @@
 """Requests that wait for others of their submission, and trees that merge."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacer_like.engines.array import read_manifest, work_on_shard
+from spacer_like.engines.array import digests_of, needs_in, read_manifest, work_on_shard
 from spacer_like.engines.base import Serial, digest_of
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.child_records import read_child_records
@@ -18,7 +20,7 @@ from spacer_like.engines.reduction import merge_tree
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_run
 from spacer_like.exceptions import MessageError, SpacerInputError
 from spacer_like.location import DataLocation
-from spacer_like.messages import ExtractFeaturesMsg, FindDuplicatesMsg, MergeHistogramsMsg, ProcessImagesMsg
+from spacer_like.messages import FindDuplicatesMsg, MergeHistogramsMsg, ProcessImagesMsg
 from spacer_like.rarity.histogram import Header, Histogram
 from spacer_like.rarity.histogram_file import to_parquet
 from spacer_like.storage import read_bytes
@@ -221,10 +223,9 @@ class TestSubmitted:
         assert work_on_shard(folder, Serial(), [digest_of(requests[-1])]) == {"waiting": 1}
         assert work_on_shard(folder, Serial()) == {"done": 3}
 
-    def test_a_manifest_of_the_version_before_is_read(self, tmp_path):
-        folder = at(tmp_path / "submission")
-        request = ExtractFeaturesMsg.example()
-        Held(folder).submit([request])
-        old = {"version": 2, "requests": [[request.task, digest_of(request)]]}
-        (tmp_path / "submission/manifest.json").write_text(json.dumps(old))
-        assert read_manifest(folder) == old | {"needs": []}
+    @pytest.mark.parametrize(("version", "needs"), [(2, {}), (3, {"c" * 64: ["a" * 64, "b" * 64]})])
+    def test_manifests_of_all_versions_are_read(self, tmp_path, version, needs):
+        shutil.copy(Path(__file__).parent / f"golden/manifest_{version}.json", tmp_path / "manifest.json")
+        manifest = read_manifest(at(tmp_path))
+        assert digests_of(manifest) == ["a" * 64, "b" * 64, "c" * 64]
+        assert needs_in(manifest) == needs
