@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from spacer_like.embeddings import extractor_encoder
-from spacer_like.engines.base import Engine, Serial, digest_of
+from spacer_like.engines.base import Engine, Serial
 from spacer_like.exceptions import SpacerError
 from spacer_like.location import DataLocation
-from spacer_like.messages import ProcessImagesMsg, ProcessImagesReturnMsg, TaskOutcome
+from spacer_like.messages import ProcessImagesMsg, ProcessImagesReturnMsg, TaskOutcome, digest_of
 from spacer_like.overwriting import check_message
 from spacer_like.progress import report
 from spacer_like.storage import exists, open_file

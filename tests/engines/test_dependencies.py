@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacer_like.engines.array import digests_of, needs_in, read_manifest, work_on_shard
-from spacer_like.engines.base import Serial, digest_of
+from spacer_like.engines.base import Serial
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.child_records import read_child_records
 from spacer_like.engines.dependencies import needs_of, staged
@@ -20,7 +20,7 @@ from spacer_like.engines.reduction import merge_tree
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_run
 from spacer_like.exceptions import MessageError, SpacerInputError
 from spacer_like.location import DataLocation
-from spacer_like.messages import FindDuplicatesMsg, MergeHistogramsMsg, ProcessImagesMsg
+from spacer_like.messages import FindDuplicatesMsg, MergeHistogramsMsg, ProcessImagesMsg, digest_of
 from spacer_like.rarity.histogram import Header, Histogram
 from spacer_like.rarity.histogram_file import to_parquet
 from spacer_like.storage import read_bytes

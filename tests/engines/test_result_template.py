@@ -5,12 +5,13 @@ import json
 import pytest
 
 from spacer_like.engines.array import work_on_shard, write_outcome
-from spacer_like.engines.base import Serial, digest_of
+from spacer_like.engines.base import Serial
 from spacer_like.engines.result_template import ResultTemplate
 from spacer_like.engines.submissions import open_submission, submission
 from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
 from spacer_like.mailman import run_task
+from spacer_like.messages import digest_of
 from spacer_like.testing.engine import wait_until
 
 from .test_dependencies import at, counted_in
