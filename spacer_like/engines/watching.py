@@ -17,6 +17,7 @@ from spacer_like.exceptions import TransientError
 _SECONDS_BETWEEN_TRIES = 1.0
 _TRIES = 5
 _SECONDS_TO_LEAVE = 60.0
+_PAUSES_A_LOOK = 10.0
 
 Answer = TypeVar("Answer")
 
@@ -47,12 +48,15 @@ class Watch:
         progress = patiently(submission.status)
         if not isinstance(submission, ScheduledSubmission) or not progress.at_work or time.monotonic() < self._next:
             return progress
-        self._next = time.monotonic() + submission.scheduler.seconds_between_queries
+        begun = time.monotonic()
         # The next look may do it, where they do not answer now.
         with suppress(TransientError):
             if self._give_up_after is not None and give_up(submission, self._give_up_after):
                 return patiently(submission.status)
             self._help(submission, progress)
+        # The files of ten thousand children are not read all the time.
+        took = time.monotonic() - begun
+        self._next = begun + max(submission.scheduler.seconds_between_queries, _PAUSES_A_LOOK * took)
         return progress
 
     def _help(self, submission: ScheduledSubmission, progress: Progress) -> None:
