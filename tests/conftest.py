@@ -20,6 +20,7 @@ import pytest
 
 import spacer_like
 from spacer_like import config
+from spacer_like.testing.killing import Killing
 
 # A busy machine is no fault of the code: how long an example takes says nothing. What hangs, pytest-timeout ends.
 hypothesis.settings.register_profile(
@@ -148,3 +149,14 @@ def rclone(tmp_path_factory) -> Iterator[S3Server]:
 
     with running(command, folder / "log") as url:
         yield S3Server(url)
+
+
+@pytest.fixture(scope="session")
+def session_killing() -> Iterator[Killing]:
+    """The process whose children are killed; it takes seconds to begin."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Threads that spin while they wait take long where others need the cores.
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        killing = Killing(("spacer_like.testing",))
+    with killing:
+        yield killing

@@ -191,6 +191,8 @@ def writing_for(loc: DataLocation, path: Path) -> Iterator[None]:
             reason = "the disk took only a part of it"
         if isinstance(error, SpacerError) or reason is None or error.filename not in (None, str(path)):
             raise
+        if loc.storage_type != "filesystem":
+            reason = f"{reason}, where its temporary file is, in '{path.parent.parent}' (see TMPDIR)"
         raise StorageUnavailableError(f"The file '{loc.display_name}' cannot be written: {reason}.") from None
 
 

@@ -38,6 +38,7 @@ class KnownImages:
                 ("vector", np.float32, dimension),
             ]
         )
+        self._folder = path.parent
         self._file = path.open("w+b")
         # Without a name it is gone with the process, however that ends.
         path.unlink()
@@ -82,8 +83,8 @@ class KnownImages:
             self._file.flush()
         except OSError as error:
             raise StorageUnavailableError(
-                f"The vectors of images cannot be kept in a temporary file: {error.strerror}. Make space in the folder "
-                "of such files, or name another one by the variable TMPDIR."
+                f"The vectors of images cannot be kept in a temporary file in '{self._folder}': {error.strerror}. Make "
+                "space on its disk."
             ) from error
         return begin
 

@@ -126,14 +126,17 @@ class FaultProxy:
 
     def fault_of(self, method: str, path: str) -> str | None:
         """The fault of the request that has come, which is counted."""
+        plain = plain_path(path)
         with self._lock:
             self.requests.append((method, path))
-            plain = plain_path(path)
-            kind = self.choose(method, plain, self._seen[method, plain])
+            number = self._seen[method, plain]
             self._seen[method, plain] += 1
-            if kind is not None:
+        # It may wait, and must not let others wait for it.
+        kind = self.choose(method, plain, number)
+        if kind is not None:
+            with self._lock:
                 self.happened[kind] += 1
-            return kind
+        return kind
 
     def passed_on(
         self, method: str, path: str, body: bytes, headers: dict[str, str]

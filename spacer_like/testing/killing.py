@@ -1,14 +1,14 @@
 """Requests run in child processes that are killed at a given moment: ``python -m spacer_like.testing.killing``.
 
-JSON lines in and out. A line has a job message of one task, the folder of its results, the number of the result before
-which the child is killed, 0: it is not, and the number of torch's threads. The answer has how the child ended, and how
-many results it has put in place.
+JSON lines in and out. A line has a job message of one task, the folder of its results, when the child is killed, and
+the number of torch's threads. The answer has how the child ended, and how many results it has put in place.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -60,12 +60,19 @@ class Killing:
     def __exit__(self, *exception: object) -> None:
         self._process.communicate()
 
-    def run(self, job: JobMsg, folder: str, kill_before: int = 0, threads: int = 1) -> Ended:
-        """Run a job of one task in a child, where torch computes with so many threads."""
+    def run(
+        self, job: JobMsg, folder: str, kill_before: int = 0, threads: int = 1, kill_after: float | None = None
+    ) -> Ended:
+        """Run a job of one task in a child, where torch computes with so many threads.
+
+        Args:
+            kill_before: the number of the result before which the child is killed; 0: it is not.
+            kill_after: the seconds after which it is killed, if it has not ended; None: it is not.
+        """
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None
         assert answers is not None
-        asked.write(json.dumps([job.serialize(), folder, kill_before, threads]).encode() + b"\n")
+        asked.write(json.dumps([job.serialize(), folder, kill_before, threads, kill_after]).encode() + b"\n")
         asked.flush()
         return Ended(*json.loads(answers.readline()))
 
@@ -100,7 +107,7 @@ def main(class_prefixes: list[str]) -> None:
                 import_module(name)
     with config.override(allowed_class_prefixes=tuple(class_prefixes)):
         for line in sys.stdin:
-            job, folder, kill_before, threads = json.loads(line)
+            job, folder, kill_before, threads, kill_after = json.loads(line)
             reader, writer = os.pipe()
             if not (child := os.fork()):
                 try:
@@ -109,6 +116,8 @@ def main(class_prefixes: list[str]) -> None:
                 finally:
                     os._exit(0)
             os.close(writer)
+            if kill_after is not None and not select.select([reader], [], [], kill_after)[0]:
+                os.kill(child, signal.SIGKILL)
             with os.fdopen(reader) as said:
                 text = said.read()
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -4,12 +4,13 @@ The environment variable ``SPACER_LONG_SWEEP`` is a number of rounds for every t
 main tasks has a few.
 """
 
+import json
 import os
 
 import pytest
 
 from spacer_like import config
-from spacer_like.testing.killing import Killing
+from spacer_like.messages import TASKS
 from spacer_like.testing.task import World
 
 from ..tasks import prepared
@@ -38,7 +39,19 @@ def _classes_of_the_requests():
         yield
 
 
-@pytest.fixture(scope="session")
-def killing():
-    with Killing(PREFIXES) as made:
-        yield made
+def moved(world, task, storage_type, bucket_name=None):
+    """A request of the world with all its locations in another storage, their keys from the world's folder on."""
+    folder = f"{world.folder}/"
+
+    def elsewhere(value):
+        if isinstance(value, list):
+            return [elsewhere(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("storage_type") == "filesystem" and value["key"].startswith(folder):
+            key = value["key"].removeprefix(folder)
+            bucket = {"bucket_name": bucket_name} if bucket_name else {}
+            return value | {"storage_type": storage_type, "key": key} | bucket
+        return {name: elsewhere(one) for name, one in value.items()}
+
+    return TASKS[task].message.deserialize(elsewhere(json.loads(json.dumps(world.requests[task].serialize()))))

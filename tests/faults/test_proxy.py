@@ -3,7 +3,6 @@
 What is done in spite of it has the bytes that it would have without; what is not fails by a transient error.
 """
 
-import json
 import time
 from contextlib import ExitStack, contextmanager
 from random import Random
@@ -18,7 +17,7 @@ from spacer_like.storage import s3_boto, s3_obstore
 from spacer_like.testing.fault_proxy import FaultProxy, Faults
 from spacer_like.testing.task import without_seconds
 
-from .conftest import LONG_SWEEP, MAIN_TASKS
+from .conftest import LONG_SWEEP, MAIN_TASKS, moved
 
 KINDS = {
     "throttled": Faults(slow_down=0.3),
@@ -130,17 +129,7 @@ class Bucket:
             self._uploaded.add(path)
             if path.is_file():
                 self._client.put_object(Bucket=self._name, Key=str(path).removeprefix(folder), Body=path.read_bytes())
-        fields = self._world.requests[task].serialize()
-        return TASKS[task].message.deserialize(self._moved(json.loads(json.dumps(fields)), folder))
-
-    def _moved(self, value, folder):
-        if isinstance(value, list):
-            return [self._moved(one, folder) for one in value]
-        if not isinstance(value, dict):
-            return value
-        if value.get("storage_type") == "filesystem" and value["key"].startswith(folder):
-            return value | {"storage_type": "s3", "key": value["key"].removeprefix(folder), "bucket_name": self._name}
-        return {name: self._moved(one, folder) for name, one in value.items()}
+        return moved(self._world, task, "s3", self._name)
 
     def results(self, task):
         return {key: without_seconds(self._read(key)) for key in self._keys(task)}

@@ -19,7 +19,6 @@ from spacer_like.regression.regressor import REGRESSOR
 from spacer_like.regression.training import precision_here
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tasks import train_good_bad, train_regressor
-from spacer_like.testing.killing import Killing
 
 from .shaded import SIZE, pool, written
 
@@ -31,15 +30,6 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("batches")
     batches = [written(folder, f"{SIZE}x{SIZE}_train_aug_{b:02d}.npz", pool(96, b + 1)) for b in range(N_FILES)]
     return {"batch_locs": batches, "validation_locs": [written(folder, "c_test.npz", pool(40, 9))]}
-
-
-@pytest.fixture(scope="module")
-def killing():
-    with pytest.MonkeyPatch.context() as patch:
-        # Threads that spin while they wait take long where others need the cores.
-        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")
-        with Killing() as process:
-            yield process
 
 
 def at(folder, name):
@@ -137,7 +127,7 @@ def test_the_last_snapshots_are_kept_and_a_damaged_one_is_passed_over(tmp_path, 
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_killed_at_any_step_and_sent_again_it_ends_with_the_same_bits(tmp_path, files, threads, killing):
+def test_killed_at_any_step_and_sent_again_it_ends_with_the_same_bits(tmp_path, files, threads, session_killing):
     def request(name):
         folder = tmp_path / name
         places = {"snapshots_loc": at(folder, "snapshots/"), "metrics_loc": at(folder, "metrics.json")}
@@ -146,14 +136,14 @@ def test_killed_at_any_step_and_sent_again_it_ends_with_the_same_bits(tmp_path, 
 
     numbers = random.Random(threads)
     folder, unbroken = request("unbroken")
-    assert killing.run(JobMsg("train_regressor", [unbroken]), str(folder), 0, threads).code == 0
+    assert session_killing.run(JobMsg("train_regressor", [unbroken]), str(folder), 0, threads).code == 0
     folder, killed = request("killed")
     job, n_kept = JobMsg("train_regressor", [killed]), 0
     for n_more in (numbers.randrange(1, 4), numbers.randrange(1, 3)):
         # While the snapshot after so many more steps is written.
-        assert killing.run(job, str(folder), n_more + 1, threads).code == -signal.SIGKILL
+        assert session_killing.run(job, str(folder), n_more + 1, threads).code == -signal.SIGKILL
         n_kept += n_more
-    ended = killing.run(job, str(folder), 0, threads)
+    ended = session_killing.run(job, str(folder), 0, threads)
     assert ended.code == 0
     assert ended.outcome["result"]["resumed_from"] == n_kept
     for name in ("net.safetensors", "metrics.json"):

@@ -1,5 +1,7 @@
 """Every task passes the suite that is shipped."""
 
+import pytest
+
 from spacer_like.messages import TASKS
 from spacer_like.overwriting import locations_of
 from spacer_like.testing.task import TaskContract, full_message
@@ -13,6 +15,11 @@ class TestTasks(TaskContract):
     @classmethod
     def requests(cls, folder):
         return prepared.requests(folder)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def killing(cls, session_killing):
+        return session_killing
 
 
 def test_every_task_that_writes_has_something_to_overwrite():
