@@ -165,11 +165,11 @@ def test_a_map_becomes_a_table_and_a_table_pictures(tree, chips, command):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("cut", "nowhere"), "no tiles in"),
+        (("cut", "nowhere"), "There are no rasters in"),
         (("cut", "ard", "--way", "quickly"), "way"),
-        (("cut", "tile.tif"), "no path of a tile"),
+        (("cut", "tile.tif"), "tile.tif"),
         (("cut", "ard", "--zones", "thirty"), "--zones must be whole numbers"),
-        (("cut", "ard", "--zones", "61"), "zones"),
+        (("cut", "ard", "--zones", "61"), "--zones: it must be at most 60."),
         (("cut", "ard", "--no-write", "--zoom", 18), "cannot be left in it"),
         (("nodata", "nowhere"), "nowhere"),
         (("locate", "china.jpg", "--tiles", "ard"), "china.jpg"),
