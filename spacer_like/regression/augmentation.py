@@ -313,9 +313,11 @@ def _numbers(random: np.random.Generator, low: float, high: float) -> Values:
 
 
 def _check(greys: Sequence[Pool], colours: Sequence[Pool], options: Options) -> None:
-    for pools, noun in ((greys, "grey image"), (colours, "image of colour")):
+    for pools, noun, bands in ((greys, "grey image", "g, r or i"), (colours, "image of colour", "gri")):
         if not any(len(pool.images) for pool in pools):
-            raise TrainingLabelsError(f"There is no {noun} to make a batch of.")
+            raise TrainingLabelsError(
+                f"There is no {noun} to make a batch of: prepare and pack those of the band {bands}, and split again."
+            )
         codes = np.concatenate([pool.inclinations for pool in pools])
         if not options.by_class and (codes.min() < LOWEST or codes.max() > HIGHEST):
             raise TrainingLabelsError(f"A {noun} has an inclination outside {LOWEST} to {HIGHEST} degrees.")

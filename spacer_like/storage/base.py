@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,24 +39,28 @@ def outcomes(
         except BaseException as error:
             done.put((item, error))
 
+    own: set[int] = set()
     waiting = iter(items)
     first = list(islice(waiting, max(concurrency, 1)))
-    with concurrent.futures.ThreadPoolExecutor(max(len(first), 1), thread_name_prefix="spacer-storage") as workers:
-        try:
-            for item in first:
-                workers.submit(one, item)
-            running = len(first)
-            while running:
-                item, outcome = done.get()
-                running -= 1
-                if isinstance(outcome, BaseException) and not isinstance(outcome, SpacerError):
-                    raise outcome
-                for following in islice(waiting, 1):
-                    workers.submit(one, following)
-                    running += 1
-                yield item, outcome
-        finally:
-            workers.shutdown(wait=True, cancel_futures=True)
+    workers = concurrent.futures.ThreadPoolExecutor(
+        max(len(first), 1), thread_name_prefix="spacer-storage", initializer=lambda: own.add(threading.get_ident())
+    )
+    try:
+        for item in first:
+            workers.submit(one, item)
+        running = len(first)
+        while running:
+            item, outcome = done.get()
+            running -= 1
+            if isinstance(outcome, BaseException) and not isinstance(outcome, SpacerError):
+                raise outcome
+            for following in islice(waiting, 1):
+                workers.submit(one, following)
+                running += 1
+            yield item, outcome
+    finally:
+        # Where nobody closes this, the garbage collector does, in any thread: a worker cannot wait for itself.
+        workers.shutdown(wait=threading.get_ident() not in own, cancel_futures=True)
 
 
 Buffer = bytes | bytearray | memoryview

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from spacer_like.exceptions import MessageError
 from spacer_like.extras import import_extra
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.regression.architectures import weight_shapes
 from spacer_like.regression.augmentation import batch_name
 from spacer_like.regression.dataset import is_mapped
-from spacer_like.regression.labels import band_of
+from spacer_like.regression.labels import COLOUR_INPUT, band_of
 from spacer_like.regression.messages import (
     AugmentDatasetMsg,
     CalibrateRegressorMsg,
@@ -69,11 +70,23 @@ def plan(config: PipelineConfig) -> list[Stage]:
         DataNotFoundError: there are no images, or no catalog.
         MissingExtraError: a package is not installed.
     """
+    _check_bands(config.bands)
     for name in (*config.networks, *config.good_bad):
         weight_shapes(name, config.size, None)
     for package, extra in (("torch", "torch"), ("matplotlib", "plots")):
         import_extra(package, "A pipeline that trains networks", extra)
     return _Plan(config).stages()
+
+
+def _check_bands(bands: Sequence[str]) -> None:
+    """Refuse bands that no batch can be made of: half of each is of colour, half grey."""
+    if len(set(bands)) < len(bands):
+        raise MessageError(f"The bands of the configuration are {', '.join(bands)}: name each once.")
+    if COLOUR_INPUT not in bands or len(bands) < 2:
+        raise MessageError(
+            f"The bands of the configuration are {', '.join(bands) or 'none'}, and networks learn from grey images and "
+            f"those of colour alike: name {COLOUR_INPUT} and at least one of g, r and i."
+        )
 
 
 @dataclass(frozen=True)

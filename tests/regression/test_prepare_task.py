@@ -137,6 +137,15 @@ def test_images_of_other_names_or_galaxies_are_an_error_that_says_which_are_look
         prepare_images(PrepareImagesMsg(images_loc=IMAGES, catalog_loc=CATALOG, out_loc=OUT))
 
 
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [(b"x,67,0,,\ny,60,0,,\n", "the first of 2, in line 2: The column pgc holds 'x'"), (b"", "there is none")],
+)
+def test_a_catalog_without_a_row_that_can_be_read_is_an_error_that_says_why(rows, why):
+    with pytest.raises(CollectionError, match=f"No row of the catalog 'memory://catalog.txt' is a galaxy; {why}"):
+        prepared({"pgc44182_d25x2_rot_g.png": encoded(pixels(8, 8))}, b"pgc,inc,inc_flg,fon,inc_note\n" + rows)
+
+
 def test_rows_of_the_catalog_that_cannot_be_read_are_reported():
     answer, _ = prepared(
         {"pgc44182_d25x2_rot_g.png": encoded(pixels(8, 8))},

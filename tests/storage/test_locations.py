@@ -2,6 +2,7 @@
 
 import threading
 import time
+from queue import SimpleQueue
 
 import pytest
 
@@ -140,3 +141,21 @@ def test_an_error_of_ours_is_a_result_and_another_is_raised():
     assert isinstance(next(iter(outcomes(work, [1], 2)))[1], StorageUnavailableError)
     with pytest.raises(ZeroDivisionError):
         list(outcomes(work, [0, 0, 0], 2))
+
+
+def test_a_worker_may_be_the_one_that_closes_them():
+    """The garbage collector runs in any thread, and there a refused join would be a traceback on the terminal."""
+    held, took, closed = [], threading.Event(), SimpleQueue()
+
+    def work(item):
+        if item:
+            took.wait(10)
+            try:
+                closed.put(held.pop().close())
+            except BaseException as error:
+                closed.put(error)
+
+    held.append(outcomes(work, [0, 1], 2))
+    assert next(held[0])[0] == 0
+    took.set()
+    assert closed.get(timeout=10) is None

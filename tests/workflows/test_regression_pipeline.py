@@ -243,6 +243,10 @@ class TestTheConfiguration:
             ({"sub_samples": -1}, MessageError),
             ({"coverage": 1.5}, MessageError),
             ({"images": "no-such-folder"}, SpacerInputError),
+            ({"bands": ("g", "r")}, MessageError),
+            ({"bands": ("gri",)}, MessageError),
+            ({"bands": ("g", "g", "gri")}, MessageError),
+            ({"bands": ()}, MessageError),
         ],
     )
     def test_is_checked_before_the_first_step(self, values, kind, config):

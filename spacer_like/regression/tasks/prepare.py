@@ -65,6 +65,14 @@ def _check(
     msg: PrepareImagesMsg, catalog: Catalog, files: Files, names: dict[int, str], rows: Sequence[CatalogRow]
 ) -> None:
     """Refuse what cannot be done, before the work."""
+    if not catalog.rows:
+        faults = catalog.faults
+        why = (
+            f"the first of {catalog.n_faults}, in line {faults[0].line}: {faults[0].reason}"
+            if faults
+            else "there is none."
+        )
+        raise CollectionError(f"No row of the catalog '{msg.catalog_loc.display_name}' is a galaxy; {why}")
     if not rows:
         found = f"The {len(names)} images of this band there are of others." if names else ""
         raise CollectionError(
