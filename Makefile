@@ -6,7 +6,7 @@
 # make test-django VERSION=4.2  the tests of contrib/django and of examples/django with that Django (4.2, 5.2, 6.0 or 6.1, which needs Python 3.12), on SQLite
 #             and, where there is a server, on PostgreSQL, in an environment of its own
 # make bench  sets up PySpacer and pandas beside it, then measures in turn: half an hour, BENCH_ARGS=--quick for less;
-#             make bench FAMILY=rarity, chips, tags or regression: that family alone, without PySpacer
+#             make bench FAMILY=rarity, chips, tags, regression, growth or engines: that family alone, without PySpacer
 # make lint | env | schema | clean
 
 PYTHON ?= $(if $(filter 6.%,$(VERSION)),python3.12,python3.11)
@@ -117,8 +117,8 @@ lint: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 
 # PEER_PYTHON names a ready environment with PySpacer, which asks for another scikit-learn and needs one of its own.
-bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips tags regression growth,$(FAMILY)),,$(BENCH_STAMP)) \
-		$(if $(PANDAS_PYTHON)$(filter points chips tags regression growth,$(FAMILY)),,$(PANDAS_STAMP))
+bench: $(STAMP) $(if $(PEER_PYTHON)$(filter rarity chips tags regression growth engines,$(FAMILY)),,$(BENCH_STAMP)) \
+		$(if $(PANDAS_PYTHON)$(filter points chips tags regression growth engines,$(FAMILY)),,$(PANDAS_STAMP))
 	$(BIN)/python -m benchmarks $(if $(FAMILY),--family $(FAMILY)) $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(BENCH_PINS) | $(STAMP)

@@ -20,6 +20,7 @@ from benchmarks.chips import folders as chips_folders
 from benchmarks.chips import material as chips_material
 from benchmarks.chips.measures import ChipsMeasures
 from benchmarks.cores import keep_to_cores
+from benchmarks.engines.measures import EnginesMeasures
 from benchmarks.environment import described, quietness
 from benchmarks.figures import OURS, PEER
 from benchmarks.growth.measures import growth_measures
@@ -43,7 +44,7 @@ from benchmarks.tags.measures import TagsMeasures
 HERE = Path(__file__).resolve().parent
 PEER_PYTHON = HERE / ".pyspacer-env" / "bin" / "python"
 PANDAS_PYTHON = HERE / ".pandas-env" / "bin" / "python"
-FAMILIES = ("points", "rarity", "chips", "tags", "regression", "growth")
+FAMILIES = ("points", "rarity", "chips", "tags", "regression", "growth", "engines")
 PANDAS = "pandas"
 TENSORFLOW = "TensorFlow"
 SHEET = "punks.png"
@@ -61,7 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each side (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one run of each side, without the longest measures")
     parser.add_argument(
-        "--tiny", action="store_true", help="try the measures of rarity, chips, tags and regression on little material"
+        "--tiny", action="store_true", help="try the measures of all but points and growth on little material"
     )
     parser.add_argument("--list", action="store_true", help="print the measures' names and end")
     parser.add_argument("--work", type=Path, default=HERE / ".work", metavar="FOLDER", help="for the material")
@@ -147,6 +148,7 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         *tags.all(),
         *regression_measures(options, work, ours).all(),
         *growth_measures(ours),
+        *EnginesMeasures(ours, options.quick or options.tiny).all(),
     ]
 
 

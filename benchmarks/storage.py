@@ -33,7 +33,7 @@ def reading_many(python: Path, feature_files: Path, folder: Path, points: int) -
         folder: what the server serves.
         points: how many of its points each file keeps: with more, server and memory bound both readers alike.
     """
-    port = _free_port()
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
 
     def command(side: str) -> Command:
@@ -48,20 +48,8 @@ def reading_many(python: Path, feature_files: Path, folder: Path, points: int) -
     @contextmanager
     def server() -> Iterator[None]:
         _fill(folder / BUCKET, feature_files, points)
-        process = subprocess.Popen(
-            [
-                *(python.with_name("rclone"), "serve", "s3", folder, "--addr", f"127.0.0.1:{port}"),
-                *("--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--config", os.devnull),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            _wait_for(port)
+        with serving(folder, port, python.with_name("rclone")):
             yield
-        finally:
-            process.terminate()
-            process.wait()
 
     ours = command("spacer_like")
     about = f"{OBJECTS:,} feature files of {points} points from an S3 endpoint"
@@ -79,6 +67,25 @@ def reading_many(python: Path, feature_files: Path, folder: Path, points: int) -
     )
 
 
+@contextmanager
+def serving(folder: Path, port: int, rclone: Path) -> Iterator[None]:
+    """Serve a folder, whose folders are buckets, by rclone as an S3 endpoint of this machine."""
+    process = subprocess.Popen(
+        [
+            *(rclone, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}"),
+            *("--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--config", os.devnull),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def _fill(bucket: Path, feature_files: Path, points: int) -> None:
     if bucket.exists():
         return
@@ -94,7 +101,8 @@ def _fill(bucket: Path, feature_files: Path, points: int) -> None:
     unfinished.rename(bucket)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nobody listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,0 +1,1 @@
+"""Engines: what each adds to a message, how it grows, and what it survives."""
