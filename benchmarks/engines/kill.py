@@ -92,7 +92,7 @@ def kill_one(side: str, number: int) -> bool:
     )
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
-            if words in " ".join(process.cmdline()) and "tracker" not in " ".join(process.cmdline()):
+            if words in " ".join(process.cmdline()) and "resource_tracker" not in " ".join(process.cmdline()):
                 os.kill(process.pid, signal.SIGKILL)
                 return True
     return False
@@ -114,9 +114,11 @@ class Killer(threading.Thread):
                 if self.is_over:
                     return
                 time.sleep(0.05)
-            while not kill_one(self._side, number):
+            while not self.is_over:
+                if kill_one(self._side, number):
+                    self.killed += 1
+                    break
                 time.sleep(0.05)
-            self.killed += 1
 
 
 def main(side: str, count: str, kills: str) -> None:
