@@ -21,8 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmarks.engines.descendants import descendants
 from benchmarks.engines.requests import make_requests
 from benchmarks.engines.sides import Doing, do_one
 from spacer_like.engines.dask_cluster import Dask
@@ -90,10 +89,10 @@ def kill_one(side: str, number: int) -> bool:
     words = {"local": _WORKER, "futures": "", "bare-dask": _DASK_WORKER}.get(
         side, _WORKER if number % 2 else _DASK_WORKER
     )
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if words in " ".join(process.cmdline()) and "resource_tracker" not in " ".join(process.cmdline()):
-                os.kill(process.pid, signal.SIGKILL)
+    for process, command in descendants().items():
+        if words in command and "resource_tracker" not in command:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
                 return True
     return False
 

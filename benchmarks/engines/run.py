@@ -14,8 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
-
+from benchmarks.engines.descendants import processor_seconds
 from benchmarks.engines.requests import make_requests
 from benchmarks.engines.sides import SIDES
 from spacer_like.tasks import extract_features
@@ -54,19 +53,6 @@ def main(side: str, workers: str, count: str, kib: str) -> None:
         "submitter_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(json.dumps(answer))
-
-
-def processor_seconds() -> float:
-    """The time of the processor that this process has taken, with those that it started and that have not left it."""
-    me = psutil.Process()
-    total = 0.0
-    for process in [me, *me.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
 
 
 if __name__ == "__main__":
