@@ -76,6 +76,50 @@ class TestWindows:
         assert row["north"] == pytest.approx(max(y for _, y in corners))
 
 
+class TestPassthrough:
+    def jpeg(self, path, **options):
+        """A raster of JPEG in blocks of 128 pixels, which the last ones exceed."""
+        options = {"compress": "jpeg", "photometric": "YCBCR"} | options
+        pixels = made.waves(3, 300, 500).astype("uint8")
+        return made.make_raster(path, pixels, "EPSG:32633", from_origin(3e5, 5e6, 1, 1), **options)
+
+    def test_blocks_on_the_grid_are_copied_and_the_others_encoded(self, tmp_path):
+        path = self.jpeg(tmp_path / "a.tif")
+        answer, rows = cut(path, tmp_path, grid="pixels", size=128, format="jpg", dtype="uint8")
+        assert answer.way == "passthrough"
+        assert {place for place, row in rows.items() if row["way"] == "passthrough"} == {
+            f"P{column}-{row}" for column in (0, 128, 256) for row in (0, 128)
+        }
+        assert [row["place"] for row in rows.values()] == list(rows)
+        assert rows["P384-256"]["way"] == "windows"
+        with rasterio.open(path) as file:
+            pixels = np.moveaxis(file.read(), 0, -1)
+        with Image.open(tmp_path / "chips" / rows["P128-128"]["chip"]) as chip:
+            # The same blocks, decoded by another library's upsampling.
+            assert np.abs(np.asarray(chip).astype(int) - pixels[128:256, 128:256]).mean() < 2
+        for row in rows.values():
+            assert (tmp_path / "chips" / row["chip"]).stat().st_size == row["n_bytes"]
+
+    @pytest.mark.parametrize(
+        "fields", [{"quality": 75}, {"size": 64}, {"stride": 64}, {"bands": ["1", "2", "3"]}, {"format": "png"}]
+    )
+    def test_what_asks_for_other_pixels_is_encoded(self, tmp_path, fields):
+        fields = {"grid": "pixels", "size": 128, "format": "jpg", "dtype": "uint8"} | fields
+        answer, rows = cut(self.jpeg(tmp_path / "a.tif"), tmp_path, **fields)
+        on_blocks = [row for row in rows.values() if row["way"] == "passthrough"]
+        assert answer.way == ("passthrough" if "stride" in fields else "windows")
+        assert len(on_blocks) == (6 if "stride" in fields else 0)
+
+    def test_a_damaged_block_is_named(self, tmp_path):
+        path = self.jpeg(tmp_path / "a.tif")
+        data = bytearray(path.read_bytes())
+        at = data.index(b"\xff\xd8", len(data) // 2)
+        data[at : at + 2] = b"xx"
+        path.write_bytes(data)
+        with pytest.raises(TileError, match=r"a\.tif"):
+            cut(path, tmp_path, grid="pixels", size=128, format="jpg", dtype="uint8")
+
+
 class TestWarps:
     @pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic"])
     def test_chips_are_those_of_rasterio(self, tmp_path, method):
@@ -309,6 +353,14 @@ class TestSets:
         assert (again.n_skipped, again.n_chips) == (2, 0)
         other = self.cut(folder, tmp_path, size=64)
         assert (other.n_skipped, other.n_chips) == (0, first.n_chips)
+
+    def test_chips_that_are_gone_are_cut_again(self, tmp_path):
+        folder = self.scenes(tmp_path)
+        first = self.cut(folder, tmp_path)
+        next((tmp_path / "chips").glob("*_scene-1.jpg")).unlink()
+        again = self.cut(folder, tmp_path)
+        assert again.n_skipped == 1
+        assert len(list((tmp_path / "chips").glob("*.jpg"))) == first.n_chips
 
     def test_a_broken_raster_fails_alone(self, tmp_path):
         folder = self.scenes(tmp_path)

@@ -64,7 +64,7 @@ class RasterChippingMsg(Message, metaclass=ByKeyword):
         dtype: ``uint8``; or ``source``: values stay as they are in the raster.
         format: of the files: ``jpg``, ``png``, ``webp``, ``tif`` (GeoTIFF) or ``npy`` (array [height, width, bands]).
             The first three take 1 or 3 bands of bytes, PNG also 1 band of 16 bits.
-        quality: of JPEG and WebP, 1 to 100; None: 75.
+        quality: of JPEG and WebP, 1 to 100; None: that of the raster where its blocks are copied, else 75.
         resampling: how rasters are brought to the pixels of a grid; palettes always ``nearest``.
         wanted: which chips are made. ``all_data``: only those full of data; ``partial_data``: also those with some
             data; ``no_data``: all.

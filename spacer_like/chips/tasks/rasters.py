@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from logging import getLogger
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from spacer_like.chips.cutting.cog import read_cog
 from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, sampled_values, value_range
-from spacer_like.chips.messages.rasters import CutRasterMsg, CutRasterReturnMsg, RasterChippingMsg
+from spacer_like.chips.messages.rasters import CutRasterMsg, CutRasterReturnMsg, RasterChippingMsg, RasterWay
 from spacer_like.chips.rasters.chip_files import check_format, chip_file
 from spacer_like.chips.rasters.manifest import RasterHeader, RasterManifest, chip_rows, read_raster_manifest
 from spacer_like.chips.rasters.pixels import ChipPixels, LatticePixels, Values, lattice_pixels, scale_of
 from spacer_like.chips.rasters.places import Lattice, Place, lattices_of, transform_of
 from spacer_like.chips.rasters.raster import Raster, bands_of, source_name
+from spacer_like.chips.rasters.whole_blocks import WholeBlocks, whole_blocks
 from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster
 from spacer_like.chips.tasks.opened_tile import version_of, without_secrets
 from spacer_like.exceptions import DataNotFoundError, TableError
+from spacer_like.location import DataLocation
 from spacer_like.overwriting import check_also_written, task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, read_bytes, storage_factory, write_bytes
-
-if TYPE_CHECKING:
-    pass
+from spacer_like.storage.ranges import RangesReader
 
 logger = getLogger(__name__)
 
@@ -118,28 +120,79 @@ class _Cutting:
         open_overview = partial(opened_overview, self.msg.raster_loc)
         for lattice in self.lattices:
             with lattice_pixels(self.dataset, open_overview, self.raster, lattice, self.values) as pixels:
-                self.way = pixels.way
                 check_format(self.msg.format, pixels.n_bands, pixels.dtype, self.raster.name)
-                for chip in pixels.chips(lattice.places):
-                    yield from self._file(lattice, pixels, chip)
+                for made in self._of_lattice(lattice, pixels):
+                    if made is not None:
+                        yield made
                     if len(self.rows) % 64 == 0:
                         report(f"chips of {self.raster.name}", len(self.rows), n_places)
         report(f"chips of {self.raster.name}", n_places, n_places)
+        order = {place.name: index for index, place in enumerate(one for grid in self.lattices for one in grid.places)}
+        self.rows.sort(key=lambda row: order[row["place"]])
 
-    def _file(self, lattice: Lattice, pixels: LatticePixels, chip: ChipPixels) -> Iterator[tuple[str, bytes]]:
-        msg, place = self.msg, chip.place
+    def _of_lattice(self, lattice: Lattice, pixels: LatticePixels) -> Iterator[tuple[str, bytes] | None]:
+        """Each wanted chip of a lattice, None where a place has none."""
+        n_pixels = lattice.size**2
+        least = {"all_data": n_pixels, "no_data": 0}.get(self.msg.wanted, 1)
+        copied = self._copied(lattice, pixels)
+        self.way = pixels.way if copied is None else "passthrough"
+        if copied is not None:
+            loc = self.msg.raster_loc
+            storage = storage_factory(loc.storage_type, loc.bucket_name)
+            blocks = RangesReader(copied.ranges, lambda at: storage.read_range(loc.key, at.offset, at.length))
+            for index, place in enumerate(copied.places):
+                yield self._added(lattice, pixels, place, n_pixels, "passthrough", copied.jpeg(blocks[index]))
+        done = frozenset(copied.places) if copied is not None else frozenset()
+        for chip in pixels.chips([place for place in lattice.places if place not in done]):
+            data = self._encoded(lattice, chip) if chip.n_valid >= least else None
+            yield self._added(lattice, pixels, chip.place, chip.n_valid, pixels.way, data)
+
+    def _copied(self, lattice: Lattice, pixels: LatticePixels) -> WholeBlocks | None:
+        """The places whose chips are blocks of the raster as they are, where the request changes nothing of them."""
+        msg = self.msg
+        plain = msg.format == "jpg" and msg.quality is None and msg.bands is None and msg.value_range is None
+        if not plain or pixels.way != "windows" or self.dataset.driver != "GTiff":
+            return None
+        storage = storage_factory(msg.raster_loc.storage_type, msg.raster_loc.bucket_name)
+        key = msg.raster_loc.key
+        cog = read_cog(partial(storage.read_range, key), storage.size(key), self.raster.name)
+        return whole_blocks(cog, lattice, pixels.corner)
+
+    def _encoded(self, lattice: Lattice, chip: ChipPixels) -> bytes:
+        transform = transform_of(lattice, self.raster) * _shift(chip.place)
+        nodata = self.raster.nodata if self.msg.dtype == "source" else None
+        return chip_file(chip.pixels, self.msg.format, self.msg.quality, self._crs(lattice), transform, nodata)
+
+    def _added(
+        self, lattice: Lattice, pixels: LatticePixels, place: Place, n_valid: int, way: RasterWay, data: bytes | None
+    ) -> tuple[str, bytes] | None:
+        """Note a place in the manifest; the name and the bytes of its chip."""
+        name = self._name(place)
         transform = transform_of(lattice, self.raster) * _shift(place)
-        crs = self.raster.crs if lattice.epsg is None else f"EPSG:{lattice.epsg}"
-        name, least = self._name(place), {"all_data": lattice.size**2, "no_data": 0}.get(msg.wanted, 1)
-        data = None
-        if chip.n_valid >= least:
-            nodata = self.raster.nodata if msg.dtype == "source" else None
-            data = chip_file(chip.pixels, msg.format, msg.quality, crs, transform, nodata)
-            self.made.add(name)
-            self.n_bytes += len(data)
-        self.rows.append(_row(lattice, pixels, chip, name, crs, transform, self.scale, data))
-        if data is not None:
-            yield name, data
+        corner = None if pixels.way == "warp" else (place.column + pixels.corner[0], place.row + pixels.corner[1])
+        self.rows.append(
+            {
+                "chip": name,
+                "place": place.name,
+                "column": None if corner is None else corner[0],
+                "row": None if corner is None else corner[1],
+                "crs": _crs_text(self._crs(lattice)),
+                **_bounds(transform, lattice.size),
+                "nodata_class": _class_of(n_valid, lattice.size**2),
+                "valid_fraction": n_valid / lattice.size**2,
+                "way": None if data is None else way,
+                "scale": self.scale,
+                "n_bytes": None if data is None else len(data),
+            }
+        )
+        if data is None:
+            return None
+        self.made.add(name)
+        self.n_bytes += len(data)
+        return name, data
+
+    def _crs(self, lattice: Lattice) -> Any:
+        return self.raster.crs if lattice.epsg is None else f"EPSG:{lattice.epsg}"
 
     def _name(self, place: Place) -> str:
         return f"{place.name}_{self.source}.{self.msg.format}"
@@ -184,11 +237,24 @@ def is_cut(msg: CutRasterMsg) -> bool:
     if not exists(msg.manifest_loc):
         return False
     try:
-        header = read_raster_manifest(read_bytes(msg.manifest_loc), msg.manifest_loc.display_name).header
+        manifest = read_raster_manifest(read_bytes(msg.manifest_loc), msg.manifest_loc.display_name)
     except (DataNotFoundError, TableError):
         return False
+    header = manifest.header
     same = (without_secrets(msg.raster_loc), version_of(msg.raster_loc, None), msg.chips_loc, request_of(msg))
-    return (header.raster_loc, header.raster_version, header.chips_loc, header.request) == same
+    if (header.raster_loc, header.raster_version, header.chips_loc, header.request) != same:
+        return False
+    return msg.chips_loc.storage_type != "filesystem" or _are_there(msg.chips_loc, manifest)
+
+
+def _are_there(folder: DataLocation, manifest: RasterManifest) -> bool:
+    """Whether each chip of a manifest is in a folder of this machine, with its number of bytes."""
+    made = manifest.made()
+    sizes = zip(made["chip"].to_pylist(), made["n_bytes"].to_pylist(), strict=True)
+    try:
+        return all(os.stat(os.path.join(folder.key, chip)).st_size == n_bytes for chip, n_bytes in sizes)
+    except OSError:
+        return False
 
 
 def _take_back(msg: CutRasterMsg) -> set[str]:
@@ -213,47 +279,22 @@ def _with_places(lattice: Lattice, msg: CutRasterMsg) -> Lattice:
     return replace(lattice, places=tuple(place for place in lattice.places if place.name in wanted))
 
 
-def _row(
-    lattice: Lattice,
-    pixels: LatticePixels,
-    chip: ChipPixels,
-    name: str,
-    crs: Any,
-    transform: Any,
-    scale: float,
-    data: bytes | None,
-) -> dict[str, Any]:
-    place, size = chip.place, lattice.size
-    in_raster = pixels.way != "warp"
+def _bounds(transform: Any, size: int) -> dict[str, Any]:
+    """The part of a manifest's row that says where a chip lies."""
     corners = np.array([transform * at for at in ((0, 0), (size, 0), (0, size), (size, size))])
     west, south = corners.min(axis=0)
     east, north = corners.max(axis=0)
-    return {
-        "chip": name,
-        "place": place.name,
-        "column": place.column + pixels.corner[0] if in_raster else None,
-        "row": place.row + pixels.corner[1] if in_raster else None,
-        "width": size,
-        "height": size,
-        "crs": None if crs is None else crs if isinstance(crs, str) else _crs_text(crs),
-        "west": float(west),
-        "south": float(south),
-        "east": float(east),
-        "north": float(north),
-        "transform": [float(number) for number in transform[:6]],
-        "nodata_class": _class_of(chip.n_valid, size**2),
-        "valid_fraction": chip.n_valid / size**2,
-        "way": None if data is None else pixels.way,
-        "scale": scale,
-        "n_bytes": None if data is None else len(data),
-    }
+    sides = {"west": float(west), "south": float(south), "east": float(east), "north": float(north)}
+    return {"width": size, "height": size, **sides, "transform": [float(number) for number in transform[:6]]}
 
 
 def _class_of(n_valid: int, n_pixels: int) -> str:
     return "all_data" if n_valid == n_pixels else "partial_data" if n_valid else "no_data"
 
 
-def _crs_text(crs: Any) -> str:
+def _crs_text(crs: Any) -> str | None:
+    if crs is None or isinstance(crs, str):
+        return crs
     authority = crs.to_authority()
     return ":".join(authority) if authority else str(crs.to_wkt())
 
