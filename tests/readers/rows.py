@@ -1220,19 +1220,22 @@ def cut(way: str) -> Callable[[DataLocation], Any]:
     return read
 
 
-def cut_windows(location: DataLocation) -> Any:
-    from spacer_like.chips.messages import CutRasterMsg
-    from spacer_like.chips.tasks.rasters import cut_raster
+def cut_windows(size: int) -> Callable[[DataLocation], Any]:
+    def read(location: DataLocation) -> Any:
+        from spacer_like.chips.messages import CutRasterMsg
+        from spacer_like.chips.tasks.rasters import cut_raster
 
-    return cut_raster(
-        CutRasterMsg(
-            raster_loc=location,
-            manifest_loc=DataLocation("memory", "manifest.parquet"),
-            chips_loc=DataLocation("memory", "cut"),
-            grid="pixels",
-            size=64,
+        return cut_raster(
+            CutRasterMsg(
+                raster_loc=location,
+                manifest_loc=DataLocation("memory", "manifest.parquet"),
+                chips_loc=DataLocation("memory", "cut"),
+                grid="pixels",
+                size=size,
+            )
         )
-    )
+
+    return read
 
 
 def shown(location: DataLocation) -> Any:
@@ -1366,7 +1369,14 @@ CHIP_ROWS = [
             "chips.tasks.opened_raster:opened_overview",
         ),
         lambda: tile(mask=half_masked),
-        stored(cut_windows),
+        stored(cut_windows(64)),
+        share=0.3,
+    ),
+    Reader(
+        "a raster whose blocks are copied",
+        ("chips.rasters.whole_blocks:WholeBlocks.jpeg",),
+        lambda: tile(BLOCKSIZE=128),
+        stored(cut_windows(128)),
         share=0.3,
     ),
     Reader(

@@ -56,8 +56,8 @@ class CalibrateRegressorMsg(Message, Answered["CalibrateRegressorReturnMsg"]):
         table_loc: predictions and labels, CSV or Parquet, of galaxies that no network was trained on.
         out_loc: where the calibration goes, JSON.
         out_of_bag_loc: a table of the same columns to fit the linear bias to, which is then taken out of predictions.
-            Each prediction must be out of bag: of a network that was not trained on that galaxy. None, or where no
-            line can be fitted: no bias is taken out.
+            Each prediction must be out of bag: of a network that was not trained on that galaxy. None: no bias is
+            taken out; nor is one where no line can be fitted.
         model_locs: the networks that made the predictions, by groups; their digests are kept, and the calibration is
             refused with other ones, such as the same networks trained again. Empty: only their names are compared.
         coverage: the share of galaxies whose label lies in its interval.
