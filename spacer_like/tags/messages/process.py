@@ -49,7 +49,8 @@ def _check_part(part: list[int]) -> list[int]:
     return part
 
 
-Part = Annotated[list[StrictInt], Field(min_length=2, max_length=2), AfterValidator(_check_part)]
+_PartNumber = Annotated[StrictInt, Field(ge=0, le=100_000)]
+Part = Annotated[list[_PartNumber], Field(min_length=2, max_length=2), AfterValidator(_check_part)]
 Failures = Annotated[list[Unreadable], Doc("the images that could not be worked on, with reasons.")]
 
 
