@@ -29,7 +29,8 @@ class Estimate(BaseMessage):
 
     Fields:
         mean: the estimate itself.
-        low, high: the ends of the error bar, which holds the truth 19 times out of 20.
+        low: the lower end of the error bar, which holds the truth 19 times out of 20.
+        high: its upper end.
     """
 
     mean: Amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -160,7 +161,8 @@ def open_file(loc: DataLocation) -> BinaryIO:
 
 def write_file(loc: DataLocation, path: str | Path, consume: bool = False) -> None:
     """Keep the bytes of a local file at a location, whole or not at all; see `Storage.write_file`."""
-    size = Path(path).stat().st_size
+    # Before it is consumed; where there is no such file, the storage says so.
+    size = os.path.getsize(path) if os.path.isfile(path) else 0
     _storage_of(loc).write_file(loc.key, path, consume)
     _count(written=size)
 

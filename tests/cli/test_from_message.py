@@ -18,7 +18,8 @@ from spacer_like.messages import TASKS
 CHIPS = typer.main.get_command(app).commands["chips"].commands
 # Names that scripts hold: of options with both ways of a flag, and of arguments.
 PROMISED = {
-    "cut": "TILES --out --zoom --size --quality --way --wanted --zones --kind --write --no-write --processes --json",
+    "cut": "RASTERS... --out --zoom --size --quality --way --wanted --zones --kind --write --no-write --processes "
+    "--json",
     "nodata": "CHIPS --out --threshold --json",
     "locate": "CHIP --tiles --json",
     "fetch-labels": "[CELL]... --tiles --extract --endpoint --keys --attempts --timeout --max-bytes --overwrite --json",

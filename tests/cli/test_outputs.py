@@ -58,7 +58,7 @@ def files(folder):
         (("chips", "index", "a", "b", "--out", "b"), "--out would overwrite EMBEDDINGS"),
         (("chips", "similar", "a", "--index", "i", "--sheet", "i"), "--sheet would overwrite --index"),
         (("chips", "similar", "photos/0.jpg", "--index", "i", "--sheet", "photos/0.jpg"), "would overwrite the image"),
-        (("chips", "cut", "tree", "--out", "tree"), "--out would overwrite TILES"),
+        (("chips", "cut", "tree", "--out", "tree"), "--out would overwrite RASTERS"),
     ],
 )  # fmt: skip
 def test_outputs_have_places_of_their_own(trained, command, arguments, told):

@@ -69,7 +69,11 @@ def test_a_command_that_is_only_shown_runs_on_another_page_or_in_its_own_test():
     tested = {"spacer-like doctor": "cli/test_doctor.py", "spacer-like tiles serve ard": "cli/test_chips.py"}
     begins = ("spacer-like regression serve ", "spacer-like regression evaluate ")
     tested |= {line: "cli/test_regression.py" for line in shown if line.startswith(begins)}
-    tested |= {line: "cli/test_submissions.py" for line in shown if line.startswith("spacer-like jobs submit ")}
+    tested |= {
+        line: "cli/test_submissions.py"
+        for line in shown
+        if line.startswith(("spacer-like jobs submit ", "spacer-like jobs status "))
+    }
     tested |= {"spacer-like examples data/examples": "examples/test_django_project.py"}
     shown_only = {line for line in shown if line.startswith("spacer-like ")} - run
     assert shown_only - {"spacer-like examples FOLDER"} == tested.keys()

@@ -11,7 +11,6 @@ from PIL import Image
 from spacer_like.contrib.django.models import SpacerJob, digest_of_job
 from spacer_like.data_classes import ValResults
 from spacer_like.engines.array import write_outcome
-from spacer_like.engines.base import digest_of
 from spacer_like.learning.metrics import evaluation_report
 from spacer_like.messages import (
     ClassifyImageMsg,
@@ -23,6 +22,7 @@ from spacer_like.messages import (
     TaskOutcome,
     TrainClassifierMsg,
     TrainClassifierReturnMsg,
+    digest_of,
 )
 from spacer_like.testing.extractors import Unruly
 
