@@ -65,7 +65,7 @@ class Kept:
 def test_a_network_learns_and_its_weights_are_ours():
     weights, fitted = train(12)
     assert {name: array.shape for name, array in weights.items()} == weight_shapes("model4", SIZE, None)
-    assert [entry.train.keys() for entry in fitted.history] == [{"loss", "mse", "mae"}] * 12
+    assert [entry.train.keys() for entry in fitted.history] == [{"loss", "mse", "mae", "spread"}] * 12
     assert fitted.history[-1].train["loss"] < 0.5 * fitted.history[0].train["loss"]
     torch = pytest.importorskip("torch")
     module, validation = network("model4", SIZE, None).eval(), ellipses(40, 1)
