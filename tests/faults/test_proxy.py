@@ -26,7 +26,9 @@ KINDS = {
     "reset": Faults(reset=0.3),
     "everything": Faults(slow_down=0.15, reset=0.1, lost=0.1, cut=0.1, late_error=0.1),
 }
-JOBS = TASKS if LONG_SWEEP else [name for names in MAIN_TASKS.values() for name in names]
+# A table of images names them by the folder that it was made of, which `suggest_review` does not find in the bucket.
+MOVABLE = [name for name in TASKS if name != "suggest_review"]
+JOBS = MOVABLE if LONG_SWEEP else [name for names in MAIN_TASKS.values() for name in names]
 
 
 @pytest.fixture
