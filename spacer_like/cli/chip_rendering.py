@@ -35,42 +35,29 @@ Shown = list["RenderableType"]
 
 def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
     """Numbers of chips that were cut and of tiles that failed."""
-    done = report.n_tiles - report.n_skipped - len(report.failed)
-    before = f"; {count_of(report.n_skipped, 'tile')} had been cut before" if report.n_skipped else ""
-    shown: Shown = [
-        Text(
-            f"{count_of(report.n_chips, 'chip')} of {count_of(done, 'tile')}{before}.",
-            style="yellow" if report.failed else "green",
-        )
-    ]
-    if report.failed:
-        shown.append(Text(f"{count_of(len(report.failed), 'tile')} could not be cut.", style="red"))
-    return [*shown, Text(f"Chips and manifests: {folder}")]
+    return [*_cut(report, report.n_tiles, "tile"), Text(f"Chips and manifests: {folder}")]
 
 
 def cut_rasters(report: CutRastersReturnMsg, folder: str) -> Shown:
     """Numbers of chips that were cut and of rasters that failed, and what is to be known of the chips."""
-    done = report.n_rasters - report.n_skipped - len(report.failed)
-    before = f"; {count_of(report.n_skipped, 'raster')} had been cut before" if report.n_skipped else ""
-    shown: Shown = [
-        Text(
-            f"{count_of(report.n_chips, 'chip')} of {count_of(done, 'raster')}{before}.",
-            style="yellow" if report.failed else "green",
-        )
-    ]
-    if report.failed:
-        shown.append(Text(f"{count_of(len(report.failed), 'raster')} could not be cut.", style="red"))
+    shown = _cut(report, report.n_rasters, "raster")
     if report.value_range is not None:
         low, high = report.value_range
         shown.append(Text(f"The values {low:g} and {high:g} became 0 and 255."))
     if report.n_blown_up:
-        shown.append(
-            Text(
-                f"Chips of {count_of(report.n_blown_up, 'raster')} are blown-up pixels: choose a smaller zoom or size.",
-                style="yellow",
-            )
-        )
+        of = count_of(report.n_blown_up, "raster")
+        shown.append(Text(f"Chips of {of} are blown-up pixels: choose a smaller zoom or size.", style="yellow"))
     return [*shown, Text(f"Chips and manifests: {folder}")]
+
+
+def _cut(report: ChipsFolderReturnMsg | CutRastersReturnMsg, count: int, what: str) -> Shown:
+    done = count - report.n_skipped - len(report.failed)
+    before = f"; {count_of(report.n_skipped, what)} had been cut before" if report.n_skipped else ""
+    sentence = f"{count_of(report.n_chips, 'chip')} of {count_of(done, what)}{before}."
+    shown: Shown = [Text(sentence, style="yellow" if report.failed else "green")]
+    if report.failed:
+        shown.append(Text(f"{count_of(len(report.failed), what)} could not be cut.", style="red"))
+    return shown
 
 
 def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:

@@ -346,6 +346,15 @@ class TestSets:
             manifest = (tmp_path / "chips" / "manifests" / f"scene-{index}_ard.parquet").read_bytes()
             assert read_raster_manifest(manifest, "manifest").header.value_range == (low, high)
 
+    def test_a_raster_of_bytes_is_not_stretched_by_the_range_of_others(self, tmp_path):
+        folder = self.scenes(tmp_path)
+        pixels = np.full((1, 300, 300), 200, "uint8")
+        made.make_raster(folder / "bytes.tif", pixels, "EPSG:32633", from_origin(320_000, 4_900_020, 10, 10))
+        answer = self.cut(folder, tmp_path, wanted="all_data")
+        assert answer.value_range[1] > 1900
+        with Image.open(next((tmp_path / "chips").glob("*_bytes.jpg"))) as chip:
+            assert abs(np.asarray(chip).astype(int) - 200).max() <= 2
+
     def test_what_was_cut_is_not_cut_again(self, tmp_path):
         folder = self.scenes(tmp_path)
         first = self.cut(folder, tmp_path)

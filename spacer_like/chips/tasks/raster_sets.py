@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from logging import getLogger
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,13 +29,15 @@ from spacer_like.chips.rasters.survey import Survey, chosen_places, survey
 from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster, rasters_in
 from spacer_like.chips.tasks.opened_tile import without_secrets
 from spacer_like.chips.tasks.rasters import BLOWN_UP, cut_raster, is_cut
-from spacer_like.exceptions import SpacerError, SpacerInputError, TransientError, reason_of
+from spacer_like.chips.tasks.tiles import one_by_one
+from spacer_like.exceptions import SpacerError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import read_many, write_bytes
 
-logger = getLogger(__name__)
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RasterEnd = tuple[int, CutRasterReturnMsg | FailedTile]
 """The index of a raster's request, and what came of it."""
@@ -55,27 +57,14 @@ def cut_rasters(msg: CutRastersMsg) -> CutRastersReturnMsg:
         SpacerInputError: no raster can be read that the range of values or the choice of places needs.
     """
     passing: list[TransientError] = []
-
-    def cut(messages: Sequence[CutRasterMsg]) -> Iterator[RasterEnd]:
-        for index, one in enumerate(messages):
-            name = without_secrets(one.raster_loc).display_name
-            try:
-                yield index, cut_raster(one)
-            except TransientError as error:
-                logger.warning("The raster '%s' could not be cut for now: %s", name, error)
-                passing.append(error)
-                yield index, FailedTile(tile=name, reason=str(error), transient=True)
-            except SpacerInputError as error:
-                yield index, FailedTile(tile=name, reason=str(error))
-            # An unexpected exception for one raster does not stop the others.
-            except Exception as error:
-                logger.exception("The raster '%s' cannot be cut.", name)
-                yield index, FailedTile(tile=name, reason=f"The raster '{name}' cannot be cut: {reason_of(error)}.")
-
-    answer = cut_all(msg, cut)
+    answer = cut_all(msg, lambda messages: one_by_one(messages, cut_raster, _raster_of, "raster", passing))
     if passing:
         raise passing[-1]
     return answer
+
+
+def _raster_of(msg: CutRasterMsg) -> DataLocation:
+    return msg.raster_loc
 
 
 def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator[RasterEnd]]) -> CutRastersReturnMsg:
@@ -106,7 +95,7 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
         n_skipped=n_skipped,
         n_chips=sum(one.n_chips for one in results),
         n_blown_up=sum(one.scale < BLOWN_UP for one in results),
-        value_range=next((one.value_range for one in results), None),
+        value_range=next((one.value_range for one in results if one.value_range is not None), None),
         failed=[failed[loc] for loc in raster_locs if loc in failed],
         runtime=time.perf_counter() - start,
     )
@@ -117,30 +106,33 @@ def _messages(
 ) -> list[CutRasterMsg]:
     """A message for each raster that can be looked at; the others are put into `failed`."""
     span = None if msg.value_range is None else tuple(msg.value_range)
+    values: dict[DataLocation, NDArray[np.float64]] = {}
     surveys: dict[DataLocation, Survey] = {}
     wants_range = span is None and msg.dtype == "uint8"
     if wants_range or msg.overlap != "all":
-        values = []
         for loc in raster_locs:
             try:
-                found, surveys[loc] = _looked_at(msg, loc, wants_range)
+                values[loc], surveys[loc] = _looked_at(msg, loc, wants_range)
             except (SpacerInputError, TransientError) as error:
                 name = without_secrets(loc).display_name
                 failed[loc] = FailedTile(tile=name, reason=str(error), transient=isinstance(error, TransientError))
-                continue
-            values.append(found)
-        if wants_range and any(len(one) for one in values):
-            span = value_range(np.concatenate(values))
+        if any(len(one) for one in values.values()):
+            span = value_range(np.concatenate(list(values.values())))
     names = _source_names(raster_locs)
     places: dict[DataLocation, list[str]] = {}
     if msg.overlap != "all":
         places = dict(zip(surveys, chosen_places(list(surveys.values()), msg.overlap), strict=True))
-    shared = {name: getattr(msg, name) for name in RasterChippingMsg.model_fields} | {
-        "value_range": None if span is None else list(span)
-    }
+    shared = {name: getattr(msg, name) for name in RasterChippingMsg.model_fields if name != "value_range"}
+
+    def span_of(loc: DataLocation) -> list[float] | None:
+        # Rasters of bytes stay as they are beside others, whose values are far larger.
+        is_kept = wants_range and not len(values[loc])
+        return None if span is None or is_kept else list(span)
+
     return [
         CutRasterMsg(
             **shared,
+            value_range=span_of(loc),
             raster_loc=loc,
             chips_loc=msg.chips_loc,
             manifest_loc=msg.chips_loc.below(MANIFESTS, f"{names[loc]}_{msg.grid}.parquet"),
@@ -164,7 +156,7 @@ def _source(manifest: RasterManifest) -> str:
     return manifest.header.source
 
 
-def _looked_at(msg: CutRastersMsg, loc: DataLocation, wants_range: bool) -> tuple[np.ndarray, Survey]:
+def _looked_at(msg: CutRastersMsg, loc: DataLocation, wants_range: bool) -> tuple[NDArray[np.float64], Survey]:
     """Values of a raster that are not bytes, for the range of all, and what it shows of places."""
     with opened_raster(loc) as (dataset, raster):
         values, seen = np.empty(0), Survey(raster.date, {}, {})

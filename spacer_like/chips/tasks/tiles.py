@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import replace
 from logging import getLogger
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spacer_like.chips.cutting.cell_chips import CellChips
 from spacer_like.chips.cutting.mask import mask_beside
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from spacer_like.chips.cutting.manifest import ManifestHeader
 
 logger = getLogger(__name__)
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
 
 TileEnd = tuple[int, ChipTileReturnMsg | FailedTile]
 """The index of a tile's request, and what came of it."""
@@ -105,27 +108,43 @@ def chips_folder(msg: ChipsFolderMsg) -> ChipsFolderReturnMsg:
         SpacerError: the tree cannot be listed.
     """
     passing: list[TransientError] = []
-
-    def cut(messages: Sequence[ChipTileMsg]) -> Iterator[TileEnd]:
-        for index, tile_msg in enumerate(messages):
-            name = tile_msg.tile_loc.display_name
-            try:
-                yield index, chip_tile(tile_msg)
-            except TransientError as error:
-                logger.warning("The tile '%s' could not be cut for now: %s", name, error)
-                passing.append(error)
-                yield index, FailedTile(tile=name, reason=str(error), transient=True)
-            except SpacerInputError as error:
-                yield index, FailedTile(tile=name, reason=str(error))
-            # An unexpected exception for one tile does not stop the others.
-            except Exception as error:
-                logger.exception("The tile '%s' cannot be cut.", name)
-                yield index, FailedTile(tile=name, reason=f"The tile '{name}' cannot be cut: {reason_of(error)}.")
-
-    answer = cut_tiles(msg, cut)
+    answer = cut_tiles(msg, lambda messages: one_by_one(messages, chip_tile, _tile_of, "tile", passing))
     if passing:
         raise passing[-1]
     return answer
+
+
+def _tile_of(msg: ChipTileMsg) -> DataLocation:
+    return msg.tile_loc
+
+
+def one_by_one(
+    messages: Sequence[Request],
+    cut: Callable[[Request], Answer],
+    loc_of: Callable[[Request], DataLocation],
+    what: str,
+    passing: list[TransientError],
+) -> Iterator[tuple[int, Answer | FailedTile]]:
+    """Cut tiles or rasters one after the other, none of which stops the others; the index of each and what came of it.
+
+    Args:
+        what: what a sentence calls one.
+        passing: transient errors are appended to it.
+    """
+    for index, message in enumerate(messages):
+        name = without_secrets(loc_of(message)).display_name
+        try:
+            yield index, cut(message)
+        except TransientError as error:
+            logger.warning("The %s '%s' could not be cut for now: %s", what, name, error)
+            passing.append(error)
+            yield index, FailedTile(tile=name, reason=str(error), transient=True)
+        except SpacerInputError as error:
+            yield index, FailedTile(tile=name, reason=str(error))
+        # An unexpected exception for one does not stop the others.
+        except Exception as error:
+            logger.exception("The %s '%s' cannot be cut.", what, name)
+            yield index, FailedTile(tile=name, reason=f"The {what} '{name}' cannot be cut: {reason_of(error)}.")
 
 
 def cut_tiles(msg: ChipsFolderMsg, cut: Callable[[Sequence[ChipTileMsg]], Iterator[TileEnd]]) -> ChipsFolderReturnMsg:
