@@ -112,12 +112,12 @@ class Killer(threading.Thread):
             while len(list(self._folder.glob("*.npz"))) < enough:
                 if self.is_over:
                     return
-                time.sleep(0.05)
+                time.sleep(0.005)
             while not self.is_over:
                 if kill_one(self._side, number):
                     self.killed += 1
                     break
-                time.sleep(0.05)
+                time.sleep(0.005)
 
 
 def main(side: str, count: str, kills: str) -> None:
