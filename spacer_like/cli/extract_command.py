@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spacer_like.cli import options
+from spacer_like.cli.locations import inside
 from spacer_like.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from spacer_like.cli.running import Answers, Failure
+    from spacer_like.location import DataLocation
+    from spacer_like.messages import ExtractFeaturesMsg, ExtractFeaturesReturnMsg
+    from spacer_like.overwriting import NamedLocation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,10 +38,12 @@ def extract(
     definition: options.Definition = None,
     json_mode: options.JsonMode = False,
 ) -> int:
-    """Extract the features of points in images, one feature file for each image."""
+    """Extract the features of points in images, one feature file for each image.
+
+    Images whose features are there, unchanged, of the same points and by the same extractor, are not extracted again.
+    """
     from spacer_like.cli.extractors import prepared_extractor
     from spacer_like.cli.point_jobs import extract_job, images_with_points
-    from spacer_like.cli.running import run_for_answers
     from spacer_like.overwriting import check_outputs, named_locations
     from spacer_like.storage import write_bytes
     from spacer_like.tables.cells import csv_bytes
@@ -47,10 +57,9 @@ def extract(
     described = prepared_extractor(extractor, weights, definition)
     table, tabled = options.table(points, terminal), points_out is not None
     found, failures = images_with_points(images or [], table, points, sampled, terminal, tabled)
-    job = extract_job(found, described, folder)
-    answers = run_for_answers(
-        job, terminal, [one.name for one in found], used, failures, row_of=table.row_of if table else None
-    )
+    tasks = extract_job(found, described, folder).tasks
+    run = _Run([one.name for one in found], tasks, folder)
+    answers = run.answers(terminal, used, failures, table.row_of if table else None)
     if points_loc is not None:
         rows = [(one.name, row, col) for one in found for row, col in one.rowcols]
         write_bytes(points_loc, csv_bytes(("image", "row", "col"), rows))
@@ -59,10 +68,11 @@ def extract(
             "image": one.name,
             "features": task.feature_loc.display_name,
             "points": len(one.points),
-            "runtime": result.runtime,
+            "runtime": seconds,
+            "unchanged": is_unchanged,
         }
-        for one, task, result in zip(found, job.tasks, answers.results, strict=True)
-        if result is not None
+        for one, task, seconds, is_unchanged in zip(found, tasks, run.seconds, run.unchanged, strict=True)
+        if seconds is not None
     ]
     terminal.answer({"ok": not answers.failures, "files": files, "failures": answers.failures})
     if not json_mode:
@@ -70,3 +80,49 @@ def extract(
 
         terminal.show(*extraction(files), *written({"Points": points_out}))
     return int(answers.exit_code)
+
+
+class _Run:
+    """The tasks of an extraction, of which those are run that are not done.
+
+    Args:
+        names: of the images.
+        tasks: one for each image.
+        folder: of all feature files.
+    """
+
+    def __init__(self, names: Sequence[str], tasks: Sequence[ExtractFeaturesMsg], folder: DataLocation) -> None:
+        from spacer_like.workflows.extraction import RECORD, ExtractionRecord
+
+        self._names, self._tasks = names, tasks
+        self._record = ExtractionRecord(inside(folder, RECORD))
+        self.unchanged = self._record.is_done(tasks)
+        self.seconds: list[float | None] = [0.0 if is_unchanged else None for is_unchanged in self.unchanged]
+        """What each took; None where it failed or was not run."""
+        self._left = [number for number, is_unchanged in enumerate(self.unchanged) if not is_unchanged]
+
+    def answers(
+        self,
+        terminal: Terminal,
+        used: Sequence[NamedLocation],
+        failures: Sequence[Failure],
+        row_of: Callable[[str, str], str] | None,
+    ) -> Answers:
+        """Run what is left; the arguments as of `run_for_answers`."""
+        from spacer_like.cli.running import Answers, run_for_answers
+        from spacer_like.mailman import ExitCode
+        from spacer_like.messages import JobMsg
+
+        if not self._left:
+            return Answers([], [], ExitCode.DONE).with_failures(failures, terminal)
+        job = JobMsg(task_name="extract_features", tasks=[self._tasks[number] for number in self._left])
+        names = [self._names[number] for number in self._left]
+        is_rest = len(self._left) < len(self._tasks)
+        try:
+            return run_for_answers(job, terminal, names, used, failures, self._take, row_of, is_rest)
+        finally:
+            self._record.write()
+
+    def _take(self, number: int, result: ExtractFeaturesReturnMsg) -> None:
+        self.seconds[self._left[number]] = result.runtime
+        self._record.add(self._tasks[self._left[number]])

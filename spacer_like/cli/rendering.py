@@ -68,15 +68,16 @@ def extraction(files: Sequence[dict[str, Any]]) -> list[RenderableType]:
     """The feature files written."""
     rows = table("image", "features", "points", "seconds", names=2)
     for file in files[:MOST_ROWS]:
-        rows.add_row(
-            name(file["image"]), Text(plain_text(file["features"])), str(file["points"]), f"{file['runtime']:.1f}"
-        )
+        seconds = "unchanged" if file["unchanged"] else f"{file['runtime']:.1f}"
+        rows.add_row(name(file["image"]), Text(plain_text(file["features"])), str(file["points"]), seconds)
     points = sum(file["points"] for file in files)
+    unchanged = sum(file["unchanged"] for file in files)
+    rest = f"; {unchanged:,} of them were there, unchanged" if unchanged else ""
     more = [Text(f"… and {len(files) - MOST_ROWS} more")] if len(files) > MOST_ROWS else []
     return [
         rows,
         *more,
-        Text(f"Features of {count_of(points, 'point')} in {count_of(len(files), 'image')}.", style="green"),
+        Text(f"Features of {count_of(points, 'point')} in {count_of(len(files), 'image')}{rest}.", style="green"),
     ]
 
 

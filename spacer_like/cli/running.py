@@ -122,11 +122,13 @@ def run_for_answers(
     before: Sequence[Failure] = (),
     take: Callable[[int, Any], None] | None = None,
     row_of: Callable[[str, str], str] | None = None,
+    is_rest: bool = False,
 ) -> Answers:
     """Run a job of tasks called `names`, and complain about each that fails; `others` and `take` as in `run_job`.
 
     Args:
         before: what failed before it could become a task.
+        is_rest: other tasks of the command were done earlier: that none of these succeeds is no error of the whole.
         row_of: the row of a table, as "points.csv, line 3", that a failure of the first text concerns, by its sentence.
 
     Raises:
@@ -141,7 +143,7 @@ def run_for_answers(
     unrun = names[len(end.outcomes) :]
     results = [one.result for one in end.outcomes] + [None] * len(unrun)
     interrupted = end.interrupted
-    if interrupted and not end.outcomes:
+    if interrupted and not end.outcomes and not is_rest:
         raise interrupted
     failed = len(before) + len(failures)
     reason = "interrupted" if interrupted else "not tried any more"
@@ -150,7 +152,7 @@ def run_for_answers(
     exit_code = end.exit_code
     if before and exit_code is ExitCode.DONE:
         exit_code = ExitCode.PERMANENT_FAILURE
-    if not any(one.status == "done" for one in end.outcomes):
+    if not is_rest and not any(one.status == "done" for one in end.outcomes):
         raise nothing_done(failures, exit_code)
     for failure in failures[:failed] if interrupted else failures:
         terminal.complain(failure["message"])

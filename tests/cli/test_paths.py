@@ -9,6 +9,7 @@ import pytest
 from .conftest import COLOURS, TRAINING
 
 EXTRACTOR = ("--extractor", COLOURS)
+FEATURE_FILES = [f"{number}.jpg.features" for number in range(6)]
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def test_folders_of_images_and_features(beside, command, folder):
     folder = folder.format(root=beside)
     said = command("extract", folder, "--grid", 2, "--out", "../work/f", "--points-out", "../p.csv", *EXTRACTOR)
     assert said.code == 0, said.err
-    assert sorted(path.name for path in (beside / "work" / "f").iterdir()) == [f"{n}.jpg.features" for n in range(6)]
+    assert sorted(path.name for path in (beside / "work" / "f").glob("*.features")) == [
+        f"{n}.jpg.features" for n in range(6)
+    ]
     with (beside / "p.csv").open() as file:
         assert {row["image"] for row in csv.DictReader(file)} == {f"{number}.jpg" for number in range(6)}
 
@@ -51,7 +54,9 @@ def test_tables_their_images_and_all_options_of_train(beside, command):
     table = "../tables/../tables/labels.csv"
     said = command("extract", "--points", table, "--out", "../f", *EXTRACTOR)
     assert said.code == 0, said.err
-    assert sorted(path.name for path in (beside / "f" / "photos").iterdir()) == [f"{n}.jpg.features" for n in range(6)]
+    assert sorted(path.name for path in (beside / "f" / "photos").glob("*.features")) == [
+        f"{n}.jpg.features" for n in range(6)
+    ]
     said = command(
         "train", table, "--features", "../work/../f", "--model", "~/../new.pkl", *TRAINING[5:], "--validation", 0.2,
         "--previous", "../reef.pkl", "--report", "../r.json", "--plot", "../p.png", "--page", "../p.html",

@@ -1,0 +1,120 @@
+"""`extract` does not do again what is done and unchanged, and does again what is not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spacer_like.data_classes import DataLocation, ImageFeatures
+from spacer_like.workflows.extraction import RECORD
+
+from .conftest import COLOURS
+
+
+@pytest.fixture
+def extract(command):
+    def run(*more, out="features"):
+        said = command("extract", "--points", "labels.csv", "--out", out, "--extractor", COLOURS, *more, "--json")
+        return {file["image"]: file["unchanged"] for file in said.json["files"]}
+
+    return run
+
+
+def test_what_is_done_is_left_as_it_is(reef, extract):
+    assert not any(extract().values())
+    before = {path: path.stat().st_mtime_ns for path in reef.rglob("*.features")}
+    assert all(extract().values())
+    assert {path: path.stat().st_mtime_ns for path in reef.rglob("*.features")} == before
+
+
+def test_the_answer_of_people_says_so(extracted, command):
+    said = command("extract", "--points", "labels.csv", "--out", "features", "--extractor", COLOURS)
+    assert "Features of 96 points in 6 images; 6 of them were there, unchanged." in said.out
+
+
+@pytest.mark.parametrize("file", ["photos/3.jpg", "features/photos/3.jpg.features"])
+def test_another_image_and_a_changed_feature_file_are_extracted_again(extracted, extract, file):
+    other = (extracted / "photos/4.jpg").read_bytes()
+    (extracted / file).write_bytes(other)
+    assert [image for image, unchanged in extract().items() if not unchanged] == ["photos/3.jpg"]
+    features = ImageFeatures.load(DataLocation("filesystem", "features/photos/3.jpg.features"))
+    assert features.npoints == 16
+
+
+def test_a_feature_file_that_was_removed_is_made_again(extracted, extract):
+    (extracted / "features/photos/3.jpg.features").unlink()
+    assert [image for image, unchanged in extract().items() if not unchanged] == ["photos/3.jpg"]
+
+
+def test_other_points_are_extracted_again(extracted, extract):
+    lines = (extracted / "labels.csv").read_text().splitlines()
+    (extracted / "labels.csv").write_text("\n".join([*lines, "photos/5.jpg,1,1,sand"]))
+    assert [image for image, unchanged in extract().items() if not unchanged] == ["photos/5.jpg"]
+
+
+def test_another_extractor_extracts_all_again(extracted, command):
+    files = command("extract", "photos/0.jpg", "--points", "labels.csv", "--out", "features", "--json").json["files"]
+    assert [file["unchanged"] for file in files] == [False]
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", '{"version": 1, "files": []}', '{"version": 2, "files": {}}', "[" * 10**5]
+)
+def test_a_damaged_record_is_none(extracted, extract, damage):
+    (extracted / "features" / RECORD).write_text(damage)
+    assert not any(extract().values())
+
+
+def test_a_record_of_other_values_is_none(extracted, extract):
+    record = json.loads((extracted / "features" / RECORD).read_text())
+    record["files"] = {key: {"a": 1} for key in record["files"]}
+    (extracted / "features" / RECORD).write_text(json.dumps(record))
+    assert not any(extract().values())
+
+
+def test_what_fails_beside_what_is_done_is_the_failure_of_one(extracted, command):
+    (extracted / "photos/2.jpg").write_bytes(b"no image")
+    said = command("extract", "--points", "labels.csv", "--out", "features", "--extractor", COLOURS, "--json")
+    assert [file["image"] for file in said.json["files"]] == [f"photos/{number}.jpg" for number in (0, 1, 3, 4, 5)]
+    assert [failure["name"] for failure in said.json["failures"]] == ["photos/2.jpg"]
+    assert said.code != 0
+
+
+SLOWLY = """
+import sys, time
+from spacer_like.cli import main
+from tests.cli import conftest
+
+own = conftest.MeanColourExtractor.patches_to_features
+
+def slowly(self, patches):
+    time.sleep(float(sys.argv[1]))
+    return own(self, patches)
+
+conftest.MeanColourExtractor.patches_to_features = slowly
+options = ["--points", "labels.csv", "--out", "features", "--extractor", conftest.COLOURS]
+raise SystemExit(main(["extract", *options, "--json"]))
+"""
+
+
+def test_after_an_interruption_the_rest_is_done(reef):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def start(seconds):
+        return subprocess.Popen([sys.executable, "-c", SLOWLY, seconds], env=environment, stdout=subprocess.PIPE)
+
+    child = start("0.5")
+    while not (reef / "features/photos/1.jpg.features").exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    done = {file["image"] for file in json.loads(child.communicate(timeout=60)[0])["files"]}
+    files = json.loads(start("0").communicate(timeout=60)[0])["files"]
+    assert 2 <= len(done) < 6
+    assert {file["image"] for file in files if file["unchanged"]} == done
+    assert len(files) == 6
