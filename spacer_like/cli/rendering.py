@@ -10,6 +10,7 @@ from rich.text import Text
 
 from spacer_like.drawing.class_style import plain_text, shorten
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_of, percent
+from spacer_like.reports.image_evaluation import METRICS_HEADING, SOURCES_HEADING, metric_rows, sentences, source_rows
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -99,7 +100,24 @@ def evaluation(numbers: Evaluation, macro_f1: float | None) -> list[RenderableTy
         parts.append(Text(f"Mean F1 over the classes: {percent(macro_f1, 1)}.", style="dim"))
     if mistakes := numbers.largest_confusions(3):
         parts.append(Text("Most often confused: " + "; ".join(_mistake(*one) for one in mistakes) + ".", style="dim"))
-    return [*parts, Text(""), Text(numbers.sentence(DEFAULT_THRESHOLD), style="bold"), *_left_out(numbers)]
+    closing = [Text(""), Text(numbers.sentence(DEFAULT_THRESHOLD), style="bold")]
+    return [*parts, *_by_image(numbers), *closing, *_left_out(numbers)]
+
+
+def _by_image(numbers: Evaluation) -> list[RenderableType]:
+    found = numbers.by_image
+    if found is None:
+        return []
+    metrics = table(*METRICS_HEADING)
+    for row in metric_rows(found, numbers.accuracy):
+        metrics.add_row(*row)
+    parts: list[RenderableType] = [Text(""), metrics]
+    if found.sources:
+        sources = table(*SOURCES_HEADING)
+        for row in source_rows(found)[:MOST_ROWS]:
+            sources.add_row(*map(Text, row))
+        parts += [Text(""), sources]
+    return [*parts, *(Text(one) for one in sentences(found, len(numbers.epoch_accuracies)))]
 
 
 def _left_out(numbers: Evaluation) -> list[RenderableType]:

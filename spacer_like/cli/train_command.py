@@ -11,14 +11,21 @@ from spacer_like.cli import options
 from spacer_like.cli.locations import location
 from spacer_like.cli.terminal import Terminal
 from spacer_like.data_classes import DataLocation, ImageLabels, TrainingTaskLabels
-from spacer_like.exceptions import SpacerInputError, TrainingLabelsError
+from spacer_like.exceptions import SpacerInputError, TrainingLabelsError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from spacer_like.learning.trainer import MiniBatchTrainer
     from spacer_like.messages import TrainClassifierMsg, TrainClassifierReturnMsg
 
 SPLITS = {"vectors": "VECTORS", "points": "POINTS", "points-stratified": "POINTS_STRATIFIED"}
+BY_SOURCE = "sources"
+HINTS = {
+    "vectors": "Where images are few, split points: --split points-stratified.",
+    BY_SOURCE: "Where sources are few, split images: --split vectors.",
+}
+EPOCHS, PATIENT_EPOCHS = 10, 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,15 +39,42 @@ def train(
     ],
     features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
     model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the points to learn from.")] = 10,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the points to learn from; 10, or with --patience at most 100."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Stop after as many epochs without a lower loss on the reference points; keep the best."
+        ),
+    ] = None,
     classifier: Annotated[
         Literal["MLP", "LR"],
         typer.Option(metavar="MLP|LR", case_sensitive=False, help="Multi-layer perceptron, or logistic regression."),
     ] = "MLP",
+    layers: Annotated[
+        str | None, typer.Option(metavar="N,N,...", help="Hidden units of each layer of the perceptron: 500,300,100.")
+    ] = None,
+    balance: Annotated[
+        Literal["none", "weights", "subsample"],
+        typer.Option(help="Rare classes count as much as common ones: by weights, or by fewer points of common ones."),
+    ] = "none",
+    fewest: Annotated[
+        int, typer.Option(min=1, help="Of --balance subsample: the points that each class keeps, if it has them.")
+    ] = 100,
     split: Annotated[
-        Literal["vectors", "points", "points-stratified"],
-        typer.Option(help="What is divided: images (vectors); or points, where images are few."),
+        Literal["vectors", "sources", "points", "points-stratified"],
+        typer.Option(
+            help="What is divided: images (vectors); sources, whole sites, say; or points, if images are few."
+        ),
     ] = "vectors",
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.csv", help="The columns image, source; without it, an image's folder is its source."
+        ),
+    ] = None,
     reference: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to calibrate on.")] = 0.1,
     validation: Annotated[float, typer.Option(min=0.01, max=0.8, help="Share of the points to evaluate on.")] = 0.1,
     previous: Annotated[
@@ -54,6 +88,7 @@ def train(
 ) -> int:
     """Train a classifier on labelled points, and evaluate it on points that it was not trained on."""
     from spacer_like.cli.point_jobs import labelled_features, row_of_label
+    from spacer_like.cli.point_sources import image_sources
 
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(features, "features", "the folder or URI prefix of the feature files")
@@ -64,16 +99,19 @@ def train(
         check_drawing(*([] if plot is None else [location(plot)]))
     table = options.labelled_table(labels, terminal)
     labelled = labelled_features(table, folder, terminal)
-    sets = divided(labelled, split, (reference, validation))
+    source_of = image_sources(labelled, table, sources)
+    sets = divided(labelled, split, (reference, validation), source_of)
     fields = {
         "job_token": table.name,
-        "nbr_epochs": epochs,
+        "trainer": _trainer(layers, patience, balance, fewest),
+        "nbr_epochs": epochs or (PATIENT_EPOCHS if patience else EPOCHS),
         "clf_type": classifier,
         "labels": sets,
         "previous_model_locs": [location(one) for one in previous or []],
         "model_loc": model_loc,
         "valresult_loc": options.optional(valresult) or DataLocation("memory", "results point by point"),
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
+        "image_sources": source_of,
     }
     drawn = {"--plot": options.optional(plot), "--page": options.optional(page)}
     message, result, metrics = _train(
@@ -97,13 +135,29 @@ def _train(
     from spacer_like.overwriting import named_locations
     from spacer_like.storage import read_bytes
 
-    message = TrainClassifierMsg(trainer="minibatch", **fields)
+    message = TrainClassifierMsg(**fields)
     job = JobMsg(task_name="train_classifier", tasks=[message])
     used = named_locations(drawn, {"the table of labels": options.source(table)})
     (result,) = run_for_answers(job, terminal, [message.job_token], used, row_of=row_of).results
     report = json.loads(read_bytes(fields["report_loc"]))
     _draw(report, drawn["--plot"], drawn["--page"], message.model_loc.filename)
     return message, result, report
+
+
+def _trainer(layers: str | None, patience: int | None, balance: str, fewest: int) -> MiniBatchTrainer:
+    from spacer_like.learning.trainer import MiniBatchTrainer
+
+    sizes = None
+    if layers is not None:
+        sizes = [int(part) for part in layers.split(",") if part.strip().isdecimal()]
+        if len(sizes) != layers.count(",") + 1:
+            raise SpacerInputError(f"--layers must be whole numbers, separated by commas, and is '{visible(layers)}'.")
+    return MiniBatchTrainer(
+        mlp_hidden_layer_sizes=sizes,
+        patience=patience,
+        class_weight="balanced" if balance == "weights" else None,
+        balanced_subsample=fewest if balance == "subsample" else None,
+    )
 
 
 def _show(
@@ -140,29 +194,40 @@ def _show(
         terminal.show(*evaluation(numbers, report.get("macro_f1")), *written(files))
 
 
-def divided(labels: ImageLabels, split: str, shares: tuple[float, float]) -> TrainingTaskLabels:
-    """All labels in three sets; `shares` are those of the reference and of the validation set.
+def divided(
+    labels: ImageLabels, split: str, shares: tuple[float, float], sources: Mapping[str, str] | None = None
+) -> TrainingTaskLabels:
+    """All labels in three sets.
 
     Classes that cannot be learnt from these sets are still in them: the task leaves them out, and says so.
+
+    Args:
+        labels: the labels.
+        split: what is divided, as the option of this name says it.
+        shares: those of the reference and of the validation set.
+        sources: of images, by the keys of their feature files; for a division of sources.
 
     Raises:
         SpacerInputError: an unknown split, or shares that leave nothing to learn from.
         TrainingLabelsError: labels that cannot be divided so.
     """
+    from spacer_like.learning.labels_sampling import split_by_source
     from spacer_like.learning.labels_split import SplitMode, divide_labels, learnable_labels
 
-    mode = SplitMode[SPLITS[split]]
     if sum(shares) >= 1:
         raise SpacerInputError("The shares --reference and --validation together must leave points to learn from.")
     try:
-        sets = divide_labels(labels, shares, mode)
+        if split == BY_SOURCE:
+            sets = split_by_source(labels, shares, sources or {})
+        else:
+            sets = divide_labels(labels, shares, SplitMode[SPLITS[split]])
         # Whatever cannot be trained on is refused before features are read.
         learnable_labels(sets)
         return sets
     except TrainingLabelsError as error:
-        if mode is not SplitMode.VECTORS:
+        if split not in HINTS:
             raise
-        hint = "Where images are few, split points: --split points-stratified."
+        hint = HINTS[split]
         raise TrainingLabelsError(f"{error} {hint}") from error
 
 

@@ -13,6 +13,9 @@ from spacer_like.exceptions import ExtractorMismatchError, TrainingLabelsError
 
 Answers = tuple[list[LabelId], list[float]]
 
+SMALLEST_PROBABILITY = 1e-12
+"""A smaller one counts as this in a logarithmic loss: one point must not decide about all."""
+
 
 def evaluate_classifier(clf: Any, labels: ImageLabels) -> tuple[list[LabelId], list[LabelId], list[float]]:
     """A classifier's answers for labelled points.
@@ -32,8 +35,14 @@ def evaluate_classifier(clf: Any, labels: ImageLabels) -> tuple[list[LabelId], l
     return true, estimated, scores
 
 
-def evaluate_classifiers(classifiers: Sequence[Any], labels: ImageLabels) -> tuple[list[LabelId], list[Answers]]:
-    """True labels, and each classifier's estimated labels and highest probabilities. Files are read once for all."""
+def evaluate_classifiers(
+    classifiers: Sequence[Any], labels: ImageLabels, of_true: list[float] | None = None
+) -> tuple[list[LabelId], list[Answers]]:
+    """True labels, and each classifier's estimated labels and highest probabilities. Files are read once for all.
+
+    Args:
+        of_true: takes the probability that the first classifier gives to each point's true class.
+    """
     true: list[LabelId] = []
     answers: list[Answers] = [([], []) for _ in classifiers]
     reader = FeatureReader(labels)
@@ -44,9 +53,20 @@ def evaluate_classifiers(classifiers: Sequence[Any], labels: ImageLabels) -> tup
             probabilities = classifier.predict_proba(vectors)
             estimated.extend(classifier.classes_[probabilities.argmax(axis=1)].tolist())
             scores.extend(probabilities.max(axis=1).tolist())
+            if of_true is not None and classifier is classifiers[0]:
+                of_true.extend(_probabilities_of(names, classifier.classes_.tolist(), probabilities))
     if not true:
         raise TrainingLabelsError("There are no points to evaluate the classifier on.")
     return true, answers
+
+
+def _probabilities_of(names: Sequence[LabelId], classes: Sequence[LabelId], probabilities: Any) -> list[float]:
+    """The probability of each point's class; 0 for a class that the classifier does not know."""
+    index = {label: number for number, label in enumerate(classes)}
+    columns = np.array([index.get(name, -1) for name in names], np.intp)
+    own = np.where(columns >= 0, probabilities[np.arange(len(names)), columns], 0.0)
+    found: list[float] = own.tolist()
+    return found
 
 
 def _check_extractor(classifier: Any, found: set[str]) -> None:

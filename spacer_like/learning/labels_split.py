@@ -9,7 +9,7 @@ import base64
 import string
 import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import Enum
 from hashlib import blake2b
 from logging import getLogger
@@ -175,7 +175,9 @@ def split_labels(
     return _split_points(labels_in, sizes, stratified=split_mode is SplitMode.POINTS_STRATIFIED)
 
 
-def _set_sizes(labels: ImageLabels, ratios: tuple[float, float], mode: SplitMode) -> dict[str, int]:
+def _set_sizes(
+    labels: ImageLabels, ratios: tuple[float, float], mode: SplitMode, needed: Sequence[str] = SET_NAMES
+) -> dict[str, int]:
     count = labels.label_count
     ref = min(round(count * ratios[0]), config.settings().training_batch_label_count)
     val = round(count * ratios[1])
@@ -186,7 +188,7 @@ def _set_sizes(labels: ImageLabels, ratios: tuple[float, float], mode: SplitMode
         reason = (
             f"Each set's size must not be less than the number of classes ({smallest}) to work with train_test_split()."
         )
-    if min(sizes.values()) < smallest:
+    if min(sizes[name] for name in needed) < smallest:
         raise TrainingLabelsError(
             "Not enough annotations to populate train/ref/val sets."
             f" Split was calculated as {'/'.join(str(size) for size in sizes.values())}. {reason}"
@@ -205,6 +207,16 @@ def _split_images(labels: ImageLabels, sizes: dict[str, int]) -> TrainingTaskLab
         while sets[name].label_count < sizes[name] and (location := next(remaining, None)) is not None:
             sets[name].add_image(location, labels[location])
     return TrainingTaskLabels(train=sets["train"], ref=sets["ref"], val=sets["val"])
+
+
+def split_images(labels: ImageLabels, ref_ratio: float) -> tuple[ImageLabels, ImageLabels]:
+    """Whole images in two sets, train and ref; sizes as in `split_labels`.
+
+    Raises:
+        TrainingLabelsError: too few annotations for two sets.
+    """
+    sets = _split_images(labels, _set_sizes(labels, (ref_ratio, 0.0), SplitMode.VECTORS, ("train", "ref")))
+    return sets.train, sets.ref
 
 
 def _split_points(labels: ImageLabels, sizes: dict[str, int], stratified: bool) -> TrainingTaskLabels:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORMAT = "spacer_like.evaluation"
 FORMAT_VERSION = 1
 CONFIDENCE_BINS = 10
+_OPTIONAL = ("left_out", "by_image")
 THRESHOLDS = (*(number / 100 for number in range(0, 100, 5)), 0.99)
 
 
@@ -92,6 +93,8 @@ class EvaluationReport:
         pc_accs: accuracy of each previous classifier on the same points; may be empty.
         left_out: classes that were labelled and not learnt: label, train, ref and val (points by set), reason. Not in
             the JSON where there are none.
+        by_image: an `ImageEvaluation` as JSON, where it is known which points are of one image; not in the JSON where
+            it is None.
     """
 
     classes: list[LabelId]
@@ -106,10 +109,11 @@ class EvaluationReport:
     ref_accs: list[float]
     pc_accs: list[float]
     left_out: list[dict[str, Any]] = field(default_factory=list)
+    by_image: dict[str, Any] | None = None
 
     def serialize(self) -> dict[str, Any]:
         found = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
-        return found if self.left_out else {name: value for name, value in found.items() if name != "left_out"}
+        return {name: value for name, value in found.items() if value or name not in _OPTIONAL}
 
     @classmethod
     def deserialize(cls, data: Any) -> EvaluationReport:
@@ -122,7 +126,7 @@ class EvaluationReport:
             raise MessageError("This is not an evaluation report.")
         if data.get("format_version") != FORMAT_VERSION:
             raise MessageError(f"The evaluation report is of the format version {data.get('format_version')!r}, not 1.")
-        data = {"left_out": []} | data
+        data = {"left_out": [], "by_image": None} | data
         if missing := [entry.name for entry in fields(cls) if entry.name not in data]:
             raise MissingFieldError(f"The evaluation report lacks '{missing[0]}'.")
         rows = {"per_class": ClassMetrics, "calibration": ConfidenceBin, "thresholds": ThresholdRow}
@@ -140,12 +144,13 @@ def evaluation_report(
     ref_accs: Sequence[float] = (),
     pc_accs: Sequence[float] = (),
     left_out: Sequence[dict[str, Any]] = (),
+    by_image: dict[str, Any] | None = None,
 ) -> EvaluationReport:
     """The metrics of an evaluation.
 
     Args:
         results: point by point, the true class, the given one, and the confidence.
-        ref_accs, pc_accs, left_out: carried into the report as they are.
+        ref_accs, pc_accs, left_out, by_image: carried into the report as they are.
     """
     import numpy as np
 
@@ -168,6 +173,7 @@ def evaluation_report(
         ref_accs=[float(share) for share in ref_accs],
         pc_accs=[float(share) for share in pc_accs],
         left_out=list(left_out),
+        by_image=by_image,
     )
 
 

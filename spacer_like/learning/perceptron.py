@@ -51,7 +51,14 @@ class Perceptron:
             weights[...] = random.uniform(-bound, bound, (inputs, outputs))
             bias[...] = random.uniform(-bound, bound, outputs)
 
-    def learn(self, features: Array, rows: NDArray[np.intp], targets: NDArray[np.bool_], random: RandomState) -> None:
+    def learn(
+        self,
+        features: Array,
+        rows: NDArray[np.intp],
+        targets: NDArray[np.bool_],
+        random: RandomState,
+        counted: NDArray[np.floating] | None = None,
+    ) -> None:
         """One pass over samples, shuffled by `random`, in steps of at most `INNER_BATCH`.
 
         Args:
@@ -59,19 +66,20 @@ class Perceptron:
             rows: [m] which of them to learn from.
             targets: [m, outputs] whether the sample is of the output's class.
             random: the stream that shuffles.
+            counted: [m] what each sample counts in the loss; None: 1.
         """
         order = np.arange(len(rows))
         random.shuffle(order)
         wanted = targets.astype(self._parameters.dtype)
         for start in range(0, len(rows), INNER_BATCH):
             chosen = order[start : start + INNER_BATCH]
-            self.step(features[rows[chosen]], wanted[chosen])
+            self.step(features[rows[chosen]], wanted[chosen], None if counted is None else counted[chosen])
 
-    def step(self, features: Array, wanted: Array) -> Array:
+    def step(self, features: Array, wanted: Array, counted: NDArray[np.floating] | None = None) -> Array:
         """One step of Adam on samples [m, inputs] with targets [m, outputs]. Returns the outputs of before."""
         # Whoever trains looks at the weights afterwards; numbers beyond all bounds need no warning at each step.
         with np.errstate(over="ignore", invalid="ignore"):
-            outputs = self._compute_gradient(features, wanted)
+            outputs = self._compute_gradient(features, wanted, counted)
             self._adam_step()
         return outputs
 
@@ -105,10 +113,12 @@ class Perceptron:
         _normalise(activations[-1], self._is_binary)
         return activations
 
-    def _compute_gradient(self, features: Array, wanted: Array) -> Array:
+    def _compute_gradient(self, features: Array, wanted: Array, counted: NDArray[np.floating] | None) -> Array:
         """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`. Returns the outputs."""
         activations = self._activations(features.astype(self._parameters.dtype, copy=False))
         deltas = activations[-1] - wanted
+        if counted is not None:
+            deltas *= counted[:, None].astype(deltas.dtype)
         for index in range(len(self.layers) - 1, -1, -1):
             weights_gradient, offsets_gradient = self._gradients[index]
             np.matmul(activations[index].T, deltas, out=weights_gradient)

@@ -42,25 +42,35 @@ class StochasticGradient:
         self.step = 1
         self._first_step = 1 / (alpha * np.sqrt(1 / np.sqrt(alpha)))
 
-    def learn(self, features: NDArray[np.floating], rows: NDArray[np.intp], targets: NDArray[np.bool_]) -> None:
+    def learn(
+        self,
+        features: NDArray[np.floating],
+        rows: NDArray[np.intp],
+        targets: NDArray[np.bool_],
+        counted: Floats | None = None,
+    ) -> None:
         """One pass over samples in the given order.
 
         Args:
             features: [n, dimension].
             rows: [m] which of them to visit, in order.
             targets: [m, columns] whether the sample visited is of the column's class.
+            counted: [m] what each of them counts in the loss; None: 1.
         """
+        counted = np.ones(len(rows)) if counted is None else counted
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(rows), _BLOCK):
                 block = slice(start, start + _BLOCK)
-                self._learn_block(features[rows[block]].astype(np.float64), targets[block])
+                self._learn_block(features[rows[block]].astype(np.float64), targets[block], counted[block])
 
-    def _learn_block(self, samples: Floats, targets: NDArray[np.bool_]) -> None:
+    def _learn_block(self, samples: Floats, targets: NDArray[np.bool_], counted: Floats) -> None:
         count = len(samples)
         rates = 1 / (self.alpha * (self._first_step + self.step + np.arange(count) - 1))
         shrunk = np.cumprod(1 - rates * self.alpha)
         before = np.concatenate([[1.0], shrunk[:-1]])
 
+        # A sample that counts twice pushes twice as far; the penalty does not.
+        rates = rates * counted
         updates = rates[:, None] * self._residuals(samples, targets, rates, shrunk, before)
         # In units of the weights as they stand before any shrinking of this block.
         pushes = updates / shrunk[:, None]

@@ -33,12 +33,18 @@ class TrainingDetails:
         pc_accs: those of the previous classifiers, in their order.
         ref_accs: its accuracy on ref after each epoch, before it was calibrated.
         runtime: in seconds.
+        ref_losses: its loss on ref after each epoch; None: not known.
+        kept_epoch: the epoch whose weights it has, from 1; None: not known.
+        val_probabilities: what it gives to the true class of each point of val, in their order; None: not known.
     """
 
     acc: float
     pc_accs: list[float]
     ref_accs: list[float]
     runtime: float
+    ref_losses: list[float] | None = None
+    kept_epoch: int | None = None
+    val_probabilities: list[float] | None = None
 
 
 class ClassifierTrainer(Described):
@@ -81,6 +87,11 @@ class MiniBatchTrainer(ClassifierTrainer):
         sgd_loss: loss of the linear classifier, by scikit-learn's names; all but log_loss are trained by scikit-learn.
         sgd_average: whether its weights are averaged over all steps; a number: over the steps after as many.
         sgd_random_state: seed of the order in which it sees the points of a batch.
+        patience: epochs without a lower loss on the reference set after which the training stops, to keep the epoch
+            with the lowest one; None: all epochs are trained, and the last is kept.
+        class_weight: ``balanced``: the classes count alike in the loss, however many points each has; None: the points.
+        balanced_subsample: of each class at most as many points are learnt from as the rarest has, or as many as this
+            where that is more; None: all.
 
     Raises:
         MessageError: an argument out of range.
@@ -98,6 +109,9 @@ class MiniBatchTrainer(ClassifierTrainer):
         sgd_loss: str = "log_loss",
         sgd_average: bool | int = True,
         sgd_random_state: int = 0,
+        patience: int | None = None,
+        class_weight: str | None = None,
+        balanced_subsample: int | None = None,
     ) -> None:
         self._batch_size = batch_size
         self.mlp_hidden_layer_sizes = None if mlp_hidden_layer_sizes is None else _sizes(mlp_hidden_layer_sizes)
@@ -106,6 +120,9 @@ class MiniBatchTrainer(ClassifierTrainer):
         self.sgd_loss = sgd_loss
         self.sgd_average = sgd_average
         self.sgd_random_state = sgd_random_state
+        self.patience = patience
+        self.class_weight = class_weight
+        self.balanced_subsample = balanced_subsample
         _check("batch_size", batch_size is None or _is_count(batch_size, 1, 10**7), "a number from 1 to 10000000")
         _check("mlp_large_data_threshold", _is_count(mlp_large_data_threshold, 0), "a number from 0 to 2^53")
         _check("sgd_random_state", _is_count(sgd_random_state, 0) and sgd_random_state < 2**32, "a number below 2^32")
@@ -114,6 +131,10 @@ class MiniBatchTrainer(ClassifierTrainer):
         _check("sgd_loss", isinstance(sgd_loss, str), "the name of a loss")
         rate = mlp_learning_rate_init
         _check("mlp_learning_rate_init", rate is None or _is_number(rate, above=0), "a number above 0, up to 1000")
+        _check("patience", patience is None or _is_count(patience), "a number of epochs from 1 on")
+        _check("class_weight", class_weight in (None, "balanced"), "'balanced' or nothing")
+        is_fewest = balanced_subsample is None or _is_count(balanced_subsample)
+        _check("balanced_subsample", is_fewest, "a number of points from 1 on")
 
     @property
     def batch_size(self) -> int:
@@ -129,6 +150,9 @@ class MiniBatchTrainer(ClassifierTrainer):
             "sgd_loss": "log_loss",
             "sgd_average": True,
             "sgd_random_state": 0,
+            "patience": None,
+            "class_weight": None,
+            "balanced_subsample": None,
         }
         found = {name: getattr(self, name) for name in defaults}
         return {
@@ -153,7 +177,8 @@ class MiniBatchTrainer(ClassifierTrainer):
         """The calibrated classifier, and the uncalibrated one's accuracy on ref after each epoch."""
         from spacer_like.learning.training import train
 
-        return train(self, train_labels, ref_labels, nbr_epochs, clf_type)
+        classifier, history = train(self, train_labels, ref_labels, nbr_epochs, clf_type)
+        return classifier, [entry.accuracy for entry in history.epochs]
 
     def __call__(
         self,
@@ -166,22 +191,29 @@ class MiniBatchTrainer(ClassifierTrainer):
 
         from spacer_like.learning.evaluation import evaluate_classifiers, validation_results
         from spacer_like.learning.metrics import calc_acc
+        from spacer_like.learning.training import train
 
         start = time.perf_counter()
         # The matrices are small: more threads gain little, lose much where the cores are shared, and would let the
         # number of cores decide how sums are rounded.
         with threadpool_limits(1, "blas"):
-            classifier, ref_accs = self._train(labels["train"], labels["ref"], nbr_epochs, clf_type)
-            true, [(estimated, scores), *previous] = evaluate_classifiers([classifier, *pc_models], labels["val"])
+            classifier, history = train(self, labels["train"], labels["ref"], nbr_epochs, clf_type)
+            of_true: list[float] = []
+            classifiers = [classifier, *pc_models]
+            true, [(estimated, scores), *previous] = evaluate_classifiers(classifiers, labels["val"], of_true)
         results = validation_results(true, estimated, scores, classifier.classes_.tolist())
         accuracy = calc_acc(true, estimated)
         details = TrainingDetails(
             acc=accuracy,
             pc_accs=[calc_acc(true, previous_estimated) for previous_estimated, _ in previous],
-            ref_accs=ref_accs,
+            ref_accs=[entry.accuracy for entry in history.epochs],
             runtime=time.perf_counter() - start,
+            ref_losses=[entry.loss for entry in history.epochs],
+            kept_epoch=history.kept,
+            val_probabilities=of_true,
         )
-        metrics = {"accuracy": accuracy, "points": len(true), "ref_accuracy": ref_accs[-1]}
+        kept = history.epochs[history.kept - 1]
+        metrics = {"accuracy": accuracy, "points": len(true), "ref_accuracy": kept.accuracy}
         return replace(classifier, metrics={**classifier.metrics, **metrics}), results, details
 
 

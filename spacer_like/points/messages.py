@@ -116,7 +116,10 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
         valresult_loc: where the evaluation's results go, point by point.
         feature_cache_dir: where remote feature files are kept for the time of the training: ``auto``: in a temporary
             folder; ``disabled``: nowhere, they are read again for each epoch; else the absolute path of a folder.
-        report_loc: where the evaluation report goes (metrics by class, calibration, thresholds), JSON; None: nowhere.
+        report_loc: where the evaluation report goes (metrics by class, by image and by source, baselines, calibration,
+            thresholds), JSON; None: nowhere.
+        image_sources: the source of images (a site, a survey, a camera) by the key of their feature file, for metrics
+            by source in the report; None: not known.
 
     PySpacer up to 0.13 said ``trainer_name``; up to 0.12 labels named features by text, and ``features_loc`` said where
     those live. Both are read, from arguments and from JSON.
@@ -127,7 +130,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
         DISABLED = "disabled"
 
     task: ClassVar[str] = "train_classifier"
-    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc"})
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc", "image_sources"})
 
     job_token: JobToken
     trainer: TrainerField
@@ -141,6 +144,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
         str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)
     ] = "auto"
     report_loc: WritableLocation | None = None
+    image_sources: dict[StrictStr, StrictStr] | None = None
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"previous_model_locs"})
 
@@ -159,6 +163,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             valresult_loc: DataLocation,
             feature_cache_dir: str | Path = "auto",
             report_loc: DataLocation | None = None,
+            image_sources: dict[str, str] | None = None,
         ) -> None: ...
 
         # The older dialects, and fields out of a dictionary.
@@ -207,7 +212,8 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
 
     def without_labels(self) -> Self:
         """The same message with empty sets of labels, for a return message that need not carry them back."""
-        return self.model_copy(update={"labels": TrainingTaskLabels(ImageLabels(), ImageLabels(), ImageLabels())})
+        empty = TrainingTaskLabels(ImageLabels(), ImageLabels(), ImageLabels())
+        return self.model_copy(update={"labels": empty, "image_sources": None})
 
 
 class LeftOutClass(ReturnMessage):
@@ -241,15 +247,17 @@ class TrainClassifierReturnMsg(ReturnMessage):
         ref_accs: accuracies of the uncalibrated classifier on the reference set, after each epoch.
         runtime: seconds that the task took, without loading the previous classifiers.
         left_out: classes of the labels that the classifier does not know, with the reasons; None: there are none.
+        kept_epoch: the epoch whose weights the classifier has, counted from 1; None: the last one.
     """
 
-    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"left_out"})
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"left_out", "kept_epoch"})
 
     acc: float
     pc_accs: list[float]
     ref_accs: list[float]
     runtime: Runtime
     left_out: list[LeftOutClass] | None = None
+    kept_epoch: int | None = None
 
     @classmethod
     def example(cls) -> Self:

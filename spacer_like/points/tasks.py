@@ -31,6 +31,7 @@ from spacer_like.storage.unfinished_files import temporary_folder
 if TYPE_CHECKING:
     from PIL import Image
 
+    from spacer_like.data_classes import ValResults
     from spacer_like.extractors.base import Extraction, FeatureExtractor
     from spacer_like.learning.trainer import ClassifierTrainer
 
@@ -129,14 +130,18 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
         for classifier, location in zip(previous, msg.previous_model_locs, strict=True):
             check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
+    by_image = None
     with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
         trained, results, details = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+        if msg.report_loc is not None:
+            by_image = _evaluated_by_image(labels, results, details, msg.image_sources)
     return_msg = TrainClassifierReturnMsg(
         acc=details.acc,
         pc_accs=details.pc_accs,
         ref_accs=details.ref_accs,
         runtime=details.runtime,
         left_out=left_out or None,
+        kept_epoch=kept if (kept := getattr(details, "kept_epoch", None)) != len(details.ref_accs) else None,
     )
     # Before anything is stored: a classifier that cannot be loaded again is refused.
     model = classifier_bytes(msg.model_loc, trained)
@@ -148,11 +153,47 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
                 ref_accs=return_msg.ref_accs,
                 pc_accs=return_msg.pc_accs,
                 left_out=[one.serialize() for one in left_out],
+                by_image=by_image,
             )
             write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
         # The classifier last: who finds it finds its results too.
         write_bytes(msg.model_loc, model)
     return return_msg
+
+
+def _evaluated_by_image(
+    labels: TrainingTaskLabels, results: ValResults, details: Any, sources: dict[str, str] | None
+) -> dict[str, Any] | None:
+    """Metrics of the answers on val that ask which points are of one image, or of one source, as JSON.
+
+    None where a trainer of one's own has answered for other points than those of val.
+    """
+    import numpy as np
+
+    from spacer_like.learning.baselines import nearest_neighbours
+    from spacer_like.learning.image_metrics import Points, evaluation_by_image
+
+    val = labels["val"]
+    sizes = [len(val[location]) for location in val]
+    if sum(sizes) != len(results.gt):
+        return None
+    of_true = getattr(details, "val_probabilities", None)
+    points = Points(
+        image=np.repeat(np.arange(len(sizes)), sizes),
+        true=np.asarray(results.gt),
+        given=np.asarray(results.est),
+        of_true=None if of_true is None else np.asarray(of_true),
+    )
+    (commonest, _), *_ = labels["train"].label_count_per_class.most_common(1)
+    named = None if sources is None else [sources.get(location.key, "") for location in val]
+    return evaluation_by_image(
+        points,
+        results.classes.index(commonest) if commonest in results.classes else -1,
+        nearest_neighbours(labels["train"], val),
+        None if named is None else np.repeat(named, sizes).tolist(),
+        getattr(details, "ref_losses", None) or (),
+        getattr(details, "kept_epoch", None),
+    ).serialize()
 
 
 @task

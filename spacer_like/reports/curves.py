@@ -98,6 +98,9 @@ def draw_epochs(axes: Axes, evaluation: Evaluation) -> None:
     shares = 100 * np.asarray(evaluation.epoch_accuracies)
     epochs = np.arange(1, len(shares) + 1)
     axes.plot(epochs, shares, "o-", color=GREEN, markersize=5, markeredgecolor="white", label="reference points")
+    kept = evaluation.by_image.kept_epoch if evaluation.by_image is not None else None
+    if kept is not None and kept < len(shares):
+        axes.axvline(kept, color=GREY, linewidth=1, linestyle=":", label="the epoch that was kept")
     axes.axhline(
         100 * evaluation.accuracy,
         color=INK,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spacer_like.drawing.class_style import plain_text
 from spacer_like.exceptions import MessageError, damage_as
+from spacer_like.learning.image_metrics import ImageEvaluation
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -52,6 +53,8 @@ class Evaluation:
     """Accuracy of each previous model on the same points; may be empty."""
     left_out: list[tuple[str, int, str]] = field(default_factory=list)
     """Class, points and reason of each class that was labelled and that the model does not know."""
+    by_image: ImageEvaluation | None = None
+    """Intervals, baselines and metrics by source, where it is known which points are of one image."""
 
     def sentence(self, threshold: float = DEFAULT_THRESHOLD) -> str:
         """How far the machine may be trusted alone, at the threshold of the table nearest to the one asked for."""
@@ -175,6 +178,7 @@ def _read(report: Mapping[str, Any]) -> Evaluation:
             (plain_text(one["label"]), sum(int(one[name]) for name in ("train", "ref", "val")), str(one["reason"]))
             for one in report.get("left_out") or []
         ],
+        by_image=ImageEvaluation.deserialize(report["by_image"]) if report.get("by_image") else None,
     )
 
 

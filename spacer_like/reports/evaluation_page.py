@@ -20,6 +20,7 @@ from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, percent, read_evaluation
+from spacer_like.reports.image_evaluation import METRICS_HEADING, SOURCES_HEADING, metric_rows, sentences, source_rows
 
 LARGEST_MATRIX = 150
 _PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -68,6 +69,7 @@ def render_page(
         f'<p class="sentence">{escape(evaluation.sentence(threshold))}</p>',
         _previous(evaluation),
         _left_out(evaluation),
+        _by_image(evaluation),
         _charts(evaluation, threshold),
         _classhtml_table(evaluation),
         _mistakes(evaluation),
@@ -100,6 +102,25 @@ def _left_out(evaluation: Evaluation) -> str:
     return f"<h2>Classes left out</h2><p>{escape(evaluation.warning())}</p>" + html_table(
         ["class", "why, and what to do", "points"], rows, names=2
     )
+
+
+def _by_image(evaluation: Evaluation) -> str:
+    found = evaluation.by_image
+    if found is None:
+        return ""
+    said = "".join(f"<p>{escape(one)}</p>" for one in sentences(found, len(evaluation.epoch_accuracies)))
+    metrics = html_table(list(METRICS_HEADING), _escaped(metric_rows(found, evaluation.accuracy)))
+    if not found.sources:
+        return said + metrics
+    return (
+        f"{said}{metrics}<h2>Sources</h2><p class='quiet'>Far points lie farther from every point of the training than "
+        "95 % of the training's points do from those of other images: 5 % are expected.</p>"
+        + html_table(list(SOURCES_HEADING), _escaped(source_rows(found)))
+    )
+
+
+def _escaped(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[escape(cell) for cell in row] for row in rows]
 
 
 def _charts(evaluation: Evaluation, threshold: float) -> str:

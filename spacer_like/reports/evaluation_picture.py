@@ -14,6 +14,7 @@ from spacer_like.location import DataLocation
 from spacer_like.reports.class_rows import draw_confusion, draw_scores, draw_support
 from spacer_like.reports.curves import draw_calibration, draw_epochs, draw_thresholds
 from spacer_like.reports.evaluation import DEFAULT_THRESHOLD, Evaluation, count_of, read_evaluation
+from spacer_like.reports.image_evaluation import sentences
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,6 +123,8 @@ def _head(figure: Figure, evaluation: Evaluation, title: str, layout: _Layout) -
         details.append(f"previous models on the same points: {shares}")
     if evaluation.left_out:
         details.append(evaluation.warning())
+    if evaluation.by_image is not None:
+        details += [drawable(one) for one in sentences(evaluation.by_image, len(evaluation.epoch_accuracies))[:2]]
     line("   ·   ".join(details), 0.62, fontsize=11.5, color=GREY)
 
 

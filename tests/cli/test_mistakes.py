@@ -106,7 +106,7 @@ def test_a_table_that_a_spreadsheet_wrote_as_unicode_text(reef, command):
         ((*("train", *TRAINING), "--classifier", "SVM"), "Invalid value for '--classifier': 'SVM' is not one of"),
         (
             (*("train", *TRAINING), "--split", "halves"),
-            "'halves' is not one of 'vectors', 'points', 'points-stratified'",
+            "'halves' is not one of 'vectors', 'sources', 'points', 'points-stratified'",
         ),
         ((*("train", *TRAINING), "--validation", "0.7"), "must leave points to learn from"),
         ((*("train", *TRAINING), "--epochs", "none"), "--epochs"),

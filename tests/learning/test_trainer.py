@@ -19,6 +19,9 @@ ARGUMENTS: dict[str, Any] = {
     "sgd_loss": "hinge",
     "sgd_average": False,
     "sgd_random_state": 5,
+    "patience": 4,
+    "class_weight": "balanced",
+    "balanced_subsample": 50,
 }
 
 
@@ -82,6 +85,9 @@ class TestMiniBatchTrainer:
             ("sgd_loss", 3),
             ("sgd_average", "yes"),
             ("sgd_random_state", -1),
+            ("patience", 0),
+            ("class_weight", "heavy"),
+            ("balanced_subsample", 0),
         ],
     )
     def test_arguments_out_of_range_are_named(self, name: str, value: Any) -> None:

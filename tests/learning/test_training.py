@@ -15,6 +15,7 @@ from spacer_like import config, storage
 from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, TrainingTaskLabels
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
+from spacer_like.learning.labels_sampling import balanced_subsample
 from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
 from spacer_like.train_classifier import MiniBatchTrainer
@@ -315,3 +316,62 @@ def test_extractors_that_are_mixed_are_named_in_order(tmp_path: Path) -> None:
     names = ", ".join(f"extractor {number}" for number in range(6))
     with pytest.raises(ExtractorMismatchError, match=f"are of different extractors: {names}.$"):
         TRAINER(TrainingTaskLabels(*[ImageLabels(sets)] * 3), 1, [], "LR")
+
+
+class TestStopping:
+    def test_the_epoch_with_the_least_loss_is_kept(self, three_sets: TrainingTaskLabels) -> None:
+        trainer = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.1, patience=3)
+        classifier, _, answer = trainer(three_sets, 60, [], "MLP")
+        losses, kept = answer.ref_losses or [], answer.kept_epoch or 0
+        assert losses[kept - 1] == min(losses)
+        assert len(losses) == len(answer.ref_accs) == kept + 3 < 60
+        # It is the very network of that epoch.
+        of_that_epoch, _ = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.1)._train(
+            three_sets.train, three_sets.ref, kept, "MLP"
+        )
+        for own, other in zip(classifier.layers, of_that_epoch.layers, strict=True):
+            np.testing.assert_array_equal(own[0], other[0])
+        assert classifier.metrics["ref_accuracy"] == answer.ref_accs[kept - 1]
+
+    @pytest.mark.parametrize("kind", ["MLP", "LR"])
+    def test_without_patience_the_last_epoch_is_kept(self, three_sets: TrainingTaskLabels, kind: str) -> None:
+        _, _, answer = TRAINER(three_sets, 4, [], kind)
+        assert answer.kept_epoch == len(answer.ref_losses or []) == 4
+
+    @pytest.mark.parametrize("arguments", [{}, {"sgd_loss": "hinge"}])
+    def test_the_loss_of_a_linear_classifier_falls(self, three_sets: TrainingTaskLabels, arguments: Any) -> None:
+        _, _, answer = MiniBatchTrainer(batch_size=50, patience=9, **arguments)(three_sets, 8, [], "LR")
+        assert min(answer.ref_losses or []) < np.log(3)
+
+
+class TestRareClasses:
+    @pytest.fixture
+    def uneven(self, store: Store) -> TrainingTaskLabels:
+        """Sets in which all but a few points of a class are left out of the training."""
+        sets = TrainingTaskLabels(*(store(name, 12, dimension=3) for name in ("train", "ref", "val")))
+        kept = ImageLabels(
+            {loc: [one for one in sets.train[loc] if one[2] != 8 or index < 3] for index, loc in enumerate(sets.train)}
+        )
+        return TrainingTaskLabels(kept, sets.ref, sets.val)
+
+    @pytest.mark.parametrize("how", [{"class_weight": "balanced"}, {"balanced_subsample": 1}])
+    @pytest.mark.parametrize("kind", ["MLP", "LR"])
+    def test_they_are_found_more_often_before_calibration(
+        self, uneven: TrainingTaskLabels, kind: str, how: dict[str, Any]
+    ) -> None:
+        given = []
+        for arguments in ({}, how):
+            trainer = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.02, **arguments)
+            classifier, _ = trainer._train(uneven.train, uneven.ref, 30, kind)
+            given.append(int((classifier.scores(matrix(uneven.val)[0]).argmax(axis=1) == 2).sum()))
+        assert given[1] > given[0]
+
+    def test_weights_of_one_change_nothing(self, three_sets: TrainingTaskLabels) -> None:
+        """Classes of equally many points weigh 1."""
+        even = balanced_subsample(three_sets.train, 1)
+        for kind in ("MLP", "LR"):
+            plain, weighted = (
+                MiniBatchTrainer(batch_size=50, class_weight=how)._train(even, three_sets.ref, 2, kind)[0]
+                for how in (None, "balanced")
+            )
+            assert to_pickle_bytes(plain) == to_pickle_bytes(weighted)

@@ -35,6 +35,8 @@ NOT_READERS = {
     "tags.tasks.part_files:PartFiles": "calls the reader of tables, part after part; damaged ones are left out",
     "tags.image_hashes:content_hash": "bytes as they are",
     "regression.crc32c:crc32c": "bytes as they are",
+    "workflows.extraction:ExtractionRecord.__init__": "a damaged record is read as one that names no files",
+    "learning.image_metrics:ImageEvaluation.deserialize": "a part of the reader of evaluation reports",
     "protocol_buffers": "a part of the readers of Caffe's weights and of TensorFlow's checkpoints",
     "tags.model_names:parsed_model_name": "a file's name",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",

@@ -1,0 +1,72 @@
+"""How a training goes: stopping early, layers, rare classes, sources; and what is then said."""
+
+import html
+import json
+
+import pytest
+
+from .conftest import TRAINING
+
+MLP = (*TRAINING, "--classifier", "MLP", "--validation", 0.3)
+
+
+@pytest.fixture
+def sites(extracted):
+    """A table of sources: three sites of two images each."""
+    lines = ["image,site", *(f"photos/{number}.jpg,site {number // 2}" for number in range(6))]
+    (extracted / "sites.csv").write_text("\n".join(lines))
+    return extracted
+
+
+def test_a_training_stops_early_and_says_which_epoch_it_kept(extracted, command):
+    said = command("train", *MLP, "--patience", 1, "--layers", "9,5", "--epochs", 30, "--json")
+    assert said.code == 0, said.err
+    found = said.json["report"]
+    kept = found["by_image"]["kept_epoch"]
+    assert found["by_image"]["ref_losses"][kept - 1] == min(found["by_image"]["ref_losses"])
+
+
+def test_whole_sources_are_held_back_and_named(sites, command):
+    said = command(
+        "train", *MLP, "--split", "sources", "--sources", "sites.csv", "--report", "r.json", "--page", "p.html",
+        "--plot", "p.png",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (source,) = json.loads((sites / "r.json").read_text())["by_image"]["sources"]
+    assert (source["images"], source["points"]) == (2, 32)
+    page = (sites / "p.html").read_text()
+    for text in ("always the commonest class", "Matthews' correlation", source["source"]):
+        assert text in said.out
+        assert html.escape(text) in page
+
+
+def test_folders_are_sources(sites, command):
+    said = command("train", *MLP, "--split", "sources")
+    assert "have no source" in said.err
+    assert "--split vectors" in said.err
+
+
+@pytest.mark.parametrize("how", ["weights", "subsample"])
+def test_rare_classes_can_be_given_weight(extracted, command, how):
+    assert command("train", *MLP, "--balance", how, "--fewest", 5).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("photo,site\n", "its first line must name image and source"),
+        ("image,site\nphotos/0.jpg\n", "line 2: the image or its source is empty"),
+        ("image,site\nphotos/0.jpg,a\nphotos/0.jpg,b\n", "line 3: photos/0.jpg is of 'b', and of 'a' before"),
+        ("image,site\nphotos/0.jpg,a\n", "names no source of the image photos/1.jpg"),
+        ('image,site\n"photos', "this is not CSV"),
+    ],
+)
+def test_a_table_of_sources_that_is_none_is_refused(sites, command, text, sentence):
+    (sites / "sites.csv").write_text(text)
+    said = command("train", *MLP, "--sources", "sites.csv")
+    assert said.code == 64
+    assert sentence in said.err.replace("\n", " ")
+
+
+def test_layers_must_be_numbers(extracted, command):
+    assert "--layers must be whole numbers" in command("train", *MLP, "--layers", "9,x").err

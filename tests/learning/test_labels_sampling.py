@@ -1,0 +1,56 @@
+from collections import Counter
+
+import pytest
+
+from spacer_like.data_classes import DataLocation, ImageLabels
+from spacer_like.exceptions import TrainingLabelsError
+from spacer_like.learning.labels_sampling import balanced_subsample, split_by_source
+
+
+def labels(images: int = 24, sites: int = 6) -> tuple[ImageLabels, dict[str, str]]:
+    """Ten points in each image: mostly sand, three corals, and one of the two rare classes."""
+    found, sources = ImageLabels(), {}
+    for number in range(images):
+        names = ["sand"] * 6 + ["coral"] * 3 + ["sponge" if number % 2 else "anemone"]
+        location = DataLocation("memory", f"{number}.features")
+        found.add_image(location, [(row, row, name) for row, name in enumerate(names)])
+        sources[location.key] = f"site {number % sites}"
+    return found, sources
+
+
+class TestBalancedSubsample:
+    @pytest.mark.parametrize(("fewest", "counts"), [(1, (12, 12, 12)), (30, (30, 30, 12)), (500, (144, 72, 12))])
+    def test_no_class_has_more_than_the_rarest_or_the_number(self, fewest: int, counts: tuple[int, ...]) -> None:
+        found = balanced_subsample(labels()[0], fewest).label_count_per_class
+        assert (found["sand"], found["coral"], found["sponge"]) == counts
+
+    def test_it_is_the_same_each_time_and_drawn_from_all_images(self) -> None:
+        first, second = (balanced_subsample(labels()[0], 40) for _ in range(2))
+        assert first == second
+        sand = [len([one for one in first[location] if one[2] == "sand"]) for location in first]
+        assert 10 < sum(count > 0 for count in sand) <= 24
+
+
+class TestSplitBySource:
+    def test_val_shares_no_source_with_the_others_and_ref_no_image_with_train(self) -> None:
+        found, sources = labels()
+        sets = split_by_source(found, (0.2, 0.2), sources)
+        of = {name: {sources[location.key] for location in sets[name]} for name in ("train", "ref", "val")}
+        assert not of["val"] & (of["train"] | of["ref"])
+        assert not set(sets.train) & set(sets.ref)
+        assert Counter(found.label_count_per_class) == sum(
+            (Counter(sets[name].label_count_per_class) for name in of), Counter()
+        )
+        assert 40 <= sets.val.label_count <= 80
+        assert all(sets[name].label_count for name in of)
+
+    @pytest.mark.parametrize(
+        ("sources", "sentence"),
+        [
+            ({}, "24 of the 24 images have no source"),
+            (dict.fromkeys(map("{}.features".format, range(24)), "x"), "one source, 'x'"),
+        ],
+    )
+    def test_what_cannot_be_divided_is_said(self, sources: dict[str, str], sentence: str) -> None:
+        with pytest.raises(TrainingLabelsError, match=sentence):
+            split_by_source(labels()[0], (0.1, 0.1), sources)
