@@ -18,11 +18,16 @@ APRON = 512
 FULL = 16384 + 2 * APRON
 """Width and height in pixels of a tile that covers its cell, and the apron around it."""
 TILES = ("masked", "unmasked", "deflate", "pan")
+SCENE = 10_980
+"""Width and height in pixels of a scene of Sentinel-2 at 10 m."""
+FEW_SCENE = 1536
+SCENES = (512, 1024)
+"""Width and height of the blocks of each scene."""
 N_VECTORS = 100_000
 DIMENSION = 128
 N_QUERIES = 1000
 CHIPS_TO_ENCODE = 512
-MAKERS = ("make_tiles", "make_vectors", "make_map", "folders")
+MAKERS = ("make_tiles", "make_scene", "make_vectors", "make_map", "folders")
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,19 @@ class Folders:
     def few(self, kind: str) -> Path:
         """A small tile of the same kind, to warm a process up with."""
         return tile_path(self.tiles / "few" / kind, kind)
+
+    @property
+    def scene_side(self) -> int:
+        return round(SCENE * self.side / FULL)
+
+    @property
+    def scenes(self) -> Path:
+        """A folder with a scene for each of `SCENES`, and ``few``, with a small one of each."""
+        return self.work / "scenes"
+
+    def scene(self, block: int) -> tuple[Path, Path]:
+        """A scene of the bench, and a small one to warm a process up with."""
+        return self.scenes / f"scene-{block}.tif", self.scenes / "few" / f"scene-{block}.tif"
 
     @property
     def vectors_file(self) -> Path:

@@ -25,10 +25,11 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_PAM_ENABLED": False,
 }
 DRIVER = "GTiff"
+CACHE_BYTES = 2**26
+"""Of decoded blocks, which GDAL keeps."""
 _SETTINGS = {
     **GDAL_OPTIONS,
-    # Bytes; a strip is read once.
-    "GDAL_CACHEMAX": 2**26,
+    "GDAL_CACHEMAX": CACHE_BYTES,
     "GDAL_NUM_THREADS": 1,
 }
 # Of a position in any zone's projection, in metres; GDAL would take minutes to look for pixels beyond.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class TilePicture:
         self.colours = colours
         self._mask = mask
         self.name = name
+        self._ramp: NDArray[np.uint8] | None = None
 
     def read(
         self, window: Any, shape: tuple[int, int] | None = None, out: NDArray[np.uint8] | None = None
@@ -79,12 +81,50 @@ class TilePicture:
         if colours.stretch is None and colours.table is None:
             read: NDArray[np.uint8] = self._call("read", indexes=colours.bands, **{**options, "out": out})
             return read
-        values = self._call("read", indexes=colours.bands, **options)
-        found = _with_table(values, colours.table) if colours.stretch is None else _stretched(values, colours)
+        found = self.coloured(self._call("read", indexes=colours.bands, **options))
         if out is None:
             return found
         out[...] = found
         return out
+
+    def values(self, window: Any) -> NDArray[Any]:
+        """The numbers of a window as they are in the raster: [bands of the colours, height, width]."""
+        found: NDArray[Any] = self._call("read", indexes=self.colours.bands, window=window)
+        return found
+
+    def coloured(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """The bytes of `values`: uint8 [1 or 3, height, width]."""
+        colours = self.colours
+        if colours.stretch is None:
+            return _with_table(values, colours.table)
+        if values.dtype.kind not in "iu" or values.dtype.itemsize != 2:
+            return _stretched(values, colours)
+        if self._ramp is None:
+            self._ramp = _stretched(np.arange(2**16, dtype=np.uint16).view(values.dtype), colours)
+        return self._ramp[values.view(np.uint16)]
+
+    def valid_of(self, values: NDArray[Any], window: Any) -> NDArray[np.bool_]:
+        """As `valid` of a window, whose `values` are read: where these say it, nothing is read again."""
+        shape = values.shape[1:]
+        if self._mask is None and self.colours.alpha is None:
+            kinds = self._mask_kinds
+            if kinds == "all_valid":
+                return np.ones(shape, np.bool_)
+            if kinds == "nodata" and values.dtype.kind in "iu":
+                nodata = self.dataset.nodata
+                # A pixel has data where any band has.
+                if any(band.min() > nodata or band.max() < nodata for band in values):
+                    return np.ones(shape, np.bool_)
+                valid: NDArray[np.bool_] = (values != nodata).any(axis=0)
+                if valid.all() or len(values) == self.dataset.count:
+                    return valid
+        return self.valid(window)
+
+    @cached_property
+    def _mask_kinds(self) -> str:
+        """``all_valid`` or ``nodata`` where that holds of all bands, else ""."""
+        kinds = {tuple(flag.name for flag in flags) for flags in self.dataset.mask_flag_enums}
+        return next(iter(kinds))[0] if len(kinds) == 1 and len(next(iter(kinds))) == 1 else ""
 
     def valid(self, window: Any = None, shape: tuple[int, int] | None = None) -> NDArray[np.bool_]:
         """Where there is data: bool [height, width]; errors and arguments as `read`."""

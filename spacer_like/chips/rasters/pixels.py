@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spacer_like.chips.cutting.gdal_reading import gdal_errors
+from spacer_like.chips.cutting.gdal_reading import CACHE_BYTES, gdal_errors
 from spacer_like.chips.cutting.tile_picture import Colours, TilePicture, colours_of
 from spacer_like.chips.rasters.places import Lattice, Place, transform_of
 from spacer_like.chips.rasters.raster import Raster
+from spacer_like.chips.rasters.whole_warp import WholeWarp
 from spacer_like.exceptions import TileError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 OpenOverview = Callable[[int], AbstractContextManager[Any]]
 
-_MOST_STRIP_BYTES = 2**25
+_MOST_RUN_BYTES = 2**23
 # Of a pixel: what a raster may lie beside the pixels of a grid, since its georeference is written with decimals.
 _TOLERANCE = 0.01
 
@@ -67,6 +68,9 @@ class LatticePixels:
         corner: column and row of the lattice's corner in `picture`.
         dtype: of the chips' pixels.
         fill: the value outside of the raster.
+        column_step: width of the parts of the lattice that are gone through one after the other, from north to south:
+            GDAL keeps the blocks that the next row of such a part needs again.
+        whole: parts that have data everywhere; None: no pixel is warped.
     """
 
     picture: TilePicture
@@ -76,6 +80,8 @@ class LatticePixels:
     as_they_are: bool
     dtype: np.dtype[Any]
     fill: float
+    column_step: int
+    whole: WholeWarp | None = None
 
     @property
     def n_bands(self) -> int:
@@ -83,20 +89,35 @@ class LatticePixels:
         return len(colours.bands) if self.as_they_are else colours.n_colours
 
     def chips(self, places: Sequence[Place]) -> Iterator[ChipPixels]:
-        """The pixels of places, which come row by row."""
-        size = self.lattice.size
+        """The pixels of places, in any order."""
         for run in self._runs(places):
-            first, last = run[0], run[-1]
-            pixels, valid = self._window(first.column, first.row, last.column + size - first.column)
-            for place in run:
-                part = slice(place.column - first.column, place.column - first.column + size)
-                yield ChipPixels(place, pixels[:, :, part], int(np.count_nonzero(valid[:, part])))
+            yield from self._of_run(run)
+
+    def _of_run(self, run: list[Place]) -> Iterator[ChipPixels]:
+        size = self.lattice.size
+        first, last = run[0], run[-1]
+        found = self._whole_window(first.column, first.row, last.column + size - first.column)
+        if found is None:
+            if self.whole is not None and len(run) > 1:
+                # Only those are warped with masks that need them.
+                yield from self._of_run(run[: len(run) // 2])
+                yield from self._of_run(run[len(run) // 2 :])
+                return
+            found = self._window(first.column, first.row, last.column + size - first.column)
+        pixels, valid = found
+        for place in run:
+            part = slice(place.column - first.column, place.column - first.column + size)
+            yield ChipPixels(place, pixels[:, :, part], int(np.count_nonzero(valid[:, part])))
 
     def _runs(self, places: Sequence[Place]) -> Iterator[list[Place]]:
         """Places of one row beside each other, as many as are read at once."""
         size = self.lattice.size
-        most = max(size, _MOST_STRIP_BYTES // (size * self.n_bands * max(self.dtype.itemsize, 4)))
-        for _, row in groupby(places, key=lambda place: place.row):
+        most = max(size, _MOST_RUN_BYTES // (size * self.n_bands * max(self.dtype.itemsize, 4)))
+
+        def row_of(place: Place) -> tuple[int, int]:
+            return place.column // self.column_step, place.row
+
+        for _, row in groupby(sorted(places, key=lambda place: (*row_of(place), place.column)), key=row_of):
             run: list[Place] = []
             for place in row:
                 if run and (place.column - run[-1].column > 2 * size or place.column + size - run[0].column > most):
@@ -104,6 +125,14 @@ class LatticePixels:
                     run = []
                 run.append(place)
             yield run
+
+    def _whole_window(self, column: int, row: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+        """As `_window`, of a warp whose pixels all have data; None: it has others, or is none."""
+        size = self.lattice.size
+        values = None if self.whole is None else self.whole.values(column, row, width, size)
+        if values is None:
+            return None
+        return values if self.as_they_are else self.picture.coloured(values), np.ones((size, width), np.bool_)
 
     def _window(self, column: int, row: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Pixels [bands, size, width] and where they have data, of a window of the lattice."""
@@ -124,12 +153,11 @@ class LatticePixels:
 
     def _read(self, left: int, top: int, right: int, bottom: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         window = ((top, bottom), (left, right))
-        valid = self.picture.valid(window)
+        values = self.picture.values(window)
+        valid = self.picture.valid_of(values, window)
         if self.as_they_are:
-            bands = list(self.picture.colours.bands)
-            with gdal_errors(self.picture.name):
-                return self.picture.dataset.read(indexes=bands, window=window), valid
-        pixels = self.picture.read(window)
+            return values, valid
+        pixels = self.picture.coloured(values)
         if not valid.all():
             pixels[:, ~valid] = 0
         return pixels, valid
@@ -157,10 +185,24 @@ def lattice_pixels(
     corner = _corner(raster, lattice)
     if corner is not None:
         picture = TilePicture(dataset, None, colours, raster.name)
-        yield LatticePixels(picture, lattice, corner, "windows", values.as_they_are, dtype, fill)
+        step = _column_step(picture, lattice.size, (1.0, 1.0))
+        yield LatticePixels(picture, lattice, corner, "windows", values.as_they_are, dtype, fill, step)
         return
-    with _warped(dataset, open_overview, raster, lattice, colours, values.resampling) as picture:
-        yield LatticePixels(picture, lattice, (0, 0), "warp", values.as_they_are, dtype, fill)
+    with _warped(dataset, open_overview, raster, lattice, colours, values.resampling) as (picture, whole, step):
+        yield LatticePixels(picture, lattice, (0, 0), "warp", values.as_they_are, dtype, fill, step, whole)
+
+
+def _column_step(picture: TilePicture, size: int, scales: tuple[float, float]) -> int:
+    """How wide a part of a lattice is of which GDAL keeps the blocks of a row of places until the next."""
+    dataset = picture.dataset
+    height, width = (max(shape[side] for shape in dataset.block_shapes) for side in (0, 1))
+    rows = (math.ceil(size * scales[1] / height) + 1) * height
+    is_together = dataset.interleaving is None or dataset.interleaving.name == "pixel"
+    bands = range(1, dataset.count + 1) if is_together else picture.colours.bands
+    pixel_bytes = sum(np.dtype(dataset.dtypes[band - 1]).itemsize for band in bands)
+    columns = CACHE_BYTES // (rows * pixel_bytes) // width * width
+    # Rows of pixels that are stored as a whole are decoded as a whole.
+    return dataset.width if width >= dataset.width else max(int(max(columns, width) / scales[0]), size)
 
 
 def scales_of(raster: Raster, lattice: Lattice) -> tuple[float, float]:
@@ -246,35 +288,41 @@ def _corner(raster: Raster, lattice: Lattice) -> tuple[int, int] | None:
 @contextmanager
 def _warped(
     dataset: Any, open_overview: OpenOverview, raster: Raster, lattice: Lattice, colours: Colours, resampling: str
-) -> Iterator[TilePicture]:
-    """The raster on the pixels of a lattice, of the overview that has pixels enough."""
+) -> Iterator[tuple[TilePicture, WholeWarp, int]]:
+    """The raster on the pixels of a lattice, of the overview that has pixels enough; and what `LatticePixels` needs."""
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
 
-    smooth = colours.table is None
+    method = Resampling[resampling] if colours.table is None else Resampling.nearest
     adds_alpha = dataset.nodata is None and colours.alpha is None
+    transform = transform_of(lattice, raster)
     with ExitStack() as stack:
         scales = scales_of(raster, lattice)
         enough = [index for index, factor in enumerate(raster.overviews) if factor <= min(scales)]
         factor = raster.overviews[enough[-1]] if enough else 1
+        scales = scales[0] / factor, scales[1] / factor
         source = stack.enter_context(open_overview(enough[-1])) if enough else dataset
+        turned = _turned(source, raster, lattice)
         with gdal_errors(raster.name):
             warped = stack.enter_context(
                 WarpedVRT(
                     source,
-                    **_turned(source, raster, lattice),
+                    **turned,
                     crs=f"EPSG:{lattice.epsg}",
-                    transform=transform_of(lattice, raster),
+                    transform=transform,
                     width=lattice.width,
                     height=lattice.height,
-                    resampling=Resampling[resampling] if smooth else Resampling.nearest,
+                    resampling=method,
                     add_alpha=adds_alpha,
                     warp_mem_limit=64,
                     # Else GDAL guesses the width of its filters from each part that it warps, and parts differ.
-                    XSCALE=factor / scales[0],
-                    YSCALE=factor / scales[1],
+                    XSCALE=1 / scales[0],
+                    YSCALE=1 / scales[1],
                 )
             )
+            picture = TilePicture(source, None, colours, raster.name)
+            placed = turned.get("src_transform", source.transform)
+            whole = WholeWarp(picture, source.crs, placed, f"EPSG:{lattice.epsg}", transform, method, scales)
         if adds_alpha:
             colours = replace(colours, alpha=warped.count)
-        yield TilePicture(warped, None, colours, raster.name)
+        yield TilePicture(warped, None, colours, raster.name), whole, _column_step(picture, lattice.size, scales)
