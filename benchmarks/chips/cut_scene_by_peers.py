@@ -34,10 +34,8 @@ def windows(width: int, height: int) -> list[tuple[str, Window]]:
     ]
 
 
-
-
 def by_rio_tiler(scene: str, folder: Path, grid: str) -> int:
-    """The parts by their bounds, in the scene's projection or that of the grid, in an order that GDAL's cache serves."""
+    """The parts by their bounds, in the scene's projection or that of the grid, in the order of GDAL's cache."""
     from rio_tiler.io import Reader
 
     with Reader(scene) as reader:
@@ -111,7 +109,8 @@ def by_torchgeo(scene: str, folder: Path, grid: str) -> int:
 def by_async_geotiff(scene: str, folder: Path, grid: str) -> int:
     """The tiles of the file, fetched together and decoded outside of Python, from which chips are cut."""
     import obstore
-    from async_geotiff import GeoTIFF, Window as Part
+    from async_geotiff import GeoTIFF
+    from async_geotiff import Window as Part
 
     async def work() -> int:
         bucket = os.environ["BENCH_BUCKET"]

@@ -56,7 +56,7 @@ def opened(source: str | BinaryIO, name: str, driver: str = DRIVER, overview: in
     rasterio = _rasterio()
     with ExitStack() as stack:
         file = None if isinstance(source, str) else SharedFile(source)
-        stack.enter_context(rasterio.Env(**_SETTINGS))
+        stack.enter_context(environment())
         stack.enter_context(_raising_errors_of(file))
         with gdal_errors(name), warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
@@ -66,6 +66,11 @@ def opened(source: str | BinaryIO, name: str, driver: str = DRIVER, overview: in
                 options["overview_level"] = overview
             dataset = stack.enter_context(rasterio.open(path, driver=driver, sharing=False, **options))
         yield dataset
+
+
+def environment() -> Any:
+    """GDAL's settings in a thread, which needs them for errors too: a context manager."""
+    return _rasterio().Env(**_SETTINGS)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def chip_file(
     file_format: str,
     quality: int | None = None,
     crs: Any = None,
-    transform: Any = None,
+    transform: Sequence[float] = (),
     nodata: float | None = None,
 ) -> bytes:
     """The file of a chip.
@@ -50,31 +51,44 @@ def chip_file(
     Args:
         pixels: [bands, size, size].
         quality: of JPEG and WebP, 1 to 100; None: 75.
-        crs, transform, nodata: of a GeoTIFF.
+        crs, transform, nodata: of a GeoTIFF; the transform as the numbers a to f.
     """
     if file_format == "jpg":
-        return encoded(np.moveaxis(pixels, 0, -1), pixels.shape[1], quality)
+        return encoded(_interleaved(pixels), pixels.shape[1], quality)
     if file_format == "npy":
-        sink = BytesIO()
-        np.save(sink, np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
-        return sink.getvalue()
+        return _npy(_interleaved(pixels))
     if file_format == "tif":
         return _geotiff(pixels, crs, transform, nodata)
     return _picture(pixels, file_format, quality)
+
+
+def _interleaved(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The pixels as [height, width, bands]."""
+    found = np.empty((*pixels.shape[1:], len(pixels)), pixels.dtype)
+    # numpy in one step takes four times as long.
+    for band, values in enumerate(pixels):
+        found[..., band] = values
+    return found
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    start = BytesIO()
+    np.lib.format.write_array_header_1_0(start, np.lib.format.header_data_from_array_1_0(array))
+    return b"".join((start.getbuffer(), array.data))
 
 
 def _picture(pixels: NDArray[Any], file_format: str, quality: int | None) -> bytes:
     from PIL import Image
 
     sink = BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)))
+    image = Image.fromarray(np.ascontiguousarray(pixels[0]) if len(pixels) == 1 else _interleaved(pixels))
     options: dict[str, Any] = {"quality": quality or DEFAULT_QUALITY} if file_format == "webp" else {}
     image.save(sink, file_format, **options)
     return sink.getvalue()
 
 
-def _geotiff(pixels: NDArray[Any], crs: Any, transform: Any, nodata: float | None) -> bytes:
-    from rasterio import Env
+def _geotiff(pixels: NDArray[Any], crs: Any, transform: Sequence[float], nodata: float | None) -> bytes:
+    from rasterio import Affine, Env
     from rasterio.io import MemoryFile
 
     profile = {
@@ -84,7 +98,7 @@ def _geotiff(pixels: NDArray[Any], crs: Any, transform: Any, nodata: float | Non
         "width": pixels.shape[2],
         "dtype": pixels.dtype,
         "crs": crs,
-        "transform": transform,
+        "transform": Affine(*transform),
         "nodata": nodata,
         "compress": "deflate",
         "predictor": 3 if pixels.dtype.kind == "f" else 2,

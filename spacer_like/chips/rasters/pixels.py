@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spacer_like.chips.cutting.gdal_reading import CACHE_BYTES, gdal_errors
+from spacer_like.chips.cutting.gdal_reading import CACHE_BYTES, environment, gdal_errors
 from spacer_like.chips.cutting.tile_picture import Colours, TilePicture, colours_of
 from spacer_like.chips.rasters.places import Lattice, Place, transform_of
 from spacer_like.chips.rasters.raster import Raster
 from spacer_like.chips.rasters.whole_warp import WholeWarp
+from spacer_like.cores import thread_count
 from spacer_like.exceptions import TileError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class ChipPixels(NamedTuple):
     """A chip's pixels.
 
     Fields:
-        pixels: [bands, size, size], the reader's own until the next is asked for.
+        pixels: [bands, size, size].
         n_valid: how many have data; those that have none are 0 unless values stay as they are.
     """
 
@@ -89,11 +91,18 @@ class LatticePixels:
         return len(colours.bands) if self.as_they_are else colours.n_colours
 
     def chips(self, places: Sequence[Place]) -> Iterator[ChipPixels]:
-        """The pixels of places, in any order."""
-        for run in self._runs(places):
-            yield from self._of_run(run)
+        """The pixels of places, in any order; the next ones are read while some are used."""
+        parts = self._parts(places)
+        for part in _one_ahead(parts) if thread_count() > 1 else parts:
+            yield from part
 
-    def _of_run(self, run: list[Place]) -> Iterator[ChipPixels]:
+    def _parts(self, places: Sequence[Place]) -> Generator[list[ChipPixels], None, None]:
+        # GDAL's errors are raised where the thread that meets them has an environment.
+        with environment():
+            for run in self._runs(places):
+                yield from self._of_run(run)
+
+    def _of_run(self, run: list[Place]) -> Iterator[list[ChipPixels]]:
         size = self.lattice.size
         first, last = run[0], run[-1]
         found = self._whole_window(first.column, first.row, last.column + size - first.column)
@@ -105,9 +114,11 @@ class LatticePixels:
                 return
             found = self._window(first.column, first.row, last.column + size - first.column)
         pixels, valid = found
-        for place in run:
-            part = slice(place.column - first.column, place.column - first.column + size)
-            yield ChipPixels(place, pixels[:, :, part], int(np.count_nonzero(valid[:, part])))
+        parts = [slice(place.column - first.column, place.column - first.column + size) for place in run]
+        yield [
+            ChipPixels(place, pixels[:, :, part], int(np.count_nonzero(valid[:, part])))
+            for place, part in zip(run, parts, strict=True)
+        ]
 
     def _runs(self, places: Sequence[Place]) -> Iterator[list[Place]]:
         """Places of one row beside each other, as many as are read at once."""
@@ -128,11 +139,8 @@ class LatticePixels:
 
     def _whole_window(self, column: int, row: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
         """As `_window`, of a warp whose pixels all have data; None: it has others, or is none."""
-        size = self.lattice.size
-        values = None if self.whole is None else self.whole.values(column, row, width, size)
-        if values is None:
-            return None
-        return values if self.as_they_are else self.picture.coloured(values), np.ones((size, width), np.bool_)
+        found = None if self.whole is None else self.whole.window(column, row, width, self.lattice.size)
+        return None if found is None else self._finished(*found)
 
     def _window(self, column: int, row: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Pixels [bands, size, width] and where they have data, of a window of the lattice."""
@@ -154,13 +162,26 @@ class LatticePixels:
     def _read(self, left: int, top: int, right: int, bottom: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         window = ((top, bottom), (left, right))
         values = self.picture.values(window)
-        valid = self.picture.valid_of(values, window)
-        if self.as_they_are:
-            return values, valid
-        pixels = self.picture.coloured(values)
-        if not valid.all():
-            pixels[:, ~valid] = 0
+        return self._finished(values, self.picture.valid_of(values, window))
+
+    def _finished(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        pixels = values if self.as_they_are else self.picture.coloured(values)
+        # What is not warped stays as it is even where it is no data.
+        if not valid.all() and (self.way == "warp" or not self.as_they_are):
+            pixels[:, ~valid] = self.fill
         return pixels, valid
+
+
+def _one_ahead(parts: Generator[list[ChipPixels], None, None]) -> Iterator[list[ChipPixels]]:
+    """The parts, the next of which another thread makes while one is used."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-raster") as reader:
+        try:
+            waiting = reader.submit(next, parts, None)
+            while (part := waiting.result()) is not None:
+                waiting = reader.submit(next, parts, None)
+                yield part
+        finally:
+            reader.submit(parts.close).result()
 
 
 @contextmanager

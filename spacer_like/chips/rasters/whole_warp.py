@@ -1,4 +1,7 @@
-"""Parts of a raster that have data everywhere, warped without masks: GDAL does that in half the time."""
+"""Parts of a raster that have data everywhere, warped without masks: GDAL does that in half the time.
+
+Where the axes of the raster are those of the lattice, filters along them take a fifth of that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from spacer_like.chips.cutting.gdal_reading import gdal_errors
 from spacer_like.chips.cutting.tile_picture import TilePicture
+from spacer_like.chips.rasters.separable import REACHES, resampled_by, taps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,13 +53,44 @@ class WholeWarp:
         self._resampling = resampling
         self._scales = scales
         self._transformer = Transformer.from_crs(self._to_crs.to_wkt(), crs.to_wkt(), always_xy=True)
+        mapped = ~transform * to_transform
+        is_upright = (mapped.b, mapped.d) == (0, 0) and mapped.a > 0 and mapped.e > 0
+        self._mapped = mapped if is_upright and self._to_crs == crs and resampling.name in REACHES else None
 
-    def values(self, left: int, top: int, width: int, height: int) -> NDArray[Any] | None:
-        """The numbers of a window of the lattice, [bands, height, width]; None: they may need a pixel without data.
+    def window(self, left: int, top: int, width: int, height: int) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+        """The numbers of a window of the lattice, [bands, height, width], and where it lies in the raster; None: they
+        may need a pixel without data.
 
         Raises:
             TileError: the raster cannot be read.
         """
+        if self._mapped is not None:
+            return self._filtered(self._mapped, left, top, width, height)
+        values = self._warped(left, top, width, height)
+        return None if values is None else (values, np.ones((height, width), np.bool_))
+
+    def _filtered(
+        self, mapped: Any, left: int, top: int, width: int, height: int
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+        picture, method = self._picture, self._resampling.name
+        x, y = mapped * (left, top)
+        down = taps(y, mapped.e, height, picture.dataset.height, method)
+        across = taps(x, mapped.a, width, picture.dataset.width, method)
+        # At the sides GDAL takes another filter than the cubic.
+        if method == "cubic" and not (down.is_whole and across.is_whole):
+            return None
+        rows, columns = ((int(one.indices.min()), int(one.indices.max()) + 1) for one in (down, across))
+        source = picture.values((rows, columns))
+        if not picture.valid_of(source, (rows, columns)).all():
+            return None
+        values = resampled_by(
+            source,
+            down._replace(indices=down.indices - rows[0]),
+            across._replace(indices=across.indices - columns[0]),
+        )
+        return values, down.inside[:, None] & across.inside
+
+    def _warped(self, left: int, top: int, width: int, height: int) -> NDArray[Any] | None:
         from rasterio import Affine
         from rasterio.warp import reproject
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from logging import getLogger
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from typing_extensions import Self
 
 from spacer_like.chips.cutting.cog import read_cog
 from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, sampled_values, value_range
@@ -78,6 +78,42 @@ def cut_raster(msg: CutRasterMsg) -> CutRasterReturnMsg:
     )
 
 
+class _Frame(NamedTuple):
+    """Where a lattice lies.
+
+    Fields:
+        crs_text: of the manifest.
+        transform: the numbers a to f from its pixels to `crs`.
+    """
+
+    size: int
+    crs: Any
+    crs_text: str | None
+    transform: tuple[float, ...]
+
+    @classmethod
+    def of(cls, lattice: Lattice, raster: Raster) -> Self:
+        crs = raster.crs if lattice.epsg is None else f"EPSG:{lattice.epsg}"
+        transform = tuple(float(number) for number in transform_of(lattice, raster)[:6])
+        return cls(lattice.size, crs, _crs_text(crs), transform)
+
+    def transform_at(self, place: Place) -> tuple[float, ...]:
+        """From the pixels of a place's chip to `crs`."""
+        a, b, c, d, e, f = self.transform
+        return a, b, a * place.column + b * place.row + c, d, e, d * place.column + e * place.row + f
+
+    def bounds(self, place: Place) -> dict[str, Any]:
+        """The part of a manifest's row that says where a chip lies."""
+        transform, size = self.transform_at(place), self.size
+        a, b, c, d, e, f = transform
+        xs, ys = (
+            (c, a * size + c, b * size + c, (a + b) * size + c),
+            (f, d * size + f, e * size + f, (d + e) * size + f),
+        )
+        sides = {"west": min(xs), "south": min(ys), "east": max(xs), "north": max(ys)}
+        return {"width": size, "height": size, **sides, "transform": list(transform)}
+
+
 class _Cutting:
     """A raster that is being cut.
 
@@ -134,6 +170,7 @@ class _Cutting:
         """Each wanted chip of a lattice, None where a place has none."""
         n_pixels = lattice.size**2
         least = {"all_data": n_pixels, "no_data": 0}.get(self.msg.wanted, 1)
+        frame = _Frame.of(lattice, self.raster)
         copied = self._copied(lattice, pixels)
         self.way = pixels.way if copied is None else "passthrough"
         if copied is not None:
@@ -141,11 +178,11 @@ class _Cutting:
             storage = storage_factory(loc.storage_type, loc.bucket_name)
             blocks = RangesReader(copied.ranges, lambda at: storage.read_range(loc.key, at.offset, at.length))
             for index, place in enumerate(copied.places):
-                yield self._added(lattice, pixels, place, n_pixels, "passthrough", copied.jpeg(blocks[index]))
+                yield self._added(frame, pixels, place, n_pixels, "passthrough", copied.jpeg(blocks[index]))
         done = frozenset(copied.places) if copied is not None else frozenset()
         for chip in pixels.chips([place for place in lattice.places if place not in done]):
-            data = self._encoded(lattice, chip) if chip.n_valid >= least else None
-            yield self._added(lattice, pixels, chip.place, chip.n_valid, pixels.way, data)
+            data = self._encoded(frame, chip) if chip.n_valid >= least else None
+            yield self._added(frame, pixels, chip.place, chip.n_valid, pixels.way, data)
 
     def _copied(self, lattice: Lattice, pixels: LatticePixels) -> WholeBlocks | None:
         """The places whose chips are blocks of the raster as they are, where the request changes nothing of them."""
@@ -158,17 +195,17 @@ class _Cutting:
         cog = read_cog(partial(storage.read_range, key), storage.size(key), self.raster.name)
         return whole_blocks(cog, lattice, pixels.corner)
 
-    def _encoded(self, lattice: Lattice, chip: ChipPixels) -> bytes:
-        transform = transform_of(lattice, self.raster) * _shift(chip.place)
+    def _encoded(self, frame: _Frame, chip: ChipPixels) -> bytes:
         nodata = self.raster.nodata if self.msg.dtype == "source" else None
-        return chip_file(chip.pixels, self.msg.format, self.msg.quality, self._crs(lattice), transform, nodata)
+        transform = frame.transform_at(chip.place)
+        return chip_file(chip.pixels, self.msg.format, self.msg.quality, frame.crs, transform, nodata)
 
     def _added(
-        self, lattice: Lattice, pixels: LatticePixels, place: Place, n_valid: int, way: RasterWay, data: bytes | None
+        self, frame: _Frame, pixels: LatticePixels, place: Place, n_valid: int, way: RasterWay, data: bytes | None
     ) -> tuple[str, bytes] | None:
         """Note a place in the manifest; the name and the bytes of its chip."""
         name = self._name(place)
-        transform = transform_of(lattice, self.raster) * _shift(place)
+        n_pixels = frame.size**2
         corner = None if pixels.way == "warp" else (place.column + pixels.corner[0], place.row + pixels.corner[1])
         self.rows.append(
             {
@@ -176,10 +213,10 @@ class _Cutting:
                 "place": place.name,
                 "column": None if corner is None else corner[0],
                 "row": None if corner is None else corner[1],
-                "crs": _crs_text(self._crs(lattice)),
-                **_bounds(transform, lattice.size),
-                "nodata_class": _class_of(n_valid, lattice.size**2),
-                "valid_fraction": n_valid / lattice.size**2,
+                "crs": frame.crs_text,
+                **frame.bounds(place),
+                "nodata_class": _class_of(n_valid, n_pixels),
+                "valid_fraction": n_valid / n_pixels,
                 "way": None if data is None else way,
                 "scale": self.scale,
                 "n_bytes": None if data is None else len(data),
@@ -190,9 +227,6 @@ class _Cutting:
         self.made.add(name)
         self.n_bytes += len(data)
         return name, data
-
-    def _crs(self, lattice: Lattice) -> Any:
-        return self.raster.crs if lattice.epsg is None else f"EPSG:{lattice.epsg}"
 
     def _name(self, place: Place) -> str:
         return f"{place.name}_{self.source}.{self.msg.format}"
@@ -279,15 +313,6 @@ def _with_places(lattice: Lattice, msg: CutRasterMsg) -> Lattice:
     return replace(lattice, places=tuple(place for place in lattice.places if place.name in wanted))
 
 
-def _bounds(transform: Any, size: int) -> dict[str, Any]:
-    """The part of a manifest's row that says where a chip lies."""
-    corners = np.array([transform * at for at in ((0, 0), (size, 0), (0, size), (size, size))])
-    west, south = corners.min(axis=0)
-    east, north = corners.max(axis=0)
-    sides = {"west": float(west), "south": float(south), "east": float(east), "north": float(north)}
-    return {"width": size, "height": size, **sides, "transform": [float(number) for number in transform[:6]]}
-
-
 def _class_of(n_valid: int, n_pixels: int) -> str:
     return "all_data" if n_valid == n_pixels else "partial_data" if n_valid else "no_data"
 
@@ -297,9 +322,3 @@ def _crs_text(crs: Any) -> str | None:
         return crs
     authority = crs.to_authority()
     return ":".join(authority) if authority else str(crs.to_wkt())
-
-
-def _shift(place: Place) -> Any:
-    from rasterio import Affine
-
-    return Affine.translation(place.column, place.row)
