@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -84,6 +85,12 @@ def train(
     plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw the evaluation.")] = None,
     page: Annotated[str | None, typer.Option(metavar="FILE.html", help="Write the evaluation as a page.")] = None,
     valresult: Annotated[str | None, typer.Option(metavar="FILE.json", help="Keep the results point by point.")] = None,
+    snapshots: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Keep a snapshot after each epoch; go on from the last one.")
+    ] = None,
+    feature_cache: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Keep copies of remote feature files here for later trainings.")
+    ] = None,
     json_mode: options.JsonMode = False,
 ) -> int:
     """Train a classifier on labelled points, and evaluate it on points that it was not trained on."""
@@ -112,7 +119,10 @@ def train(
         "valresult_loc": options.optional(valresult) or DataLocation("memory", "results point by point"),
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
         "image_sources": source_of,
+        "snapshots_loc": options.optional(snapshots),
     }
+    if feature_cache is not None:
+        fields |= {"feature_cache_dir": str(Path(feature_cache).absolute()), "keep_features": True}
     drawn = {"--plot": options.optional(plot), "--page": options.optional(page)}
     message, result, metrics = _train(
         fields, terminal, labels, drawn, lambda _, sentence: row_of_label(table, labelled, sentence)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spacer_like import storage
+from spacer_like import config, storage
 from spacer_like.data_classes.base import Annotation, FeatureLabelBatch, LabelId
 from spacer_like.data_classes.features import ImageFeatures
-from spacer_like.exceptions import FeatureFileError, RowColumnMismatchError, RowColumnMissingError
+from spacer_like.exceptions import FeatureFileError, RowColumnMismatchError, RowColumnMissingError, SpacerError
 from spacer_like.location import DataLocation
 from spacer_like.progress import report
+from spacer_like.storage.base import outcomes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,7 @@ class LabelledImages(Protocol):
     """The annotations of images by the location of their features, as `ImageLabels` holds them."""
 
     filesystem_cache: str | Path | None
+    file_versions: Mapping[DataLocation, str] | None
 
     def keys(self) -> Iterable[DataLocation]: ...
 
@@ -51,6 +53,7 @@ class FeatureReader:
         self.labels = labels
         self.extractor_ids: set[str] = set()
         self._copies = Path(labels.filesystem_cache) if labels.filesystem_cache is not None else None
+        self._versions = labels.file_versions
 
     def read(
         self, locations: Sequence[DataLocation], keep_copies: bool = False
@@ -96,14 +99,31 @@ class FeatureReader:
             else:
                 missing.append(location)
         for location, data in storage.read_many(missing, progress=_report):
-            if keep_copies and (copy := self._copy_of(location)) is not None:
+            is_kept = keep_copies or self._versions is not None
+            if is_kept and (copy := self._copy_of(location)) is not None:
                 _write_whole(copy, data)
             yield location, data
 
     def _copy_of(self, location: DataLocation) -> Path | None:
         if self._copies is None or not location.is_remote:
             return None
-        return self._copies / sha256(location.uri.encode()).hexdigest()
+        # A copy that outlives the training is of one version of its file.
+        version = "" if self._versions is None else f"\n{self._versions[location]}"
+        return self._copies / sha256(f"{location.uri}{version}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def versions_of(locations: Iterable[DataLocation]) -> dict[DataLocation, str]:
+    """A text for each feature file that changes when the file does; many are asked for at once.
+
+    Raises:
+        SpacerError: the first one that a storage gave, such as `DataNotFoundError`.
+    """
+    found = {}
+    for location, outcome in outcomes(storage.version, locations, config.settings().storage_concurrency):
+        if isinstance(outcome, SpacerError):
+            raise outcome
+        found[location] = outcome
+    return found
 
 
 def shuffled_images(labels: LabelledImages, random: RandomState | None) -> list[DataLocation]:

@@ -34,6 +34,7 @@ class ImageLabels(DataClass):
         self._data: dict[Any, list[Annotation]] = {}
         self.label_count_per_class: Counter[LabelId] = Counter()
         self.filesystem_cache: str | Path | None = None
+        self.file_versions: Mapping[DataLocation, str] | None = None
         for location, points in (data or {}).items():
             self.add_image(location, points)
 
@@ -60,9 +61,15 @@ class ImageLabels(DataClass):
         # The list itself: callers change it in place.
         self._data[feature_loc] = cast("list[Annotation]", image_annotations)
 
-    def set_filesystem_cache(self, dir_path: str | Path) -> None:
-        """Keep copies of remote feature files in this folder."""
-        self.filesystem_cache = dir_path
+    def set_filesystem_cache(
+        self, dir_path: str | Path, file_versions: Mapping[DataLocation, str] | None = None
+    ) -> None:
+        """Keep copies of remote feature files in this folder.
+
+        Args:
+            file_versions: of those files; the copies may then serve later trainings. None: they are of this one.
+        """
+        self.filesystem_cache, self.file_versions = dir_path, file_versions
 
     @property
     def label_count(self) -> int:
@@ -99,7 +106,7 @@ class ImageLabels(DataClass):
             for location, annotations in self._data.items()
         }
         filtered = ImageLabels({location: annotations for location, annotations in kept.items() if annotations})
-        filtered.filesystem_cache = self.filesystem_cache
+        filtered.filesystem_cache, filtered.file_versions = self.filesystem_cache, self.file_versions
         return filtered
 
     def load_data_in_batches(
@@ -213,9 +220,11 @@ class TrainingTaskLabels:
     def has_remote_data(self) -> bool:
         return any(self[name].has_remote_data for name in SET_NAMES)
 
-    def set_filesystem_cache(self, dir_path: str | Path) -> None:
+    def set_filesystem_cache(
+        self, dir_path: str | Path, file_versions: Mapping[DataLocation, str] | None = None
+    ) -> None:
         for name in SET_NAMES:
-            self[name].set_filesystem_cache(dir_path)
+            self[name].set_filesystem_cache(dir_path, file_versions)
 
     def relocated(self, features_loc: DataLocation) -> TrainingTaskLabels:
         return TrainingTaskLabels(*(self[name].relocated(features_loc) for name in SET_NAMES))

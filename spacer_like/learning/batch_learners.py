@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -55,6 +56,12 @@ class Learner(Protocol):
 
     def layers(self) -> tuple[Layer, ...]:
         """The weights as they stand."""
+
+    def state(self) -> dict[str, NDArray[Any]] | None:
+        """A copy of everything that learning changes; None where that is not known."""
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore what `state` returned, or raise a ValueError or KeyError where it does not fit."""
 
 
 def new_learner(
@@ -111,6 +118,12 @@ class _PerceptronLearner:
     def layers(self) -> tuple[Layer, ...]:
         return tuple(self._network.layers)
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        return self._network.state()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._network.restore(state)
+
 
 class _GradientLearner:
     def __init__(self, dimension: int, weights: Floats, average: bool, seed: int) -> None:
@@ -138,6 +151,14 @@ class _GradientLearner:
         if self._average:
             return ((descent.mean_weights.T, descent.mean_bias),)
         return ((descent.weights.T, descent.bias),)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        _, words, position, _, _ = self._random.get_state(legacy=True)
+        return self._descent.state() | {"random": np.array(words), "position": np.array(position)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._descent.restore(state)
+        self._random.set_state(("MT19937", state["random"].astype(np.uint32), int(state["position"]), 0, 0.0))
 
 
 class _SklearnLearner:
@@ -173,6 +194,12 @@ class _SklearnLearner:
 
     def layers(self) -> tuple[Layer, ...]:
         return ((self._model.coef_.T, self._model.intercept_),)
+
+    def state(self) -> None:
+        """Not known: scikit-learn keeps it to itself."""
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        raise ValueError("scikit-learn keeps its state to itself")
 
 
 def _sigmoids(outputs: NDArray[np.floating]) -> Floats:

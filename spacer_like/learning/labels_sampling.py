@@ -46,7 +46,7 @@ def balanced_subsample(labels: ImageLabels, fewest: int) -> ImageLabels:
             seen[label] += 1
         if points:
             kept.add_image(location, points)
-    kept.filesystem_cache = labels.filesystem_cache
+    kept.filesystem_cache, kept.file_versions = labels.filesystem_cache, labels.file_versions
     return kept
 
 

@@ -15,6 +15,9 @@ triangular matrix and a tanh for each sample. All classes share the order of sam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +26,7 @@ Floats = NDArray[np.float64]
 ALPHA = 1e-4
 """Weight of the L2 penalty: scikit-learn's default."""
 _BLOCK = 64
+_STATE = ("weights", "bias", "mean_weights", "mean_bias", "step")
 
 
 class StochasticGradient:
@@ -41,6 +45,18 @@ class StochasticGradient:
         self.mean_bias = np.zeros(columns)
         self.step = 1
         self._first_step = 1 / (alpha * np.sqrt(1 / np.sqrt(alpha)))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """A copy of everything that steps change."""
+        return {name: np.array(getattr(self, name)) for name in _STATE}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Restore what `state` returned, or raise a ValueError or KeyError where it does not fit."""
+        if any(state[name].shape != np.shape(getattr(self, name)) for name in _STATE):
+            raise ValueError("it is of another classifier")
+        for name in _STATE[:-1]:
+            setattr(self, name, np.array(state[name], np.float64))
+        self.step = int(state["step"])
 
     def learn(
         self,

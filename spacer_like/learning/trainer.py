@@ -16,6 +16,7 @@ from spacer_like.registry import Described
 if TYPE_CHECKING:
     from spacer_like.data_classes import ImageLabels, TrainingTaskLabels, ValResults
     from spacer_like.learning.classifier import Classifier
+    from spacer_like.learning.snapshots import Snapshots
 
 logger = getLogger(__name__)
 
@@ -186,7 +187,9 @@ class MiniBatchTrainer(ClassifierTrainer):
         nbr_epochs: int,
         pc_models: Sequence[Any],
         clf_type: str,
+        snapshots: Snapshots | None = None,
     ) -> tuple[Classifier, ValResults, TrainingDetails]:
+        """As every trainer, with snapshots of its epochs where they are given."""
         from threadpoolctl import threadpool_limits
 
         from spacer_like.learning.evaluation import evaluate_classifiers, validation_results
@@ -197,7 +200,7 @@ class MiniBatchTrainer(ClassifierTrainer):
         # The matrices are small: more threads gain little, lose much where the cores are shared, and would let the
         # number of cores decide how sums are rounded.
         with threadpool_limits(1, "blas"):
-            classifier, history = train(self, labels["train"], labels["ref"], nbr_epochs, clf_type)
+            classifier, history = train(self, labels["train"], labels["ref"], nbr_epochs, clf_type, snapshots)
             of_true: list[float] = []
             classifiers = [classifier, *pc_models]
             true, [(estimated, scores), *previous] = evaluate_classifiers(classifiers, labels["val"], of_true)

@@ -29,6 +29,7 @@ from spacer_like.message_base import (
     ReturnMessage,
     Runtime,
     TrainerField,
+    WritableFolder,
     WritableLocation,
 )
 
@@ -120,6 +121,10 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             thresholds), JSON; None: nowhere.
         image_sources: the source of images (a site, a survey, a camera) by the key of their feature file, for metrics
             by source in the report; None: not known.
+        snapshots_loc: a folder for a snapshot after each epoch, from which a training that was interrupted goes on;
+            None: no snapshots.
+        keep_features: whether the copies in the folder of `feature_cache_dir` stay there for later trainings, which
+            read again only what has changed; None: they are removed after the training.
 
     PySpacer up to 0.13 said ``trainer_name``; up to 0.12 labels named features by text, and ``features_loc`` said where
     those live. Both are read, from arguments and from JSON.
@@ -130,7 +135,9 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
         DISABLED = "disabled"
 
     task: ClassVar[str] = "train_classifier"
-    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"report_loc", "image_sources"})
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset(
+        {"report_loc", "image_sources", "snapshots_loc", "keep_features"}
+    )
 
     job_token: JobToken
     trainer: TrainerField
@@ -145,6 +152,8 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
     ] = "auto"
     report_loc: WritableLocation | None = None
     image_sources: dict[StrictStr, StrictStr] | None = None
+    snapshots_loc: WritableFolder | None = None
+    keep_features: bool | None = None
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"previous_model_locs"})
 
@@ -164,6 +173,8 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             feature_cache_dir: str | Path = "auto",
             report_loc: DataLocation | None = None,
             image_sources: dict[str, str] | None = None,
+            snapshots_loc: DataLocation | None = None,
+            keep_features: bool | None = None,
         ) -> None: ...
 
         # The older dialects, and fields out of a dictionary.
@@ -195,6 +206,8 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             )
         if self.feature_cache_dir not in ("auto", "disabled") and not Path(self.feature_cache_dir).is_absolute():
             raise MessageError("feature_cache_dir: it must be 'auto', 'disabled' or the absolute path of a folder")
+        if self.keep_features and self.feature_cache_dir in ("auto", "disabled"):
+            raise MessageError("keep_features: name the folder to keep copies in as feature_cache_dir")
         return self
 
     @classmethod

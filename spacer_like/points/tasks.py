@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from logging import getLogger
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from spacer_like import config
 from spacer_like.data_classes import ImageFeatures, TrainingTaskLabels
-from spacer_like.exceptions import DataLimitError, RowColumnInvalidError
+from spacer_like.data_classes.labels import SET_NAMES
+from spacer_like.exceptions import DataLimitError, MessageError, RowColumnInvalidError
 from spacer_like.overwriting import task
 from spacer_like.points.messages import (
     ClassifyFeaturesMsg,
@@ -130,9 +132,10 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
         for classifier, location in zip(previous, msg.previous_model_locs, strict=True):
             check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
+    options = _snapshots(msg)
     by_image = None
-    with _cached_features(labels, msg.feature_cache_dir), config.log_entry_and_exit("actual training"):
-        trained, results, details = trainer(labels, msg.nbr_epochs, previous, msg.clf_type)
+    with _cached_features(labels, msg), config.log_entry_and_exit("actual training"):
+        trained, results, details = trainer(labels, msg.nbr_epochs, previous, msg.clf_type, **options)
         if msg.report_loc is not None:
             by_image = _evaluated_by_image(labels, results, details, msg.image_sources)
     return_msg = TrainClassifierReturnMsg(
@@ -159,6 +162,19 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
         # The classifier last: who finds it finds its results too.
         write_bytes(msg.model_loc, model)
     return return_msg
+
+
+def _snapshots(msg: TrainClassifierMsg) -> dict[str, Any]:
+    """The argument of the trainer that gives it its snapshots, where they are asked for."""
+    from inspect import signature
+
+    from spacer_like.learning.snapshots import FolderSnapshots
+
+    if msg.snapshots_loc is None:
+        return {}
+    if "snapshots" not in signature(msg.trainer).parameters:
+        raise MessageError(f"The trainer {type(msg.trainer).__name__} keeps no snapshots: leave snapshots_loc out.")
+    return {"snapshots": FolderSnapshots(msg.snapshots_loc)}
 
 
 def _evaluated_by_image(
@@ -235,9 +251,18 @@ def _classified(
 
 
 @contextmanager
-def _cached_features(labels: TrainingTaskLabels, folder: str) -> Iterator[None]:
-    """A temporary folder for copies of remote feature files during a training."""
+def _cached_features(labels: TrainingTaskLabels, msg: TrainClassifierMsg) -> Iterator[None]:
+    """A folder for copies of remote feature files: for the time of a training, or for later ones too."""
+    from spacer_like.data_classes.feature_reading import versions_of
+
+    folder = msg.feature_cache_dir
     if not labels.has_remote_data or folder == TrainClassifierMsg.FeatureCache.DISABLED:
+        yield
+        return
+    if msg.keep_features:
+        remote = {location for name in SET_NAMES for location in labels[name] if location.is_remote}
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        labels.set_filesystem_cache(folder, versions_of(remote))
         yield
         return
     parent = None if folder == TrainClassifierMsg.FeatureCache.AUTO else folder

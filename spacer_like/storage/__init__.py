@@ -226,6 +226,11 @@ def delete(loc: DataLocation) -> None:
     _storage_of(loc).delete(loc.key)
 
 
+def version(loc: DataLocation) -> str:
+    """A text that changes when the bytes at a location do; errors as `read_bytes`."""
+    return _storage_of(loc).version(loc.key)
+
+
 def list_keys(loc: DataLocation) -> Iterator[DataLocation]:
     """The locations whose key begins with the one of `loc`, in no promised order."""
     for key in _storage_of(loc).list(loc.key):

@@ -13,11 +13,14 @@ from sklearn.neural_network import MLPClassifier
 
 from spacer_like import config, storage
 from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, TrainingTaskLabels
+from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
 from spacer_like.learning.labels_sampling import balanced_subsample
 from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
+from spacer_like.messages import TrainClassifierMsg
+from spacer_like.tasks import train_classifier
 from spacer_like.train_classifier import MiniBatchTrainer
 from spacer_like.train_utils import calc_acc, evaluate_classifier
 
@@ -160,6 +163,8 @@ import numpy as np
 from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels
 from spacer_like.learning.batches import LabelledFeatures
 from spacer_like.learning.model_files import to_pickle_bytes
+from spacer_like.messages import TrainClassifierMsg
+from spacer_like.tasks import train_classifier
 from spacer_like.train_classifier import MiniBatchTrainer
 random = np.random.default_rng(0)
 sets = {}
@@ -271,6 +276,13 @@ class _CountingHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def do_HEAD(self) -> None:
+        data = storage.read_bytes(DataLocation("memory", self.path.lstrip("/")))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("ETag", f'"{hash(data)}"')
+        self.end_headers()
+
     def log_message(self, *arguments: Any) -> None:
         pass
 
@@ -303,6 +315,30 @@ def test_beyond_the_memory_remote_files_are_kept_in_the_labels_folder(
     assert passes[0] == passes[1] == passes[2]
     assert sorted(_CountingHandler.fetched) == sorted([f"a{number}.npz" for number in range(3)] * times)
     assert len(list(tmp_path.iterdir())) == (3 if has_folder else 0)
+
+
+def test_copies_of_remote_files_serve_later_trainings_until_the_files_change(
+    tmp_path: Path, three_sets: TrainingTaskLabels, address: str
+) -> None:
+    def at(location: DataLocation) -> DataLocation:
+        return DataLocation("url", f"{address}/{location.key}")
+
+    sets = TrainingTaskLabels(
+        *(ImageLabels({at(loc): points[loc] for loc in points}) for points in map(three_sets.__getitem__, SET_NAMES))
+    )
+    out = [DataLocation("memory", name) for name in ("model.safetensors", "results.json")]
+    message = TrainClassifierMsg("", TRAINER, 2, "LR", sets, [], *out, feature_cache_dir=tmp_path, keep_features=True)
+    fetched = []
+    with config.override(url_allow_private=True):
+        for changes in range(3):
+            if changes == 2:
+                location = next(iter(three_sets.train))
+                changed = ImageFeatures.load(location)
+                ImageFeatures.from_arrays(changed.rowcols, changed.features + 1).store(location)
+            _CountingHandler.fetched.clear()
+            train_classifier(message)
+            fetched.append(len(_CountingHandler.fetched))
+    assert fetched == [12 + 6 + 5, 0, 1]
 
 
 def test_extractors_that_are_mixed_are_named_in_order(tmp_path: Path) -> None:
