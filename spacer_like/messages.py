@@ -96,6 +96,7 @@ TASKS: dict[str, Task] = {
         Task("locate_chip", "spacer_like.chips.tasks.chips"),
         Task("fetch_labels", "spacer_like.chips.tasks.labels"),
         Task("build_label_table", "spacer_like.chips.tasks.label_tables"),
+        Task("label_from_features", "spacer_like.chips.tasks.label_sources"),
         Task("plot_labels", "spacer_like.chips.tasks.label_tables"),
         Task("train_multilabel", "spacer_like.chips.tasks.models"),
         Task("label_chips", "spacer_like.chips.tasks.models"),

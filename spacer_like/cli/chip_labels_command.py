@@ -10,7 +10,8 @@ from spacer_like.cli.from_message import Given, from_message, run_and_show
 from spacer_like.cli.options import UsageError
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 
-TILES = "ard"
+TILES, LABELS = "ard", "labels.csv"
+PARTIAL = "Include chips with some data, too."
 
 _CELLS = Annotated[
     list[str] | None,
@@ -20,7 +21,7 @@ _CELLS = Annotated[
 
 def add_to(chips: typer.Typer) -> None:
     """Add this module's commands."""
-    from spacer_like.chips.messages import BuildLabelTableMsg, FetchLabelsMsg, PlotLabelsMsg
+    from spacer_like.chips.messages import BuildLabelTableMsg, FetchLabelsMsg, LabelFromFeaturesMsg, PlotLabelsMsg
 
     chips.command("fetch-labels", short_help="Fetch the map of grid squares.")(
         from_message(
@@ -39,8 +40,18 @@ def add_to(chips: typer.Typer) -> None:
             _label_table,
             arguments={"index_loc": "INDEX.json", "labels_loc": "LABELS.json"},
             names={"ard_loc": "tiles", "sparse_locs": "out", "partial_data": "partial"},
-            defaults={"ard_loc": TILES, "sparse_locs": "labels.csv"},
-            helps={"partial_data": "Include chips with some data, too."},
+            defaults={"ard_loc": TILES, "sparse_locs": LABELS},
+            helps={"partial_data": PARTIAL},
+        )
+    )
+    chips.command("label-features", short_help="Label chips by the features of a file.")(
+        from_message(
+            LabelFromFeaturesMsg,
+            _label_features,
+            arguments={"features_loc": "FEATURES", "chips_loc": "CHIPS"},
+            names={"sparse_locs": "out", "partial_data": "partial"},
+            defaults={"sparse_locs": LABELS},
+            helps={"partial_data": PARTIAL},
         )
     )
     chips.command("plot-labels", short_help="Draw a label table.")(
@@ -105,6 +116,16 @@ def _label_table(given: Given) -> int:
 
     files = {"Texts": given["dense"], "Records": given["records"]}
     return run_and_show(given, given["index"], lambda result: [*label_counts(result, given["out"]), *written(files)])
+
+
+def _label_features(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import feature_labels
+    from spacer_like.cli.rendering import written
+
+    files = {"Texts": given["dense"], "Shares": given["shares"], "Outlines": given["outlines"]}
+    return run_and_show(
+        given, given["features"], lambda result: [*feature_labels(result, given["out"]), *written(files)]
+    )
 
 
 def _plot_labels(given: Given) -> int:

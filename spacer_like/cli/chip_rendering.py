@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FindSimilarReturnMsg,
         IndexNodataReturnMsg,
         LabelChipsReturnMsg,
+        LabelFromFeaturesReturnMsg,
         LocateChipReturnMsg,
         MapScoresReturnMsg,
         MultilabelFigures,
@@ -117,8 +118,24 @@ def label_counts(result: BuildLabelTableReturnMsg, path: str) -> Shown:
         first = result.damaged_maps[0]
         cells = count_of(len(result.damaged_maps), "cell")
         shown.append(Text(f"The map of {cells} is damaged, whose chips are left out: {first.reason}", style="yellow"))
+    return [*shown, *_table_of(result, path)]
+
+
+def feature_labels(result: LabelFromFeaturesReturnMsg, path: str) -> Shown:
+    """The number of chips with each label, and the features that give none."""
+    shown: Shown = [_counts(result.counts, result.n_chips)]
+    for count, what in (
+        (result.n_without_geometry, "no usable geometry"),
+        (result.n_without_value, "no value of the attribute"),
+    ):
+        if count:
+            shown.append(Text(f"{count_of(count, 'feature')} with {what}, left out.", style="yellow"))
+    return [*shown, *_table_of(result, path)]
+
+
+def _table_of(result: Any, path: str) -> Shown:
     without = f"{result.n_without_label:,} of {count_of(result.n_chips, 'chip')} have no label."
-    return [*shown, Text(without), Text(f"Table: {path}")]
+    return [Text(without), Text(f"Table: {path}")]
 
 
 def plotted(result: PlotLabelsReturnMsg, paths: Sequence[str]) -> Shown:

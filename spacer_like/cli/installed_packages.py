@@ -43,7 +43,7 @@ EXTRAS = {
     "onnx": ("onnxruntime", "simplejpeg"),
     "plots": ("matplotlib",),
     "rarity": ("numba", "simplejpeg"),
-    "geo": ("fastapi", "morecantile", "osmium", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
+    "geo": ("fastapi", "morecantile", "osmium", "pyogrio", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
     "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "starlette", "uvicorn"),
     "dask": ("dask", "distributed"),

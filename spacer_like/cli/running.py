@@ -38,6 +38,7 @@ DESCRIPTIONS = {
     "index_nodata": "Looking for data",
     "fetch_labels": "Fetching map data",
     "build_label_table": "Joining",
+    "label_from_features": "Joining",
     "train_multilabel": "Training",
     "label_chips": "Labelling",
     "encode_chips": "Encoding",

@@ -13,6 +13,7 @@ COMMANDS = {
     "map_scores": "spacer-like chips map",
     "index_nodata": "spacer-like chips nodata",
     "locate_chip": "spacer-like chips locate",
+    "label_from_features": "spacer-like chips label-features",
     "fetch_labels": "spacer-like chips fetch-labels",
     "build_label_table": "spacer-like chips label-table",
     "plot_labels": "spacer-like chips plot-labels",

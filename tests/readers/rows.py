@@ -1238,6 +1238,37 @@ def cut_windows(size: int) -> Callable[[DataLocation], Any]:
     return read
 
 
+def features_file(ending: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        import shapely
+        from pyogrio.raw import write
+
+        shapes = np.array([shapely.box(0, 0, 2, 3), shapely.Point(1, 2)], object)
+        wkb = shapely.to_wkb(shapes)
+        if ending == ".parquet":
+            geo = {"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB"}}}
+            table = pa.table({"kind": ["a", "b"], "geometry": pa.array(wkb.tolist(), pa.binary())})
+            sink = io.BytesIO()
+            pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), sink)
+            return sink.getvalue()
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            path, kinds = Path(folder) / f"a{ending}", np.array(["a", "b"], object)
+            write(path, wkb, [kinds], ["kind"], crs="EPSG:4326", geometry_type="Unknown")
+            return path.read_bytes()
+
+    return make
+
+
+def features_at(path: Path) -> Any:
+    from spacer_like.chips.labels.vector_layer import open_layer
+
+    layer = open_layer(str(path), str(path), None, "kind", None)
+    return [text for batch in layer.features() for text in batch.values]
+
+
 def shown(location: DataLocation) -> Any:
     from spacer_like.chips.grid import Cell
     from spacer_like.tile_server.open_tile import OpenTile
@@ -1295,6 +1326,17 @@ CHIP_ROWS = [
             index,
         )
         for kind in ("exact", "ivf")
+    ),
+    *(
+        Reader(
+            f"features{ending}",
+            ("chips.labels.vector_layer:open_layer",),
+            features_file(ending),
+            on_disk(features_at),
+            ending,
+            share=0.2,
+        )
+        for ending in (".geojson", ".gpkg", ".parquet")
     ),
     *(
         Reader(

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from spacer_like.chips.geography import envelope
+from spacer_like.chips.grid import Cell
 from spacer_like.data_classes import ImageLabels, TrainingTaskLabels
 from spacer_like.examples import MAP
 from spacer_like.examples.map_tiles import MovedMap
@@ -178,6 +180,10 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
     (inputs / "labels.json").write_text(
         json.dumps({"building": {"building": ["*"]}, "road": {"highway": ["*"]}, "water": {"natural": ["water"]}})
     )
+    west, south, east, north = envelope(Cell(ZONE, f"{QUADKEYS[1]}22222"))
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    area = {"type": "Feature", "properties": {"kind": "a"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (inputs / "features.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [area]}))
     chips, index = at("chips_folder", f"{ZONE}"), at("index_nodata", "index.json")
     table, model = at("build_label_table", "sparse.parquet"), at("train_multilabel", "model.safetensors")
     return {
@@ -215,6 +221,14 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "sparse_locs": [table],
             "dense_locs": [at("build_label_table", "dense.csv")],
             "records_locs": [at("build_label_table", "records.parquet")],
+        },
+        "label_from_features": {
+            "features_loc": at("in", "features.geojson"),
+            "attribute": "kind",
+            "chips_loc": at("chips_folder"),
+            "sparse_locs": [at("label_from_features", "sparse.parquet")],
+            "shares_locs": [at("label_from_features", "shares.csv")],
+            "outlines_loc": at("label_from_features", "outlines.parquet"),
         },
         "plot_labels": {
             "table_loc": table,

@@ -94,14 +94,16 @@ class CellJoin:
         is_line = shapely.get_type_id(shapes[others]) == _LINE
         lines, areas = others[is_line], others[~is_line]
         # A line lies where any of its pieces does: whatever it crosses, itself included, it is looked at once.
-        pieces, of_line = _pieces(shapes[lines])
+        pieces, of_line = line_pieces(shapes[lines])
         boxes = np.concatenate([pieces.min(axis=1), pieces.max(axis=1)], axis=1)
         inside_pieces, crossing = self._within_one(boxes)
         found = [
             inside,
             (lines[of_line[inside_pieces[0]]], inside_pieces[1]),
-            self._across(shapely.linestrings(pieces[crossing]), lines[of_line[crossing]]),
-            self._across(shapes[areas], areas),
+            self._in_order(
+                pairs_across(self._tree, self._boxes, shapely.linestrings(pieces[crossing]), lines[of_line[crossing]])
+            ),
+            self._in_order(pairs_across(self._tree, self._boxes, shapes[areas], areas)),
         ]
         return np.concatenate([one for one, _ in found]), np.concatenate([cells for _, cells in found])
 
@@ -126,16 +128,9 @@ class CellJoin:
         rows -= NORTH_EDGE - rows * side < northings
         return columns.astype(np.int64), rows.astype(np.int64)
 
-    def _across(self, shapes: NDArray[np.object_], indices: NDArray[np.int64]) -> Pairs:
-        """Pairs of the shapes' `indices` and of cells, by exact predicates of each with each that is near."""
-        shape, box = self._tree.query(shapes, predicate="intersects")
-        shapely.prepare(shapes[shapely.get_type_id(shapes) != _LINE])
-        touching = shapely.touches(shapes[shape], self._boxes[box])
-        # A line along a box's side only touches it, but over a length.
-        lines = np.flatnonzero(touching & (shapely.get_type_id(shapes[shape]) == _LINE))
-        along = shapely.relate_pattern(shapes[shape[lines]], self._boxes[box[lines]], "*1*******")
-        touching[lines[along]] = False
-        return indices[shape[~touching]], self._indices[box[~touching]]
+    def _in_order(self, pairs: Pairs) -> Pairs:
+        """Pairs of boxes as pairs of cells."""
+        return pairs[0], self._indices[pairs[1]]
 
     def _looked_up(self, indices: NDArray[np.int64], columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Pairs:
         """Those of the shapes whose column and row is a cell's, with the index of the cell."""
@@ -150,11 +145,30 @@ class CellJoin:
         return np.asarray(rows * 2**self.zoom + columns)
 
 
+def pairs_across(
+    tree: shapely.STRtree, areas: NDArray[np.object_], shapes: NDArray[np.object_], indices: NDArray[np.int64]
+) -> Pairs:
+    """Pairs of the shapes' `indices` and of areas, by exact predicates of each with each that is near.
+
+    Args:
+        tree: of the areas.
+        shapes: pieces of lines with two points, and polygons.
+    """
+    shape, area = tree.query(shapes, predicate="intersects")
+    shapely.prepare(shapes[shapely.get_type_id(shapes) != _LINE])
+    touching = shapely.touches(shapes[shape], areas[area])
+    # A line along an area's side only touches it, but over a length.
+    lines = np.flatnonzero(touching & (shapely.get_type_id(shapes[shape]) == _LINE))
+    along = shapely.relate_pattern(shapes[shape[lines]], areas[area[lines]], "*1*******")
+    touching[lines[along]] = False
+    return indices[shape[~touching]], area[~touching]
+
+
 def _slice(owners: NDArray[np.int64], some: NDArray[np.int64]) -> slice:
     return slice(int(np.searchsorted(owners, some[0])), int(np.searchsorted(owners, some[-1], side="right")))
 
 
-def _pieces(lines: NDArray[np.object_]) -> Pieces:
+def line_pieces(lines: NDArray[np.object_]) -> Pieces:
     """The pieces of lines between two points, float64 [n, 2, 2], that are longer than 0, and the indices of their
     lines, int64 [n]."""
     points, of_point = shapely.get_coordinates(lines, return_index=True)

@@ -53,7 +53,7 @@ class LabelRules:
         self._exact: dict[str, dict[str, set[int]]] = {}
         self._any: dict[str, set[int]] = {}
         for index, label in enumerate(self.labels):
-            _check_label(label, name)
+            check_label(label, name)
             for key, values in rules[label].items():
                 for value in values:
                     if value == ANY:
@@ -97,7 +97,7 @@ class LabelRules:
         return found, sorted(matching)
 
 
-def _check_label(label: str, name: str) -> None:
+def check_label(label: str, name: str) -> None:
     if not label or len(label) > _LONGEST_LABEL or SEPARATOR in label or label in RESERVED:
         raise MapDataError(
             f"'{label[:_LONGEST_LABEL]}' in '{name}' cannot be a label: it must have 1 to {_LONGEST_LABEL} "

@@ -1,5 +1,6 @@
 """Every message of the chips family."""
 
+from spacer_like.chips.messages.label_sources import LabelFromFeaturesMsg, LabelFromFeaturesReturnMsg
 from spacer_like.chips.messages.labels import (
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
@@ -76,6 +77,8 @@ __all__ = [
     "IndexNodataReturnMsg",
     "LabelChipsMsg",
     "LabelChipsReturnMsg",
+    "LabelFromFeaturesMsg",
+    "LabelFromFeaturesReturnMsg",
     "LocateChipMsg",
     "LocateChipReturnMsg",
     "MapScoresMsg",

@@ -52,7 +52,7 @@ def map_scores(msg: MapScoresMsg) -> MapScoresReturnMsg:
     scores = scores[:, [known.index(label) for label in labels]]
     index_of = {chip: index for index, chip in enumerate(names)}
     placed: set[str] = set()
-    maps = list(_maps(_manifests(msg.chips_loc), index_of, scores, placed))
+    maps = list(_maps(manifests_in(msg.chips_loc), index_of, scores, placed))
     if not maps:
         raise SpacerInputError(f"No manifest in '{msg.chips_loc.display_name}' names a chip of the table '{name}'.")
     for file, crs, one in maps:
@@ -66,7 +66,13 @@ def map_scores(msg: MapScoresMsg) -> MapScoresReturnMsg:
     )
 
 
-def _manifests(chips_loc: DataLocation) -> Iterator[AnyManifest]:
+def manifests_in(chips_loc: DataLocation) -> Iterator[AnyManifest]:
+    """The manifest at a location, or those in a folder.
+
+    Raises:
+        DataNotFoundError: there is none.
+        TableError: the only one is malformed.
+    """
     is_one = chips_loc.filename.lower().endswith(MANIFEST_ENDING)
     locs = [chips_loc] if is_one else find_files(chips_loc)[1]
     if not locs:
