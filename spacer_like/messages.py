@@ -114,6 +114,7 @@ TASKS: dict[str, Task] = {
         Task("split_dataset", "spacer_like.regression.tasks.split"),
         Task("augment_dataset", "spacer_like.regression.tasks.augment"),
         Task("import_keras_weights", "spacer_like.regression.tasks.weights"),
+        Task("export_onnx", "spacer_like.regression.tasks.weights"),
         Task("train_regressor", "spacer_like.regression.tasks.train"),
         Task("train_good_bad", "spacer_like.regression.tasks.train"),
         Task("simulate_galaxies", "spacer_like.regression.tasks.simulate"),

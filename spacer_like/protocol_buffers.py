@@ -1,10 +1,11 @@
-"""Fields of protocol-buffer messages, read from bytes of which nothing is trusted.
+"""Fields of protocol-buffer messages: written, and read from bytes of which nothing is trusted.
 
 The encoding is described at https://protobuf.dev/programming-guides/encoding.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -52,3 +53,21 @@ def varint(message: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position + shift + 1
     raise ValueError("an integer that does not end")
+
+
+def encoded(number: int, value: int | float | str | bytes) -> bytes:
+    """A field of a message: an integer of 0 or more, a float of 32 bits, a text, or a message that is encoded."""
+    if isinstance(value, float):
+        return _varint_bytes(number << 3 | FIXED32) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return _varint_bytes(number << 3 | VARINT) + _varint_bytes(value)
+    data = value.encode() if isinstance(value, str) else value
+    return _varint_bytes(number << 3 | BYTES) + _varint_bytes(len(data)) + data
+
+
+def _varint_bytes(number: int) -> bytes:
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from spacer_like.regression.tasks.split import split_dataset as split_dataset
     from spacer_like.regression.tasks.train import train_good_bad as train_good_bad
     from spacer_like.regression.tasks.train import train_regressor as train_regressor
+    from spacer_like.regression.tasks.weights import export_onnx as export_onnx
     from spacer_like.regression.tasks.weights import import_keras_weights as import_keras_weights
     from spacer_like.tags.tasks.classify import classify_images as classify_images
     from spacer_like.tags.tasks.duplicates import find_duplicates as find_duplicates

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AugmentDatasetReturnMsg,
         CalibrateRegressorReturnMsg,
         EvaluateRegressorReturnMsg,
+        ExportOnnxReturnMsg,
         ImportKerasWeightsReturnMsg,
         MeasureAxisRatiosReturnMsg,
         PackDatasetReturnMsg,
@@ -157,6 +158,12 @@ def imported(result: ImportKerasWeightsReturnMsg) -> Shown:
     """The network whose weights were read."""
     tells = "inclinations" if result.n_classes is None else "good galaxies from bad"
     summary = f"{result.network} of {result.size} pixels, {result.n_weights:,} numbers, which tells {tells}."
+    return [Text(summary, style="green")]
+
+
+def exported(result: ExportOnnxReturnMsg) -> Shown:
+    """The network that was exported."""
+    summary = f"{result.network} of {result.size} pixels in {result.n_bytes:,} bytes."
     return [Text(summary, style="green")]
 
 

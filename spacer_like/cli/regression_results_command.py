@@ -1,4 +1,4 @@
-"""``spacer-like regression simulate, measure, evaluate, predict, calibrate, import-weights``: around networks."""
+"""``spacer-like regression simulate, measure, evaluate, predict, calibrate, import-weights, export-onnx``."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def add_to(regression: typer.Typer) -> None:
     from spacer_like.regression.messages import (
         CalibrateRegressorMsg,
         EvaluateRegressorMsg,
+        ExportOnnxMsg,
         ImportKerasWeightsMsg,
         MeasureAxisRatiosMsg,
         PredictRegressorMsg,
@@ -110,6 +111,9 @@ def add_to(regression: typer.Typer) -> None:
             names={"model_loc": "out"},
             letters={"model_loc": "o", "size": "s", "network": "m"},
         )
+    )
+    regression.command("export-onnx", short_help="Make a network an ONNX model.")(
+        from_message(ExportOnnxMsg, _export_onnx, arguments={"model_loc": "MODEL", "onnx_loc": "ONNX"})
     )
 
 
@@ -181,3 +185,11 @@ def _import_weights(given: Given) -> int:
     files = {"Model": given["out"]}
     name = given["file"] or given["checkpoint"] or given["out"]
     return run_and_show(given, name, lambda result: [*imported(result), *written(files)])
+
+
+def _export_onnx(given: Given) -> int:
+    from spacer_like.cli.regression_rendering import exported
+    from spacer_like.cli.rendering import written
+
+    files = {"Model": given["onnx"]}
+    return run_and_show(given, given["model"], lambda result: [*exported(result), *written(files)])

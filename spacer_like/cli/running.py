@@ -62,6 +62,7 @@ DESCRIPTIONS = {
     "split_dataset": "Splitting",
     "augment_dataset": "Augmenting",
     "import_keras_weights": "Importing",
+    "export_onnx": "Exporting",
     "train_regressor": "Training",
     "train_good_bad": "Training",
     "simulate_galaxies": "Rendering",

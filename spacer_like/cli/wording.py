@@ -40,6 +40,7 @@ COMMANDS = {
     "evaluate_regressor": "spacer-like regression evaluate",
     "predict_regressor": "spacer-like regression predict",
     "import_keras_weights": "spacer-like regression import-weights",
+    "export_onnx": "spacer-like regression export-onnx",
 }
 """The command that answers a task, for texts and sentences that name the task."""
 # Commands for those who write messages: what a field is called is what they want to know.

@@ -28,15 +28,12 @@ class UntranslatableError(Exception):
     """A network with a layer that is not translated here."""
 
 
-def to_onnx(
-    network: nn.Module, image_size: int, mean: PerChannel, scale: PerChannel, output: str = FEATURES
-) -> onnx.ModelProto:
+def to_onnx(network: nn.Module, image_size: int, mean: PerChannel, scale: PerChannel) -> onnx.ModelProto:
     """A model from uint8 [n, image_size, image_size, 3] to what `network.extract_features` makes of it, float32 [n, m].
 
     Args:
         network: in evaluation mode, on the CPU.
         mean, scale: a pixel p enters the network as (p - mean) / scale, in each channel.
-        output: what the model calls its result.
 
     Raises:
         UntranslatableError: the network has a layer, or takes a turn, that cannot be translated.
@@ -45,7 +42,7 @@ def to_onnx(
         traced = fx.Tracer().trace(_FeatureNetwork(network))
     except Exception as error:
         raise UntranslatableError(f"the network cannot be traced: {error}") from error
-    return _Translation(_FeatureNetwork(network), image_size, mean, scale).translate(traced, output)
+    return _Translation(_FeatureNetwork(network), image_size, mean, scale).translate(traced)
 
 
 class _FeatureNetwork(nn.Module):
@@ -69,17 +66,17 @@ class _Translation:
         # What has been made of a traced node: the name of a tensor, or a border that waits for its convolution.
         self._made: dict[fx.Node, str | _Bordered] = {}
 
-    def translate(self, traced: fx.Graph, output: str) -> onnx.ModelProto:
+    def translate(self, traced: fx.Graph) -> onnx.ModelProto:
         for node in traced.nodes:
             if node.op == "placeholder":
                 self._made[node] = self._prepared_pixels()
             elif node.op == "output":
-                self._nodes.append(helper.make_node("Identity", [self._name(node.args[0])], [output]))
+                self._nodes.append(helper.make_node("Identity", [self._name(node.args[0])], [FEATURES]))
             elif node.op != "get_attr":
                 self._made[node] = self._translated(node)
         size = self._image_size
         pixels = helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["n", size, size, 3])
-        features = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", None])
+        features = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["n", None])
         graph = helper.make_graph(self._nodes, "features", [pixels], [features], self._weights)
         opset = helper.make_opsetid("", _OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION)
@@ -247,8 +244,6 @@ _MODULES: dict[type[nn.Module], Callable[[_Translation, Any, Any], str | _Border
     nn.ReLU6: lambda made, module, x: made.relu6(x),
     nn.SiLU: lambda made, module, x: made.silu(x),
     nn.Sigmoid: lambda made, module, x: made.unary("Sigmoid", x),
-    nn.Tanh: lambda made, module, x: made.unary("Tanh", x),
-    nn.Softmax: lambda made, module, x: made.unary("Softmax", x, axis=module.dim),
     nn.Flatten: lambda made, module, x: made.flatten(x, module.start_dim, module.end_dim),
     nn.Dropout: lambda made, module, x: made.same(x),
     nn.Identity: lambda made, module, x: made.same(x),
@@ -257,7 +252,6 @@ _CALLS: dict[Any, Callable[..., str | _Bordered]] = {
     torch.conv2d: _Translation.convolution_call,
     torch.flatten: _Translation.flatten,
     torch.relu: lambda made, x: made.unary("Relu", x),
-    torch.relu_: lambda made, x: made.unary("Relu", x),
     operator.add: lambda made, x, other: made.binary("Add", x, other),
     operator.iadd: lambda made, x, other: made.binary("Add", x, other),
     operator.mul: lambda made, x, other: made.binary("Mul", x, other),

@@ -82,8 +82,8 @@ class OnnxNetwork:
         return BatchesUnderWay(self.run, patches, min(batch_size, _BATCH_SIZE), thread_count())
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of a batch uint8 [n, size, size, 3]."""
-        found: NDArray[np.float32] = self._session.run([FEATURES], {PIXELS: batch})[0]
+        """The result for a batch uint8 [n, size, size, 3]."""
+        found: NDArray[np.float32] = self._session.run(None, {PIXELS: batch})[0]
         return found
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 
 _LENGTH_BYTES = 8
-_LARGEST_HEADER = 16 * 2**20
+LARGEST_HEADER = 16 * 2**20
 
 Header = dict[str, Any]
 Tensors = dict[str, NDArray[Any]]
@@ -65,16 +65,18 @@ class ModelFormat(Generic[Model]):
         """The file of a model."""
         from safetensors.numpy import save
 
-        own, tensors = self.parts(model)
-        header = own | {
+        contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(self.parts(model)[1].items())}
+        return save(contiguous, {"header": json.dumps(self.header(model), sort_keys=True)})
+
+    def header(self, model: Model) -> Header:
+        """The header of a model's file."""
+        return self.parts(model)[0] | {
             "format": self.name,
             "format_version": self.version,
             "extractor_id": model.extractor_id,
             "metrics": dict(model.metrics),
             "versions": dict(model.versions),
         }
-        contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-        return save(contiguous, {"header": json.dumps(header, sort_keys=True)})
 
     def from_bytes(self, data: bytes, name: str) -> Model:
         """The model in a file.
@@ -88,10 +90,12 @@ class ModelFormat(Generic[Model]):
         from safetensors.numpy import load
 
         with damage_as(ModelFileError, name, f"{name}: the file holds no {self.holds}"):
-            header = read_header(data, self.name, self.version)
-            for key in ("metrics", "versions"):
-                header[key] = dict(header[key])
-            return self.build(header, load(data))
+            return self.built(read_header(data, self.name, self.version), load(data))
+
+    def built(self, header: Header, tensors: Tensors) -> Model:
+        """The model of a header and its arrays; whatever is raised says that they do not make one."""
+        check_format(header, self.name, self.version)
+        return self.build(header | {key: dict(header[key]) for key in ("metrics", "versions")}, tensors)
 
 
 def begins_as_safetensors(data: bytes) -> bool:
@@ -112,18 +116,23 @@ def read_header(data: bytes, form: str, version: int) -> Header:
         KeyError: the file has no header, or the header no format.
     """
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
-    if length > min(_LARGEST_HEADER, len(data)):
+    if length > min(LARGEST_HEADER, len(data)):
         raise ValueError("its header is longer than any such file's")
     if not begins_as_safetensors(data):
         raise ValueError("it does not begin as a safetensors file does")
     metadata = json.loads(data[_LENGTH_BYTES : _LENGTH_BYTES + length])["__metadata__"]
     header: Header = json.loads(metadata["header"])
+    check_format(header, form, version)
+    return header
+
+
+def check_format(header: Header, form: str, version: int) -> None:
+    """Refuse, as a ValueError, a header of another format, or of a newer version."""
     if header["format"] != form or not 1 <= header["format_version"] <= version:
         raise ValueError(
             f"it is of the format {str(header['format'])[:50]} {str(header['format_version'])[:20]}, and this version "
             f"reads {form} up to {version}"
         )
-    return header
 
 
 def check_activation(header: Header) -> None:

@@ -20,7 +20,9 @@ Name = Literal["model4", "model5", "model6", "small_cnn"]
 N_CHANNELS = 3
 LARGEST_SIZE = 1024
 _KERNEL = 3
-_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+NORM_EPSILON = 1e-3
+NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+"""Of a batch norm, as the names of its weights end."""
 
 
 class Block(NamedTuple):
@@ -141,7 +143,7 @@ def weight_shapes(name: str, size: int, n_outputs: int | None) -> dict[str, tupl
             shapes[f"conv{n_convolutions}.bias"] = (made,)
             channels, n_convolutions = made, n_convolutions + 1
         if block.has_norm:
-            shapes |= {f"norm{n_norms}.{part}": (channels,) for part in _NORM_PARTS}
+            shapes |= {f"norm{n_norms}.{part}": (channels,) for part in NORM_PARTS}
             n_norms += 1
     return shapes | head_shapes(architecture.n_features(size), architecture.units, n_outputs)
 

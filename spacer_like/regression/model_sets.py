@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from spacer_like.exceptions import DataNotFoundError
-from spacer_like.regression.regressor import REGRESSOR
+from spacer_like.regression.onnx_model import begins_as_onnx, read_onnx
+from spacer_like.regression.regressor import REGRESSOR, Regressor
 from spacer_like.storage import exists, list_keys, read_bytes
 
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation
 
-_ENDING = ".safetensors"
+ENDINGS = (".safetensors", ".onnx")
+"""Of files of networks, the first before the second where a folder has both of one name."""
 
 
 class ModelSet(NamedTuple):
@@ -38,7 +40,7 @@ def model_set(locs: Iterable[DataLocation]) -> ModelSet:
     good_bad: list[DataLocation] = []
     for given in locs:
         for loc in _files(given):
-            model = REGRESSOR.from_bytes(read_bytes(loc), loc.display_name)
+            model = regressor_at(loc)
             if model.n_classes is None:
                 groups.setdefault(model.network, []).append(loc)
             else:
@@ -46,13 +48,28 @@ def model_set(locs: Iterable[DataLocation]) -> ModelSet:
     return ModelSet(dict(sorted(groups.items())), good_bad)
 
 
+def regressor_at(loc: DataLocation) -> Regressor:
+    """The network in a model file or an ONNX model.
+
+    Raises:
+        ModelFileError: the file is neither, or damaged.
+        SpacerError: errors of the storage.
+    """
+    data = read_bytes(loc)
+    return (read_onnx if begins_as_onnx(data) else REGRESSOR.from_bytes)(data, loc.display_name)
+
+
 def _files(loc: DataLocation) -> Iterator[DataLocation]:
-    if loc.key.endswith(_ENDING) or exists(loc):
+    if loc.key.endswith(ENDINGS) or exists(loc):
         yield loc
         return
     begin = loc.below("")
     names = {found.key.removeprefix(begin.key): found for found in list_keys(begin)}
-    found = [names[name] for name in sorted(names) if name.endswith(_ENDING) and "/" not in name]
+    found: dict[str, DataLocation] = {}
+    for ending in ENDINGS:
+        for name in names:
+            if name.endswith(ending) and "/" not in name:
+                found.setdefault(name.removesuffix(ending), names[name])
     if not found:
-        raise DataNotFoundError(f"There is no network, a file {_ENDING}, in '{loc.display_name}'.")
-    yield from found
+        raise DataNotFoundError(f"There is no network, a file {' or '.join(ENDINGS)}, in '{loc.display_name}'.")
+    yield from (found[name] for name in sorted(found))

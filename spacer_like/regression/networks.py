@@ -13,9 +13,8 @@ from typing_extensions import Self
 
 from spacer_like.exceptions import ModelFileError
 from spacer_like.extractors.preprocessing import PerChannel
-from spacer_like.regression.architectures import N_CHANNELS, Architecture, architecture_of, check_weights
+from spacer_like.regression.architectures import N_CHANNELS, NORM_EPSILON, Architecture, architecture_of, check_weights
 
-_NORM_EPSILON = 1e-3
 _BYTES = 256
 
 
@@ -63,7 +62,7 @@ class ImageNetwork(WithLayers):
                 self.add_module(f"conv{n_convolutions}", begun(convolution, random))
                 channels, n_convolutions = made, n_convolutions + 1
             if block.has_norm:
-                self.add_module(f"norm{n_norms}", nn.BatchNorm2d(channels, _NORM_EPSILON, architecture.momentum))
+                self.add_module(f"norm{n_norms}", nn.BatchNorm2d(channels, NORM_EPSILON, architecture.momentum))
                 n_norms += 1
             self.add_module(f"pool{number}", nn.MaxPool2d(block.pool))
         self.add_layers(architecture.n_features(size), architecture.units, n_outputs, random)

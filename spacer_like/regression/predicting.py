@@ -1,4 +1,7 @@
-"""Predictions of trained networks for images, by torch; networks are built once and kept by the process."""
+"""Predictions of trained networks for images, by torch, or of those out of ONNX models by ONNX Runtime.
+
+Networks are built once and kept by the process.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.cores import library_thread_count
+from spacer_like.cores import library_thread_count, thread_count
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.extractors.network_extractor import chosen_device
-from spacer_like.extractors.networks import NetworkCache
+from spacer_like.extractors.networks import BatchesUnderWay, NetworkCache
+from spacer_like.extractors.onnx_session import OnnxNetwork
 from spacer_like.extras import import_extra
 from spacer_like.regression.labels import from_target
+from spacer_like.regression.onnx_model import onnx_bytes
 from spacer_like.regression.regressor import EXTRACTOR, Regressor
 
 if TYPE_CHECKING:
@@ -57,11 +62,15 @@ def predicted(
         SpacerInputError: images of another shape or type, or another number of views.
         ModelFileError: the weights do not fit the network.
         ExtractorMismatchError: the extractor is not the one that the network was trained with.
-        MissingExtraError: torch is not installed.
+        MissingExtraError: torch, or for an ONNX model ONNX Runtime, is not installed.
     """
     _check(regressor, images, views)
-    run = networks.get(regressor.digest, lambda: _built(regressor, extractor))
     found = np.empty((len(images), views))
+    if regressor.is_onnx:
+        for view in range(views if len(images) else 0):
+            found[:, view] = _by_onnx(regressor, turned(images, view * 4 // views), threads or thread_count())
+        return found
+    run = networks.get(regressor.digest, lambda: _built(regressor, extractor))
     on_cpu = chosen_device() == "cpu"
     batch_size = _CPU_BATCH_SIZE if on_cpu else _GPU_BATCH_SIZE
     with _threads(threads):
@@ -100,6 +109,14 @@ def _check(regressor: Regressor, images: NDArray[np.uint8], views: int) -> None:
 
 networks: NetworkCache[Run] = NetworkCache(_KEPT_NETWORKS)
 """Built networks by the digests of their regressors."""
+_onnx_networks: NetworkCache[OnnxNetwork] = NetworkCache(_KEPT_NETWORKS)
+
+
+def _by_onnx(regressor: Regressor, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
+    """As `Run`, n above 0; one image at a time on each thread, so that their number makes no difference."""
+    network = _onnx_networks.get(regressor.digest, lambda: OnnxNetwork(onnx_bytes(regressor)))
+    found: NDArray[np.float32] = BatchesUnderWay(network.run, list(images), 1, threads)()
+    return found[:, -1]
 
 
 def _built(regressor: Regressor, extractor: FeatureExtractor | None) -> Run:

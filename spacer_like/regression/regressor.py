@@ -89,6 +89,7 @@ class Regressor:
         extractor_id: of the extractor that sees the images, before it was fine-tuned; None: there is none.
         metrics: how good it is.
         versions: of the packages that made it.
+        is_onnx: whether it comes out of an ONNX model, which ONNX Runtime runs, and torch is not needed.
     """
 
     network: str
@@ -100,6 +101,7 @@ class Regressor:
     extractor_id: str | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    is_onnx: bool = False
 
     @property
     def units(self) -> tuple[int, ...]:

@@ -1585,14 +1585,30 @@ SETTING_ROWS = [
 # Regression.
 
 
-def regressor() -> bytes:
+def regressor() -> Any:
     from spacer_like.regression.architectures import weight_shapes
-    from spacer_like.regression.regressor import REGRESSOR, UNIT_SCALE, Domain, Regressor
+    from spacer_like.regression.regressor import UNIT_SCALE, Domain, Regressor
 
     weights = {name: np.full(shape, 0.5, np.float32) for name, shape in weight_shapes("small_cnn", 16, None).items()}
-    return REGRESSOR.to_bytes(
-        Regressor("small_cnn", 16, None, UNIT_SCALE, weights, Domain(("c",), 3, (90.0, 5.0), (20.0, 1.0)))
-    )
+    return Regressor("small_cnn", 16, None, UNIT_SCALE, weights, Domain(("c",), 3, (90.0, 5.0), (20.0, 1.0)))
+
+
+def regressor_file() -> bytes:
+    from spacer_like.regression.regressor import REGRESSOR
+
+    return REGRESSOR.to_bytes(regressor())
+
+
+def regressor_as_onnx() -> bytes:
+    from spacer_like.regression.onnx_model import onnx_bytes
+
+    return onnx_bytes(regressor())
+
+
+def read_regressor_as_onnx(data: bytes, name: str) -> Any:
+    from spacer_like.regression.onnx_model import read_onnx
+
+    return read_onnx(data, name)
 
 
 def read_regressor(data: bytes, name: str) -> Any:
@@ -1863,7 +1879,15 @@ REGRESSION_ROWS = [
         stretched_galaxy,
         share=0.3,
     ),
-    Reader("a network of inclinations", ("learning.model_file:ModelFormat.from_bytes",), regressor, read_regressor),
+    Reader(
+        "a network of inclinations", ("learning.model_file:ModelFormat.from_bytes",), regressor_file, read_regressor
+    ),
+    Reader(
+        "an ONNX model of inclinations",
+        ("regression.onnx_model:read_onnx",),
+        regressor_as_onnx,
+        read_regressor_as_onnx,
+    ),
     Reader("a catalog of galaxies", ("regression.catalog:read_catalog",), galaxy_catalog, read_galaxies),
     Reader("packed images of galaxies", ("regression.packing:read_packed",), packed_galaxies, read_packed_galaxies),
     Reader(

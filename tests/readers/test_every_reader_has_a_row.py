@@ -37,6 +37,7 @@ NOT_READERS = {
     "regression.crc32c:crc32c": "bytes as they are",
     "workflows.extraction:ExtractionRecord.__init__": "a damaged record is read as one that names no files",
     "learning.image_metrics:ImageEvaluation.deserialize": "a part of the reader of evaluation reports",
+    "regression.onnx_model:begins_as_onnx": "looks at the first bytes",
     "protocol_buffers": "a part of the readers of Caffe's weights and of TensorFlow's checkpoints",
     "tags.model_names:parsed_model_name": "a file's name",
     "tables.cells:decoded_table": "a part of the readers of metadata and lists",

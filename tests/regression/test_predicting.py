@@ -1,13 +1,11 @@
-"""Predictions of networks, their files and their ONNX models."""
+"""Predictions of networks, and their files."""
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from spacer_like.exceptions import ModelFileError, SpacerInputError
 from spacer_like.regression.augmentation import Pool
 from spacer_like.regression.networks import network, weights_of
-from spacer_like.regression.onnx_export import onnx_bytes
 from spacer_like.regression.predicting import networks, predicted, turned
 from spacer_like.regression.regressor import REGRESSOR, UNIT_SCALE, Domain, Regressor
 
@@ -114,15 +112,6 @@ def test_images_and_views_that_cannot_be_are_one_sentence(shape, views):
 
 def test_no_images_have_no_predictions():
     assert predicted(regressor(), np.empty((0, SIZE, SIZE, 3), np.uint8)).shape == (0, 2)
-
-
-@pytest.mark.parametrize(("n_classes", "output"), [(None, "inclinations"), (2, "probabilities")])
-@pytest.mark.parametrize("name", ["model4", "small_cnn"])
-def test_an_onnx_model_predicts_as_torch_does(images, name, n_classes, output):
-    model = regressor(name, n_classes)
-    session = onnxruntime.InferenceSession(onnx_bytes(model), providers=["CPUExecutionProvider"])
-    found = session.run([output], {"pixels": images})[0]
-    assert found[:, -1] == pytest.approx(predicted(model, images, views=1)[:, 0], rel=1e-5)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9])

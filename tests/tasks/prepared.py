@@ -408,7 +408,7 @@ def _galaxies(inputs: Path, at) -> dict[str, dict]:
 
 
 def _keras_weights(inputs: Path, at) -> dict[str, dict]:
-    """A checkpoint that TensorFlow wrote."""
+    """A checkpoint that TensorFlow wrote, and a network to export."""
     for ending in (".index", ".data-00000-of-00001"):
         (inputs / f"keras3.ckpt{ending}").write_bytes(golden()[f"keras3.ckpt{ending}"])
     return {
@@ -416,6 +416,10 @@ def _keras_weights(inputs: Path, at) -> dict[str, dict]:
             "input_scale": "raw",
             "model_loc": at("import_keras_weights", "model.safetensors"),
             "checkpoint_loc": at("in", "keras3.ckpt"),
+        },
+        "export_onnx": {
+            "model_loc": store(at("in", "to_export.safetensors"), network(4)),
+            "onnx_loc": at("export_onnx", "model.onnx"),
         },
     }
 

@@ -33,6 +33,8 @@ from spacer_like.regression.messages.training import (
     TrainRegressorReturnMsg,
 )
 from spacer_like.regression.messages.weights import (
+    ExportOnnxMsg,
+    ExportOnnxReturnMsg,
     ImportKerasWeightsMsg,
     ImportKerasWeightsReturnMsg,
 )
@@ -46,6 +48,8 @@ __all__ = [
     "CatalogFault",
     "EvaluateRegressorMsg",
     "EvaluateRegressorReturnMsg",
+    "ExportOnnxMsg",
+    "ExportOnnxReturnMsg",
     "ImportKerasWeightsMsg",
     "ImportKerasWeightsReturnMsg",
     "MeasureAxisRatiosMsg",

@@ -1,4 +1,4 @@
-"""Messages about weights that were trained elsewhere."""
+"""Messages about weights that come from other programs, and go to them."""
 
 from __future__ import annotations
 
@@ -91,3 +91,49 @@ class ImportKerasWeightsReturnMsg(ReturnMessage):
     @classmethod
     def example(cls) -> Self:
         return cls(network="model4", size=128, n_classes=None, n_weights=1_631_169, runtime=0.2)
+
+
+class ExportOnnxMsg(Message, Answered["ExportOnnxReturnMsg"]):
+    """Make an ONNX model of a network. It predicts in place of the network's own file, without torch.
+
+    The model takes ``pixels``, uint8 [n, size, size, 3], and gives ``inclinations`` in degrees, float32 [n, 1], or of a
+    network of two classes ``probabilities`` [n, 2], the second of which is that of a rejected galaxy. Its metadata have
+    an entry ``header``, JSON with what the network's file says of it.
+
+    Fields:
+        model_loc: the file of a network of its own, and not of one that an extractor sees the images for.
+        onnx_loc: where the ONNX model goes.
+    """
+
+    task: ClassVar[str] = "export_onnx"
+
+    model_loc: Location
+    onnx_loc: WritableLocation
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            model_loc=DataLocation("memory", "models/model4.safetensors"),
+            onnx_loc=DataLocation("memory", "onnx/model4.onnx"),
+        )
+
+
+class ExportOnnxReturnMsg(ReturnMessage):
+    """The answer to `ExportOnnxMsg`.
+
+    Fields:
+        network: which it is.
+        size: width and height of its images in pixels.
+        n_classes: None: it tells the inclination; 2: it tells galaxies with an inclination from others.
+        n_bytes: of the ONNX model.
+    """
+
+    network: str
+    size: int
+    n_classes: int | None
+    n_bytes: int
+    runtime: Runtime
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(network="model4", size=128, n_classes=None, n_bytes=6_530_000, runtime=0.1)

@@ -46,7 +46,7 @@ def serve(options: ServerOptions, ready: Callable[[str, Models], None]) -> None:
         ready: called with the address of the page, and the networks, once the server can be reached.
 
     Raises:
-        MissingExtraError: packages of the extra `galaxies`, or torch, are not installed.
+        MissingExtraError: packages of the extra `galaxies`, or what runs the networks, are not installed.
         ModelFileError: a file is no network, or the calibration is that of others.
         SpacerInputError: the port cannot be had.
         KeyboardInterrupt: that was the interrupt.
@@ -55,7 +55,6 @@ def serve(options: ServerOptions, ready: Callable[[str, Models], None]) -> None:
         import_extra(name, _PURPOSE, "galaxies")
     # What starlette reads forms by.
     import_extra("python_multipart", _PURPOSE, "galaxies")
-    import_extra("torch", "Predicting inclinations", "torch")
     from spacer_like.http_server.connections import Bounds
     from spacer_like.regression.answers import answer_for
     from spacer_like.regression.server.app import make_app

@@ -12,8 +12,8 @@ from spacer_like.overwriting import task
 from spacer_like.regression.calibration import ANY, BandCalibration, Calibration, Rows, fit_bands
 from spacer_like.regression.calibration_file import calibration_bytes
 from spacer_like.regression.messages import BandCoverage, CalibrateRegressorMsg, CalibrateRegressorReturnMsg
+from spacer_like.regression.model_sets import regressor_at
 from spacer_like.regression.prediction_table import Columns, PredictionTable, read_predictions
-from spacer_like.regression.regressor import REGRESSOR
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
 
@@ -66,7 +66,7 @@ def _digests(msg: CalibrateRegressorMsg) -> dict[str, str]:
             f"The networks of model_locs are called {', '.join(named)[:200]}, and prediction_columns are others, or "
             f"lack some, such as {other[0][:40]}: name both alike."
         )
-    return {name: REGRESSOR.from_bytes(read_bytes(loc), loc.display_name).digest for name, loc in named.items()}
+    return {name: regressor_at(loc).digest for name, loc in named.items()}
 
 
 def usable_rows(table: PredictionTable, joined: str) -> Rows:

@@ -29,7 +29,7 @@ from spacer_like.regression.calibration_file import read_calibration
 from spacer_like.regression.dataset import ENDINGS, open_pool
 from spacer_like.regression.labels import LOWEST, StampName, filter_of
 from spacer_like.regression.messages import PredictRegressorMsg, PredictRegressorReturnMsg
-from spacer_like.regression.regressor import REGRESSOR
+from spacer_like.regression.model_sets import regressor_at
 from spacer_like.regression.stamps import prepared_pixels
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.writing import check_endings, write_tables
@@ -81,12 +81,9 @@ def read_models(
 ) -> Models:
     """The networks and the calibration at locations; errors as of `answers.Models`, and of the storage."""
 
-    def read(loc: DataLocation) -> Any:
-        return REGRESSOR.from_bytes(read_bytes(loc), loc.display_name)
-
     return Models(
-        {group: [read(loc) for loc in locs] for group, locs in groups.items()},
-        [read(loc) for loc in good_bad],
+        {group: [regressor_at(loc) for loc in locs] for group, locs in groups.items()},
+        [regressor_at(loc) for loc in good_bad],
         None if calibration is None else read_calibration(read_bytes(calibration), calibration.display_name),
         views,
     )

@@ -1,4 +1,4 @@
-"""The task that makes models of weights that were trained elsewhere."""
+"""The tasks that make models of weights of other programs, and models for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from spacer_like.extras import package_versions
 from spacer_like.overwriting import NamedLocation, check_also_read, task
 from spacer_like.regression.keras_files import KerasFile, read_keras_file
 from spacer_like.regression.keras_weights import KerasLayer, imported_weights, is_weight, layers_of_checkpoint
-from spacer_like.regression.messages import ImportKerasWeightsMsg, ImportKerasWeightsReturnMsg
+from spacer_like.regression.messages import (
+    ExportOnnxMsg,
+    ExportOnnxReturnMsg,
+    ImportKerasWeightsMsg,
+    ImportKerasWeightsReturnMsg,
+)
 from spacer_like.regression.messages.weights import beside_checkpoint, index_of_checkpoint
+from spacer_like.regression.model_sets import regressor_at
+from spacer_like.regression.onnx_model import onnx_bytes
 from spacer_like.regression.regressor import REGRESSOR, UNIT_SCALE, Regressor
 from spacer_like.regression.tensor_bundle import read_bundle, read_bundle_index, shard_name
 from spacer_like.storage import read_bytes, write_bytes
@@ -64,3 +71,25 @@ def _checkpoint(msg: ImportKerasWeightsMsg, loc: DataLocation) -> list[KerasLaye
     check_also_read(msg, [NamedLocation("the checkpoint's data", part, False) for part in parts])
     shards = [read_bytes(part) for part in parts]
     return layers_of_checkpoint(read_bundle(index, shards, loc.display_name, is_weight), loc.display_name)
+
+
+@task
+def export_onnx(msg: ExportOnnxMsg) -> ExportOnnxReturnMsg:
+    """Make an ONNX model of a network.
+
+    Raises:
+        ModelFileError: the file is no network.
+        SpacerInputError: an extractor sees its images.
+        SpacerError: errors of the storage.
+    """
+    start = time.perf_counter()
+    model = regressor_at(msg.model_loc)
+    data = onnx_bytes(model)
+    write_bytes(msg.onnx_loc, data)
+    return ExportOnnxReturnMsg(
+        network=model.network,
+        size=model.size,
+        n_classes=model.n_classes,
+        n_bytes=len(data),
+        runtime=time.perf_counter() - start,
+    )
