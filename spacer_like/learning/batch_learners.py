@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,9 @@ from spacer_like.learning.calibration import calibrated
 from spacer_like.learning.perceptron import Perceptron
 from spacer_like.learning.sklearn_objects import Floats, Kind, Layer
 from spacer_like.learning.stochastic_gradient import StochasticGradient
+
+LARGE_NETWORK = 400_000
+"""Weights from which on both halves of a step are worth a thread each."""
 
 
 class Recipe(Protocol):
@@ -99,7 +103,9 @@ class _PerceptronLearner:
     def __init__(self, sizes: tuple[int, ...], weights: Floats, rate: float, random: RandomState) -> None:
         self._weights, self._classes = weights, len(weights)
         columns = self._classes if self._classes > 2 else 1
-        self._network = Perceptron((*sizes, columns), rate, random)
+        layers = (*sizes, columns)
+        is_large = sum(inputs * units for inputs, units in pairwise(layers)) >= LARGE_NETWORK
+        self._network = Perceptron(layers, rate, random, in_halves=is_large)
         self.parameters: dict[str, Any] = {"hidden_layer_sizes": sizes[1:], "learning_rate_init": rate}
 
     def learn(self, batch: Batch, random: RandomState) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, damage_as
 from spacer_like.learning.classifier import Classifier, with_checked_arrays
 from spacer_like.learning.heads import ACTIVATIONS, head_tensors, layers_in
+from spacer_like.learning.model_card import checked_card
 from spacer_like.learning.model_file import Header, ModelFormat, Tensors, begins_as_safetensors
 from spacer_like.learning.sklearn_estimators import SklearnClassifier, check_classes
 from spacer_like.learning.sklearn_objects import to_pickle_bytes
@@ -32,6 +33,8 @@ def _parts(classifier: Classifier) -> tuple[Header, Tensors]:
         "activation": classifier.activation,
         "parameters": dict(classifier.parameters),
     }
+    if classifier.card:
+        header["card"] = dict(classifier.card)
     return header, head_tensors(classifier.head) | {"slopes": classifier.slopes, "offsets": classifier.bias}
 
 
@@ -52,6 +55,7 @@ def _build(header: Header, tensors: Tensors) -> Classifier:
         header["extractor_id"],
         header["metrics"],
         header["versions"],
+        checked_card(header.get("card", {})),
     )
     return with_checked_arrays(classifier)
 

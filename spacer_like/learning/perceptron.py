@@ -7,7 +7,8 @@ stream gives the same network but for rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -15,7 +16,10 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
+from spacer_like.cores import thread_count
+
 Array = NDArray[np.floating]
+Layer = tuple[Array, Array]
 
 ALPHA = 1e-4
 """Weight of the L2 penalty: scikit-learn's default."""
@@ -28,12 +32,25 @@ _SMALLEST_PROBABILITY = 1e-12
 class Perceptron:
     """A network from `sizes[0]` inputs through hidden layers to `sizes[-1]` outputs; one output is two classes.
 
+    Args:
+        sizes: units of each layer, that of the inputs first.
+        learning_rate: Adam's.
+        random: draws the first weights.
+        dtype: of all numbers.
+        in_halves: whether the samples of a step are computed in two halves, at once where there are two cores: worth
+            it for large networks. The numbers differ from others by rounding, and do not depend on the cores.
+
     Attributes:
         layers: (weights [inputs, outputs], bias [outputs]) of each layer, views of one array.
     """
 
     def __init__(
-        self, sizes: Sequence[int], learning_rate: float, random: RandomState, dtype: DTypeLike = np.float32
+        self,
+        sizes: Sequence[int],
+        learning_rate: float,
+        random: RandomState,
+        dtype: DTypeLike = np.float32,
+        in_halves: bool = False,
     ) -> None:
         self.learning_rate = learning_rate
         self._steps = 0
@@ -46,6 +63,7 @@ class Perceptron:
         )
         self.layers = _views(self._parameters, shapes)
         self._gradients = _views(self._gradient, shapes)
+        self._halves = _Halves(count, shapes, dtype) if in_halves else None
         for (inputs, outputs), (weights, bias) in zip(shapes, self.layers, strict=True):
             bound = np.sqrt(6 / (inputs + outputs))
             weights[...] = random.uniform(-bound, bound, (inputs, outputs))
@@ -115,21 +133,40 @@ class Perceptron:
 
     def _compute_gradient(self, features: Array, wanted: Array, counted: NDArray[np.floating] | None) -> Array:
         """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`. Returns the outputs."""
-        activations = self._activations(features.astype(self._parameters.dtype, copy=False))
+        features = features.astype(self._parameters.dtype, copy=False)
+        halves = self._halves
+        if halves is None or len(features) < 2:
+            outputs = self._backpropagate(features, wanted, counted, self._gradients)
+        else:
+            middle = len(features) // 2
+            weighs = (None, None) if counted is None else (counted[:middle], counted[middle:])
+            first, second = halves.both(
+                lambda: self._backpropagate(features[:middle], wanted[:middle], weighs[0], self._gradients),
+                lambda: self._backpropagate(features[middle:], wanted[middle:], weighs[1], halves.gradients),
+            )
+            self._gradient += halves.gradient
+            outputs = np.concatenate([first, second])
+        penalty = self._scratch[: self._penalised]
+        np.multiply(self._parameters[: self._penalised], ALPHA, out=penalty)
+        self._gradient[: self._penalised] += penalty
+        self._gradient /= len(features)
+        return outputs
+
+    def _backpropagate(
+        self, features: Array, wanted: Array, counted: NDArray[np.floating] | None, gradients: Sequence[Layer]
+    ) -> Array:
+        """The sums of the cross entropy's gradient over samples, into `gradients`. Returns the outputs."""
+        activations = self._activations(features)
         deltas = activations[-1] - wanted
         if counted is not None:
             deltas *= counted[:, None].astype(deltas.dtype)
         for index in range(len(self.layers) - 1, -1, -1):
-            weights_gradient, offsets_gradient = self._gradients[index]
+            weights_gradient, offsets_gradient = gradients[index]
             np.matmul(activations[index].T, deltas, out=weights_gradient)
             np.sum(deltas, axis=0, out=offsets_gradient)
             if index:
                 deltas = deltas @ self.layers[index][0].T
                 deltas[activations[index] == 0] = 0
-        penalty = self._scratch[: self._penalised]
-        np.multiply(self._parameters[: self._penalised], ALPHA, out=penalty)
-        self._gradient[: self._penalised] += penalty
-        self._gradient /= len(features)
         return activations[-1]
 
     def _adam_step(self) -> None:
@@ -148,6 +185,22 @@ class Perceptron:
         np.divide(self._mean, scratch, out=scratch)
         scratch *= float(rate)
         self._parameters -= scratch
+
+
+class _Halves:
+    """The second half of the samples of each step: its gradient, and the thread that computes it."""
+
+    def __init__(self, count: int, shapes: Sequence[tuple[int, int]], dtype: DTypeLike) -> None:
+        self.gradient = np.zeros(count, dtype)
+        self.gradients = _views(self.gradient, shapes)
+        self._pool = ThreadPoolExecutor(1, "half") if thread_count() > 1 else None
+
+    def both(self, first: Callable[[], Array], second: Callable[[], Array]) -> tuple[Array, Array]:
+        """What two functions return, called at once where there are two cores."""
+        if self._pool is None:
+            return first(), second()
+        pending = self._pool.submit(second)
+        return first(), pending.result()
 
 
 class PerceptronLearner:

@@ -104,6 +104,7 @@ class ClassifierArrays:
         parameters: what distinguishes the training from scikit-learn's defaults, by scikit-learn's names.
         extractor_id: what made the features that it was trained on; None where that is not known.
         metrics, versions: what is known of its quality and of the packages that made it.
+        card: what it was trained on, what it knows, and where that holds, as `model_card` makes it; may be empty.
     """
 
     kind: Kind
@@ -116,6 +117,7 @@ class ClassifierArrays:
     extractor_id: str | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_features_in_(self) -> int:
@@ -258,4 +260,6 @@ def own_text(classifier: ClassifierArrays) -> str:
         "metrics": dict(classifier.metrics),
         "versions": dict(classifier.versions),
     }
+    if classifier.card:
+        found["card"] = dict(classifier.card)
     return json.dumps(found, sort_keys=True)

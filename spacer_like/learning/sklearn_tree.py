@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spacer_like.exceptions import ModelFileError
 from spacer_like.learning.classifier import Classifier, with_checked_arrays
 from spacer_like.learning.heads import ACTIVATIONS
+from spacer_like.learning.model_card import checked_card
 from spacer_like.learning.pickled_arrays import NAMES, array_of, scalar_of
 from spacer_like.learning.pickles import Made, read_pickle
 from spacer_like.learning.sklearn_estimators import SAFE, Allowed, SklearnClassifier, from_tree, is_trusted, to_pickle
@@ -212,6 +213,7 @@ def _own(attributes: Mapping[str, Any]) -> dict[str, Any]:
             "extractor_id": extractor_id if isinstance(extractor_id, str) else None,
             "metrics": dict(found.get("metrics", {})),
             "versions": dict(found.get("versions", {})),
+            "card": checked_card(found.get("card", {})),
         }
     except (ValueError, TypeError, AttributeError, RecursionError):
         return {}

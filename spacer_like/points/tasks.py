@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
 from threading import Thread
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from spacer_like.data_classes import ValResults
     from spacer_like.extractors.base import Extraction, FeatureExtractor
+    from spacer_like.learning.image_metrics import ImageEvaluation
     from spacer_like.learning.trainer import ClassifierTrainer
 
 logger = getLogger(__name__)
@@ -113,8 +115,10 @@ def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extractio
 @task
 def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
+    from spacer_like.learning.classifier import Classifier
     from spacer_like.learning.labels_split import learnable_labels, left_out_classes
     from spacer_like.learning.metrics import evaluation_report
+    from spacer_like.learning.model_card import model_card
     from spacer_like.learning.model_files import (
         check_same_extractor,
         check_storable,
@@ -133,11 +137,9 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
             check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
     options = _snapshots(msg)
-    by_image = None
     with _cached_features(labels, msg), config.log_entry_and_exit("actual training"):
         trained, results, details = trainer(labels, msg.nbr_epochs, previous, msg.clf_type, **options)
-        if msg.report_loc is not None:
-            by_image = _evaluated_by_image(labels, results, details, msg.image_sources)
+        by_image = _evaluated_by_image(msg, labels, results, details)
     return_msg = TrainClassifierReturnMsg(
         acc=details.acc,
         pc_accs=details.pc_accs,
@@ -146,18 +148,20 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
         left_out=left_out or None,
         kept_epoch=kept if (kept := getattr(details, "kept_epoch", None)) != len(details.ref_accs) else None,
     )
+    report = evaluation_report(
+        results,
+        ref_accs=return_msg.ref_accs,
+        pc_accs=return_msg.pc_accs,
+        left_out=[one.serialize() for one in left_out],
+        by_image=None if by_image is None else by_image.serialize(),
+    )
+    if isinstance(trained, Classifier):
+        trained = replace(trained, card=model_card(labels, report, by_image, msg.image_sources))
     # Before anything is stored: a classifier that cannot be loaded again is refused.
     model = classifier_bytes(msg.model_loc, trained)
     with config.log_entry_and_exit("storing classifier and val res"):
         results.store(msg.valresult_loc)
         if msg.report_loc is not None:
-            report = evaluation_report(
-                results,
-                ref_accs=return_msg.ref_accs,
-                pc_accs=return_msg.pc_accs,
-                left_out=[one.serialize() for one in left_out],
-                by_image=by_image,
-            )
             write_bytes(msg.report_loc, json.dumps(report.serialize()).encode())
         # The classifier last: who finds it finds its results too.
         write_bytes(msg.model_loc, model)
@@ -178,11 +182,12 @@ def _snapshots(msg: TrainClassifierMsg) -> dict[str, Any]:
 
 
 def _evaluated_by_image(
-    labels: TrainingTaskLabels, results: ValResults, details: Any, sources: dict[str, str] | None
-) -> dict[str, Any] | None:
-    """Metrics of the answers on val that ask which points are of one image, or of one source, as JSON.
+    msg: TrainClassifierMsg, labels: TrainingTaskLabels, results: ValResults, details: Any
+) -> ImageEvaluation | None:
+    """Metrics of the answers on val that ask which points are of one image, or of one source.
 
-    None where a trainer of one's own has answered for other points than those of val.
+    None where a trainer of one's own has answered for other points than those of val. Features are read again for the
+    nearest neighbours, where a report is asked for.
     """
     import numpy as np
 
@@ -201,15 +206,16 @@ def _evaluated_by_image(
         of_true=None if of_true is None else np.asarray(of_true),
     )
     (commonest, _), *_ = labels["train"].label_count_per_class.most_common(1)
+    sources = msg.image_sources
     named = None if sources is None else [sources.get(location.key, "") for location in val]
     return evaluation_by_image(
         points,
         results.classes.index(commonest) if commonest in results.classes else -1,
-        nearest_neighbours(labels["train"], val),
+        None if msg.report_loc is None else nearest_neighbours(labels["train"], val),
         None if named is None else np.repeat(named, sizes).tolist(),
         getattr(details, "ref_losses", None) or (),
         getattr(details, "kept_epoch", None),
-    ).serialize()
+    )
 
 
 @task

@@ -3,6 +3,7 @@ import pytest
 from numpy.random import RandomState
 from sklearn.neural_network import MLPClassifier
 
+from spacer_like import config
 from spacer_like.learning.perceptron import Perceptron
 
 
@@ -56,3 +57,23 @@ def test_rows_choose_samples() -> None:
         network.learn(matrix, chosen, targets[rows], random)
         networks.append(network.layers[0][0])
     np.testing.assert_array_equal(*networks)
+
+
+class TestHalves:
+    """Large networks compute the two halves of a step at once."""
+
+    def trained(self, in_halves: bool, threads: int | None = None) -> Perceptron:
+        random = np.random.default_rng(0)
+        features, classes = random.normal(size=(450, 20)).astype(np.float32), random.integers(0, 4, 450)
+        with config.override(torch_threads=threads):
+            network = Perceptron((20, 30, 10, 4), 0.01, RandomState(1), in_halves=in_halves)
+            for epoch in range(3):
+                targets = classes[:, None] == np.arange(4)
+                network.learn(features, np.arange(449), targets[:449], RandomState(epoch), random.random(449))
+        return network
+
+    def test_the_numbers_differ_by_rounding_and_not_by_cores(self) -> None:
+        whole, one, two = self.trained(False), self.trained(True, 1), self.trained(True, 2)
+        for of_whole, of_one, of_two in zip(whole.layers, one.layers, two.layers, strict=True):
+            np.testing.assert_array_equal(of_one[0], of_two[0])
+            np.testing.assert_allclose(of_one[0], of_whole[0], atol=1e-3)
