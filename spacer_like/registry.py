@@ -23,10 +23,12 @@ from spacer_like.exceptions import (
 )
 
 _ROOMS = {
+    "BandStatisticsExtractor": "spacer_like.extractors.band_extractors",
     "EfficientNetExtractor": "spacer_like.extractors.efficientnet",
     "EfficientNetLite0Extractor": "spacer_like.extractors.efficientnet_lite",
     "EfficientNetLite2Extractor": "spacer_like.extractors.efficientnet_lite",
     "OpenClipExtractor": "spacer_like.extractors.open_clip_extractor",
+    "RandomFeaturesExtractor": "spacer_like.extractors.band_extractors",
     "ResNet50Extractor": "spacer_like.extractors.resnet",
     "TimmExtractor": "spacer_like.extractors.timm_extractor",
     "VGG16CaffeExtractor": "spacer_like.extractors.vgg16_caffe",

@@ -33,6 +33,7 @@ FLOORS = {
     "spacer_like.message_errors": 0,
     "spacer_like.prefetch": 0,
     "spacer_like.memory": 0,
+    "spacer_like.row_blocks": 0,
     "spacer_like.npy_header": 0,
     "spacer_like.protocol_buffers": 0,
     "spacer_like.http_server": 1,

@@ -21,7 +21,9 @@ ENDING = ".jpg"
 
 # Acquisitions have hyphens where they are UUIDs; they become parts of paths.
 ACQUISITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
-_NAME = re.compile(rf"Z(\d{{2}})-([0-3]{{{TILE_ZOOM},26}})_({ACQUISITION.pattern}?)(?:\.(?i:jpe?g))?")
+_NAME = re.compile(
+    rf"Z(\d{{2}})-([0-3]{{{TILE_ZOOM},26}})_({ACQUISITION.pattern}?)(?:\.(?i:jpe?g|png|webp|tiff?|npy))?"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +58,7 @@ class ChipName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The parts of a name, with or without folders before it and ``.jpg`` or ``.jpeg`` behind it.
+        """The parts of a name, with or without folders before it and the ending of a chip's file behind it.
 
         Raises:
             TileError: not of that form.

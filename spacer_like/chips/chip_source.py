@@ -9,20 +9,20 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from logging import getLogger
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import Self
 
+from spacer_like.chips.chip_index import ChipIndex, TileBlocks
 from spacer_like.chips.cutting.passthrough import END_OF_IMAGE, START_OF_IMAGE, jpeg_of_block
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.config import settings
-from spacer_like.exceptions import DataNotFoundError, SpacerError, TableError, TileError
+from spacer_like.exceptions import CollectionError, DataNotFoundError, SpacerError, TableError, TileError
 from spacer_like.images.files import Files, file_bytes
 from spacer_like.images.sets import FileSet
 from spacer_like.images.square import square_into
@@ -44,6 +44,8 @@ logger = getLogger(__name__)
 
 _JPEG = (".jpg", ".jpeg")
 ENDINGS = (*_JPEG, ".png", ".webp")
+ARRAY_ENDINGS = (".tif", ".tiff", ".npy")
+"""Of chips that may have any number of bands."""
 MANIFEST_ENDING = ".parquet"
 MOST_CHIP_BYTES = 2**26
 """The largest chip that is read."""
@@ -52,56 +54,6 @@ _MOST_MANIFEST_BYTES = 2**28
 _READ_AT_ONCE = 64
 
 _fill = partial(square_into, shrink_on_load=True)
-
-
-class TileBlocks(NamedTuple):
-    """A tile whose blocks are chips.
-
-    Fields:
-        tile_loc: the tile.
-        version: of its bytes, when it was cut.
-        chip_start: what a chip begins with, in place of the start of its block.
-    """
-
-    tile_loc: DataLocation
-    version: str
-    chip_start: bytes
-
-
-class ChipIndex:
-    """Where the bytes of chips are: in files of their own in one of the folders, or in blocks of one of the tiles.
-
-    Made so that a million take little memory.
-    """
-
-    def __init__(self) -> None:
-        self.folders: list[DataLocation] = []
-        self.tiles: list[TileBlocks] = []
-        self._names: list[str] = []
-        self._known: set[str] = set()
-        self._numbers = array("q")
-
-    def add_file(self, name: str, folder: int) -> bool:
-        """Add a chip that is a file in one of `folders`; False: a chip of that name is there, and is kept."""
-        return self._add(name, ~folder, 0, 0)
-
-    def add_block(self, name: str, tile: int, offset: int, length: int) -> bool:
-        """Add a chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
-        return self._add(name, tile, offset, length)
-
-    def sorted(self) -> tuple[list[str], NDArray[np.int64]]:
-        """Names [n], and int64 [n, 3]: a tile's number, or a folder's as its complement; offset; length."""
-        order = sorted(range(len(self._names)), key=self._names.__getitem__)
-        numbers = np.array(self._numbers, np.int64).reshape(-1, 3)
-        return [self._names[place] for place in order], numbers[order]
-
-    def _add(self, name: str, file: int, offset: int, length: int) -> bool:
-        if name in self._known:
-            return False
-        self._known.add(name)
-        self._names.append(name)
-        self._numbers.extend((file, offset, length))
-        return True
 
 
 class ChipSource:
@@ -118,12 +70,21 @@ class ChipSource:
         self._folders = places.folders
         self._tiles = places.tiles
         self._reasons = {chip.name: chip.reason for chip in unreadable}
+        self._nodata = places.nodata
         self._is_same_tile: dict[int, bool] = {}
 
     @property
     def unreadable(self) -> list[UnreadableChip]:
         """Chips that `pixels` could not decode so far, and files that are ignored, by name."""
         return [UnreadableChip(name=name, reason=self._reasons[name]) for name in sorted(self._reasons)]
+
+    def add_unreadable(self, chip: UnreadableChip) -> None:
+        """Note a chip that could not be read by other ways than `pixels`."""
+        self._reasons[chip.name] = chip.reason
+
+    def nodata_of(self, name: str) -> float | None:
+        """The value of a chip's pixels that have no data, where a manifest says it."""
+        return self._nodata.get(name)
 
     def __contains__(self, name: str) -> bool:
         place = bisect_left(self.names, name)
@@ -162,7 +123,7 @@ class ChipSource:
             DataNotFoundError: there is no chip of one of the names.
             SpacerError: an error that is not the fault of a single chip, such as a storage that does not answer.
         """
-        files = Files(self.name, list(names), self._reader(names), self.is_far)
+        files = Files(self.name, list(names), self.reader(names), self.is_far)
         chips = FileSet(files, [(name, name) for name in names], _fill, size, [])
         try:
             yield from chips.batches(batch_size)
@@ -204,7 +165,7 @@ class ChipSource:
         locs = [*self._folders, *(tile.tile_loc for tile in self._tiles)]
         return any(loc.storage_type not in ("filesystem", "memory") for loc in locs)
 
-    def _reader(self, names: Sequence[str]) -> Callable[[str], bytes]:
+    def reader(self, names: Sequence[str]) -> Callable[[str], bytes]:
         """A function from a chip's name to its bytes; ranges of remote tiles are read many at once."""
         places = [self._where(name) for name in names]
         if not (self._tiles and self.is_far):
@@ -251,14 +212,18 @@ class ChipSource:
         return jpeg_of_block(tile.chip_start, block)
 
 
-def open_chips(chips_loc: DataLocation) -> ChipSource:
+def open_chips(chips_loc: DataLocation, arrays: bool = False) -> ChipSource:
     """The chips at a location: a folder of image files, at any depth; a manifest; or a folder of manifests.
 
     A manifest has the chips that were made of its tile: those that were written, and those that are still in it. In a
     folder with both image files and manifests, a chip that is a file is read from that.
 
+    Args:
+        arrays: whether chips that are GeoTIFF or ``.npy`` count: where there are any, pictures do not.
+
     Raises:
         DataNotFoundError: there are neither image files nor manifests, or no such file.
+        CollectionError: there are only arrays, which are not asked for.
         TableError: a manifest that is malformed.
         SpacerError: errors of the storage.
     """
@@ -267,14 +232,20 @@ def open_chips(chips_loc: DataLocation) -> ChipSource:
     if chips_loc.filename.lower().endswith(MANIFEST_ENDING):
         manifests = [chips_loc]
     else:
-        files, manifests = find_files(chips_loc)
+        files, manifests = find_files(chips_loc, arrays)
         unreadable += _add_files(places, files, chips_loc.below("").key)
-        if not files and not manifests:
+        if not files and not manifests and (arrays or not find_files(chips_loc, arrays=True)[0]):
             raise DataNotFoundError(
                 f"There are no chips in '{chips_loc.display_name}': neither image files nor manifests."
             )
-    unreadable += _add_manifests(places, manifests)
-    return ChipSource(chips_loc.display_name, places, unreadable)
+    unreadable += _add_manifests(places, manifests, arrays)
+    chips = ChipSource(chips_loc.display_name, places, unreadable)
+    if not arrays and not chips and manifests != [chips_loc] and find_files(chips_loc, arrays=True)[0]:
+        raise CollectionError(
+            f"The chips in '{chips_loc.display_name}' are arrays and no pictures: extractors of bands "
+            "take them, band-statistics and random-features."
+        )
+    return chips
 
 
 def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSource:
@@ -284,21 +255,24 @@ def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSour
     return ChipSource(chips_loc.display_name, places, unreadable)
 
 
-def find_files(folder_loc: DataLocation) -> tuple[list[DataLocation], list[DataLocation]]:
+def find_files(folder_loc: DataLocation, arrays: bool = False) -> tuple[list[DataLocation], list[DataLocation]]:
     """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys.
 
-    PNG and WebP files count where there is no JPEG: beside it they are pictures of something else.
+    PNG and WebP files count where there is no JPEG: beside it they are pictures of something else. With `arrays` no
+    picture counts beside a GeoTIFF or ``.npy``.
     """
     files, manifests = [], []
+    counted = ENDINGS + ARRAY_ENDINGS if arrays else ENDINGS
     for loc in list_keys(folder_loc.below("")):
         name = loc.key.rpartition("/")[2].lower()
         if name.startswith("."):
             continue
-        if name.endswith(ENDINGS):
+        if name.endswith(counted):
             files.append(loc)
         elif name.endswith(MANIFEST_ENDING):
             manifests.append(loc)
-    files = [loc for loc in files if loc.key.lower().endswith(_JPEG)] or files
+    for preferred in (ARRAY_ENDINGS, _JPEG):
+        files = [loc for loc in files if loc.key.lower().endswith(preferred)] or files
     return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
 
 
@@ -368,8 +342,9 @@ def _add_files(places: ChipIndex, files: Sequence[DataLocation], root: str) -> l
     return unreadable
 
 
-def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list[UnreadableChip]:
+def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays: bool) -> list[UnreadableChip]:
     """Add the chips of manifests that there are no image files of; returns the malformed ones of several."""
+    counted = ENDINGS + ARRAY_ENDINGS if arrays else ENDINGS
     unreadable: list[UnreadableChip] = []
     for loc, manifest in read_manifests(manifests, unreadable):
         header = manifest.header
@@ -385,10 +360,13 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation]) -> list
         names = made["chip"].to_pylist()
         if header.chips_loc is not None:
             places.folders.append(header.chips_loc.below(""))
+            nodata = getattr(header, "nodata", None)
             for name in names:
                 # Of a raster they may be arrays, which are no pictures.
-                if name.lower().endswith(ENDINGS) and "/" not in name:
+                if name.lower().endswith(counted) and "/" not in name:
                     places.add_file(name, len(places.folders) - 1)
+                    if arrays and nodata is not None:
+                        places.nodata[name] = nodata
             continue
         places.tiles.append(TileBlocks(header.tile_loc, header.tile_version, header.chip_start))
         for name, offset, length in zip(names, made["offset"].to_pylist(), made["length"].to_pylist(), strict=True):

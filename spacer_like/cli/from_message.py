@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 REQUIRED = Parameter.empty
 EXTRACTORS = (
-    "lite0 or lite2 (weights are installed), resnet50, timm:MODEL, open_clip:MODEL:TAG, or a class's dotted path."
+    "lite0 or lite2 (weights are installed), resnet50, timm:MODEL, open_clip:MODEL:TAG, band-statistics or "
+    "random-features (without weights; of chips with any number of bands, too), or a class's dotted path."
 )
 PARTIAL_FAILURES = ("unreadable", "failed", "damaged_maps")
 """Fields of return messages that name what could not be worked on, while the rest was."""

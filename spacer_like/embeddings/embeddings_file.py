@@ -6,8 +6,8 @@ made, for models that learn from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,15 @@ class Embeddings(NamedTuple):
         names: the images', in any order.
         vectors: float16 [n, d], of length one, or of nothing but zeros; or float32 [n, d] as they were made. Not read
             before they are looked at, so that they may be more than the memory holds.
+        images: what is said of the images: of those with any number of bands ``bands``, ``dtype`` and ``range``, the
+            values that became 0 and 1; None: nothing.
     """
 
     source: str
     encoder_id: str
     names: NameList
     vectors: Vectors
+    images: Mapping[str, Any] | None = None
 
     @property
     def unit_length(self) -> bool:
@@ -58,6 +61,7 @@ def write_embeddings(
     dimension: int,
     batches: Iterable[tuple[Sequence[str], NDArray[np.floating]]],
     unit_length: bool = True,
+    images: Mapping[str, Any] | None = None,
 ) -> int:
     """Write a file, a batch after the other; the same vectors give the same bytes.
 
@@ -65,6 +69,7 @@ def write_embeddings(
         file: seekable and empty.
         batches: names [b] and vectors [b, dimension], of length one where `unit_length`.
         unit_length: write float16 and not float32.
+        images: what the header says of the images, JSON values; None: nothing.
 
     Returns:
         The number of vectors.
@@ -82,7 +87,8 @@ def write_embeddings(
     begins = np.cumsum([0, *(len(some.text) for some in names)])
     writer.add("name_ends", (some.ends + begin for some, begin in zip(names, begins, strict=False)), np.int64)
     writer.add("names", (some.text for some in names), np.uint8)
-    writer.finish({"format": FORMAT, "format_version": version, "encoder_id": encoder_id})
+    header = {"format": FORMAT, "format_version": version, "encoder_id": encoder_id}
+    writer.finish(header if images is None else header | {"images": dict(images)})
     return count
 
 
@@ -97,7 +103,8 @@ def read_embeddings(file: BinaryIO, name: str) -> Embeddings:
     """
     header, arrays = read_tensors(file, name, FORMAT, _LAYOUTS)
     encoder_id, names, vectors = described_vectors(header, arrays, name)
-    return Embeddings(name, encoder_id, names, vectors)
+    images = header.get("images")
+    return Embeddings(name, encoder_id, names, vectors, images if isinstance(images, dict) else None)
 
 
 def described_vectors(
@@ -189,6 +196,11 @@ class MergedEmbeddings:
 
     def _check_alike(self, part: Embeddings) -> None:
         first = self._parts[0]
+        if first.images and part.images and first.images != part.images:
+            raise ExtractorMismatchError(
+                f"The vectors of '{first.source}' are of images {_in_words(first.images)}, and those of "
+                f"'{part.source}' of images {_in_words(part.images)}: they are not comparable, make an index of each."
+            )
         if (part.encoder_id, part.vectors.shape[1]) != (self.encoder_id, self.dimension):
             raise ExtractorMismatchError(
                 f"The vectors of '{first.source}' were made by the encoder {self.encoder_id[:16]}, of {self.dimension} "
@@ -201,3 +213,8 @@ class MergedEmbeddings:
         first, second = (self._parts[number].source for number in np.searchsorted(self._begins, rows, "right") - 1)
         where = f"twice in '{first}'" if first == second else f"in '{first}' and in '{second}'"
         raise FeatureFileError(f"The image '{self.names[index]}' is {where}: name each file once, and each image.")
+
+
+def _in_words(images: Mapping[str, Any]) -> str:
+    low, high = (str(number)[:20] for number in (images.get("range") or ["?", "?"])[:2])
+    return f"of {str(images.get('bands'))[:20]} bands of {str(images.get('dtype'))[:20]} from {low} to {high}"

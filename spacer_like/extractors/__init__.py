@@ -1,5 +1,6 @@
 """Extractors: pixels to feature vectors. Importing them imports neither torch nor numpy."""
 
+from spacer_like.extractors.band_extractors import BandStatisticsExtractor, RandomFeaturesExtractor
 from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
 from spacer_like.extractors.efficientnet import EfficientNetExtractor
 from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor, EfficientNetLite2Extractor
@@ -11,12 +12,14 @@ from spacer_like.extractors.torch_extractors import TorchExtractor
 from spacer_like.extractors.vgg16_caffe import VGG16CaffeExtractor
 
 __all__ = [
+    "BandStatisticsExtractor",
     "DummyExtractor",
     "EfficientNetExtractor",
     "EfficientNetLite0Extractor",
     "EfficientNetLite2Extractor",
     "FeatureExtractor",
     "OpenClipExtractor",
+    "RandomFeaturesExtractor",
     "ResNet50Extractor",
     "TimmExtractor",
     "TorchExtractor",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from spacer_like.exceptions import SpacerInputError, nearest
@@ -15,8 +16,12 @@ EXTRACTORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
     "resnet50": ("spacer_like.extractors.resnet.ResNet50Extractor", ("weights",)),
     "vgg16": ("spacer_like.extractors.vgg16_caffe.VGG16CaffeExtractor", ("weights", "definition")),
+    "band-statistics": ("spacer_like.extractors.band_extractors.BandStatisticsExtractor", ()),
+    "random-features": ("spacer_like.extractors.band_extractors.RandomFeaturesExtractor", ()),
 }
 """Name -> path of the class, and the files that it needs."""
+WITHOUT_WEIGHTS = ("band-statistics", "random-features")
+"""Those that take arguments after a colon."""
 LIBRARIES = {
     "timm": "spacer_like.extractors.timm_extractor.TimmExtractor",
     "open_clip": "spacer_like.extractors.open_clip_extractor.OpenClipExtractor",
@@ -29,7 +34,8 @@ def described_extractor(name: str, files: Mapping[str, DataLocation]) -> dict[st
 
     Args:
         name: one of `EXTRACTORS`; ``timm:MODEL``, ``open_clip:MODEL`` or ``open_clip:MODEL:TAG``, where the tag is
-            that of the weights; or the dotted path of a registered class.
+            that of the weights; one of `WITHOUT_WEIGHTS` with arguments, as ``random-features:seed=1``; or the dotted
+            path of a registered class.
         files: its files by their keys, where it needs any.
 
     Raises:
@@ -37,6 +43,8 @@ def described_extractor(name: str, files: Mapping[str, DataLocation]) -> dict[st
 
     >>> described_extractor("open_clip:ViT-B-32:openai", {"weights": DataLocation("memory", "w")})["pretrained"]
     'openai'
+    >>> described_extractor("random-features:seed=3,value_range=0..4095", {})["value_range"]
+    [0.0, 4095.0]
     """
     library, colon, model = name.partition(":")
     own: dict[str, Any] = {}
@@ -44,8 +52,9 @@ def described_extractor(name: str, files: Mapping[str, DataLocation]) -> dict[st
     if colon and library in LIBRARIES:
         class_path, needed = LIBRARIES[library], ("weights",)
         own = _of_library(name, library, model)
-    elif name in EXTRACTORS:
-        class_path, needed = EXTRACTORS[name]
+    elif name in EXTRACTORS or (colon and library in WITHOUT_WEIGHTS):
+        class_path, needed = EXTRACTORS[library]
+        own = _arguments(name, model) if colon else {}
     elif "." in name and not colon:
         class_path, needed = name, tuple(files)
     else:
@@ -82,3 +91,21 @@ def _of_library(name: str, library: str, model: str) -> dict[str, Any]:
         example = {"timm": "timm:vit_small_patch14_dinov2", "open_clip": "open_clip:ViT-B-32:openai"}[library]
         raise SpacerInputError(f"The extractor '{name}' lacks a model: spell it as in {example}.")
     return {"model": model, **({"pretrained": tag} if tag else {})}
+
+
+def _arguments(name: str, text: str) -> dict[str, Any]:
+    """The arguments ``NAME=NUMBER,NAME=LOW..HIGH`` after the colon."""
+    found: dict[str, Any] = {}
+    for one in text.split(","):
+        argument, equals, value = one.partition("=")
+        numbers: list[float] = []
+        with suppress(ValueError):
+            numbers = [float(number) for number in value.split("..")]
+        if not argument or not equals or not numbers:
+            raise SpacerInputError(
+                f"The extractor '{name}' has the argument '{one}': write arguments as in "
+                "random-features:seed=1,value_range=0..4095."
+            )
+        whole = len(numbers) == 1 and value.isdecimal()
+        found[argument] = int(value) if whole else numbers[0] if len(numbers) == 1 else numbers
+    return found

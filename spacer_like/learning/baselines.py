@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.data_classes.feature_reading import FeatureReader
-from spacer_like.learning.row_blocks import block_threads, row_blocks
+from spacer_like.row_blocks import block_threads, row_blocks
 
 NEIGHBOURS = 4000
 """Points of the training, of random images, that are looked at."""

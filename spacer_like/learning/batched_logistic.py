@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.learning.row_blocks import BlockThreads, row_blocks
+from spacer_like.row_blocks import BlockThreads, row_blocks
 
 logger = logging.getLogger(__name__)
 

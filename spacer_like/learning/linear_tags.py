@@ -16,7 +16,7 @@ from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, Tra
 from spacer_like.learning.batched_logistic import Conditioner, conditioner_of, solve
 from spacer_like.learning.calibration import sigmoid
 from spacer_like.learning.heads import check_width
-from spacer_like.learning.row_blocks import block_threads, row_blocks
+from spacer_like.row_blocks import block_threads, row_blocks
 
 Floats = NDArray[np.float64]
 

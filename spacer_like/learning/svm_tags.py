@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spacer_like.learning.calibration import fit_sigmoids, sigmoid
 from spacer_like.learning.heads import check_width
 from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE, check_targets
-from spacer_like.learning.row_blocks import block_threads, row_blocks
+from spacer_like.row_blocks import block_threads, row_blocks
 
 Floats = NDArray[np.float64]
 

@@ -156,6 +156,7 @@ def test_the_help_is_made_of_texts_choices_bounds_and_defaults(capsys, monkeypat
         "--write / --no-write Whether it is written; --no-write: only looked at. [default: write]",
         "--text <str> Another help. [default: a text]",
         "--extractor NAME lite0 or lite2 (weights are installed), resnet50, timm:MODEL, open_clip:MODEL:TAG, "
+        "band-statistics or random-features (without weights; of chips with any number of bands, too), "
         "or a class's dotted path. What makes",
     ):
         assert expected in said, said

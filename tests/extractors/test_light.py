@@ -25,6 +25,8 @@ def loaded_after(code: str) -> set[str]:
         "EfficientNetLite2Extractor()",
         "VGG16CaffeExtractor(data_locations={'definition': where, 'weights': where}, data_hashes={'weights': 'ab'})",
         "DummyExtractor(feature_dim=7)",
+        "BandStatisticsExtractor(bands=6)",
+        "RandomFeaturesExtractor(seed=3)",
         "ResNet50Extractor(data_locations={'weights': where})",
     ],
 )

@@ -1080,6 +1080,24 @@ def chips_at(path: Path) -> Any:
     return open_chips(DataLocation("filesystem", str(path))).names
 
 
+def band_chip(ending: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        from spacer_like.chips.rasters.chip_files import chip_file
+
+        pixels = np.arange(3 * 16 * 16, dtype=np.uint16).reshape(3, 16, 16)
+        return chip_file(pixels, ending.removeprefix("."), None, None, (10, 0, 300_000, 0, -10, 4_900_000), 7)
+
+    return make
+
+
+def band_image(data: bytes, name: str) -> Any:
+    from spacer_like.chips.band_chips import band_image
+    from spacer_like.config import override
+
+    with override(max_image_pixels=2**20):
+        return band_image(data, name).pixels.sum()
+
+
 def embeddings(data: bytes, name: str) -> Any:
     from spacer_like.embeddings.embeddings_file import read_embeddings
 
@@ -1317,6 +1335,17 @@ CHIP_ROWS = [
             embeddings,
         )
         for version in (1, 2)
+    ),
+    *(
+        Reader(
+            f"a chip of bands{ending}",
+            ("chips.band_chips:band_image",),
+            band_chip(ending),
+            band_image,
+            ending=ending,
+            share=0.5,
+        )
+        for ending in (".npy", ".tif")
     ),
     *(
         Reader(

@@ -6,6 +6,7 @@ What concerns all chips is JSON in the metadata of the file, under the name ``sp
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,7 @@ class RasterHeader:
         bands: numbers of the bands that were cut; `band_names`: their names, "" where they have none.
         value_range: the values that became 0 and 255; None: they were kept.
         request: the request's other fields, by name.
+        nodata: the value of pixels without data, in chips whose values were kept; None: there is none.
     """
 
     raster_loc: DataLocation
@@ -75,12 +77,15 @@ class RasterHeader:
     band_names: tuple[str, ...]
     value_range: tuple[float, float] | None
     request: dict[str, Any]
+    nodata: float | None = None
 
     def to_json(self) -> str:
         fields = asdict(self) | {
             "raster_loc": self.raster_loc.serialize(),
             "chips_loc": self.chips_loc.serialize(),
         }
+        if self.nodata is None:
+            del fields["nodata"]
         return json.dumps({"format": FORMAT, "version": VERSION, **fields}, sort_keys=True)
 
 
@@ -197,6 +202,8 @@ def _header(metadata: dict[bytes, bytes] | None, name: str) -> RasterHeader:
             }
         )
         texts = (header.raster_version, header.source, header.date)
+        if header.nodata is not None and (type(header.nodata) is not float or not math.isfinite(header.nodata)):
+            raise _malformed(name, "its value of pixels without data is no number")
         if not (all(type(text) is str for text in texts) and type(header.request) is dict and header.bands):
             raise _malformed(name, "its description of the raster is not as it should be")
     return header

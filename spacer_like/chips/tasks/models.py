@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.chips.band_chips import extractor_for, images_for, takes_arrays
 from spacer_like.chips.chip_name import ChipName
 from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.labels.label_table import FEATURE, LabelTable, read_label_table
@@ -76,8 +77,9 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     table = _table(msg.table_loc)
     network = None if msg.extractor is not None else _network(msg)
     config = _config(msg)
-    with open_chips(msg.chips_loc) as chips, ExitStack() as resources:
+    with open_chips(msg.chips_loc, arrays=takes_arrays(msg.extractor)) as chips, ExitStack() as resources:
         chips.check_kept(msg)
+        msg = msg.model_copy(update={"extractor": extractor_for(chips, msg.extractor)})
         wanted, missing = _chips_of_table(table, chips)
         learns = network is not None and config.network_learns
         gathered = gathered_chips(
@@ -126,15 +128,18 @@ def label_chips(msg: LabelChipsMsg) -> LabelChipsReturnMsg:
     check_endings([*msg.table_locs, *msg.given_locs])
     name = msg.model_loc.display_name
     model = MULTILABEL_MODEL.from_bytes(read_bytes(msg.model_loc), name)
-    model.check_extractor(msg.extractor, name)
+    if not takes_arrays(msg.extractor):
+        model.check_extractor(msg.extractor, name)
     counts = np.zeros(len(model.labels), np.int64)
     n_chips = 0
-    with ExitStack() as files, open_chips(msg.chips_loc) as chips:
+    with ExitStack() as files, open_chips(msg.chips_loc, arrays=takes_arrays(msg.extractor)) as chips:
         chips.check_kept(msg)
+        extractor = extractor_for(chips, msg.extractor)
+        model.check_extractor(extractor, name)
         probable = files.enter_context(growing_table(_schema(model, "float64"), msg.table_locs))
         sure = files.enter_context(growing_table(_schema(model, "uint8"), msg.given_locs))
-        for names, pixels in chips.pixels(chips.names, model.size):
-            probabilities = model.probabilities(pixels, msg.extractor)
+        for names, images in images_for(chips, chips.names, model.size, extractor):
+            probabilities = model.probabilities(images, extractor)
             given = model.predicted(probabilities)
             probable(_rows(model, "float64", names, probabilities))
             sure(_rows(model, "uint8", names, given.astype(np.uint8)))
@@ -191,7 +196,8 @@ def _check(msg: TrainMultilabelMsg) -> None:
             raise MessageError(
                 "A model has an extractor or a network of its own: give one of extractor and weights_loc."
             )
-        check_size(msg.extractor, msg.size)
+        if not takes_arrays(msg.extractor):
+            check_size(msg.extractor, msg.size)
     import_extra("torch", "Training a model of many labels", "torch")
     if msg.plot_loc is not None:
         from spacer_like.drawing.figures import check_drawing

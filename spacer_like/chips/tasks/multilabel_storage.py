@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.chips.band_chips import images_for
 from spacer_like.chips.models.multilabel_model import network_features
 from spacer_like.config import settings
 from spacer_like.exceptions import CollectionError
-from spacer_like.extractors.base import image_features
+from spacer_like.extractors.base import FeatureExtractor, image_features
 from spacer_like.storage.unfinished_files import temporary_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.chip_source import ChipSource
-    from spacer_like.extractors.base import FeatureExtractor
     from spacer_like.extractors.networks import TorchNetwork
 
 
@@ -60,7 +60,8 @@ def gathered_chips(
     pixels = _empty_pixels((len(names), size, size, 3), resources) if wants_pixels else None
     found: list[str] = []
     features: list[NDArray[np.float32]] = []
-    for some, batch in chips.pixels(names, size):
+    extractor = frozen if isinstance(frozen, FeatureExtractor) else None
+    for some, batch in images_for(chips, names, size, extractor):
         if pixels is not None:
             pixels[len(found) : len(found) + len(some)] = batch
         if frozen is not None:
@@ -79,9 +80,7 @@ def gathered_chips(
     )
 
 
-def _features(frozen: FeatureExtractor | TorchNetwork, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    from spacer_like.extractors.base import FeatureExtractor
-
+def _features(frozen: FeatureExtractor | TorchNetwork, pixels: Any) -> NDArray[np.float32]:
     if isinstance(frozen, FeatureExtractor):
         return image_features(frozen, pixels)
     return network_features(frozen, pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -138,6 +139,7 @@ class _Cutting:
 
     def header(self, version: str) -> RasterHeader:
         bands = self.values.bands or ()
+        nodata = self._nodata()
         return RasterHeader(
             raster_loc=without_secrets(self.msg.raster_loc),
             raster_version=version,
@@ -148,6 +150,8 @@ class _Cutting:
             band_names=tuple(self.raster.band_names[band - 1] for band in bands),
             value_range=self.values.value_range,
             request=request_of(self.msg),
+            # Values that are not finite are none in any case.
+            nodata=nodata if nodata is not None and math.isfinite(nodata) else None,
         )
 
     def files(self) -> Iterator[tuple[str, bytes]]:
@@ -196,9 +200,11 @@ class _Cutting:
         return whole_blocks(cog, lattice, pixels.corner)
 
     def _encoded(self, frame: _Frame, chip: ChipPixels) -> bytes:
-        nodata = self.raster.nodata if self.msg.dtype == "source" else None
         transform = frame.transform_at(chip.place)
-        return chip_file(chip.pixels, self.msg.format, self.msg.quality, frame.crs, transform, nodata)
+        return chip_file(chip.pixels, self.msg.format, self.msg.quality, frame.crs, transform, self._nodata())
+
+    def _nodata(self) -> float | None:
+        return self.raster.nodata if self.msg.dtype == "source" else None
 
     def _added(
         self, frame: _Frame, pixels: LatticePixels, place: Place, n_valid: int, way: RasterWay, data: bytes | None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from spacer_like.chips.band_chips import band_image, extractor_for, images_for, images_taken_by, takes_arrays
 from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.messages import (
     BuildIndexMsg,
@@ -46,6 +47,7 @@ from spacer_like.exceptions import (
     MessageError,
     SpacerError,
 )
+from spacer_like.extractors.band_extractors import BandExtractor
 from spacer_like.images.files import file_bytes
 from spacer_like.images.square import square_into
 from spacer_like.overwriting import task
@@ -74,12 +76,17 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
         DataNotFoundError: there are no chips, or no model.
     """
     start = time.perf_counter()
-    encoder = _encoder(msg)
-    with open_chips(msg.chips_loc) as chips, temporary_file(msg.embeddings_loc) as path:
+    arrays = takes_arrays(msg.extractor)
+    # Before chips are looked for, where that can be.
+    encoder = None if arrays else _encoder(msg, msg.extractor)
+    with open_chips(msg.chips_loc, arrays) as chips, temporary_file(msg.embeddings_loc) as path:
         chips.check_kept(msg)
-        batches = encoder.encode_batches(chips.pixels(chips.names, encoder.size))
+        extractor = extractor_for(chips, msg.extractor)
+        encoder = encoder or _encoder(msg, extractor)
+        batches = encoder.encode_batches(images_for(chips, chips.names, encoder.size, extractor))
         with path.open("wb") as file:
-            count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches)
+            images = images_taken_by(extractor)
+            count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches, images=images)
         if not count:
             raise CollectionError(_reason_for_nothing(msg.chips_loc.display_name, chips.unreadable))
         write_file(msg.embeddings_loc, path, consume=True)
@@ -158,13 +165,13 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
     return FindSimilarReturnMsg(similar=similar, runtime=time.perf_counter() - start)
 
 
-def _encoder(msg: EncodeChipsMsg | FindSimilarMsg) -> Encoder:
+def _encoder(msg: EncodeChipsMsg | FindSimilarMsg, extractor: FeatureExtractor | None) -> Encoder:
     if msg.model_loc is None:
-        return chip_encoder(msg.extractor, None)
+        return chip_encoder(extractor, None)
     from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
 
     name = msg.model_loc.display_name
-    return chip_encoder(msg.extractor, MULTILABEL_MODEL.from_bytes(read_bytes(msg.model_loc), name), name)
+    return chip_encoder(extractor, MULTILABEL_MODEL.from_bytes(read_bytes(msg.model_loc), name), name)
 
 
 def chip_encoder(
@@ -234,10 +241,17 @@ def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.flo
 
 
 def _encoded_image(msg: FindSimilarMsg, image_loc: DataLocation, index: VectorIndex) -> NDArray[np.float32]:
-    encoder = _encoder(msg)
+    extractor = msg.extractor
+    images: Any = None
+    if isinstance(extractor, BandExtractor):
+        name = image_loc.display_name
+        image = band_image(file_bytes(image_loc, name), name)
+        extractor, images = extractor.taking(image), [image]
+    encoder = _encoder(msg, extractor)
     check_same_encoder(index.encoder_id, encoder.encoder_id, f"The index '{index.name}'")
-    pixels = _pixels_of_image(image_loc, encoder.size)
-    vector: NDArray[np.float32] = encoder.encode(pixels[None])[0]
+    if images is None:
+        images = _pixels_of_image(image_loc, encoder.size)[None]
+    vector: NDArray[np.float32] = encoder.encode(images)[0]
     if len(vector) != index.dimension:
         raise FeatureFileError(
             f"'{index.name}' is damaged: its vectors have {index.dimension} numbers, and its encoder makes "
