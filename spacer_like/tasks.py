@@ -15,7 +15,10 @@ from spacer_like.messages import TASKS, JobMsg, JobReturnMsg
 if TYPE_CHECKING:
     from spacer_like.chips.tasks.chips import index_nodata as index_nodata
     from spacer_like.chips.tasks.chips import locate_chip as locate_chip
+    from spacer_like.chips.tasks.exports import export_coco as export_coco
+    from spacer_like.chips.tasks.exports import visualize_chip as visualize_chip
     from spacer_like.chips.tasks.label_sources import label_from_features as label_from_features
+    from spacer_like.chips.tasks.label_sources import label_from_mask as label_from_mask
     from spacer_like.chips.tasks.label_tables import build_label_table as build_label_table
     from spacer_like.chips.tasks.label_tables import plot_labels as plot_labels
     from spacer_like.chips.tasks.labels import fetch_labels as fetch_labels

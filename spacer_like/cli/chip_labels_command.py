@@ -21,7 +21,15 @@ _CELLS = Annotated[
 
 def add_to(chips: typer.Typer) -> None:
     """Add this module's commands."""
-    from spacer_like.chips.messages import BuildLabelTableMsg, FetchLabelsMsg, LabelFromFeaturesMsg, PlotLabelsMsg
+    from spacer_like.chips.messages import (
+        BuildLabelTableMsg,
+        ExportCocoMsg,
+        FetchLabelsMsg,
+        LabelFromFeaturesMsg,
+        LabelFromMaskMsg,
+        PlotLabelsMsg,
+        VisualizeChipMsg,
+    )
 
     chips.command("fetch-labels", short_help="Fetch the map of grid squares.")(
         from_message(
@@ -52,6 +60,34 @@ def add_to(chips: typer.Typer) -> None:
             names={"sparse_locs": "out", "partial_data": "partial"},
             defaults={"sparse_locs": LABELS},
             helps={"partial_data": PARTIAL},
+        )
+    )
+    chips.command("label-mask", short_help="Label chips by a raster of classes.")(
+        from_message(
+            LabelFromMaskMsg,
+            _label_mask,
+            arguments={"mask_loc": "MASK", "chips_loc": "CHIPS"},
+            names={"sparse_locs": "out", "partial_data": "partial"},
+            defaults={"sparse_locs": LABELS},
+            helps={"partial_data": PARTIAL},
+        )
+    )
+    chips.command("coco", short_help="Write chips and labels in COCO's format.")(
+        from_message(
+            ExportCocoMsg,
+            _coco,
+            arguments={"table_loc": "TABLE", "chips_loc": "CHIPS"},
+            names={"coco_loc": "out"},
+            defaults={"coco_loc": "coco.json"},
+        )
+    )
+    chips.command("show", short_help="Draw a chip with its labels.")(
+        from_message(
+            VisualizeChipMsg,
+            _show,
+            arguments={"chip": "CHIP", "chips_loc": "CHIPS"},
+            names={"picture_loc": "out"},
+            defaults={"picture_loc": "chip.png"},
         )
     )
     chips.command("plot-labels", short_help="Draw a label table.")(
@@ -126,6 +162,26 @@ def _label_features(given: Given) -> int:
     return run_and_show(
         given, given["features"], lambda result: [*feature_labels(result, given["out"]), *written(files)]
     )
+
+
+def _label_mask(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import mask_labels
+    from spacer_like.cli.rendering import written
+
+    files = {"Texts": given["dense"], "Shares": given["shares"]}
+    return run_and_show(given, given["mask"], lambda result: [*mask_labels(result, given["out"]), *written(files)])
+
+
+def _coco(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import coco_counts
+
+    return run_and_show(given, given["table"], lambda result: coco_counts(result, given["out"]))
+
+
+def _show(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import shown_chip
+
+    return run_and_show(given, given["chip"], lambda result: shown_chip(result, given["out"]))
 
 
 def _plot_labels(given: Given) -> int:

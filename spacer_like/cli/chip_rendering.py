@@ -20,15 +20,18 @@ if TYPE_CHECKING:
         ChipsFolderReturnMsg,
         CutRastersReturnMsg,
         EncodeChipsReturnMsg,
+        ExportCocoReturnMsg,
         FindSimilarReturnMsg,
         IndexNodataReturnMsg,
         LabelChipsReturnMsg,
         LabelFromFeaturesReturnMsg,
+        LabelFromMaskReturnMsg,
         LocateChipReturnMsg,
         MapScoresReturnMsg,
         MultilabelFigures,
         PlotLabelsReturnMsg,
         TrainMultilabelReturnMsg,
+        VisualizeChipReturnMsg,
     )
 
 Shown = list["RenderableType"]
@@ -131,6 +134,32 @@ def feature_labels(result: LabelFromFeaturesReturnMsg, path: str) -> Shown:
         if count:
             shown.append(Text(f"{count_of(count, 'feature')} with {what}, left out.", style="yellow"))
     return [*shown, *_table_of(result, path)]
+
+
+def mask_labels(result: LabelFromMaskReturnMsg, path: str) -> Shown:
+    """The number of chips with each label, and what the mask leaves open."""
+    shown: Shown = [_counts(result.counts, result.n_chips)]
+    if result.n_without_data:
+        shown.append(Text(f"The mask has no data of {count_of(result.n_without_data, 'chip')}.", style="yellow"))
+    if result.unnamed:
+        values = ", ".join(map(str, result.unnamed[:MOST_ROWS]))
+        shown.append(Text(f"No label, for want of a name: {values}", style="yellow"))
+    return [*shown, *_table_of(result, path)]
+
+
+def coco_counts(result: ExportCocoReturnMsg, path: str) -> Shown:
+    """The number of images and annotations."""
+    what = f"{count_of(result.n_images, 'image')}, {count_of(result.n_annotations, 'annotation')}: {path}"
+    shown: Shown = [Text(what, style="green")]
+    if result.n_unplaced:
+        shown.append(Text(f"No manifest names {count_of(result.n_unplaced, 'chip')} of the table.", style="yellow"))
+    return shown
+
+
+def shown_chip(result: VisualizeChipReturnMsg, path: str) -> Shown:
+    """The labels of a chip, and its picture."""
+    labels = ", ".join(shorten(label, 30) for label in result.labels) or "no label"
+    return [Text(labels), Text(f"Picture: {path}", style="green")]
 
 
 def _table_of(result: Any, path: str) -> Shown:

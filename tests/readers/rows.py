@@ -1280,6 +1280,35 @@ def features_file(ending: str) -> Callable[[], bytes]:
     return make
 
 
+def outlines_file() -> bytes:
+    import pyarrow as pa
+    import shapely
+
+    from spacer_like.chips.labels.outlines import OUTLINE_SCHEMA
+    from spacer_like.tables.files import table_bytes
+
+    rows = [["a.jpg"], ["lake"], [3], [shapely.to_wkb(shapely.box(1, 2, 3, 4))]]
+    return table_bytes(pa.table(rows, schema=OUTLINE_SCHEMA), parquet=True)
+
+
+def outlines_of(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.outlines import read_outlines
+
+    return list(read_outlines(data, name))
+
+
+def names_of_values(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.mask_labels import names_in
+
+    return names_in(data, name)
+
+
+def names_of_bands(data: bytes, name: str) -> Any:
+    from spacer_like.chips.labels.mask_labels import names_beside
+
+    return names_beside(data, 1, name)
+
+
 def features_at(path: Path) -> Any:
     from spacer_like.chips.labels.vector_layer import open_layer
 
@@ -1366,6 +1395,23 @@ CHIP_ROWS = [
             share=0.2,
         )
         for ending in (".geojson", ".gpkg", ".parquet")
+    ),
+    Reader("outlines in chips", ("chips.labels.outlines:read_outlines",), outlines_file, outlines_of),
+    *(
+        Reader(f"names of a mask's values{ending}", ("chips.labels.mask_labels:names_in",), make, names_of_values)
+        for ending, make in (
+            (".csv", lambda: b"value,name\n1,forest\n2,water\n"),
+            (".json", lambda: b'{"1": "forest", "2": "water"}'),
+        )
+    ),
+    Reader(
+        "names of a mask's classes beside it",
+        ("chips.labels.mask_labels:names_beside",),
+        lambda: (
+            b'<PAMDataset><PAMRasterBand band="1"><CategoryNames><Category>a</Category></CategoryNames>'
+            b"</PAMRasterBand></PAMDataset>"
+        ),
+        names_of_bands,
     ),
     *(
         Reader(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from rasterio.transform import from_bounds
 
 from spacer_like.chips.geography import envelope
 from spacer_like.chips.grid import Cell
@@ -21,6 +22,7 @@ from spacer_like.regression.augmentation import Pool
 from spacer_like.regression.dataset import write_pool
 from spacer_like.testing.extractors import MeanColour
 
+from ..chips.raster_making import make_raster
 from ..chips.tile_making import ACQUISITION, make_tile, tile_path
 from ..regression.bundles import golden
 from ..regression.predictions import NETS, table_of
@@ -184,6 +186,7 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     area = {"type": "Feature", "properties": {"kind": "a"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
     (inputs / "features.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [area]}))
+    make_raster(inputs / "mask.tif", np.eye(8, dtype="uint8")[None], "EPSG:4326", from_bounds(*ring[0], *ring[2], 8, 8))
     chips, index = at("chips_folder", f"{ZONE}"), at("index_nodata", "index.json")
     table, model = at("build_label_table", "sparse.parquet"), at("train_multilabel", "model.safetensors")
     return {
@@ -225,10 +228,27 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
         "label_from_features": {
             "features_loc": at("in", "features.geojson"),
             "attribute": "kind",
-            "chips_loc": at("chips_folder"),
+            "chips_loc": chips,
             "sparse_locs": [at("label_from_features", "sparse.parquet")],
             "shares_locs": [at("label_from_features", "shares.csv")],
             "outlines_loc": at("label_from_features", "outlines.parquet"),
+        },
+        "label_from_mask": {
+            "mask_loc": at("in", "mask.tif"),
+            "chips_loc": chips,
+            "sparse_locs": [at("label_from_mask", "sparse.csv")],
+        },
+        "export_coco": {
+            "table_loc": at("label_from_features", "sparse.parquet"),
+            "chips_loc": chips,
+            "coco_loc": at("export_coco", "coco.json"),
+            "outlines_loc": at("label_from_features", "outlines.parquet"),
+        },
+        "visualize_chip": {
+            "chip": CHIP,
+            "chips_loc": chips,
+            "table_loc": at("label_from_features", "sparse.parquet"),
+            "picture_loc": at("visualize_chip", "chip.png"),
         },
         "plot_labels": {
             "table_loc": table,

@@ -1,6 +1,17 @@
 """Every message of the chips family."""
 
-from spacer_like.chips.messages.label_sources import LabelFromFeaturesMsg, LabelFromFeaturesReturnMsg
+from spacer_like.chips.messages.exports import (
+    ExportCocoMsg,
+    ExportCocoReturnMsg,
+    VisualizeChipMsg,
+    VisualizeChipReturnMsg,
+)
+from spacer_like.chips.messages.label_sources import (
+    LabelFromFeaturesMsg,
+    LabelFromFeaturesReturnMsg,
+    LabelFromMaskMsg,
+    LabelFromMaskReturnMsg,
+)
 from spacer_like.chips.messages.labels import (
     BuildLabelTableMsg,
     BuildLabelTableReturnMsg,
@@ -66,6 +77,8 @@ __all__ = [
     "CutRastersReturnMsg",
     "EncodeChipsMsg",
     "EncodeChipsReturnMsg",
+    "ExportCocoMsg",
+    "ExportCocoReturnMsg",
     "FailedCell",
     "FailedTile",
     "FetchLabelsMsg",
@@ -79,6 +92,8 @@ __all__ = [
     "LabelChipsReturnMsg",
     "LabelFromFeaturesMsg",
     "LabelFromFeaturesReturnMsg",
+    "LabelFromMaskMsg",
+    "LabelFromMaskReturnMsg",
     "LocateChipMsg",
     "LocateChipReturnMsg",
     "MapScoresMsg",
@@ -91,4 +106,6 @@ __all__ = [
     "TrainMultilabelMsg",
     "TrainMultilabelReturnMsg",
     "UnreadableChip",
+    "VisualizeChipMsg",
+    "VisualizeChipReturnMsg",
 ]

@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.labels.label_rules import MOST_LABELS, check_label
-from spacer_like.chips.messages.label_sources import LabelFromFeaturesMsg, LabelFromFeaturesReturnMsg
+from spacer_like.chips.messages.label_sources import (
+    LabelFromFeaturesMsg,
+    LabelFromFeaturesReturnMsg,
+    LabelFromMaskMsg,
+    LabelFromMaskReturnMsg,
+)
 from spacer_like.chips.rasters.raster import source_name
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_raster
 from spacer_like.chips.tasks.opened_tile import without_secrets
 from spacer_like.chips.tasks.score_maps import manifests_in
 from spacer_like.exceptions import DataLimitError, MapDataError, SpacerInputError
 from spacer_like.extras import import_extra
 from spacer_like.overwriting import task
 from spacer_like.progress import report
-from spacer_like.storage import exists, open_file, read_range, storage_factory
+from spacer_like.storage import exists, open_file, read_bytes, read_range, storage_factory
 from spacer_like.storage.unfinished_files import temporary_folder
 from spacer_like.tables.writing import check_endings, growing_table, write_tables
 
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from spacer_like.location import DataLocation
 
 _MOST_VALUES = 2**31
+_MOST_SHOWN = 100
 _MOST_COPIED = 2**32
 _COPIED_AT_ONCE = 2**22
 
@@ -60,6 +67,7 @@ def label_from_features(msg: LabelFromFeaturesMsg) -> LabelFromFeaturesReturnMsg
     outlines = [] if msg.outlines_loc is None else [msg.outlines_loc]
     check_endings([*msg.sparse_locs, *msg.dense_locs, *msg.shares_locs, *outlines])
     chips = footprints_of(manifests_in(msg.chips_loc), msg.partial_data, msg.chips_loc.display_name)
+    names = [name for one in chips for name in one.names]
     with (
         _local_file(msg.features_loc) as (path, name),
         growing_table(OUTLINE_SCHEMA, outlines) as append,
@@ -67,16 +75,88 @@ def label_from_features(msg: LabelFromFeaturesMsg) -> LabelFromFeaturesReturnMsg
         found = _Found(msg, chips, _layer(msg, path, name))
         found.read(append if outlines else None)
         labels = found.label_names()
-        n_chips, n_without_label, counts = _write(msg, chips, labels, found.tables(labels))
+        counted = _write(msg, names, labels, *found.tables(labels))
     return LabelFromFeaturesReturnMsg(
-        n_chips=n_chips,
-        n_without_label=n_without_label,
-        counts=counts,
+        **counted,
         n_features=found.n_features,
         n_without_geometry=found.n_without_geometry,
         n_without_value=found.n_without_value,
         runtime=time.perf_counter() - start,
     )
+
+
+@task
+def label_from_mask(msg: LabelFromMaskMsg) -> LabelFromMaskReturnMsg:
+    """Label chips by a raster of classes.
+
+    Raises:
+        TileError: GDAL cannot read the mask, or it is no raster of classes.
+        MapDataError: the names are malformed.
+        DataNotFoundError: there is no such mask, or no manifest.
+        TableError: a manifest is malformed, or a table's name has an unknown ending.
+        SpacerInputError: no chip counts, or the mask has data of none.
+        MissingExtraError: packages of the extra `geo` are not installed.
+    """
+    start = time.perf_counter()
+    import_extra("shapely", "Labelling chips by a mask", "geo")
+    from spacer_like.chips.labels.footprints import footprints_of
+    from spacer_like.chips.labels.mask_labels import check_mask, class_counts
+
+    check_endings([*msg.sparse_locs, *msg.dense_locs, *msg.shares_locs])
+    check_rasters([msg.mask_loc])
+    chips = footprints_of(manifests_in(msg.chips_loc), msg.partial_data, msg.chips_loc.display_name)
+    names = [name for one in chips for name in one.names]
+    classes = _class_names(msg)
+    counts: list[dict[int, int]] = []
+    with opened_raster(msg.mask_loc) as (dataset, raster):
+        check_mask(raster, msg.band)
+        for one in chips:
+            for found in class_counts(dataset, raster, msg.band, one):
+                counts.append(found)
+                if len(counts) % 64 == 0:
+                    report("chips of a mask", len(counts), len(names))
+    report("chips of a mask", len(names), len(names))
+    kept = [row for row, found in enumerate(counts) if found]
+    if not kept:
+        raise SpacerInputError(f"The mask '{raster.name}' has no data of any of the {len(names)} chips.")
+    values = sorted({value for found in counts for value in found})
+    if classes is None:
+        classes = {value: str(value) for value in values}
+    labels, shares = _class_shares([counts[row] for row in kept], classes)
+    targets = shares > 0 if msg.min_share is None else shares >= msg.min_share
+    counted = _write(msg, [names[row] for row in kept], labels, targets, shares)
+    return LabelFromMaskReturnMsg(
+        **counted,
+        n_without_data=len(names) - len(kept),
+        unnamed=[value for value in values if value not in classes][:_MOST_SHOWN],
+        runtime=time.perf_counter() - start,
+    )
+
+
+def _class_names(msg: LabelFromMaskMsg) -> dict[int, str] | None:
+    """The names of the mask's values; None: they have none."""
+    from spacer_like.chips.labels.mask_labels import names_beside, names_in
+
+    if msg.names_loc is not None:
+        return names_in(read_bytes(msg.names_loc), msg.names_loc.display_name)
+    if msg.mask_loc.storage_type == "url":
+        return None
+    beside = _sibling(msg.mask_loc, f"{msg.mask_loc.filename}.aux.xml")
+    return names_beside(read_bytes(beside), msg.band, beside.display_name) if exists(beside) else None
+
+
+def _class_shares(counts: Sequence[dict[int, int]], classes: dict[int, str]) -> tuple[list[str], NDArray[np.float64]]:
+    """The labels, and the share of each in the pixels of each chip that have data: [chips, labels]."""
+    labels = sorted(set(classes.values()))
+    _check_size(len(counts), len(labels))
+    column = {value: labels.index(name) for value, name in classes.items()}
+    shares = np.zeros((len(counts), len(labels)))
+    for row, found in enumerate(counts):
+        whole = sum(found.values())
+        for value, count in found.items():
+            if value in column:
+                shares[row, column[value]] += count / whole
+    return labels, np.minimum(shares, 1.0)
 
 
 def _layer(msg: LabelFromFeaturesMsg, path: str, name: str) -> VectorLayer:
@@ -192,19 +272,18 @@ def _check_size(n_chips: int, n_labels: int) -> None:
 
 
 def _write(
-    msg: Any,
-    chips: Sequence[Footprints],
+    msg: LabelFromFeaturesMsg | LabelFromMaskMsg,
+    names: Sequence[str],
     labels: Sequence[str],
-    tables: tuple[NDArray[np.bool_], NDArray[np.float64] | None],
-) -> tuple[int, int, dict[str, int]]:
-    """Write the tables, by the chips' names; returns the numbers of chips, of those without label and of each label."""
+    targets: NDArray[np.bool_],
+    shares: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    """Write the tables, by the chips' names; returns the counts of the answer."""
     import pyarrow as pa
 
     from spacer_like.chips.labels.label_table import FEATURE, LabelTable
 
-    names = [name for one in chips for name in one.names]
     order = sorted(range(len(names)), key=names.__getitem__)
-    targets, shares = tables
     table = LabelTable([names[row] for row in order], tuple(labels), targets[order])
     outputs = [(table.sparse(), loc) for loc in msg.sparse_locs]
     outputs += [(table.dense(), loc) for loc in msg.dense_locs]
@@ -212,7 +291,8 @@ def _write(
         columns = {label: pa.array(shares[order, index]) for index, label in enumerate(labels)}
         outputs += [(pa.table({FEATURE: pa.array(table.names), **columns}), loc) for loc in msg.shares_locs]
     write_tables(outputs)
-    return len(names), int(np.count_nonzero(~targets.any(axis=1))), table.counts()
+    n_without_label = int(np.count_nonzero(~targets.any(axis=1)))
+    return {"n_chips": len(names), "n_without_label": n_without_label, "counts": table.counts()}
 
 
 @contextmanager
