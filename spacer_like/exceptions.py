@@ -49,6 +49,11 @@ from contextlib import contextmanager
 from typing import Any
 
 _LONGEST_REASON = 300
+# What Python says of its own operations tells nobody about the file whose value they met.
+_OF_PYTHON = re.compile(
+    r"unsupported operand|object is not|indices must be|object has no attribute|unhashable type|values to unpack|"
+    r"not supported between|takes no (keyword )?arguments|must be a (real number|mapping|string)"
+)
 # Names and keys in a sentence may be as long as a stranger likes.
 _LONGEST_SENTENCE = 4000
 # What terminals obey and what no encoding can write, which a name or a value in a stranger's file may hold: controls,
@@ -287,6 +292,8 @@ def reason_of(error: BaseException) -> str:
         return "it refers to something that it does not hold"
     if isinstance(error, KeyError) and len(error.args) == 1 and " " not in str(error.args[0]):
         return f"it lacks {error.args[0]!r}"[:_LONGEST_REASON].translate(_VISIBLE)
+    if isinstance(error, TypeError | AttributeError | ValueError) and _OF_PYTHON.search(str(error)):
+        return "a value is of another type than is expected"
     line = next(filter(str.strip, sentence_of(error).splitlines()))
     return " ".join(visible(line[:_LONGEST_REASON]).split()).rstrip(".")
 

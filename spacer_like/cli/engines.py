@@ -50,6 +50,18 @@ def engine_named(text: str, processes: int | None, folder: DataLocation, *, apar
     raise SpacerInputError(f"There is no engine '{text}'.{hint}")
 
 
+def check_reached(engine: str, loc: DataLocation) -> None:
+    """Refuse a location of this machine for an engine whose children run in containers elsewhere.
+
+    Raises:
+        SpacerInputError: they do not reach it.
+    """
+    if engine == "batch" and not loc.is_remote:
+        raise SpacerInputError(
+            f"The children of AWS Batch do not reach '{loc.display_name}': give a place in S3, or another engine."
+        )
+
+
 def _submitted(name: str, rest: str, folder: DataLocation) -> Engine:
     from spacer_like.engines.scheduled import Sharding
     from spacer_like.engines.submitted import Submitted
@@ -59,8 +71,5 @@ def _submitted(name: str, rest: str, folder: DataLocation) -> Engine:
     queue, _, definition = rest.partition(":")
     if not queue or not definition:
         raise SpacerInputError("The engine batch is named with its queue and job definition: batch:QUEUE:DEFINITION.")
-    if not folder.is_remote:
-        raise SpacerInputError(
-            f"The children of AWS Batch do not reach '{folder.display_name}': give a folder in S3, or another engine."
-        )
+    check_reached(name, folder)
     return Submitted(folder, name, Sharding(1), queue=queue, definition=definition)

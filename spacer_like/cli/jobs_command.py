@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spacer_like.cli.jobs_planning import shown_bill
-from spacer_like.cli.jobs_submit_command import submit
+from spacer_like.cli.jobs_submit_command import show_manifests, submit
 from spacer_like.cli.locations import location
 from spacer_like.cli.options import JsonMode, duration, group
 from spacer_like.cli.terminal import Terminal
-from spacer_like.exceptions import TransientError
+from spacer_like.exceptions import MessageError, SpacerError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -67,7 +67,7 @@ def status(
     if seconds is not None and isinstance(found, ScheduledSubmission):
         give_up(found, seconds)
     watch = Watch(found, seconds)
-    progress = watch.look() if wait else found.status()
+    progress, unknown = (watch.look(), "") if wait else _progress(found)
     with terminal.progress({"requests": "Requests"}) as show:
         while wait and progress.at_work:
             show("requests", progress.done + progress.failed, progress.total)
@@ -75,7 +75,8 @@ def status(
             progress = watch.look()
     shards = found.shards(progress.at_work) if isinstance(found, ScheduledSubmission) else []
     failures = list(islice(_failures(found.collect()), _FAILURES_SHOWN)) if progress.failed else []
-    notices = _notices(found)
+    blocked = found.count_blocked() if progress.waiting and not progress.at_work else 0
+    notices = [] if unknown else found.notices(progress)
     code = _exit_code(progress, failures)
     terminal.answer(
         {
@@ -83,14 +84,18 @@ def status(
             "exit_code": int(code),
             **progress._asdict(),
             "waiting": progress.waiting,
+            "blocked": blocked,
             "failures": [_described(index, outcome) for index, outcome in failures],
-            "notices": notices,
+            "notices": notices + ([unknown] if unknown else []),
             "shards": [one._asdict() | {"waiting": one.waiting} for one in shards],
             "reason": found.cancellation(),
         }
+        | ({"at_work": None} if unknown else {})
         | found.engine
     )
-    terminal.show(*_shown(progress, failures, notices, found.cancellation()), *_shard_rows(shards))
+    if progress.waiting and not progress.at_work and not unknown:
+        notices.append(_advice(folder, blocked))
+    terminal.show(*_shown(progress, failures, notices, found.cancellation(), unknown), *_shard_rows(shards))
     return int(code)
 
 
@@ -111,16 +116,22 @@ def collect(
     out_loc = location(out)
     check_locations(named_locations({"--out": out_loc}, {}))
     found = open_submission(location(folder))
-    progress = found.status()
+    progress, unknown = _progress(found)
     ended = list(found.collect())
     lines = (json.dumps({"index": index} | outcome.serialize()) for index, outcome in ended)
     write_bytes(out_loc, "".join(f"{line}\n" for line in lines).encode())
     failures = list(_failures(iter(ended)))
     code = _exit_code(progress, failures)
-    took = bill(found.folder, is_complete=not (progress.at_work or progress.waiting))
+    took, notices = None, []
+    try:
+        took = bill(found.folder, is_complete=not (progress.at_work or progress.waiting))
+    except MessageError as error:
+        # A record of a child says nothing about the outcomes.
+        notices = [f"What the children took is not known: {error}"]
     answer = {"ok": code == 0, "exit_code": int(code), "outcomes": len(ended), "file": out_loc.uri}
     terminal.answer(answer | {"bill": None if took is None else took.serialize()})
-    terminal.show(*_shown(progress, failures[:_FAILURES_SHOWN], []), *([] if took is None else shown_bill(took)))
+    shown = _shown(progress, failures[:_FAILURES_SHOWN], notices, unknown=unknown)
+    terminal.show(*shown, *([] if took is None else shown_bill(took)))
     return int(code)
 
 
@@ -129,11 +140,16 @@ def retry_failed(folder: Folder, json_mode: JsonMode = False) -> int:
     from rich.text import Text
 
     from spacer_like.engines.submissions import open_submission
+    from spacer_like.reports.evaluation import count_of
 
     terminal = Terminal(json_mode=json_mode)
-    count = open_submission(location(folder)).retry_failed()
+    found = open_submission(location(folder))
+    count = found.retry_failed()
+    if found.engine["engine"] == "kubernetes":
+        return show_manifests(found)
     terminal.answer({"ok": True, "requests": count})
-    terminal.show(Text(f"{count} requests are run again.", style="green"))
+    what = f"{count_of(count, 'request')} run again" if count else "There is nothing to be run again"
+    terminal.show(Text(f"{what}.", style="green"))
     return 0
 
 
@@ -152,23 +168,24 @@ def cancel(folder: Folder, json_mode: JsonMode = False) -> int:
     return 0
 
 
+def _progress(found: ArraySubmission) -> tuple[Progress, str]:
+    """The progress; where the scheduler does not say whether anything is at work, that of the results, and why."""
+    if found.engine["engine"] == "kubernetes":
+        return found.status(), "Kubernetes says it: kubectl get jobs."
+    try:
+        return found.status(), ""
+    except SpacerError as error:
+        return found.counted(at_work=False), str(error)
+
+
+def _advice(folder: str, blocked: int) -> str:
+    """What to do about requests that have no result, and of which nothing is at work."""
+    why = f"{blocked} of those that wait need the outputs of others that are not done. " if blocked else ""
+    return f"{why}To do again what failed, and what has no result: spacer-like jobs retry-failed {folder}"
+
+
 def _failures(ended: Iterator[Ended]) -> Iterator[Ended]:
     return (one for one in ended if one[1].status == "failed")
-
-
-def _notices(found: ArraySubmission) -> list[str]:
-    """What the scheduler says of the arrays, and of children that wait for machines."""
-    from spacer_like.engines.scheduled import ScheduledSubmission
-
-    if not isinstance(found, ScheduledSubmission):
-        return []
-    try:
-        states = found.array_states()
-        reasons = {key: state.reason for key, state in states.items()}
-        reasons |= found.scheduler.reasons([key for key, state in states.items() if state.is_active])
-    except TransientError as error:
-        return [str(error)]
-    return [f"Array {key}: {reason}" for key, reason in reasons.items() if reason]
 
 
 def _exit_code(progress: Progress, failures: list[Ended]) -> ExitCode:
@@ -185,7 +202,9 @@ def _described(index: int, outcome: TaskOutcome) -> dict[str, Any]:
     return {"index": index, "class": outcome.error_class, "message": outcome.error_message}
 
 
-def _shown(progress: Progress, failures: list[Ended], notices: list[str], reason: str = "") -> list[RenderableType]:
+def _shown(
+    progress: Progress, failures: list[Ended], notices: list[str], reason: str = "", unknown: str = ""
+) -> list[RenderableType]:
     from rich.text import Text
 
     from spacer_like.cli.rendering import table
@@ -193,13 +212,15 @@ def _shown(progress: Progress, failures: list[Ended], notices: list[str], reason
 
     rows = table("requests", "done", "failed", "waiting", names=0)
     rows.add_row(*(str(one) for one in (progress.total, progress.done, progress.failed, progress.waiting)))
-    state = "at work" if progress.at_work else "cancelled" if progress.cancelled else "not at work"
+    state = "It is at work." if progress.at_work else "It is cancelled." if progress.cancelled else "It is not at work."
+    if unknown:
+        state = f"Whether anything is at work is not known. {plain_text(unknown)}"
     lines = [Text(f"Request {index}: {plain_text(outcome.error_message)}", style="red") for index, outcome in failures]
     more = progress.failed - len(failures)
     hidden = [Text(f"… and {more} more failures", style="red")] if more > 0 and failures else []
     return [
         rows,
-        Text(f"It is {state}." + (f" {plain_text(reason)}" if reason else "")),
+        Text(state + (f" {plain_text(reason)}" if reason else "")),
         *lines,
         *hidden,
         *(Text(plain_text(one)) for one in notices),

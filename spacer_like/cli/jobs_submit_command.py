@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spacer_like import interruption
+from spacer_like.cli.engines import check_reached
 from spacer_like.cli.jobs_planning import Planning, shown_plan
 from spacer_like.cli.locations import location
 from spacer_like.cli.options import JsonMode, UsageError
@@ -136,6 +137,8 @@ def submit(
     options = _options_of(engine, {name: value for name, value in given.items() if value is not None})
     terminal = Terminal(json_mode=json_mode)
     made = submission(location(folder), engine, Sharding(shard or _SHARD, most_children), results, **options)
+    for place in filter(None, [folder, results]):
+        check_reached(engine, location(place))
     requests = _requests(files)
     plan = planning.plan(made, requests, terminal)
     if plan is not None and dry_run:
@@ -145,7 +148,7 @@ def submit(
     with interruption.deferred():
         made.submit(requests)
     if engine == "kubernetes":
-        return _show_manifests(made)
+        return show_manifests(made)
     planned = {} if plan is None else {"plan": plan.serialize()}
     terminal.answer({"ok": True, "folder": made.folder.uri, "requests": len(requests)} | made.engine | planned)
     if not json_mode:
@@ -188,7 +191,8 @@ def _show_plan(plan: Plan, max_cost: float | None, terminal: Terminal) -> int:
     return 0
 
 
-def _show_manifests(made: ArraySubmission) -> int:
+def show_manifests(made: ArraySubmission) -> int:
+    """Print the manifests of the Jobs that were begun last, for kubectl."""
     import json
 
     from spacer_like.engines.kubernetes import Kubernetes

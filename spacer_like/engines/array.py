@@ -15,19 +15,17 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Container, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from typing_extensions import Self
 
-from spacer_like import interruption
 from spacer_like.data_classes.base import load_json, parse_json
-from spacer_like.engines.base import Ended, Engine, Progress, Resources, Submission, failed, read_outcome
+from spacer_like.engines.base import Ended, Progress, Resources, Submission, read_outcome
 from spacer_like.engines.dependencies import needs_of
 from spacer_like.engines.result_template import ResultTemplate, first_indexes
-from spacer_like.exceptions import MessageError, SpacerError, damage_as, visible
+from spacer_like.exceptions import MessageError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome, digest_of
@@ -100,7 +98,8 @@ class ArraySubmission(Submission):
     def submit(self, messages: Sequence[Message]) -> Self:
         """Store requests, and begin with those that have no outcome yet. Submitting the same ones again harms nothing.
 
-        A request that reads what others before it write begins when those are done, see `dependencies`.
+        A request that reads what others before it write begins when those are done, see `dependencies`. One that was
+        cancelled goes on.
 
         Raises:
             MessageError: the folder holds other requests, or their results go elsewhere; or two write to one place, or
@@ -109,17 +108,18 @@ class ArraySubmission(Submission):
             SpacerError: the folder cannot be written.
         """
         described = self.check(messages)
+        self._resume()
         unique = {digest: message for (_, digest), message in zip(described, messages, strict=True)}
         needs = list(needs_of(list(unique.values())).items())
         loc = self.folder.below("manifest.json")
         engine = self.engine | ({} if self.results is None else {"results": self.results.text})
         if exists(loc):
-            if _record_of_engine(self.folder).get("results") != engine.get("results"):
+            if record_of_engine(self.folder).get("results") != engine.get("results"):
                 raise MessageError(f"The results of '{self.folder.display_name}' go elsewhere: give another folder.")
         elif self.results is not None:
             self._store_known(unique, first_indexes([digest for _, digest in described]))
         requests = (
-            (_request(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
+            (request_loc(self.folder, digest).key, [json.dumps(JobMsg(task, [message]).serialize()).encode()])
             for (task, digest), message in zip(described, messages, strict=True)
         )
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
@@ -134,9 +134,22 @@ class ArraySubmission(Submission):
         self.results.check(messages, indexes)
         known = {digest: state for digest, state in states_of(self.folder).items() if digest in messages}
         for digest, state in known.items():
-            loc, message = _result(self.folder, digest, state), messages[digest]
+            loc, message = result_loc(self.folder, digest, state), messages[digest]
             outcome = read_result(read_bytes(loc), loc.display_name, message.task)
             self.results.store(message, indexes[digest], digest, outcome)
+
+    def notices(self, progress: Progress) -> list[str]:
+        """What the engine says of work that is queued, or that ended early, in sentences."""
+        return []
+
+    def count_blocked(self) -> int:
+        """How many requests have no result because others have none whose outputs they read, or failed ones."""
+        manifest, states = read_manifest(self.folder), states_of(self.folder)
+        needs = needs_in(manifest)
+        return sum(
+            digest not in states and any(states.get(one) != "done" for one in needs.get(digest, ()))
+            for digest in digests_of(manifest)
+        )
 
     def status(self) -> Progress:
         # Before the results are counted: what ends meanwhile is not missed by one who waits for the end.
@@ -160,19 +173,19 @@ class ArraySubmission(Submission):
             if digest in states and (wanted is None or index in wanted)
         )
         while some := list(islice(ended, _READ_AT_ONCE)):
-            found = dict(read_many({_result(self.folder, digest, states[digest]) for *_, digest in some}))
+            found = dict(read_many({result_loc(self.folder, digest, states[digest]) for *_, digest in some}))
             for index, task, digest in some:
-                loc = _result(self.folder, digest, states[digest])
+                loc = result_loc(self.folder, digest, states[digest])
                 yield index, read_result(found[loc], loc.display_name, task)
 
     def retry_failed(self) -> int:
         read_manifest(self.folder)
         if not self.is_at_work():
             # Otherwise `begin` says so.
-            delete(self.folder.below("cancelled"))
+            self._resume()
             for digest, state in states_of(self.folder).items():
                 if state == "failed":
-                    delete(_result(self.folder, digest, state))
+                    delete(result_loc(self.folder, digest, state))
         waiting = self._waiting()
         self.begin(waiting)
         return len(waiting)
@@ -187,128 +200,20 @@ class ArraySubmission(Submission):
         loc = self.folder.below("cancelled")
         return visible(read_bytes(loc).decode(errors="replace")) if exists(loc) else ""
 
+    def _resume(self) -> None:
+        """Let requests of a submission that was cancelled begin again, unless something is at work still."""
+        loc = self.folder.below("cancelled")
+        if exists(loc) and not self.is_at_work():
+            delete(loc)
+
     def _waiting(self) -> list[str]:
         states = states_of(self.folder)
         return [digest for digest in digests_of(read_manifest(self.folder)) if digest not in states]
 
 
-def work_on_shard(
-    folder: DataLocation,
-    engine: Engine,
-    part: Iterable[str] | None = None,
-    again: bool = False,
-    ended: Callable[[str, TaskOutcome], None] | None = None,
-) -> Counter[str]:
-    """Run those of some requests that have no outcome yet, and store the outcome of each as it ends.
-
-    A request begins when those that it needs are done; where one of them fails it is left waiting.
-
-    Args:
-        part: the digests of the requests; None: all of the submission.
-        again: run those too that have failed by a transient error.
-        ended: called with the digest of each request that was run and its outcome, once that is stored.
-
-    Returns:
-        How many requests of the part are ``done``, ``failed`` for good or by a ``transient`` error, or are ``waiting``.
-
-    Raises:
-        SpacerError: the folder holds no submission, or cannot be read or written.
-    """
-    manifest, states = read_manifest(folder), states_of(folder)
-    needs = needs_in(manifest)
-    store = _Outcomes(folder, manifest)
-    found: dict[str, str] = {}
-    for digest in digests_of(manifest) if part is None else part:
-        state = states.get(digest, "waiting")
-        if state == "failed" and _is_transient(folder, digest):
-            state = "waiting" if again else "transient"
-        found[digest] = state
-    states |= found
-    waiting = [digest for digest, state in found.items() if state == "waiting"]
-    while ready := [one for one in waiting if all(states.get(needed) == "done" for needed in needs.get(one, ()))]:
-        for digest, state in _run(store, engine, ready, ended, part is not None):
-            states[digest] = found[digest] = state
-        waiting = [one for one in waiting if one not in {*ready}]
-    return Counter(found.values())
-
-
-class _Outcomes:
-    """Stores outcomes in a submission's folder, and where else they are wanted."""
-
-    def __init__(self, folder: DataLocation, manifest: dict[str, Any]) -> None:
-        self.folder = folder
-        template = _record_of_engine(folder).get("results")
-        self._template = None if template is None else ResultTemplate(template, folder)
-        self._indexes = first_indexes([digest for _, digest in manifest["requests"]]) if template else {}
-
-    def write(self, digest: str, message: Message, outcome: TaskOutcome) -> None:
-        # The own record last: it says that the work on the request is over.
-        if self._template is not None:
-            self._template.store(message, self._indexes[digest], digest, outcome)
-        write_outcome(self.folder, digest, outcome)
-
-
-def _run(
-    store: _Outcomes,
-    engine: Engine,
-    digests: Sequence[str],
-    ended: Callable[[str, TaskOutcome], None] | None,
-    is_shared: bool,
-) -> Iterator[tuple[str, str]]:
-    """Run requests; yields the digest and the state of each, once its outcome is stored."""
-    folder = store.folder
-    begun: dict[int, tuple[str, Message]] = {}
-    numbers = count()
-    known: list[tuple[str, str]] = []
-
-    def messages() -> Iterator[Message]:
-        for digest in digests:
-            if exists(folder.below("cancelled")):
-                return
-            if is_shared and exists(_result(folder, digest, "done")):
-                # By the shard's other child, of which this one knows nothing.
-                known.append((digest, "done"))
-                continue
-            try:
-                message = _read_request(folder, digest)
-            except SpacerError as error:
-                write_outcome(folder, digest, failed(error))
-                known.append((digest, "failed"))
-                continue
-            begun[next(numbers)] = digest, message
-            yield message
-
-    for index, outcome in engine.outcomes(messages()):
-        digest, message = begun.pop(index)
-        # What is done is stored, and counted, before a signal takes effect.
-        with interruption.deferred():
-            store.write(digest, message, outcome)
-            if ended is not None:
-                ended(digest, outcome)
-        yield digest, "transient" if outcome.transient else outcome.status
-    yield from known
-
-
-def _is_transient(folder: DataLocation, digest: str) -> bool:
-    try:
-        failure = TaskOutcome.deserialize(load_json(_result(folder, digest, "failed")))
-    except SpacerError:
-        # A damaged outcome is `collect`'s to name.
-        return False
-    return bool(failure.transient)
-
-
-def _read_request(folder: DataLocation, digest: str) -> Message:
-    loc = _request(folder, digest)
-    tasks: list[Message] = JobMsg.load(loc).tasks
-    if len(tasks) != 1 or digest_of(tasks[0]) != digest:
-        raise MessageError(f"{loc.display_name} holds another request than was submitted: submit it again.")
-    return tasks[0]
-
-
 def write_outcome(folder: DataLocation, digest: str, outcome: TaskOutcome) -> None:
     """Store the outcome of a request; a failure does not replace a success."""
-    write_bytes(_result(folder, digest, outcome.status), json.dumps(outcome.serialize()).encode())
+    write_bytes(result_loc(folder, digest, outcome.status), json.dumps(outcome.serialize()).encode())
 
 
 def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
@@ -324,7 +229,7 @@ def read_result(data: bytes, name: str, task: str) -> TaskOutcome:
         raise MessageError(f"{error} Delete it, and its request is done again by `retry_failed`.") from None
 
 
-def _record_of_engine(folder: DataLocation) -> dict[str, Any]:
+def record_of_engine(folder: DataLocation) -> dict[str, Any]:
     loc = folder.below("engine.json")
     if not exists(loc):
         return {}
@@ -365,11 +270,11 @@ def needs_in(manifest: dict[str, Any]) -> dict[str, list[str]]:
     return {digests[index]: [digests[one] for one in before] for index, before in manifest["needs"]}
 
 
-def _request(folder: DataLocation, digest: str) -> DataLocation:
+def request_loc(folder: DataLocation, digest: str) -> DataLocation:
     return folder.below(f"requests/{digest}.json")
 
 
-def _result(folder: DataLocation, digest: str, state: str) -> DataLocation:
+def result_loc(folder: DataLocation, digest: str, state: str) -> DataLocation:
     return folder.below(f"results/{digest}.{state}.json")
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from spacer_like.aws import create_aws_session
 from spacer_like.config import settings
 from spacer_like.engines.base import Resources
-from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
+from spacer_like.engines.scheduler import ATTEMPTS_VARIABLE, ArrayJob, ArrayState, Scheduler
 from spacer_like.exceptions import (
     AccessDeniedError,
     ConfigError,
@@ -116,12 +116,16 @@ class Batch(Scheduler):
         return LARGEST_ARRAY
 
     def start(self, job: ArrayJob) -> str:
+        environment = job.environment
+        if job.is_awaited:
+            # Batch lets nothing start after a child that failed.
+            environment = environment | {ATTEMPTS_VARIABLE: str(self._attempts)}
         request: dict[str, Any] = {
             "jobName": job.name,
             "jobQueue": self._queue,
             "jobDefinition": self._definition,
             "containerOverrides": {
-                "environment": [{"name": name, "value": value} for name, value in job.environment.items()]
+                "environment": [{"name": name, "value": value} for name, value in environment.items()]
             },
             "retryStrategy": {"attempts": self._attempts, "evaluateOnExit": _evaluate_on_exit()},
         }
@@ -147,7 +151,9 @@ class Batch(Scheduler):
 
     def states(self, ids: Sequence[str]) -> dict[str, ArrayState]:
         return {
-            job["jobId"]: ArrayState(job["status"] in _ACTIVE, visible(job.get("statusReason", "")), _is_queued(job))
+            job["jobId"]: ArrayState(
+                job["status"] in _ACTIVE, visible(job.get("statusReason", "")), _is_queued(job), _is_waiting(job)
+            )
             for job in self._described(ids)
         }
 
@@ -231,6 +237,11 @@ def _children_in(job: dict[str, Any]) -> dict[str, int]:
 def _is_queued(job: dict[str, Any]) -> bool:
     counts = _children_in(job) or {job["status"]: 1}
     return bool(counts.get("RUNNABLE")) and not any(counts.get(state) for state in ("STARTING", "RUNNING"))
+
+
+def _is_waiting(job: dict[str, Any]) -> bool:
+    counts = _children_in(job) or {job["status"]: 1}
+    return job["status"] in _ACTIVE and not any(counts.get(state) for state in ("RUNNABLE", "STARTING", "RUNNING"))
 
 
 def _as_ours(what: str, response: Any) -> SpacerError:

@@ -20,7 +20,7 @@ from spacer_like.config import settings
 from spacer_like.cores import core_count
 from spacer_like.engines.base import Before, Ended, Engine, begun, failed, read_outcome
 from spacer_like.engines.processes import Processes, beginning
-from spacer_like.exceptions import ConfigError, TransientError
+from spacer_like.exceptions import ConfigError, TransientError, reason_of
 from spacer_like.extras import import_extra
 from spacer_like.message_base import Message
 from spacer_like.messages import JobMsg, TaskOutcome
@@ -147,12 +147,28 @@ def client_of(cluster: Any, security: Any = None) -> Any:
         ConfigError: it is no address.
     """
     distributed: Any = import_module("distributed")
+    if isinstance(cluster, str):
+        # A client that is given a wrong one keeps the process from ending.
+        check_address(cluster)
     try:
         return distributed.Client(cluster, timeout=_SECONDS_TO_CONNECT, security=security, set_as_default=False)
     except (OSError, TimeoutError):
         raise TransientError(f"The Dask scheduler at {cluster} does not answer.") from None
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"'{cluster}' is no address of a Dask scheduler: {error}.") from None
+
+
+def check_address(address: str) -> None:
+    """
+    Raises:
+        ConfigError: it names no scheduler.
+    """
+    addressing, registry = (import_module(f"distributed.comm.{name}") for name in ("addressing", "registry"))
+    try:
+        scheme, place = addressing.parse_address(address)
+        registry.get_backend(scheme)
+        if scheme != "inproc":
+            addressing.parse_host_port(place)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"'{address}' is no address of a Dask scheduler: {reason_of(error)}.") from None
 
 
 def _outcome(future: Any, task: str) -> TaskOutcome:

@@ -19,7 +19,7 @@ from typing import Any
 
 from spacer_like import logs
 from spacer_like.engines import shard
-from spacer_like.engines.dask_cluster import client_of
+from spacer_like.engines.dask_cluster import check_address, client_of
 from spacer_like.engines.processes import child_environment
 from spacer_like.engines.scheduled import FIRST_VARIABLE
 from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
@@ -49,13 +49,14 @@ class DaskCluster(Scheduler):
 
     Raises:
         MissingExtraError: distributed is not installed.
-        ConfigError: a number of retries below 0.
+        ConfigError: a number of retries below 0, or an address that names no scheduler.
     """
 
     name = "dask"
 
     def __init__(self, address: str, retries: int = 2) -> None:
         self._distributed = import_extra("distributed", "The engine dask", "dask")
+        check_address(address)
         if retries < 0:
             raise ConfigError(f"A shard is tried again 0 times or more, not {retries} times.")
         self._address, self._retries = address, retries
@@ -131,7 +132,8 @@ def _state_of(states: set[str]) -> ArrayState:
     """The state of an array, of those of its futures."""
     reason = "The cluster has no worker." if "no-worker" in states else ""
     is_queued = bool(states & {"queued", "no-worker"}) and "processing" not in states
-    return ArrayState(bool(states & _ACTIVE), reason, is_queued)
+    is_waiting = "waiting" in states and not states & {"queued", "no-worker", "processing"}
+    return ArrayState(bool(states & _ACTIVE), reason, is_queued, is_waiting)
 
 
 def _keys(array: str) -> list[str]:
@@ -145,16 +147,13 @@ def _event(array: str) -> str:
 
 
 def run_child(environment: dict[str, str], event: str, retries: int, before: object = None) -> None:
-    """On a Dask worker: do a shard.
+    """On a Dask worker: do a shard. How it ended is on record in the submission's folder.
 
     Args:
         environment: of the child.
         event: the name of the Dask event that ends it.
         retries: how often it is tried again after a transient error.
         before: results of the futures that it waited for.
-
-    Raises:
-        TransientError: it did not succeed, so that no future starts that waits for this one.
     """
     distributed: Any = import_module("distributed")
     stopped = distributed.Event(event, client=distributed.get_client())
@@ -162,8 +161,6 @@ def run_child(environment: dict[str, str], event: str, retries: int, before: obj
         code = _run(environment | {logs.ATTEMPT_VARIABLE: str(attempt)}, stopped)
         if code != ExitCode.TRANSIENT_FAILURE or stopped.is_set():
             break
-    if code:
-        raise TransientError(f"The shard ended with exit code {code}.")
 
 
 def _run(environment: dict[str, str], stopped: Any) -> int:

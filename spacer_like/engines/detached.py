@@ -20,12 +20,13 @@ from typing import Any
 
 from spacer_like import config, interruption
 from spacer_like.cores import core_count
-from spacer_like.engines.array import ArraySubmission, work_on_shard
-from spacer_like.engines.base import Resources
+from spacer_like.engines.array import ArraySubmission
+from spacer_like.engines.base import Progress, Resources
 from spacer_like.engines.child_records import Child, now, read_child_records, write_child_record
 from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory, seconds_lived
+from spacer_like.engines.shard_work import work_on_shard
 from spacer_like.engines.worker import working_as
-from spacer_like.exceptions import MessageError, SpacerError, TransientError
+from spacer_like.exceptions import ConfigError, MessageError, SpacerError, TransientError, sentence_of, visible
 from spacer_like.location import DataLocation
 
 LOCK = ".lock"
@@ -44,11 +45,17 @@ class Detached(ArraySubmission):
 
     Raises:
         MessageError: the folder lies elsewhere.
+        ConfigError: a number of processes below 1.
     """
 
     def __init__(self, folder: DataLocation, processes: int | None = None) -> None:
         if folder.storage_type != "filesystem":
-            raise MessageError(f"The folder '{folder.display_name}' must be one of this machine.")
+            raise MessageError(
+                f"The engine 'local' keeps its work on this machine, and not in '{folder.display_name}': give a folder"
+                " of this machine, or another engine."
+            )
+        if processes is not None and processes < 1:
+            raise ConfigError(f"At least 1 process works, not {processes}.")
         super().__init__(folder)
         self._path = Path(os.path.abspath(folder.key))
         self._processes = processes or core_count()
@@ -97,6 +104,17 @@ class Detached(ArraySubmission):
                 raise TransientError(f"What is at work on '{self._path}' has not ended yet: ask again.")
             time.sleep(0.05)
 
+    def notices(self, progress: Progress) -> list[str]:
+        if progress.at_work or progress.cancelled or not progress.waiting or self.count_blocked() == progress.waiting:
+            return []
+        log = self._path / LOG
+        with suppress(OSError):
+            # The lock was written when the last work began.
+            lines = log.read_text(errors="replace").splitlines()
+            if lines and log.stat().st_mtime_ns > (self._path / LOCK).stat().st_mtime_ns:
+                return [f"The work ended before its end; the last line of '{log}': {visible(lines[-1])}"]
+        return [f"The work was ended without a word in '{log}', as for lack of memory or with the machine."]
+
     @contextmanager
     def _locked(self) -> Iterator[int | None]:
         """The descriptor of the lock; None: another process has it."""
@@ -126,12 +144,18 @@ def _memory() -> int | None:
 
 def main(folder: str, processes: str, lock: str) -> int:
     interruption.listen(quiet=True)
+    code = 0
     with suppress(interruption.Interrupted):
         interruption.ready()
-        # Without it whoever submitted this died before it sent the child's first line.
-        if first_line := sys.stdin.buffer.readline():
-            _work(DataLocation("filesystem", folder), int(processes), int(lock), first_line)
-    return interruption.finish(0)
+        try:
+            # Without it whoever submitted this died before it sent the child's first line.
+            if first_line := sys.stdin.buffer.readline():
+                _work(DataLocation("filesystem", folder), int(processes), int(lock), first_line)
+        except SpacerError as error:
+            # For the log, whose last line `notices` shows.
+            print(sentence_of(error), file=sys.stderr)
+            code = 1
+    return interruption.finish(code)
 
 
 def _work(folder: DataLocation, processes: int, lock: int, first_line: bytes) -> None:

@@ -11,7 +11,8 @@ from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TaskOutcome
 from spacer_like.overwriting import NamedLocation, check_tasks, locations_of
-from spacer_like.storage import write_bytes
+from spacer_like.storage import list_keys, write_bytes
+from spacer_like.storage.base import check_key
 
 FIELDS = ("job", "name", "index", "task", "digest")
 """``job``: the request's own `job_token`, else the name of the submission's folder; ``name``: the name, without its
@@ -39,6 +40,12 @@ class ResultTemplate:
         found = DataLocation.from_uri(text)
         self._location = DataLocation.local(found.key) if found.storage_type == "filesystem" else found
         self._folder, name = folder, self._location.display_name
+        if "{" in (found.bucket_name or "") or text.endswith("/"):
+            raise MessageError(
+                f"The results' place '{visible(text)}' must name a bucket, and end with a file's name, such as"
+                " s3://bucket/{job}/{name}.json."
+            )
+        check_key(self._location.key)
         try:
             parsed = list(Formatter().parse(self._location.key))
         except ValueError:
@@ -85,12 +92,15 @@ class ResultTemplate:
 
         Raises:
             MessageError: there are such; the sentence names both.
+            SpacerError: nothing can lie at these places, such as in a bucket that is not there.
         """
         places = [
             NamedLocation(f"the result of request {indexes[digest]}", self.place(one, indexes[digest], digest), True)
             for digest, one in messages.items()
         ]
         check_tasks(list(messages.values()), places, in_order=True)
+        for named in places[:1]:
+            next(list_keys(named.location), None)
 
     def store(self, message: Message, index: int, digest: str, outcome: TaskOutcome) -> None:
         """Store the outcome of a request at its place."""

@@ -160,6 +160,16 @@ class ScheduledSubmission(ArraySubmission):
         ids = self.array_ids()
         return self.scheduler.states(ids) if ids else {}
 
+    def notices(self, progress: Progress) -> list[str]:
+        """What the scheduler says of the arrays, and of children that wait for machines."""
+        try:
+            states = self.array_states()
+            reasons = {key: state.reason for key, state in states.items()}
+            reasons |= self.scheduler.reasons([key for key, state in states.items() if state.is_active])
+        except TransientError as error:
+            return [str(error)]
+        return [f"Array {key}: {reason}" for key, reason in reasons.items() if reason]
+
     def end(self) -> None:
         if ids := self.array_ids():
             self.scheduler.stop(ids)
@@ -185,7 +195,10 @@ class ScheduledSubmission(ArraySubmission):
         children = self.children
         if not children.run:
             return []
-        copied = {shard for array in self.arrays() if array.is_copy for shard in array.shards}
+        # Of the folder alone, without the scheduler.
+        copied = {
+            shard for one in self._copies(children.run) for shard in read_copied(self.folder, children.run, one)[1]
+        }
         return progress_of_shards(
             read_run(self.folder, children.run)["shards"], states_of(self.folder), children, at_work, copied
         )
@@ -216,11 +229,11 @@ class ScheduledSubmission(ArraySubmission):
         """Start the arrays of each stage of a run, after those of the stage before."""
         first, index = 0, 0
         before: tuple[str, ...] = ()
-        for counts in children:
+        for stage, counts in enumerate(children, 1):
             ids = []
             for count in counts:
                 environment = self._environment(number) | {FIRST_VARIABLE: str(first)}
-                job = ArrayJob(self._name(number, index), count, environment, before)
+                job = ArrayJob(self._name(number, index), count, environment, before, stage < len(children))
                 ids.append(self._started(job))
                 record = {"id": ids[-1], "name": job.name, "first": first, "count": count, "submitted": now()}
                 write_bytes(self._array(number, index), json.dumps(record).encode())

@@ -11,6 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from spacer_like.engines.base import Resources
 
+ATTEMPTS_VARIABLE = "SUBMISSION_ATTEMPTS"
+"""The environment variable of children that end with exit code 0 although requests failed, at this attempt or a later
+one; after a permanent failure at any."""
+
 
 class ArrayJob(NamedTuple):
     """An array to be started.
@@ -19,13 +23,16 @@ class ArrayJob(NamedTuple):
         name: of at most 60 letters, digits and hyphens; equal arrays have the same one.
         size: the number of children, 1 or more.
         environment: variables that each child has besides its index.
-        after: ids of arrays whose children must all succeed before one of these starts; where one fails, none does.
+        after: ids of arrays whose children must all have ended before one of these starts, also those in which requests
+            failed: what does not need these goes on.
+        is_awaited: whether others wait for it.
     """
 
     name: str
     size: int
     environment: dict[str, str]
     after: tuple[str, ...] = ()
+    is_awaited: bool = False
 
 
 class ArrayState(NamedTuple):
@@ -35,11 +42,13 @@ class ArrayState(NamedTuple):
         is_active: whether a child is queued or running.
         reason: the scheduler's, where it says one.
         is_queued: whether children wait for machines, and none is running.
+        is_waiting: whether they wait for another array.
     """
 
     is_active: bool
     reason: str = ""
     is_queued: bool = False
+    is_waiting: bool = False
 
 
 class Scheduler(ABC):

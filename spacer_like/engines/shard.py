@@ -20,7 +20,6 @@ if __name__ == "__main__":
     interruption.listen()
 
 from spacer_like import logs
-from spacer_like.engines.array import work_on_shard
 from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
 from spacer_like.engines.host import Host
 from spacer_like.engines.processes import Processes, peak_memory, seconds_lived
@@ -32,6 +31,8 @@ from spacer_like.engines.scheduled import (
     read_copied,
     read_run,
 )
+from spacer_like.engines.scheduler import ATTEMPTS_VARIABLE
+from spacer_like.engines.shard_work import work_on_shard
 from spacer_like.engines.twin import SUPERSEDED, BesideTwin
 from spacer_like.exceptions import ConfigError, SpacerError, sentence_of
 from spacer_like.location import DataLocation
@@ -87,7 +88,9 @@ def run_shard() -> ExitCode:
         return ExitCode.DONE
     code, requests = _exit_code(ended), ended
     record(code, "")
-    return code
+    attempts = _number(ATTEMPTS_VARIABLE, 0)
+    is_over = code != ExitCode.TRANSIENT_FAILURE or start.attempt >= attempts
+    return ExitCode.DONE if attempts and is_over else code
 
 
 def _assigned(folder: DataLocation, run: int) -> tuple[Child, list[str]]:
@@ -121,10 +124,8 @@ def _count(requests: Counter[str], outcome: TaskOutcome) -> None:
 def _exit_code(ended: Counter[str]) -> ExitCode:
     if ended["transient"]:
         return ExitCode.TRANSIENT_FAILURE
-    if ended["failed"]:
-        return ExitCode.PERMANENT_FAILURE
-    # What waits for requests of other shards has begun too early.
-    return ExitCode.TRANSIENT_FAILURE if ended["waiting"] else ExitCode.DONE
+    # What waits needs the outputs of others that are not done, and the next attempt would find as little.
+    return ExitCode.PERMANENT_FAILURE if ended["failed"] or ended["waiting"] else ExitCode.DONE
 
 
 def _end(begun: float, code: int, interrupted: str, host: Host) -> dict[str, Any]:

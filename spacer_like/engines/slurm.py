@@ -14,7 +14,7 @@ from typing import Any
 from spacer_like.engines.base import Resources
 from spacer_like.engines.processes import child_environment
 from spacer_like.engines.scheduler import ArrayJob, ArrayState, Scheduler
-from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError, visible
+from spacer_like.exceptions import ConfigError, SpacerInputError, TransientError, damage_as, visible
 
 _SECONDS_TO_ANSWER = 60.0
 _ACTIVE = {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "RESIZING", "STOPPED"}
@@ -39,7 +39,10 @@ class Slurm(Scheduler):
         partition, account, time_limit, memory: as sbatch's options of these names (``--time``, ``--mem``); None: the
             cluster's default.
         cores: processor cores of each child, which works on as many requests at once.
-        log_folder: an existing folder for the children's logs; None: there are none.
+        log_folder: for the children's logs, made where it does not exist; None: there are none.
+
+    Raises:
+        ConfigError: a number of cores below 1.
     """
 
     name = "slurm"
@@ -54,6 +57,8 @@ class Slurm(Scheduler):
         log_folder: str | None = None,
     ) -> None:
         self._values = {"partition": partition, "account": account, "time": time_limit, "mem": memory}
+        if cores < 1:
+            raise ConfigError(f"A child has at least 1 core, not {cores}.")
         self._cores = cores
         self._log_folder = os.path.abspath(log_folder) if log_folder else None
 
@@ -89,11 +94,14 @@ class Slurm(Scheduler):
         return max(1, int(found[1])) if found else 1001
 
     def start(self, job: ArrayJob) -> str:
+        if self._log_folder:
+            # Slurm starts no child whose log it cannot write, and does not say why.
+            with damage_as(SpacerInputError, self._log_folder, "The folder for logs cannot be made"):
+                os.makedirs(self._log_folder, exist_ok=True)
         log = os.path.join(self._log_folder, "%x-%a.log") if self._log_folder else os.devnull
         options = [f"--{name}={value}" for name, value in self._values.items() if value is not None]
         if job.after:
-            # Without the second one it would wait for ever where one of them has failed.
-            options += [f"--dependency=afterok:{':'.join(job.after)}", "--kill-on-invalid-dep=yes"]
+            options.append(f"--dependency=afterany:{':'.join(job.after)}")
         answer = _answer(
             "sbatch",
             "--parsable",
@@ -146,10 +154,9 @@ def _bytes(size: str | None) -> int | None:
 def _state_of(parts: list[tuple[str, str]]) -> ArrayState:
     """The state of an array, of the states and reasons of its children, of which those that wait stand together."""
     active = [part for part in parts if part[0] in _ACTIVE]
-    is_queued = bool(active) and all(
-        state == "PENDING" and not reason.startswith("Dependency") for state, reason in active
-    )
-    return ArrayState(bool(active), (active or parts)[0][1], is_queued)
+    is_waiting = any(reason.startswith("Dependency") for _, reason in active)
+    is_queued = bool(active) and not is_waiting and all(state == "PENDING" for state, _ in active)
+    return ArrayState(bool(active), (active or parts)[0][1], is_queued, is_waiting)
 
 
 def _seconds(time: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -58,11 +59,16 @@ def submission(
         raise ConfigError(f"There is no engine '{engine}'.{hint}")
     found = ENGINES[engine]
     made = getattr(import_module(found.module), found.class_name)
-    one: ArraySubmission
+    place = [folder] if engine == LOCAL else []
     try:
-        one = made(folder, **options) if engine == LOCAL else ScheduledSubmission(folder, made(**options), sharding)
+        inspect.signature(made).bind(*place, **options)
     except TypeError as error:
-        raise ConfigError(f"The engine '{engine}' does not know these options: {error}.") from None
+        raise ConfigError(f"The options of the engine '{engine}' do not fit: {error}.") from None
+    try:
+        built = made(*place, **options)
+    except TypeError:
+        raise ConfigError(f"An option of the engine '{engine}' is of another type: {options}.") from None
+    one: ArraySubmission = built if engine == LOCAL else ScheduledSubmission(folder, built, sharding)
     one.results = None if results is None else ResultTemplate(results, one.folder)
     return one
 

@@ -92,7 +92,8 @@ def give_up(submission: ScheduledSubmission, seconds: float) -> str:
     ]
     if not times or (datetime.now(timezone.utc) - max(times)).total_seconds() < seconds:
         return ""
-    states = {key: state for key, state in submission.array_states().items() if state.is_active}
+    # Those that wait for other arrays have no say.
+    states = {key: one for key, one in submission.array_states().items() if one.is_active and not one.is_waiting}
     if not states or not all(state.is_queued for state in states.values()):
         return ""
     reasons = dict.fromkeys(submission.scheduler.reasons(list(states)).values())

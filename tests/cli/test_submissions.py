@@ -37,7 +37,7 @@ def test_requests_run_without_the_command_and_what_failed_runs_again(command, re
     assert status.code == 64
     assert "Request 2: There is no file" in status.out
     shutil.copy(reef / "photos/0.jpg", reef / "later.jpg")
-    assert "1 requests are run again" in command("jobs", "retry-failed", "sub").out
+    assert "1 request run again" in command("jobs", "retry-failed", "sub").out
     assert command("jobs", "status", "sub", "--wait").code == 0
     assert command("jobs", "collect", "sub", "--out", "all.jsonl").code == 0
     lines = [json.loads(line) for line in (reef / "all.jsonl").read_text().splitlines()]
@@ -70,6 +70,30 @@ def test_for_kubernetes_the_manifests_are_printed_and_the_requests_stored(comman
     assert [line.split()[-1] for line in status.out.splitlines()[4:7]] == ["done", "incomplete", "incomplete"]
     shards = command("jobs", "status", "sub", "--json").json["shards"]
     assert [(one["shard"], one["done"], one["waiting"]) for one in shards] == [(0, 1, 0), (1, 0, 1), (2, 0, 1)]
+    # What is missing is begun by kubectl, too.
+    (job,) = json.loads(command("jobs", "retry-failed", "sub").out)["items"]
+    assert job["spec"]["completions"] == 2
+
+
+def test_results_are_collected_though_the_scheduler_is_gone(command, requests, reef):
+    command("jobs", "submit", "job.json", "--folder", "sub")
+    command("jobs", "status", "sub", "--wait")
+    options = {"queue": "q", "definition": "d", "region": None, "client": None}
+    (reef / "sub/engine.json").write_text(json.dumps({"engine": "batch", "options": options}))
+    (reef / "sub/runs").mkdir()
+    digests = [path.name.partition(".")[0] for path in (reef / "sub/requests").iterdir()]
+    run = {"version": 1, "shards": [digests], "children": [1]}
+    (reef / "sub/runs/1.json").write_text(json.dumps(run))
+    shutil.rmtree(reef / "sub/children")
+    (reef / "sub/children").mkdir()
+    assert command("jobs", "status", "sub", "--json").json["at_work"] is None
+    (reef / "sub/children/1-0.json").write_text("[]")
+    said = command("jobs", "collect", "sub", "--out", "all.jsonl")
+    assert said.code == 64
+    assert "Whether anything is at work is not known." in said.out
+    assert "AWS Batch needs" in said.out
+    assert "What the children took is not known" in said.out
+    assert len((reef / "all.jsonl").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(("text", "is_allowed"), [("90", True), ("1.5h", True), ("soon", False), ("-1", False)])
@@ -106,6 +130,8 @@ def test_a_dry_run_does_a_sample_and_the_bill_is_compared_with_it(command, reque
     [
         (["--engine", "bath"], "There is no engine 'bath'. Did you mean batch?"),
         (["--engine", "batch"], "The engine batch needs the option --queue."),
+        (["--engine", "batch", "--queue", "q", "--definition", "d"], "The children of AWS Batch do not reach"),
+        (["--engine", "dask", "--address", "nonsense"], "is no address of a Dask scheduler"),
         (["--engine", "dask"], "The engine dask needs the option --address."),
         (["--queue", "spot"], "The option --queue is of the engine batch, not of local."),
         (["--engine", "batch", "--queue", "q", "--definition", "d", "--attempts", 11], "Batch starts a child 1 to 10"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacer_like.engines.array import digests_of, needs_in, read_manifest, work_on_shard
+from spacer_like.engines.array import digests_of, needs_in, read_manifest
 from spacer_like.engines.base import Serial
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.child_records import read_child_records
@@ -18,6 +18,7 @@ from spacer_like.engines.detached import Detached
 from spacer_like.engines.kubernetes import Kubernetes
 from spacer_like.engines.reduction import merge_tree
 from spacer_like.engines.scheduled import ScheduledSubmission, Sharding, read_run
+from spacer_like.engines.shard_work import work_on_shard
 from spacer_like.exceptions import MessageError, SpacerInputError
 from spacer_like.location import DataLocation
 from spacer_like.messages import FindDuplicatesMsg, MergeHistogramsMsg, ProcessImagesMsg, digest_of
@@ -195,6 +196,28 @@ class TestSubmitted:
             wait_until(lambda: not made.status().at_work, 240)
         assert made.status().done == 5
         assert {record["exit_code"] for record in read_child_records(made.folder) if record["run"] == 2} == {0}
+
+    def test_what_does_not_need_the_one_that_failed_goes_on_in_later_arrays(self, tmp_path):
+        counted = counted_in(tmp_path, 3)
+        (tmp_path / "there/0.parquet").unlink()
+        locs = [one.merged_loc for one in counted]
+        merges = [
+            MergeHistogramsMsg(histogram_locs=some, merged_loc=at(tmp_path / name))
+            for name, some in (("failing", locs[:2]), ("going on", locs[1:]))
+        ]
+        with LocalBatch() as client:
+            scheduler = Batch("queue", "definition", client=client)
+            scheduler.seconds_between_queries = 0.05
+            made = ScheduledSubmission(at(tmp_path / "submission"), scheduler, Sharding(1))
+            made.submit([*counted, *merges])
+            assert [state.is_waiting for state in made.array_states().values()] == [False, True]
+            wait_until(lambda: not made.status().at_work, 240)
+        status = made.status()
+        assert (status.done, status.failed, status.waiting) == (3, 1, 1)
+        assert made.count_blocked() == 1
+        assert read_bytes(at(tmp_path / "going on"))
+        # What is on record is how it was, though the first array ended well for Batch.
+        assert [record["exit_code"] for record in read_child_records(made.folder)] == [64, 0, 0, 64, 0]
 
     def test_kubernetes_has_no_jobs_that_wait_and_takes_those_of_one_shard(self, tmp_path):
         counted = counted_in(tmp_path, 3)

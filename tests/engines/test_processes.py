@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.engines.array import ArraySubmission, read_manifest, work_on_shard
+from spacer_like.engines.array import ArraySubmission, read_manifest
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import DataNotFoundError, MessageError
+from spacer_like.engines.shard_work import work_on_shard
+from spacer_like.engines.submissions import submission
+from spacer_like.exceptions import ConfigError, DataNotFoundError, MessageError
 from spacer_like.location import DataLocation
 from spacer_like.messages import ExtractFeaturesMsg, digest_of
 from spacer_like.storage import exists, write_bytes
+from spacer_like.testing.engine import wait_until
 
 
 def request_for(index, folder=None):
@@ -106,8 +109,36 @@ class TestDetached:
             Detached(DataLocation("filesystem", str(tmp_path))).status()
 
     def test_lies_on_this_machine(self):
-        with pytest.raises(MessageError, match="must be one of this machine"):
+        with pytest.raises(MessageError, match="keeps its work on this machine"):
             Detached(DataLocation("s3", "a", "bucket"))
+
+    @pytest.mark.parametrize("processes", [0, -3, "many"])
+    def test_a_number_of_processes_is_one_or_more(self, tmp_path, processes):
+        with pytest.raises(ConfigError, match=r"At least 1 process works|is of another type"):
+            submission(DataLocation.local(tmp_path), "local", processes=processes)
+
+    def test_work_that_ends_at_its_start_says_why(self, tmp_path):
+        made = Detached(DataLocation.local(tmp_path / "submission"), 1)
+        made.submit([request_for(0, tmp_path)])
+        wait_until(lambda: not made.status().at_work)
+        assert made.notices(made.status()) == []
+        for damaged in (tmp_path / "submission").glob("children/*"):
+            damaged.write_text("[]")
+        for outcome in (tmp_path / "submission").glob("results/*"):
+            outcome.unlink()
+        made.retry_failed()
+        wait_until(lambda: not made.status().at_work)
+        (said,) = made.notices(made.status())
+        assert said.startswith(f"The work ended before its end; the last line of '{tmp_path}/submission/log': ")
+        assert said.endswith("1-0.json is no record of a shard: a value is of another type than is expected.")
+
+    def test_one_that_was_cancelled_goes_on_when_it_is_submitted_again(self, tmp_path):
+        (tmp_path / "submission").mkdir()
+        made = Detached(DataLocation.local(tmp_path / "submission"), 1)
+        made.cancel()
+        made.submit([request_for(0, tmp_path)])
+        wait_until(lambda: not made.status().at_work)
+        assert (made.status().total, made.status().waiting, made.status().cancelled) == (1, 0, False)
 
     @pytest.mark.parametrize(
         "damaged",

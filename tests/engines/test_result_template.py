@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from spacer_like.engines.array import work_on_shard, write_outcome
+from spacer_like.engines.array import write_outcome
 from spacer_like.engines.base import Serial
 from spacer_like.engines.result_template import ResultTemplate
+from spacer_like.engines.shard_work import work_on_shard
 from spacer_like.engines.submissions import open_submission, submission
-from spacer_like.exceptions import MessageError
+from spacer_like.exceptions import InvalidKeyError, MessageError
 from spacer_like.location import DataLocation
 from spacer_like.mailman import run_task
 from spacer_like.messages import digest_of
@@ -51,12 +52,18 @@ class TestPlace:
             ("s3://reef/{index:05}", "may have nothing beside a field's name"),
             ("https://host/{name}.json", "Results cannot be written to"),
             ("memory://{name}", "Results cannot be written to"),
+            ("s3://{job}/{name}.json", "must name a bucket, and end with a file's name"),
+            ("s3://reef/{job}/", "must name a bucket, and end with a file's name"),
             ("s3://jobs/july/{name}.json", "lies in the submission's own folder"),
         ],
     )
     def test_a_template_that_cannot_be_is_one_sentence(self, template, sentence):
         with pytest.raises(MessageError, match=sentence):
             ResultTemplate(template, FOLDER)
+
+    def test_a_key_that_no_storage_takes_is_refused(self):
+        with pytest.raises(InvalidKeyError, match=r"'\.\.' among its parts"):
+            ResultTemplate("s3://reef/../{name}.json", FOLDER)
 
     @pytest.mark.parametrize("token", ["..", "a/b", "a\n"])
     def test_a_token_that_leads_elsewhere_is_refused(self, tmp_path, token):

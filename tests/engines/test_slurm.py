@@ -113,12 +113,12 @@ class TestElements:
         opened.cancel()
         SubmissionContract.wait(opened)
 
-    def test_an_array_waits_for_another_one_and_is_gone_where_that_fails(self, slurm, submission, tmp_path):
+    def test_an_array_waits_for_another_one_until_that_has_ended(self, slurm, submission, tmp_path):
         submission.submit(self.requests(tmp_path, "wait"))
         wait_until(lambda: list(tmp_path.glob("waiting-*")))
         (first,) = submission.array_ids()
         second = slurm.start(ArrayJob("second", 2, {}, after=(first,)))
-        wait_until(lambda: slurm.states([second])[second].reason == "Dependency")
+        wait_until(lambda: slurm.states([second])[second].is_waiting)
         submission.cancel()
         wait_until(lambda: not slurm.states([second])[second].is_active)
 

@@ -20,6 +20,7 @@ from spacer_like.testing.engine import SubmissionContract, wait_until
 from spacer_like.testing.local_batch import LocalBatch
 
 from .test_batch import requests_in, submission_in, unruly_is_allowed  # noqa: F401
+from .test_dependencies import counted_in, merging
 
 WHY = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job's memory is more than any machine of the queue has."
 
@@ -158,6 +159,14 @@ class TestGivingUp:
             assert submission.retry_failed() == 2
             assert submission.cancellation() == ""
             submission.cancel()
+
+    def test_an_array_that_waits_for_another_one_has_no_say(self, tmp_path):
+        counted = counted_in(tmp_path, 2)
+        with LocalBatch(at_once=0, why=WHY) as client:
+            submission = submission_in(tmp_path, client, sharding=Sharding(1))
+            submission.submit([*counted, *merging(tmp_path, counted, 2)])
+            assert len(submission.array_ids()) == 2
+            assert watched(submission, give_up_after=0.2).cancelled
 
     def test_a_child_at_work_is_waited_for(self, tmp_path):
         with LocalBatch(at_once=1) as client:
