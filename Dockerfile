@@ -52,15 +52,16 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends binutils \
     && rm -rf /var/lib/apt/lists/* \
     && python -m venv --without-pip /opt/venv
-COPY requirements/ requirements/
 
-# Layers of packages change only with the pins.
+# Layers of packages change only with the pins, and torch's, the largest, with its own.
 FROM builder AS networks
 ARG TORCH=torch
 ARG TORCH_INDEX
 ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
-RUN pip install --no-compile -r "requirements/$TORCH.txt" \
-    && pip install --no-compile -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt \
+COPY requirements/torch.txt requirements/torch-gpu.txt requirements/
+RUN pip install --no-compile -r "requirements/$TORCH.txt"
+COPY requirements/ requirements/
+RUN pip install --no-compile -c "requirements/$TORCH.txt" -r requirements/core.txt -r requirements/networks.txt \
     && eval "$PRUNE"
 
 # The default network, converted once here and not at each start of a container.
@@ -108,6 +109,7 @@ FROM builder AS onnx-packages
 ARG EXTRAS=""
 ARG TORCH_INDEX
 ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX
+COPY requirements/ requirements/
 RUN set -- && for extra in $EXTRAS; do set -- "$@" -r "requirements/$extra.txt"; done \
     && pip install --no-compile -r requirements/core.txt -r requirements/onnx.txt "$@" \
     && eval "$PRUNE"

@@ -26,6 +26,11 @@ class ReadingTask(Generic[MessageType, Material, Answer]):
         self.compute = compute
         update_wrapper(self, compute)
 
+    def __reduce__(self) -> str:
+        # By its name, as functions are, so that other processes may be given it.
+        name: str = self.__qualname__  # type: ignore[attr-defined]
+        return name
+
     def __call__(self, msg: MessageType) -> Answer:
         return self.compute(msg, self.read(msg))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -517,3 +518,9 @@ def test_a_return_message_is_stored_once():
 def test_memory_is_the_only_foreign_error_besides_the_networks_that_is_worth_a_retry():
     assert mailman.is_transient(TimeoutError())
     assert not mailman.is_transient(ValueError())
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_pickled_by_its_name(name):
+    task = getattr(tasks, name)
+    assert pickle.loads(pickle.dumps(task)) is task

@@ -115,6 +115,9 @@ def _rows(plan: Plan) -> dict[str, str]:
         "memory of a child": f"{memory}; {limit}",
         "vCPU hours": _bar(plan.vcpu_hours),
     }
+    if plan.unsampled:
+        counts = ", ".join(f"{count:,} {task}" for task, count in plan.unsampled.items())
+        rows["not reckoned"] = f"{counts}: they wait for others, so that none could be sampled"
     if plan.cost is not None and plan.price is not None:
         rows["cost"] = f"{_bar(plan.cost)} at {_number(plan.price)} a vCPU hour"
     return rows
@@ -136,8 +139,12 @@ def shown_bill(bill: Bill) -> list[RenderableType]:
         text += f"; planned were {_bar(bill.plan.vcpu_hours)}"
         if bill.is_within is not None:
             text += ": within the error bar" if bill.is_within else ": outside of the error bar"
-    again = f" {bill.again} started more than once, of which the last attempt is counted." if bill.again else ""
-    lost = f" {bill.lost} more left no record of their end, and are not counted." if bill.lost else ""
+    again = f" {bill.again} started more than once." if bill.again else ""
+    lost = (
+        f" {count_of(bill.lost, 'start')} left no record of its end, and what it took is not counted."
+        if bill.lost
+        else ""
+    )
     return [Text(f"{text}.{again}{lost}")]
 
 

@@ -15,9 +15,10 @@ class Bill(NamedTuple):
 
     Fields:
         children: how many have left a record of their end.
-        again: how many of these were started again; of each the last attempt counts alone.
-        lost: how many have started and left none, because they run or were killed; what they took is not counted.
-        seconds: of all of them together.
+        again: how many of these were started again.
+        lost: how many children and earlier attempts have started and left none, because they run or were killed; what
+            they took is not counted.
+        seconds: of all of them together, with those of earlier attempts.
         vcpu_hours: of all of them; None: neither the plan nor the records know their processor cores.
         cost: by the plan's price; None: it has none.
         peak_memory: bytes of the largest worker process; None: not known.
@@ -76,7 +77,8 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
     started, ended = (_names(folder.below(part), first) for part in ("started/", "children/"))
     if not records and not started:
         return None
-    seconds = [float(one["seconds"]) for one in records]
+    seconds = [one["seconds"] + one["earlier_seconds"] for one in records]
+    killed = sum(max(0, one["attempt"] - 1 - one["earlier_attempts"]) for one in records)
     cores = [_vcpus(one, plan) for one in records]
     hours = None
     if None not in cores:
@@ -86,7 +88,7 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
     return Bill(
         children=len(records),
         again=sum(one["attempt"] > 1 for one in records),
-        lost=len(started - ended),
+        lost=len(started - ended) + killed,
         seconds=sum(seconds),
         vcpu_hours=hours,
         cost=cost,

@@ -6,7 +6,8 @@
     children/N-K.json          how it ended
     …/N-K-copy.json            the same of the shard's second child, where there is one
 
-A later attempt replaces what an earlier one has written. A child that was killed leaves no word of its end.
+A later attempt replaces what an earlier one has written, and has its seconds. A child that was killed leaves no word of
+its end.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from typing import Any, NamedTuple, TypeVar
 from spacer_like.data_classes.base import parse_json
 from spacer_like.exceptions import MessageError, damage_as
 from spacer_like.location import DataLocation
-from spacer_like.storage import list_keys, read_many, write_bytes
+from spacer_like.storage import exists, list_keys, read_bytes, read_many, write_bytes
 
-_VERSION = 2
-# What records of version 1, which do not name it, lack.
+_VERSION = 3
+# What records of earlier versions lack; the first does not name it.
 _ABSENT: dict[str, Any] = {
     "version": 1,
     "copy": False,
@@ -36,8 +37,10 @@ _ABSENT: dict[str, Any] = {
     "peak_memory": None,
     "vcpus": None,
     "notice": "",
+    "earlier_attempts": 0,
+    "earlier_seconds": 0.0,
 }
-_NUMBERS = ("run", "shard", "exit_code", "attempt", "seconds")
+_NUMBERS = ("run", "shard", "exit_code", "attempt", "seconds", "earlier_attempts", "earlier_seconds")
 _NUMBERS_OR_NONE = ("peak_memory", "vcpus")
 _TEXTS = ("job", "started", "interrupted", "notice")
 
@@ -111,6 +114,31 @@ def write_child_record(folder: DataLocation, run: int, child: Child, record: dic
     write_bytes(child_record_loc(folder, run, child), json.dumps(which | record).encode())
 
 
+def earlier_attempts(folder: DataLocation, run: int, child: Child, attempt: int) -> dict[str, float]:
+    """What the record of a child's attempt says of those before it, by the record that they left.
+
+    Raises:
+        MessageError: that is damaged.
+    """
+    loc = child_record_loc(folder, run, child)
+    if attempt < 2 or not exists(loc):
+        return {}
+    before = parse_child_record(read_bytes(loc), loc.display_name)
+    if before["attempt"] >= attempt:
+        # The same attempt was started twice.
+        return {name: before[name] for name in ("earlier_attempts", "earlier_seconds")}
+    return {
+        "earlier_attempts": before["earlier_attempts"] + 1,
+        "earlier_seconds": round(before["earlier_seconds"] + before["seconds"], 3),
+    }
+
+
+def last_run(folder: DataLocation) -> int:
+    """The number of the last run of which a child has left word; 0: there is none."""
+    names = (loc.filename for part in ("started/", "children/") for loc in list_keys(folder.below(part)))
+    return max((int(run) for name in names if (run := name.partition("-")[0]).isdecimal()), default=0)
+
+
 def child_record_loc(folder: DataLocation, run: int, child: Child) -> DataLocation:
     """The location of the record of how a child ended."""
     return folder.below(f"children/{child.file(run)}")
@@ -122,8 +150,8 @@ def read_child_records(folder: DataLocation) -> list[dict[str, Any]]:
     Each has `run` and `shard`, and `copy`, whether it is the shard's second child; `job` and `attempt`; `started`, an
     ISO time in UTC, and `seconds`; `exit_code` and `interrupted`, the sentence of what ended it early or '';
     `requests`, numbers by how they ended (of a child that was ended early, those of its attempt); `peak_memory`, the
-    bytes of its largest process, and `vcpus`, both None where they are not known; and `notice`, that its host was about
-    to be reclaimed.
+    bytes of its largest process, and `vcpus`, both None where they are not known; `notice`, that its host was about
+    to be reclaimed; and how many `earlier_attempts` left a record, and what these took, `earlier_seconds`.
 
     Raises:
         MessageError: a record is damaged.

@@ -22,7 +22,7 @@ from spacer_like import config, interruption
 from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission
 from spacer_like.engines.base import Progress, Resources
-from spacer_like.engines.child_records import Child, now, read_child_records, write_child_record
+from spacer_like.engines.child_records import Child, Start, last_run, now, write_child_record, write_start
 from spacer_like.engines.processes import Processes, beginning, child_environment, peak_memory, seconds_lived
 from spacer_like.engines.shard_work import work_on_shard
 from spacer_like.engines.worker import working_as
@@ -161,8 +161,9 @@ def main(folder: str, processes: str, lock: str) -> int:
 def _work(folder: DataLocation, processes: int, lock: int, first_line: bytes) -> None:
     """Do what has no outcome, and record how long that took, as the child of an array does."""
     begun = time.monotonic() - seconds_lived()
-    run = 1 + max((int(record["run"]) for record in read_child_records(folder)), default=0)
+    run = 1 + last_run(folder)
     record: dict[str, Any] = {"job": str(os.getpid()), "started": now(), "vcpus": float(core_count())}
+    write_start(folder, Child(0), Start(run, 0, record["job"], 1, record["started"]))
     ended = {"exit_code": 0, "interrupted": ""}
     try:
         with working_as(first_line), Processes(processes, apart=True) as engine, engine.inheriting(lock):

@@ -18,8 +18,10 @@ from pydantic import Field, StrictInt, StrictStr
 from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission, states_of
 from spacer_like.engines.base import Resources
-from spacer_like.engines.child_records import read_child_records
+from spacer_like.engines.child_records import last_run
+from spacer_like.engines.dependencies import needs_of
 from spacer_like.engines.estimates import Amount, Estimate, seconds_to_start, work_seconds
+from spacer_like.engines.result_template import first_indexes
 from spacer_like.engines.sample import Count, Sample, run_sample, spread
 from spacer_like.engines.scheduled import ScheduledSubmission
 from spacer_like.exceptions import MessageError, SpacerInputError, TransientError
@@ -59,9 +61,11 @@ class Plan(BaseMessage):
         price: of a vCPU hour, in any currency; None: it was not given.
         cost: of all children; None: no price was given.
         sample: what it is reckoned from.
+        unsampled: numbers of requests, by task, of which none could be done in the sample because they wait for others;
+            what they take is not known, and not reckoned.
     """
 
-    version: Literal[1]
+    version: Literal[1, 2]
     requests: StrictStr
     engine: StrictStr
     to_do: Count
@@ -80,6 +84,7 @@ class Plan(BaseMessage):
     price: Amount | None
     cost: Estimate | None
     sample: Sample
+    unsampled: dict[StrictStr, Count] = Field(default_factory=dict)
 
     def check_cost(self, most: float) -> None:
         """Refuse work that may cost more than that, by the upper end of the error bar.
@@ -112,7 +117,8 @@ def plan(
 
     Args:
         submission: where they would be submitted; with `shard_seconds` its shards get the size that the plan says.
-        sample: about how many requests are done; of each task at least three, where it has as many.
+        sample: about how many requests are done; of each task at least three, where it has as many. Those that wait for
+            others are not among them.
         shard_seconds: how long a child is to work, which is at most half the time after which it would be ended; None:
             the size of the shards is the submission's.
         price: of a vCPU hour.
@@ -131,9 +137,12 @@ def plan(
         # A scheduler that is not there says so now, and not after the sample.
         submission.arrays_of(1)
     waiting = _waiting(submission, described)
-    found = None if again else _known_sample(submission, described, waiting, resources)
+    found = None if again else _known_sample(submission, messages, described, resources)
     if found is None:
-        chosen = [waiting[position] for position in spread([described[index][0] for index in waiting], sample)]
+        ready = _ready(submission, messages, described)
+        if waiting and not ready:
+            raise SpacerInputError("No request can be sampled: all of them wait for the outputs of others.")
+        chosen = [ready[position] for position in spread([described[index][0] for index in ready], sample)]
         found = run_sample(submission.folder, [messages[index] for index in chosen], _torch_threads(resources))
         waiting = _waiting(submission, described)
     left = Counter(described[index][0] for index in waiting)
@@ -142,11 +151,11 @@ def plan(
     if shard_seconds is not None and resources.seconds is not None:
         shard_seconds = min(shard_seconds, resources.seconds / 2)
     shards = _shards(submission, found, left, resources.processes, shard_seconds)
-    seconds = work_seconds(found.seconds, found.launch, left, shards["shards"], resources.processes)
+    seconds = work_seconds(found.seconds, found.launch, _sampled(found, left), shards["shards"], resources.processes)
     _check_seconds(seconds, shards["shards"], resources)
     hours = seconds.times((resources.vcpus or 1) / 3600)
     made = Plan(
-        version=1,
+        version=2,
         requests=_digest(described),
         engine=submission.engine["engine"],
         to_do=left.total(),
@@ -162,6 +171,7 @@ def plan(
         price=price,
         cost=None if price is None else hours.times(price),
         sample=found,
+        unsampled=dict(left - _sampled(found, left)),
         **shards,
     )
     if made.to_do:
@@ -196,7 +206,10 @@ def read_plan(folder: DataLocation) -> Plan | None:
 
 
 def _known_sample(
-    submission: ArraySubmission, described: Sequence[Sequence[str]], waiting: Sequence[int], resources: Resources
+    submission: ArraySubmission,
+    messages: Sequence[Message],
+    described: Sequence[Sequence[str]],
+    resources: Resources,
 ) -> Sample | None:
     """The sample of an earlier plan that holds for these requests."""
     found = read_plan(submission.folder)
@@ -204,7 +217,7 @@ def _known_sample(
         return None
     if (found.processes, found.vcpus) != (resources.processes, resources.vcpus):
         return None
-    tasks = {described[index][0] for index in waiting}
+    tasks = {described[index][0] for index in _ready(submission, messages, described)}
     return found.sample if tasks <= found.sample.seconds.keys() else None
 
 
@@ -215,8 +228,27 @@ def _is_of(plan: Plan, submission: ArraySubmission, described: Sequence[Sequence
 def _waiting(submission: ArraySubmission, described: Sequence[Sequence[str]]) -> list[int]:
     """The indexes of the requests that have no outcome yet; of equal ones the first."""
     states = states_of(submission.folder)
-    first = {digest: index for index, (_, digest) in reversed([*enumerate(described)])}
+    first = first_indexes([digest for _, digest in described])
     return sorted(index for digest, index in first.items() if digest not in states)
+
+
+def _ready(submission: ArraySubmission, messages: Sequence[Message], described: Sequence[Sequence[str]]) -> list[int]:
+    """Those of the requests without an outcome whose inputs do not wait for others."""
+    states = states_of(submission.folder)
+    digests = [digest for _, digest in described]
+    unique = sorted(first_indexes(digests).values())
+    needs = needs_of([messages[index] for index in unique])
+    return [
+        index
+        for position, index in enumerate(unique)
+        if digests[index] not in states
+        and all(states.get(digests[unique[one]]) == "done" for one in needs.get(position, ()))
+    ]
+
+
+def _sampled(sample: Sample, left: Counter[str]) -> Counter[str]:
+    """Those of the requests that are left of whose task the sample has some."""
+    return Counter({task: count for task, count in left.items() if task in sample.seconds})
 
 
 def _torch_threads(resources: Resources) -> int | None:
@@ -262,6 +294,7 @@ def _shards(
 
 def _mean_seconds(sample: Sample, left: Counter[str]) -> Estimate:
     """The seconds of a request that is left; where none is left, of one of the sample."""
+    left = _sampled(sample, left)
     counts = left if left.total() else Counter({task: len(one) for task, one in sample.seconds.items()})
     return work_seconds(sample.seconds, 0.0, counts, 0, 1).times(1 / max(1, counts.total()))
 
@@ -269,7 +302,7 @@ def _mean_seconds(sample: Sample, left: Counter[str]) -> Estimate:
 def _next_run(submission: ArraySubmission) -> int:
     if isinstance(submission, ScheduledSubmission):
         return submission.last_run() + 1
-    return 1 + max((record["run"] for record in read_child_records(submission.folder)), default=0)
+    return 1 + last_run(submission.folder)
 
 
 def _digest(described: Sequence[Sequence[str]]) -> str:

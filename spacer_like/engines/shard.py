@@ -20,7 +20,7 @@ if __name__ == "__main__":
     interruption.listen()
 
 from spacer_like import logs
-from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
+from spacer_like.engines.child_records import Child, Start, earlier_attempts, now, write_child_record, write_start
 from spacer_like.engines.host import Host
 from spacer_like.engines.processes import Processes, peak_memory, seconds_lived
 from spacer_like.engines.scheduled import (
@@ -63,11 +63,14 @@ def run_shard() -> ExitCode:
     start = Start(run, child.shard, logs.job_id(), _attempt(), now())
     write_start(folder, child, start)
     requests: Counter[str] = Counter()
+    earlier: dict[str, float] = {}
+    with suppress(SpacerError):
+        earlier = earlier_attempts(folder, run, child, start.attempt)
 
     def record(code: ExitCode, interrupted: str) -> None:
         end = _end(begun, code, interrupted, host) | {"requests": dict(requests)}
         how = {"job": start.job, "attempt": start.attempt, "started": start.started}
-        write_child_record(folder, run, child, how | end)
+        write_child_record(folder, run, child, how | end | earlier)
         _log(run, child, code, end)
 
     with Host(lambda notice: _write_notice(folder, child, start._replace(notice=notice))) as host:

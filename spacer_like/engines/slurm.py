@@ -27,6 +27,26 @@ _TRANSIENT = (
     "slurm_load_jobs error: zero bytes",
 )
 _UNKNOWN = "invalid job id"
+_LESS = "cancel, and submit again with less --memory or --cores, or another --partition"
+# What squeue says in one word of why children do not run.
+_REASONS = {
+    "BadConstraints": f"no node has what a child asks for: {_LESS}",
+    "Dependency": "they wait for other arrays",
+    "JobHeldAdmin": "an administrator holds them",
+    "JobHeldUser": "they are held: scontrol release lets them start",
+    "JobLaunchFailure": "a node could not start them: see the log of its slurmd, then retry-failed",
+    "NodeDown": "a node failed: retry-failed begins them again",
+    "NonZeroExitCode": "",
+    "PartitionConfig": f"the partition has no node with what a child asks for: {_LESS}",
+    "PartitionDown": "the partition takes jobs and starts none",
+    "PartitionInactive": "the partition takes no jobs: cancel, and submit again to another --partition",
+    "PartitionNodeLimit": f"the partition allows no such child: {_LESS}",
+    "PartitionTimeLimit": "the partition ends jobs sooner than --time: cancel, and submit again with less",
+    "Priority": "others come first",
+    "ReqNodeNotAvail": "the nodes are down, drained or reserved",
+    "Resources": "they wait for free nodes",
+}
+_LIMITED = ("Assoc", "QOS", "MaxJobs")
 
 
 class Slurm(Scheduler):
@@ -156,7 +176,24 @@ def _state_of(parts: list[tuple[str, str]]) -> ArrayState:
     active = [part for part in parts if part[0] in _ACTIVE]
     is_waiting = any(reason.startswith("Dependency") for _, reason in active)
     is_queued = bool(active) and not is_waiting and all(state == "PENDING" for state, _ in active)
-    return ArrayState(bool(active), (active or parts)[0][1], is_queued, is_waiting)
+    return ArrayState(bool(active), _sentence((active or parts)[0][1]), is_queued, is_waiting)
+
+
+def _sentence(reason: str) -> str:
+    """
+    >>> _sentence("PartitionDown"), _sentence("Odd"), _sentence("")
+    ('PartitionDown: the partition takes jobs and starts none.', 'Odd', '')
+    """
+    code = reason.partition(",")[0]
+    limit = (
+        "a limit of the account is reached: they start when others of it end, or cancel"
+        if code.startswith(_LIMITED)
+        else None
+    )
+    meaning = _REASONS.get(code, limit)
+    if meaning is None:
+        return reason
+    return f"{reason}: {meaning}." if meaning else ""
 
 
 def _seconds(time: str | None) -> float | None:
@@ -204,7 +241,9 @@ def _answer(command: str, *arguments: str, script: str = "", environment: Mappin
         raise TransientError(f"Slurm has not answered '{command}' within {_SECONDS_TO_ANSWER:.0f} s.") from None
     if ended.returncode == 0:
         return ended.stdout
-    reason = visible(" ".join(ended.stderr.split()) or f"exit code {ended.returncode}")
+    lines = (line.removeprefix(f"{command}: error:").strip().removesuffix(".") for line in ended.stderr.splitlines())
+    said = ". ".join(filter(None, lines))
+    reason = visible(said or f"exit code {ended.returncode}").removesuffix(".")
     if _UNKNOWN in reason.lower():
         raise _UnknownJobError(f"Slurm does not know the job: {reason}.")
     if any(one in reason.lower() for one in _TRANSIENT):

@@ -187,6 +187,8 @@ def test_a_request_that_failed_for_now_is_done_by_the_next_attempt(tmp_path):
     assert submission.status().done == 2
     (record,) = read_child_records(submission.folder)
     assert (record["attempt"], record["requests"]) == (2, {"done": 2})
+    assert record["earlier_attempts"] == 1
+    assert record["earlier_seconds"] > 0
 
 
 def test_a_permanent_failure_is_not_tried_again(tmp_path):

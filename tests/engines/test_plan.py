@@ -14,7 +14,7 @@ from PIL import Image
 from spacer_like.engines.base import Resources
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.bill import bill
-from spacer_like.engines.child_records import Child, Start, now, write_child_record, write_start
+from spacer_like.engines.child_records import Child, Start, earlier_attempts, now, write_child_record, write_start
 from spacer_like.engines.detached import Detached
 from spacer_like.engines.estimates import seconds_to_start, work_seconds
 from spacer_like.engines.kubernetes import Kubernetes
@@ -24,10 +24,12 @@ from spacer_like.engines.scheduled import ScheduledSubmission, Sharding
 from spacer_like.engines.slurm import Slurm
 from spacer_like.exceptions import ConfigError, MessageError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
-from spacer_like.messages import ExtractFeaturesMsg
+from spacer_like.messages import ExtractFeaturesMsg, FindDuplicatesMsg
 from spacer_like.storage import exists, list_keys, write_bytes
 from spacer_like.testing.engine import SubmissionContract
 from spacer_like.testing.local_batch import LocalBatch
+
+from .test_dependencies import at, counted_in, merging
 
 GOLDEN = Path(__file__).parent / "golden/plan_1.json"
 SECONDS = {"a": [3.0, 1.0, 1.2, 0.8]}
@@ -260,6 +262,17 @@ def test_slurm_says_times_as_sbatch_takes_them(time, seconds):
     assert Slurm(time_limit=time).resources().seconds == seconds
 
 
+def test_requests_that_wait_for_others_are_not_sampled_and_the_plan_says_so(tmp_path):
+    counted = counted_in(tmp_path, 6)
+    submission = submission_in(tmp_path, Kubernetes("image"), shard=20)
+    duplicates = FindDuplicatesMsg(embeddings_loc=at(tmp_path / "all.parquet"))
+    made = plan(submission, [*counted, *merging(tmp_path, counted, 2), duplicates], sample=3)
+    # All of the counted ones write what the merging ones of the same task read.
+    assert sum(len(one) for one in made.sample.seconds.values()) == 3
+    assert (made.sample.failures, made.unsampled) == ([], {"find_duplicates": 1})
+    assert made.to_do == 9
+
+
 def test_here_the_whole_machine_is_planned_and_paid_for(tmp_path):
     submission = Detached(DataLocation.local(tmp_path / "submission"), 1)
     requests = requests_in(tmp_path, 5)
@@ -293,6 +306,17 @@ class TestBill:
         found = bill(folder, is_complete=True)
         assert (found.seconds, found.vcpu_hours, found.again) == (15.0, None, 1)
 
+    def test_earlier_attempts_count_and_those_that_were_killed_are_told(self, folder):
+        # The first was ended by SIGTERM, the second killed; the third does not know how the second ended.
+        assert earlier_attempts(folder, 1, Child(0), 1) == {}
+        self.records(folder, {"seconds": 10.0, "vcpus": 1.0})
+        earlier = earlier_attempts(folder, 1, Child(0), 3)
+        assert earlier == {"earlier_attempts": 1, "earlier_seconds": 10.0}
+        self.records(folder, {"seconds": 5.0, "vcpus": 1.0, "attempt": 3} | earlier)
+        assert earlier_attempts(folder, 1, Child(0), 3) == earlier
+        found = bill(folder, is_complete=True)
+        assert (found.children, found.again, found.lost, found.seconds) == (1, 1, 1, 15.0)
+
     @pytest.mark.parametrize(("seconds", "is_within"), [(3600.0, True), (36_000.0, False), (36.0, False)])
     def test_the_plans_cores_and_error_bar_count_and_earlier_runs_do_not(self, folder, seconds, is_within):
         write_bytes(folder.below("plan.json"), GOLDEN.read_bytes())
@@ -322,8 +346,8 @@ def test_plans_of_the_first_version_are_read(tmp_path):
     write_bytes(folder.below("plan.json"), GOLDEN.read_bytes())
     found = read_plan(folder)
     assert (found.engine, found.shards, found.vcpu_hours.mean) == ("batch", 10, 2.0)
-    assert json.dumps(found.serialize()) == json.dumps(json.loads(GOLDEN.read_text()))
-    write_bytes(folder.below("plan.json"), GOLDEN.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    assert json.dumps(found.serialize()) == json.dumps(json.loads(GOLDEN.read_text()) | {"unsampled": {}})
+    write_bytes(folder.below("plan.json"), GOLDEN.read_bytes().replace(b'"version": 1', b'"version": 3'))
     with pytest.raises(MessageError, match=r"plan\.json.*version.*Delete it, and plan again"):
         read_plan(folder)
 

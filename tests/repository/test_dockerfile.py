@@ -187,4 +187,4 @@ def test_every_file_that_is_copied_exists_and_is_in_the_context():
         *names, _ = [word for word in sources.split() if not word.startswith("--")]
         for name in names:
             assert (ROOT / name).exists(), name
-            assert name == "." or name.rstrip("/") in allowed, name
+            assert name == "." or name.partition("/")[0] in allowed, name
