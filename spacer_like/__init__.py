@@ -23,6 +23,7 @@ _NAMES = {
     "EfficientNetExtractor": "extractors",
     "EfficientNetLite0Extractor": "extractors",
     "EfficientNetLite2Extractor": "extractors",
+    "DenseLite0Extractor": "extractors",
     "OpenClipExtractor": "extractors",
     "ResNet50Extractor": "extractors",
     "TimmExtractor": "extractors",

@@ -12,6 +12,7 @@ from spacer_like.exceptions import MessageError as MessageError
 from spacer_like.exceptions import SpacerError as SpacerError
 from spacer_like.exceptions import SpacerInputError as SpacerInputError
 from spacer_like.exceptions import TransientError as TransientError
+from spacer_like.extractors import DenseLite0Extractor as DenseLite0Extractor
 from spacer_like.extractors import EfficientNetExtractor as EfficientNetExtractor
 from spacer_like.extractors import EfficientNetLite0Extractor as EfficientNetLite0Extractor
 from spacer_like.extractors import EfficientNetLite2Extractor as EfficientNetLite2Extractor

@@ -23,6 +23,7 @@ PUBLIC = [
     "EfficientNetExtractor",
     "EfficientNetLite0Extractor",
     "EfficientNetLite2Extractor",
+    "DenseLite0Extractor",
     "OpenClipExtractor",
     "ResNet50Extractor",
     "TimmExtractor",

@@ -41,7 +41,7 @@ Extractor = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="lite0 or lite2 (their weights are installed), efficientnet-b0, resnet50, vgg16, timm:MODEL, "
+        help="lite0, lite0-dense or lite2 (their weights are installed), efficientnet-b0, resnet50, vgg16, timm:MODEL, "
         "open_clip:MODEL[:TAG], or a class's dotted path.",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from spacer_like.extractors.band_extractors import BandStatisticsExtractor, RandomFeaturesExtractor
 from spacer_like.extractors.base import DummyExtractor, FeatureExtractor
+from spacer_like.extractors.dense import DenseLite0Extractor
 from spacer_like.extractors.efficientnet import EfficientNetExtractor
 from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor, EfficientNetLite2Extractor
 from spacer_like.extractors.named import extractor_named
@@ -13,6 +14,7 @@ from spacer_like.extractors.vgg16_caffe import VGG16CaffeExtractor
 
 __all__ = [
     "BandStatisticsExtractor",
+    "DenseLite0Extractor",
     "DummyExtractor",
     "EfficientNetExtractor",
     "EfficientNetLite0Extractor",

@@ -78,12 +78,15 @@ class EfficientNet(_FoldsBatchNorm):
         return layout_of(model_name).resolution
 
     def extract_features(self, inputs: Tensor) -> Tensor:
-        """Feature vectors, float32 [n, channels of the head]: the last convolution's output, averaged over pixels."""
+        """Feature vectors, float32 [n, channels of the head]: `feature_map`, averaged over its positions."""
+        return self.feature_map(inputs).mean((2, 3))
+
+    def feature_map(self, inputs: Tensor) -> Tensor:
+        """The last convolution's output, float32 [n, channels of the head, height / 32, width / 32]."""
         x = self._activation(self._bn0(self._conv_stem(inputs)))
         for block in self._blocks:
             x = block(x)
-        x = self._activation(self._bn1(self._conv_head(x)))
-        return cast(Tensor, x.mean((2, 3)))
+        return cast(Tensor, self._activation(self._bn1(self._conv_head(x))))
 
     def for_inference(self) -> None:
         """Rearrange the weights for speed; afterwards the state dict has other names."""
@@ -94,6 +97,20 @@ class EfficientNet(_FoldsBatchNorm):
     def forward(self, inputs: Tensor) -> Tensor:
         """Class scores before softmax, float32 [n, num_classes]."""
         return cast(Tensor, self._fc(self._dropout(self.extract_features(inputs))))
+
+
+class FeatureMaps(nn.Module):
+    """An `EfficientNet` whose features are its whole map, float32 [n, channels x positions]."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def extract_features(self, inputs: Tensor) -> Tensor:
+        return cast(EfficientNet, self.network).feature_map(inputs).flatten(1)
+
+    def for_inference(self) -> None:
+        cast(EfficientNet, self.network).for_inference()
 
 
 class _MobileBlock(_FoldsBatchNorm):

@@ -12,6 +12,7 @@ from spacer_like.location import DataLocation
 
 EXTRACTORS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lite0": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite0Extractor", ()),
+    "lite0-dense": ("spacer_like.extractors.dense.DenseLite0Extractor", ()),
     "lite2": ("spacer_like.extractors.efficientnet_lite.EfficientNetLite2Extractor", ()),
     "efficientnet-b0": ("spacer_like.extractors.efficientnet.EfficientNetExtractor", ("weights",)),
     "resnet50": ("spacer_like.extractors.resnet.ResNet50Extractor", ("weights",)),

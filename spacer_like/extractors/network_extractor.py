@@ -50,6 +50,11 @@ class NetworkExtractor(FeatureExtractor):
         [n, 3, CROP_SIZE, CROP_SIZE] to float32 [n, feature_dim]."""
 
     @property
+    def input_size(self) -> int:
+        """Width and height in pixels of the squares that enter the network."""
+        return self.CROP_SIZE
+
+    @property
     def architecture(self) -> str:
         """The arguments that distinguish this network from others of the same class and weights."""
         return type(self).__name__
@@ -102,7 +107,7 @@ class NetworkExtractor(FeatureExtractor):
         recipe = onnx_session.Recipe(
             network=f"{type(self).__module__}.{self.architecture}/{self.ONNX_VERSION}",
             weights=weights,
-            image_size=self.CROP_SIZE,
+            image_size=self.input_size,
             mean=mean,
             scale=scale,
         )

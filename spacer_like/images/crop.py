@@ -59,17 +59,24 @@ class Patches(Sequence[NDArray[np.uint8]]):
         return self._crop(*self._rowcols[index])
 
     def _crop(self, row: int, col: int) -> NDArray[np.uint8]:
-        height, width = self._pixels.shape[:2]
-        size = self._size
-        top, left = int(row) - (size + 1) // 2, int(col) - (size + 1) // 2
-        if 0 <= top <= height - size and 0 <= left <= width - size:
-            return self._pixels[top : top + size, left : left + size]
-        rows = _reflected(np.arange(top, top + size), height)
-        cols = _reflected(np.arange(left, left + size), width)
-        around = self._pixels[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
-        crop: NDArray[np.uint8] = around.take(rows - rows.min(), axis=0)
-        # Picking columns takes ten times as long as picking rows.
-        return crop if 0 <= left <= width - size else crop.take(cols - cols.min(), axis=1)
+        half = (self._size + 1) // 2
+        return square_at(self._pixels, int(row) - half, int(col) - half, self._size)
+
+
+def square_at(pixels: NDArray[np.uint8], top: int, left: int, size: int) -> NDArray[np.uint8]:
+    """The square [size, size, 3] of an image [height, width, 3] whose first pixel is (top, left), maybe outside of it.
+
+    Inside the image it is a view of it and must not be written to.
+    """
+    height, width = pixels.shape[:2]
+    if 0 <= top <= height - size and 0 <= left <= width - size:
+        return pixels[top : top + size, left : left + size]
+    rows = _reflected(np.arange(top, top + size), height)
+    cols = _reflected(np.arange(left, left + size), width)
+    around = pixels[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
+    square: NDArray[np.uint8] = around.take(rows - rows.min(), axis=0)
+    # Picking columns takes ten times as long as picking rows.
+    return square if 0 <= left <= width - size else square.take(cols - cols.min(), axis=1)
 
 
 def crop_patches(

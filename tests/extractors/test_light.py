@@ -23,6 +23,7 @@ def loaded_after(code: str) -> set[str]:
         "EfficientNetExtractor(data_locations={'weights': where})",
         "EfficientNetLite0Extractor()",
         "EfficientNetLite2Extractor()",
+        "DenseLite0Extractor()",
         "VGG16CaffeExtractor(data_locations={'definition': where, 'weights': where}, data_hashes={'weights': 'ab'})",
         "DummyExtractor(feature_dim=7)",
         "BandStatisticsExtractor(bands=6)",
