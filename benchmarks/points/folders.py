@@ -13,6 +13,7 @@ from pathlib import Path
 IMAGES = 20
 POINTS_PER_IMAGE = 50
 POINTS_TO_CLASSIFY = 200
+IMAGES_TO_TRAIN = 2200
 PACKAGES = ("spacer_like", "spacer")
 MAKERS = ("make_images", "make_weights", "make_numbers", "store_features", "folders")
 
@@ -27,6 +28,11 @@ class Folders:
     def work(self) -> Path:
         sources = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in MAKERS]
         return self.root / f"points-{sha256(b''.join(sources)).hexdigest()[:8]}"
+
+    @property
+    def large(self) -> Path:
+        """Feature files to train on by the hundred thousand."""
+        return self.root / "points-large"
 
     @property
     def images(self) -> Path:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 from benchmarks.cores import THREADS
 from benchmarks.figures import OURS, PEER, Comparison, Figure, Target
-from benchmarks.measures import Measure
-from benchmarks.points.folders import IMAGES, POINTS_PER_IMAGE, POINTS_TO_CLASSIFY, Folders
+from benchmarks.making import make_once
+from benchmarks.measures import Measure, Report
+from benchmarks.points.folders import IMAGES, IMAGES_TO_TRAIN, POINTS_PER_IMAGE, POINTS_TO_CLASSIFY, Folders
 from benchmarks.points.material import Pythons
-from benchmarks.processes import Command
+from benchmarks.processes import Command, run
 
 FIRST_RUN = f"{OURS}, first run"
 PEERS_FILES = f"{OURS} on PySpacer's files"
 NETWORK = "the network alone"
+LOOP = "PySpacer's loop"
 CLASSIFICATIONS = 10
 
 
@@ -44,6 +46,7 @@ class PointsMeasures:
             self.many_images(),
             self.training("MLP"),
             self.training("LR"),
+            self.training_on_many(),
             self.classifying(),
             self.looking_up(),
         ]
@@ -180,6 +183,35 @@ class PointsMeasures:
                 Figure(f"{about}: whole process", "wall_seconds"),
                 Figure(f"{about}: peak memory", "peak_mib", "MiB"),
                 Figure(f"{about}: accuracy", "accuracy", "", Target(Comparison.APART, 0.005)),
+            ],
+        )
+
+    def training_on_many(self) -> Measure:
+        """A training whose time is that of its steps, and of reading for them."""
+        folder = self.folders.large
+
+        def command(side: str) -> Command:
+            return self.pythons.program("spacer_like", "train_large", side, folder, IMAGES_TO_TRAIN, 1)
+
+        def make(report: Report) -> None:
+            make_once(
+                folder,
+                lambda target: run(self.pythons.program("spacer_like", "make_large", target, IMAGES_TO_TRAIN)),
+                report,
+            )
+
+        about = "train_classifier from files, MLP of 500, 300 and 100 units, 100,000 points, 80 classes"
+        rate, of_processor = "annotation_epochs_a_second", "annotation_epochs_a_processor_second"
+        return Measure(
+            name="train-large",
+            sides={OURS: command("ours"), LOOP: command("loop")},
+            material=make,
+            long=True,
+            figures=[
+                Figure(f"{about}: annotation-epochs a second", rate, "", Target(Comparison.LEAST, 15_000), other=LOOP),
+                Figure(f"{about}: of a processor's second", of_processor, "", other=LOOP),
+                Figure(f"{about}: peak memory", "peak_mib", "MiB", other=LOOP),
+                Figure(f"{about}: accuracy", "accuracy", "", other=LOOP),
             ],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +44,9 @@ class Batch:
 class LabelledFeatures:
     """The features of a set of labels, for any number of passes over them.
 
-    As many images as `memory_bytes` allow, in the order of the labels, are read once and kept; the others are read
-    again in each pass, several thousand points at a time, while those before are being worked on. Both ways give the
-    same batches.
+    As many images as `memory_bytes` allow, the first ones of the labels, are kept when the first pass has read them;
+    the others are read again in each pass, several thousand points at a time, while those before are being worked on.
+    Both ways give the same batches.
 
     Attributes:
         dimension: numbers in a vector.
@@ -62,8 +62,9 @@ class LabelledFeatures:
         }
         self._held = np.empty((0, 0), np.float32)
         self._first_row: dict[DataLocation, int] = {}
+        self._is_read: set[DataLocation] = set()
         self._group_points = READ_POINTS
-        self._read_into_memory(memory_bytes)
+        self._make_room(memory_bytes)
 
     @property
     def dimension(self) -> int:
@@ -78,7 +79,7 @@ class LabelledFeatures:
         """Of the files read so far, those that the files name."""
         return self._reader.extractor_ids
 
-    def _read_into_memory(self, memory_bytes: int) -> None:
+    def _make_room(self, memory_bytes: int) -> None:
         locations = list(self.labels.keys())
         if not locations:
             raise TrainingLabelsError("There are no labels to learn from.")
@@ -98,12 +99,11 @@ class LabelledFeatures:
         self._held = np.empty((count, vectors.shape[1]), np.float32)
         if first in self._first_row:
             self._hold(first, vectors)
-        for location, found in self._reader.read([location for location in self._first_row if location != first]):
-            self._hold(location, found)
 
     def _hold(self, location: DataLocation, vectors: NDArray[Any]) -> None:
         start = self._first_row[location]
         self._held[start : start + len(vectors)] = self._single(location, vectors)
+        self._is_read.add(location)
 
     def _single(self, location: DataLocation, vectors: NDArray[Any]) -> NDArray[np.float32]:
         if vectors.shape[1:] != (self.dimension,):
@@ -125,7 +125,7 @@ class LabelledFeatures:
             random: shuffles the images, not the points of an image; None leaves them in their order.
         """
         order = shuffled_images(self.labels, random)
-        if len(self._first_row) == len(order):
+        if len(self._is_read) == len(order):
             return self._held_batches(order, batch_size)
         return self._read_batches(order, batch_size)
 
@@ -136,44 +136,55 @@ class LabelledFeatures:
             part = slice(start, start + batch_size)
             yield Batch(self._held, rows[part], targets[part])
 
+    def _held_vectors(self, location: DataLocation) -> NDArray[np.float32]:
+        start = self._first_row[location]
+        return self._held[start : start + len(self._targets[location])]
+
     def _rows_of(self, location: DataLocation) -> NDArray[np.intp]:
         start = self._first_row[location]
         return np.arange(start, start + len(self._targets[location]))
 
     def _read_batches(self, order: Sequence[DataLocation], batch_size: int) -> Iterator[Batch]:
+        """The batches of some thousand points; those of the next thousands are read meanwhile, by another thread."""
+        chunks = self._chunks(order, batch_size)
+        with ThreadPoolExecutor(1) as pool:
+            pending = pool.submit(next, chunks, None)
+            while (chunk := pending.result()) is not None:
+                pending = pool.submit(next, chunks, None)
+                yield from _sliced(*chunk, batch_size)
+
+    def _chunks(
+        self, order: Sequence[DataLocation], batch_size: int
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.intp]]]:
+        """Vectors and targets of consecutive points, in multiples of a batch but for the last."""
         vectors: list[NDArray[np.float32]] = []
         targets: list[NDArray[np.intp]] = []
         count = 0
-        for group, read in self._read_ahead(list(grouped(self.labels, order, max(self._group_points, batch_size)))):
+        for group in grouped(self.labels, order, max(self._group_points, batch_size)):
+            read = self._read_group(group)
             for location in group:
-                vectors.append(self._held[self._rows_of(location)] if location in self._first_row else read[location])
+                vectors.append(read[location] if location in read else self._held_vectors(location))
                 targets.append(self._targets[location])
                 count += len(targets[-1])
             if count < batch_size:
                 continue
             all_vectors, all_targets = np.concatenate(vectors), np.concatenate(targets)
             whole = count - count % batch_size
-            yield from _sliced(all_vectors[:whole], all_targets[:whole], batch_size)
+            yield all_vectors[:whole], all_targets[:whole]
             vectors, targets, count = [all_vectors[whole:]], [all_targets[whole:]], count - whole
         if count:
-            yield from _sliced(np.concatenate(vectors), np.concatenate(targets), batch_size)
-
-    def _read_ahead(
-        self, groups: Sequence[list[DataLocation]]
-    ) -> Iterator[tuple[list[DataLocation], dict[DataLocation, NDArray[np.float32]]]]:
-        """Groups of images with their vectors, of those not kept; the next group is read while one is used."""
-        with ThreadPoolExecutor(1) as pool:
-            pending: Future[dict[DataLocation, NDArray[np.float32]]] = pool.submit(self._read_group, groups[0])
-            for number, group in enumerate(groups):
-                read = pending.result()
-                if number + 1 < len(groups):
-                    pending = pool.submit(self._read_group, groups[number + 1])
-                yield group, read
+            yield np.concatenate(vectors), np.concatenate(targets)
 
     def _read_group(self, group: Sequence[DataLocation]) -> dict[DataLocation, NDArray[np.float32]]:
-        missing = [location for location in group if location not in self._first_row]
-        found = self._reader.read(missing, keep_copies=True)
-        return {location: self._single(location, vectors) for location, vectors in found}
+        """The vectors of those images of a group that are not kept; what there is room for is."""
+        missing = [location for location in group if location not in self._is_read]
+        for location, vectors in self._reader.read([one for one in missing if one in self._first_row]):
+            self._hold(location, vectors)
+        found = {}
+        others = [location for location in missing if location not in self._first_row]
+        for location, vectors in self._reader.read(others, keep_copies=True):
+            found[location] = self._single(location, vectors)
+        return found
 
 
 def _sliced(vectors: NDArray[np.float32], targets: NDArray[np.intp], batch_size: int) -> Iterator[Batch]:

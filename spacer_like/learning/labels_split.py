@@ -297,9 +297,8 @@ def learned_points(sets: Iterable[ImageLabels]) -> dict[str, str]:
     sets = list(sets)
     if sum(labels.label_count for labels in sets) > MOST_POINTS:
         return {}
-    digests = {
-        _digest(image_name(loc.filename), row, col) for labels in sets for loc in labels for row, col, _ in labels[loc]
-    }
+    named = ((image_name(loc.filename), labels[loc]) for labels in sets for loc in labels)
+    digests = {_digest(name, row, col) for name, points in named for row, col, _ in points}
     return {LEARNED_POINTS: base64.b64encode(b"".join(sorted(digests))).decode()}
 
 
