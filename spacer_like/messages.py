@@ -70,10 +70,11 @@ class Task(NamedTuple):
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
-        Task("extract_features", "spacer_like.points.tasks"),
-        Task("train_classifier", "spacer_like.points.tasks"),
-        Task("classify_features", "spacer_like.points.tasks", "ClassifyReturnMsg"),
-        Task("classify_image", "spacer_like.points.tasks", "ClassifyReturnMsg"),
+        Task("extract_features", "spacer_like.points.tasks.classifier"),
+        Task("train_classifier", "spacer_like.points.tasks.classifier"),
+        Task("classify_features", "spacer_like.points.tasks.classifier", "ClassifyReturnMsg"),
+        Task("classify_image", "spacer_like.points.tasks.classifier", "ClassifyReturnMsg"),
+        Task("estimate_cover", "spacer_like.points.tasks.cover"),
         Task("check_collection", "spacer_like.rarity.tasks.collections"),
         Task("convert_collection", "spacer_like.rarity.tasks.collections"),
         Task("compute_histogram", "spacer_like.rarity.tasks.histograms"),

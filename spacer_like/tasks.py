@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from spacer_like.chips.tasks.search import find_similar as find_similar
     from spacer_like.chips.tasks.tiles import chip_tile as chip_tile
     from spacer_like.chips.tasks.tiles import chips_folder as chips_folder
-    from spacer_like.points.tasks import classify_features as classify_features
-    from spacer_like.points.tasks import classify_image as classify_image
-    from spacer_like.points.tasks import extract_features as extract_features
-    from spacer_like.points.tasks import train_classifier as train_classifier
+    from spacer_like.points.tasks.classifier import classify_features as classify_features
+    from spacer_like.points.tasks.classifier import classify_image as classify_image
+    from spacer_like.points.tasks.classifier import extract_features as extract_features
+    from spacer_like.points.tasks.classifier import train_classifier as train_classifier
+    from spacer_like.points.tasks.cover import estimate_cover as estimate_cover
     from spacer_like.rarity.tasks.collections import check_collection as check_collection
     from spacer_like.rarity.tasks.collections import convert_collection as convert_collection
     from spacer_like.rarity.tasks.embeddings import embedding_score as embedding_score

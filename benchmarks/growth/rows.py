@@ -76,8 +76,8 @@ def run_with_scores_loc(folder: Path, size: int) -> Work:
 
 def match_table(folder: Path, size: int) -> Work:
     """Images of a folder matched with a table that names them by another path."""
-    from spacer_like.cli.point_files import read_points
     from spacer_like.cli.point_jobs import images_with_points
+    from spacer_like.points.point_table import read_points
 
     for number in range(size):
         (folder / f"{number}.jpg").touch()

@@ -17,6 +17,7 @@ from spacer_like import interruption
 from spacer_like.cli import (
     chips_command,
     classify_command,
+    cover_command,
     extract_command,
     job_commands,
     jobs_command,
@@ -74,6 +75,7 @@ for _commands in (
     train_command,
     classify_command,
     model_command,
+    cover_command,
     rarity_command,
     chips_command,
     tags_command,

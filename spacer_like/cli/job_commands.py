@@ -107,7 +107,7 @@ def validate(
 
 
 def _table_found(data: bytes, name: str, terminal: Terminal) -> dict[str, Any]:
-    from spacer_like.cli.point_files import read_points
+    from spacer_like.points.point_table import read_points
 
     table = read_points(data, name)
     for notice in table.notices():

@@ -6,8 +6,8 @@ import posixpath
 import sys
 from pathlib import Path
 
-from spacer_like.cli.image_names import with_slashes
 from spacer_like.exceptions import DataLimitError, DataNotFoundError, InvalidKeyError, SpacerInputError
+from spacer_like.images.names import with_slashes
 from spacer_like.location import DataLocation
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif")

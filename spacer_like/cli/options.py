@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from typing import Any
 
-    from spacer_like.cli.point_files import PointTable, Sampling
     from spacer_like.cli.terminal import Terminal
+    from spacer_like.points.point_table import PointTable
+    from spacer_like.points.set_points import Sampling
 
 JsonMode = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON to standard output, and nothing else.")
@@ -111,7 +112,7 @@ def labelled_table(source: str, terminal: Terminal) -> PointTable:
 
 
 def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
-    from spacer_like.cli.point_files import read_points
+    from spacer_like.points.point_table import read_points
 
     found = read_points(*read_text_source(source), labelled=labelled)
     for notice in found.notices():
@@ -121,7 +122,7 @@ def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
 
 def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
     """The sampling that options ask for; None without them."""
-    from spacer_like.cli.point_files import Sampling
+    from spacer_like.points.set_points import Sampling
 
     if grid is not None and random is not None:
         raise UsageError("Choose between --grid and --random.")

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacer_like.cli.image_names import FolderNames, ImageNames, is_same_path
 from spacer_like.cli.locations import images_named, inside, is_relative, location, name_inside
 from spacer_like.cli.options import UsageError
-from spacer_like.cli.point_files import Point, PointTable, Sampling
 from spacer_like.cli.running import Failure, failure_of, nothing_done
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
+from spacer_like.images.names import FolderNames, ImageNames, is_same_path
 from spacer_like.learning.labels_split import FEATURE_ENDINGS, image_name
 from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
+from spacer_like.points.point_table import Point, PointTable
+from spacer_like.points.set_points import Sampling
 
 if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal

@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     "train_classifier": "Training",
     "classify_features": "Classifying",
     "classify_image": "Classifying",
+    "estimate_cover": "Estimating cover",
     "check_collection": "Checking collections",
     "convert_collection": "Decoding",
     "compute_histogram": "Counting colours",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spacer_like.cli.point_files import read_points
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.points.point_table import read_points
 
 from .conftest import COLOURS, TRAINING
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from spacer_like.cli import image_names
-from spacer_like.cli.image_names import ImageNames
-from spacer_like.cli.point_files import grid_points, random_points
 from spacer_like.cli.running import Answers
 from spacer_like.exceptions import SpacerInputError
+from spacer_like.images import names as image_names
+from spacer_like.images.names import ImageNames
 from spacer_like.mailman import ExitCode
+from spacer_like.points.set_points import grid_points, random_points
 
 
 def test_each_name_is_taken_apart_a_fixed_number_of_times(monkeypatch):

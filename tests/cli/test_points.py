@@ -5,8 +5,8 @@ import csv
 import pytest
 from PIL import Image
 
-from spacer_like.cli.point_files import read_points
 from spacer_like.data_classes import DataLocation, ImageFeatures
+from spacer_like.points.point_table import read_points
 
 from .conftest import COLOURS, TRAINING, WIDTH
 

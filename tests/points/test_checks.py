@@ -6,7 +6,7 @@ from PIL import Image
 
 from spacer_like import config
 from spacer_like.exceptions import DataLimitError, RowColumnInvalidError
-from spacer_like.points.tasks import check_extract_inputs
+from spacer_like.points.tasks.classifier import check_extract_inputs
 
 IMAGE = Image.new("L", (200, 100))
 

@@ -974,9 +974,15 @@ def whitelist(location: DataLocation) -> Any:
 
 
 def points(data: bytes, name: str) -> Any:
-    from spacer_like.cli.point_files import read_points
+    from spacer_like.points.point_table import read_points
 
     return read_points(data, name, labelled=True)
+
+
+def taxonomy(data: bytes, name: str) -> Any:
+    from spacer_like.points.cover.taxonomy import read_taxonomy
+
+    return read_taxonomy(data, name)
 
 
 POINTS = b"image,row,col,label\nreef.jpg,10,20,coral\nreef.jpg,30,40,sand\nother.jpg,1,2,coral\n"
@@ -1055,7 +1061,13 @@ TABLE_ROWS = [
         lambda: b"collection_id,name\npunks,Punks\napes,Apes\n",
         stored(whitelist),
     ),
-    Reader("points", ("cli.point_files:read_points",), lambda: POINTS, points),
+    Reader("points", ("points.point_table:read_points",), lambda: POINTS, points),
+    Reader(
+        "groups of labels",
+        ("points.cover.taxonomy:read_taxonomy",),
+        lambda: b"label,genus,group\nPorites lobata,Porites,coral\nturf,,algae\n",
+        taxonomy,
+    ),
 ]
 
 # Chips.

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import spacer_like
 from spacer_like.chips.labels.label_table import LabelTable, read_label_table
-from spacer_like.cli.point_files import read_points
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TableError
+from spacer_like.points.point_table import read_points
 from spacer_like.rarity.metadata import read_metadata, token_id
 from spacer_like.rarity.score_table import token_rows
 from spacer_like.rarity.table_files import encoded, read_table

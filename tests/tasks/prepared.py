@@ -70,6 +70,14 @@ def _points(inputs: Path, at) -> dict[str, dict]:
     for name in ("train", "ref", "val"):
         features.store(at("in", f"{name}.npz"))
         labels.append(ImageLabels({at("in", f"{name}.npz"): [(row, col, int(col > 20)) for row, col in POINTS]}))
+    for name, count in (("checked", 4), ("predicted", 12)):
+        rows = [
+            f"{photograph}.jpg,1,{col},{'ab'[(photograph + col) % 2]}"
+            for photograph in range(count)
+            for col in (1, 2, 4)
+        ]
+        (inputs / f"{name}.csv").write_text("\n".join(["image,row,col,label", *rows]))
+    (inputs / "taxonomy.csv").write_text("label,genus\na,A\n")
     image = {"job_token": "1", "rowcols": POINTS, "image_loc": at("in", "image.png"), "extractor": MeanColour()}
     model = at("train_classifier", "model.pkl")
     return {
@@ -90,6 +98,13 @@ def _points(inputs: Path, at) -> dict[str, dict]:
             "feature_loc": at("extract_features", "features.npz"),
             "classifier_loc": model,
             "scores_loc": at("classify_features", "scores.json"),
+        },
+        "estimate_cover": {
+            "labels_loc": at("in", "checked.csv"),
+            "machine_loc": at("in", "predicted.csv"),
+            "taxonomy_loc": at("in", "taxonomy.csv"),
+            "cover_loc": at("estimate_cover", "cover.csv"),
+            "picture_loc": at("estimate_cover", "cover.png"),
         },
         "classify_image": {**image, "classifier_loc": model, "scores_loc": at("classify_image", "scores.json")},
     }

@@ -9,9 +9,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from PIL import Image
 
-from spacer_like.cli.point_files import read_points
 from spacer_like.exceptions import DataLimitError, SpacerInputError
 from spacer_like.images.decode import open_image, to_rgb_array
+from spacer_like.points.point_table import read_points
 from spacer_like.storage import write_bytes
 
 from .models import Label, Photograph, Point

@@ -1,4 +1,4 @@
-"""Messages of the points family, in the layout of PySpacer 0.14; its older dialects are read as well."""
+"""Messages of features and classifiers, in the layout of PySpacer 0.14; its older dialects are read as well."""
 
 from __future__ import annotations
 

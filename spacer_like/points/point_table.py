@@ -1,4 +1,4 @@
-"""Tables of points (image, row, column and, where it is known, label), and points set in images that have none."""
+"""Tables of points: image, row, column and, where it is known, label."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import re
 from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
-from random import Random
 
-from spacer_like.cli.image_names import ImageNames, folded
-from spacer_like.data_classes import DataLocation, LabelId
+from spacer_like.data_classes import LabelId
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
+from spacer_like.images.names import ImageNames, folded
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
 COLUMN_NAMES = {
@@ -42,6 +41,8 @@ class PointTable:
     """How many rows were left out that repeat a point."""
     lines: dict[str, array[int]] = field(default_factory=dict)
     """The line of each point, image by image, in the order of `images`."""
+    values: dict[str, str] = field(default_factory=dict)
+    """What the column that was asked for says of each image, where it says anything."""
 
     @property
     def point_count(self) -> int:
@@ -89,7 +90,7 @@ class PointTable:
         return found
 
 
-def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable:
+def read_points(data: bytes, name: str, *, labelled: bool = False, column: str | None = None) -> PointTable:
     """Read a table of points: CSV with a heading, as `decoded_table` reads it.
 
     A point that is repeated with the same label, or without one, counts once. Labels that are all whole numbers become
@@ -99,30 +100,35 @@ def read_points(data: bytes, name: str, *, labelled: bool = False) -> PointTable
         data: the file's bytes.
         name: what errors call the file.
         labelled: whether there must be labels; single points may still have none.
+        column: another one, whose values are kept where the table has it; the points of an image agree in it.
 
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
     """
     with damage_as(TableError, name, f"{name} is not CSV"):
-        return _point_table(data, name, labelled)
+        return _point_table(data, name, labelled, column)
 
 
-def _point_table(data: bytes, name: str, labelled: bool) -> PointTable:
+def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> PointTable:
     text, delimiter = _decoded(data, name)
     lines = ((line, cells) for line, cells in csv_rows(text, delimiter, read=stripped) if any(cells))
     found = _Points()
     try:
-        columns = _columns(next(lines, (1, []))[1], name, labelled)
+        heading = next(lines, (1, []))[1]
+        columns = _columns(heading, name, labelled)
+        kept = heading.index(column) if column in heading else None
         for line, cells in lines:
             image, point = _point(cells, columns, f"{name}, line {line}", delimiter)
             found.add(image, point, line, name)
+            if kept is not None and kept < len(cells) and cells[kept]:
+                found.keep(image, cells[kept], f"{name}, line {line}")
     except csv.Error as error:
         reason, line = error.args
         raise SpacerInputError(f"{name}, line {line}: this is not CSV ({reason}).") from None
     images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    table = PointTable(name, _with_integers(images), found.repeated, found.lines())
+    table = PointTable(name, _with_integers(images), found.repeated, found.lines(), found.values)
     if labelled and not table.labels:
         raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
     return table
@@ -134,6 +140,13 @@ class _Points:
     def __init__(self) -> None:
         self._images: dict[str, dict[tuple[int, int], tuple[str | None, int]]] = {}
         self.repeated = 0
+        self.values: dict[str, str] = {}
+
+    def keep(self, image: str, value: str, where: str) -> None:
+        if (before := self.values.setdefault(image, value)) != value:
+            raise SpacerInputError(
+                f"{where}: {image} is of '{value}' here, and of '{before}' in a line before: keep one of the two."
+            )
 
     def add(self, image: str, point: tuple[int, int, str | None], line: int, name: str) -> None:
         row, col, label = point
@@ -224,77 +237,3 @@ def _with_integers(images: dict[str, list[Point]]) -> dict[str, list[Point]]:
 def _is_integer(text: str) -> bool:
     """Whether a label is an integer in its usual form: '007' is a name."""
     return text.isascii() and text.isdigit() and len(text) < 19 and str(int(text)) == text
-
-
-RowCols = list[tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How points are set in images: by exactly one of a grid and a random sample."""
-
-    grid: str | None = None
-    random: int | None = None
-    seed: int = 0
-
-    def check(self) -> None:
-        """Refuse a malformed grid before any image is opened."""
-        if self.grid is not None:
-            parse_grid(self.grid)
-
-    def points(self, name: str, image: DataLocation) -> list[Point]:
-        from spacer_like.images.decode import load_image
-
-        width, height = load_image(image).size
-        if self.grid is not None:
-            positions = grid_points(height, width, *parse_grid(self.grid))
-        else:
-            # Each image its own points, whatever other images are asked for beside it.
-            positions = random_points(height, width, self.random or 0, f"{self.seed} {name}")
-        return [(row, col, None) for row, col in positions]
-
-
-def grid_points(height: int, width: int, rows: int, columns: int) -> RowCols:
-    """The centres of `rows` x `columns` equal fields, row by row, in pixels.
-
-    Raises:
-        SpacerInputError: a grid finer than the pixels.
-
-    >>> grid_points(100, 200, 1, 2)
-    [(50, 50), (50, 150)]
-    """
-    if rows > height or columns > width:
-        raise SpacerInputError(
-            f"A grid of {rows} x {columns} points is finer than an image of {height} x {width} pixels."
-        )
-    return [
-        (int((row + 0.5) * height / rows), int((column + 0.5) * width / columns))
-        for row in range(rows)
-        for column in range(columns)
-    ]
-
-
-def random_points(height: int, width: int, count: int, seed: str) -> RowCols:
-    """`count` different points, each pixel as likely as any other; the same seed gives the same points.
-
-    Raises:
-        SpacerInputError: more points than pixels.
-
-    >>> random_points(10, 10, 3, "reef") == random_points(10, 10, 3, "reef")
-    True
-    """
-    if count > height * width:
-        raise SpacerInputError(f"{count} different points are more than an image of {height} x {width} pixels has.")
-    return sorted(divmod(pixel, width) for pixel in Random(seed).sample(range(height * width), count))
-
-
-def parse_grid(text: str) -> tuple[int, int]:
-    """Rows and columns of a grid.
-
-    >>> parse_grid("10"), parse_grid("8x12")
-    ((10, 10), (8, 12))
-    """
-    match = re.fullmatch(r"([1-9]\d{0,3})(?:[x×]([1-9]\d{0,3}))?", text.strip().lower(), re.ASCII)
-    if not match:
-        raise SpacerInputError(f"'{text}' is no grid: write the points along each side (10), or rows x columns (8x12).")
-    return int(match[1]), int(match[2] or match[1])

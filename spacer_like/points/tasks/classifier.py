@@ -1,4 +1,4 @@
-"""The tasks of the points family: read, compute, write."""
+"""The tasks of features and classifiers: read, compute, write."""
 
 from __future__ import annotations
 

@@ -1,0 +1,27 @@
+"""Every message of the points family."""
+
+from spacer_like.points.messages.classifier import (
+    ClassifyFeaturesMsg,
+    ClassifyImageMsg,
+    ClassifyReturnMsg,
+    ExtractFeaturesMsg,
+    ExtractFeaturesReturnMsg,
+    LeftOutClass,
+    TrainClassifierMsg,
+    TrainClassifierReturnMsg,
+)
+from spacer_like.points.messages.cover import CoverOfLabel, EstimateCoverMsg, EstimateCoverReturnMsg
+
+__all__ = [
+    "ClassifyFeaturesMsg",
+    "ClassifyImageMsg",
+    "ClassifyReturnMsg",
+    "CoverOfLabel",
+    "EstimateCoverMsg",
+    "EstimateCoverReturnMsg",
+    "ExtractFeaturesMsg",
+    "ExtractFeaturesReturnMsg",
+    "LeftOutClass",
+    "TrainClassifierMsg",
+    "TrainClassifierReturnMsg",
+]
