@@ -17,7 +17,7 @@ variance, as a share of p (1 - p), and the rate of a class are averaged with tho
 effective number of photographs that hold the class, (sum of shares)^2 / (sum of squares), against `VARIANCE_WEIGHT` and
 `RATE_WEIGHT`.
 
-The three constants were chosen by simulation (``benchmarks/points/cover.py``); docs/points.md has its figures.
+These constants were chosen by simulation (``benchmarks/points/cover.py``); docs/points.md has its figures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VARIANCE_WEIGHT = 1.0
+VARIANCE_WEIGHT, VARIANCE_WEIGHT_WITH_MACHINE = 1.0, 0.5
 """Photographs that the variance of all classes counts for, beside a class's own."""
 VARIANCE_MARGIN = 1.2
 """Factor of that variance: of a class that was hardly seen it may be larger."""
@@ -95,11 +95,11 @@ def cover_with_machine(people: Floats, machine: Floats, machine_everywhere: Floa
     share = np.clip(known + rate * (machine_everywhere.mean(axis=-2) - seen), 0, 1)
     unexplained = (residuals**2).mean(axis=-2)
     variance = unexplained / n + rate**2 * machine_everywhere.var(axis=-2, ddof=1) / n_everywhere
-    inflation = _averaged(variance, share, weight, VARIANCE_WEIGHT, VARIANCE_MARGIN)
+    inflation = _averaged(variance, share, weight, VARIANCE_WEIGHT_WITH_MACHINE, VARIANCE_MARGIN)
     quantile = _quantile(coverage, n - 2)
     low, high = wilson(share, 1 / np.minimum(inflation, 1 / n), quantile)
     low, high = _widened(share, low, high, quantile * np.sqrt(variance))
-    deviation = _averaged(unexplained, share, weight, VARIANCE_WEIGHT, VARIANCE_MARGIN)
+    deviation = _averaged(unexplained, share, weight, VARIANCE_WEIGHT_WITH_MACHINE, VARIANCE_MARGIN)
     return _cover(people, share, low, high, rate, deviation)
 
 
