@@ -6,14 +6,14 @@ import csv
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from spacer_like.cli.image_names import ImageNames
 from spacer_like.cli.locations import read_text_source
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
+from spacer_like.images.names import ImageNames
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
 if TYPE_CHECKING:
-    from spacer_like.cli.point_files import PointTable
     from spacer_like.data_classes import ImageLabels
+    from spacer_like.points.point_table import PointTable
 
 HEADINGS = ("source", "site", "survey", "camera", "transect")
 
