@@ -63,7 +63,8 @@ class CoverOfLabel(ReturnMessage):
         level: ``label``, or the column of the taxonomy that the group is of.
         label: the label or group.
         share: of the points, 0 to 1, each photograph counting the same.
-        low, high: the ends of the interval; None: too few photographs, or a machine that nobody checked.
+        low: the lower end of the interval; None: too few photographs, or a machine that nobody checked.
+        high: the upper end; None: likewise.
         n_with_label: photographs that hold it, of those that people labelled, or of the machine's where they did none.
         too_few: whether the photographs that hold it are too few for an interval of use.
     """
