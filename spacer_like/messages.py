@@ -107,6 +107,7 @@ TASKS: dict[str, Task] = {
         Task("encode_chips", "spacer_like.chips.tasks.search"),
         Task("build_index", "spacer_like.chips.tasks.search"),
         Task("find_similar", "spacer_like.chips.tasks.search"),
+        Task("rank_places", "spacer_like.chips.tasks.ranking"),
         Task("process_images", "spacer_like.tags.tasks.process"),
         Task("find_duplicates", "spacer_like.tags.tasks.duplicates"),
         Task("find_similar_images", "spacer_like.tags.tasks.duplicates"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spacer_like.chips.tasks.labels import fetch_labels as fetch_labels
     from spacer_like.chips.tasks.models import label_chips as label_chips
     from spacer_like.chips.tasks.models import train_multilabel as train_multilabel
+    from spacer_like.chips.tasks.ranking import rank_places as rank_places
     from spacer_like.chips.tasks.raster_sets import cut_rasters as cut_rasters
     from spacer_like.chips.tasks.rasters import cut_raster as cut_raster
     from spacer_like.chips.tasks.score_maps import map_scores as map_scores

@@ -27,7 +27,10 @@ N_VECTORS = 100_000
 DIMENSION = 128
 N_QUERIES = 1000
 CHIPS_TO_ENCODE = 512
-MAKERS = ("make_tiles", "make_scene", "make_vectors", "make_map", "folders")
+CLICKS = 5
+COUNTED = 250
+"""Best places of a ranking, among which those with the label are counted."""
+MAKERS = ("make_tiles", "make_scene", "make_vectors", "make_map", "make_places", "folders")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class Folders:
     def map(self, source: Path | None) -> Path:
         """A tree with the map of one cell of zoom 12, and what else a label table is made of."""
         return self.work / ("map" if source is None else f"map-{source.name.partition('.')[0]}")
+
+    @property
+    def places(self) -> Path:
+        """Chips of the drawn tiles of Helsinki, with their vectors, and labels by the map."""
+        return self.work / "places"
 
     def output(self, side: str) -> Path:
         """Where a side's program writes its results."""

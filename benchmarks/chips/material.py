@@ -48,6 +48,9 @@ class Material:
     def vectors(self, report: Report) -> None:
         self._make(self.folders.vectors_file.parent, report, "make_vectors", self.folders.vectors)
 
+    def places(self, report: Report) -> None:
+        self._make(self.folders.places, report, "make_places")
+
     def map(self, report: Report) -> None:
         target = self.folders.map(self.answer)
         if self.answer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.chips.folders import Folders
+from benchmarks.chips.folders import CLICKS, COUNTED, Folders
 from benchmarks.chips.material import Material, program
 from benchmarks.figures import OURS, Comparison, Figure, Target
 from benchmarks.measures import Measure
@@ -53,6 +53,7 @@ class ChipsMeasures:
             self.deflate("pan", "DEFLATE, one band"),
             self.joining(),
             self.searching(),
+            self.clicking(),
         ]
         return [replace(measure, family=FAMILY) for measure in measures]
 
@@ -198,6 +199,26 @@ class ChipsMeasures:
             sides={side: command(argument) for side, argument in sides.items()},
             figures=figures,
             material=self.material.vectors,
+        )
+
+    def clicking(self) -> Measure:
+        about = f"places by {CLICKS} clicks, {COUNTED} best of 4,281 chips drawn from Helsinki's map"
+        ranked = f"{self.folders.vectors:,} vectors of 1,280 numbers ranked by {CLICKS} clicks"
+        return Measure(
+            name="chips-clicks",
+            sides={OURS: program(self.python, "click_places", self.folders.places, self.folders.vectors)},
+            figures=[
+                Figure(f"{about}: precision", "precision", "", Target(Comparison.LEAST, 0.9), other=None),
+                Figure(f"{about}: precision of those nearest to the first", "precision_by_likeness", "", other=None),
+                *(
+                    Figure(f"{about}, {label}: precision", f"precision_{label}", "", other=None)
+                    for label in ("building", "footway", "green", "rail", "road")
+                ),
+                Figure(f"{ranked}: an answer", "answer_seconds", "ms", at_most(0.2), other=None),
+                Figure(f"{ranked}: the slowest of ten", "slowest_answer_seconds", "ms", other=None),
+                Figure(f"{ranked}: processor time", "answer_cpu_seconds", "ms", other=None),
+            ],
+            material=self.material.places,
         )
 
 

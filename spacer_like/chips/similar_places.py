@@ -28,21 +28,24 @@ class Found(NamedTuple):
     distance: float
 
 
-def index_of_chip(index: VectorIndex, chip: str) -> int:
-    """The number of a chip in an index, by its name with or without folders before it and its ending.
+def index_of_chip(names: NameList, source: str, chip: str) -> int:
+    """The number of a chip among sorted names, by its name with or without folders before it and its ending.
+
+    Args:
+        source: what errors call what has the names, such as ``The index 'a.safetensors'``.
 
     Raises:
-        DataNotFoundError: the index has no such chip; the sentence suggests names that begin alike.
+        DataNotFoundError: there is no such chip; the sentence suggests names that begin alike.
     """
     candidates = [chip, chip.replace("\\", "/").rpartition("/")[2]]
     if parsed := parsed_name(chip):
         candidates.append(str(parsed))
     for candidate in candidates:
-        if (number := index.names.find(candidate)) is not None:
+        if (number := names.find(candidate)) is not None:
             return number
-    near = ", ".join(f"'{name}'" for name in index.names.near(candidates[-1], _NEAR_NAMES))
+    near = ", ".join(f"'{name}'" for name in names.near(candidates[-1], _NEAR_NAMES))
     shown = chip if len(chip) <= 100 else f"{chip[:97]}..."
-    raise DataNotFoundError(f"The index '{index.name}' has no chip '{shown}'; next to where it would be are {near}.")
+    raise DataNotFoundError(f"{source} has no chip '{shown}'; next to where it would be are {near}.")
 
 
 def parsed_name(name: str) -> ChipName | None:

@@ -1,4 +1,4 @@
-"""``spacer-like chips train, label, encode, index, similar``: models of chips, and chips that look alike."""
+"""``spacer-like chips train, label, encode, index, similar, rank``: models of chips, and chips that look alike."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def add_to(chips: typer.Typer) -> None:
         EncodeChipsMsg,
         FindSimilarMsg,
         LabelChipsMsg,
+        RankPlacesMsg,
         TrainMultilabelMsg,
     )
 
@@ -83,6 +84,14 @@ def add_to(chips: typer.Typer) -> None:
             more={"query": (_QUERY, REQUIRED), "same_place": (_SAME_PLACE, False)},
         )
     )
+    chips.command("rank", short_help="Rank chips by examples of what is looked for.")(
+        from_message(
+            RankPlacesMsg,
+            _rank,
+            arguments={"embeddings_locs": "EMBEDDINGS..."},
+            names={"results_locs": "out"},
+        )
+    )
 
 
 def _train(given: Given) -> int:
@@ -135,6 +144,16 @@ def _similar(given: Given) -> int:
     given.fields["other_places"] = not given["same_place"]
     files = {"Tables": given["out"]}
     return run_and_show(given, query, lambda result: [*similar_chips(result, given["sheet"]), *written(files)])
+
+
+def _rank(given: Given) -> int:
+    from spacer_like.cli.chip_rendering import ranked_places
+    from spacer_like.cli.rendering import written
+
+    files = {"Tables": given["out"]}
+    return run_and_show(
+        given, given["embeddings"][0], lambda result: [*ranked_places(result, given["maps"]), *written(files)]
+    )
 
 
 def _default_extractor() -> dict[str, Any]:

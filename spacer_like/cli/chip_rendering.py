@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         MapScoresReturnMsg,
         MultilabelFigures,
         PlotLabelsReturnMsg,
+        RankPlacesReturnMsg,
         TrainMultilabelReturnMsg,
         VisualizeChipReturnMsg,
     )
@@ -243,6 +244,18 @@ def similar_chips(result: FindSimilarReturnMsg, sheet: str | None) -> Shown:
         rows.add_row(Text(one.chip), f"{one.distance:.3f}", *coordinates)
     more = [Text(f"… and {len(result.similar) - MOST_ROWS} more")] if len(result.similar) > MOST_ROWS else []
     return [rows, *more, *([Text(f"Contact sheet: {sheet}")] if sheet else [])]
+
+
+def ranked_places(result: RankPlacesReturnMsg, folder: str | None) -> Shown:
+    """The best chips that have no answer yet, and the maps."""
+    rows = table("chip", "score")
+    for one in result.best[:MOST_ROWS]:
+        rows.add_row(Text(one.chip), f"{one.score:.3f}")
+    shown: Shown = [rows, Text(f"{result.n_chips:,} chips by {result.n_yes} yes and {result.n_no} no.", style="green")]
+    shown += [Text(f"{str(folder).rstrip('/')}/{one}") for one in result.maps]
+    if result.n_unplaced:
+        shown.append(Text(f"No manifest names {count_of(result.n_unplaced, 'chip')}.", style="yellow"))
+    return shown
 
 
 def _counts(counts: dict[str, int], n_chips: int) -> RenderableType:

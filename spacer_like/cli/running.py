@@ -48,6 +48,7 @@ DESCRIPTIONS = {
     "encode_chips": "Encoding",
     "build_index": "Indexing",
     "find_similar": "Searching",
+    "rank_places": "Ranking",
     "explain_image": "Explaining",
     "merge_scores": "Merging scores",
     "analyze_scores": "Analysing scores",

@@ -26,6 +26,7 @@ COMMANDS = {
     "encode_chips": "spacer-like chips encode",
     "build_index": "spacer-like chips index",
     "find_similar": "spacer-like chips similar",
+    "rank_places": "spacer-like chips rank",
     "process_images": "spacer-like tags process",
     "train_tags": "spacer-like tags train",
     "classify_images": "spacer-like tags classify",

@@ -109,13 +109,16 @@ def write_parquet(columns: pa.Table, sink: IO[bytes]) -> None:
 
 
 def parquet_writer(schema: pa.Schema, sink: IO[bytes]) -> Any:
-    """pyarrow's ParquetWriter of a table of such columns."""
+    """pyarrow's ParquetWriter of a table of such columns; of a schema's metadata it keeps GeoParquet's alone."""
     from pyarrow.parquet import ParquetWriter
 
     repeated = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     # Without Arrow's own schema every reader sees plain text where there are dictionaries here.
     options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated, "store_schema": False}
-    return ParquetWriter(sink, schema, **options)
+    writer = ParquetWriter(sink, schema, **options)
+    if (geo := (schema.metadata or {}).get(b"geo")) is not None:
+        writer.add_key_value_metadata({"geo": geo})
+    return writer
 
 
 def table_bytes(columns: pa.Table, parquet: bool) -> bytes:

@@ -12,6 +12,7 @@ from spacer_like.tile_server.footprint import Footprint
 from spacer_like.tile_server.mosaic import Choice
 
 if TYPE_CHECKING:
+    from spacer_like.tile_server.raster_index import RasterIndex
     from spacer_like.tile_server.renderer import Format
     from spacer_like.tile_server.tree_index import TreeIndex
 
@@ -89,7 +90,7 @@ def number(text: str) -> int:
     return int(text)
 
 
-def choice(index: TreeIndex, acquisition: str | None, only: str | None) -> Choice:
+def choice(index: TreeIndex | RasterIndex, acquisition: str | None, only: str | None) -> Choice:
     """Which tiles are in front.
 
     Args:

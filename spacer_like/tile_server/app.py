@@ -14,13 +14,15 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError, TransientError
 from spacer_like.http_server.pages import Page
-from spacer_like.tile_server import addresses, pages
+from spacer_like.tile_server import addresses, pages, places_routes
 from spacer_like.tile_server.addresses import LastPart
 from spacer_like.tile_server.description import tile_json, tile_matrix_set, tile_matrix_sets, tree_json
 from spacer_like.tile_server.renderer import Renderer
 
 if TYPE_CHECKING:
     from spacer_like.tile_server.footprint import Footprint
+    from spacer_like.tile_server.places import Places
+    from spacer_like.tile_server.raster_index import LiveRasters
     from spacer_like.tile_server.renderer import Format
     from spacer_like.tile_server.tree_index import LiveTree
 
@@ -30,12 +32,18 @@ _READING = ["GET", "HEAD"]
 _SECONDS_KEPT = 300
 
 
-def make_app(tree: LiveTree, n_threads: int = 4, origins: list[str] | None = None) -> FastAPI:
-    """The server of a tree.
+def make_app(
+    tree: LiveTree | LiveRasters,
+    n_threads: int = 4,
+    origins: list[str] | None = None,
+    places: Places | None = None,
+) -> FastAPI:
+    """The server of a tree of tiles, or of rasters.
 
     Args:
         n_threads: how many tiles are made at once.
         origins: of web pages elsewhere that may read what this server says; ``*``: any.
+        places: chips that people look for by example on the map; None: there are none.
     """
 
     @asynccontextmanager
@@ -46,12 +54,17 @@ def make_app(tree: LiveTree, n_threads: int = 4, origins: list[str] | None = Non
             yield
         finally:
             tree.stop()
+            if places is not None:
+                places.close()
             await asyncio.to_thread(app.state.renderer.close)
 
     # The pages of documentation that FastAPI makes load scripts from elsewhere.
     app = FastAPI(title="spacer_like tiles", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.tree = tree
+    app.state.places = places
     app.include_router(router)
+    if places is not None:
+        app.include_router(places_routes.router)
     app.middleware("http")(_plain_headers)
     app.exception_handler(Exception)(_unexpected)
     app.exception_handler(SpacerInputError)(_refused)
@@ -66,9 +79,9 @@ def make_app(tree: LiveTree, n_threads: int = 4, origins: list[str] | None = Non
 
 
 @router.api_route("/", methods=_READING, response_class=HTMLResponse)
-async def map_page() -> Response:
+async def map_page(request: Request) -> Response:
     """A map."""
-    return _page(pages.map_page())
+    return _page(pages.map_page(request.app.state.places is not None))
 
 
 @router.api_route("/list", methods=_READING, response_class=HTMLResponse)
@@ -187,8 +200,8 @@ def _kept(request: Request, data: bytes, media_type: str, headers: dict[str, str
     return Response(data, media_type=media_type, headers=headers)
 
 
-def _tree(request: Request) -> LiveTree:
-    tree: LiveTree = request.app.state.tree
+def _tree(request: Request) -> LiveTree | LiveRasters:
+    tree: LiveTree | LiveRasters = request.app.state.tree
     return tree
 
 

@@ -27,24 +27,35 @@ _TEXT = "zoom in for pictures"
 
 def draw_coverage(footprint: Footprint, index: TreeIndex, choice: Choice) -> Image | None:
     """A transparent picture with the cells that there are tiles of; None where there are none of them in it."""
-    from PIL import Image, ImageDraw
-
     # What goes beyond the 180th meridian comes back on the other side.
     turns = [0.0] if footprint.zone else [-2 * HALF_WORLD, 0.0, 2 * HALF_WORLD]
     boxes = [
-        _inside(_boxes(zone, footprint)[_admitted(zone, choice)] + turn / footprint.pixel * _SIDEWAYS, footprint.size)
+        _boxes(zone, footprint)[_admitted(zone, choice)] + turn / footprint.pixel * _SIDEWAYS
         for zone in index.zones.values()
         if footprint.may_show(zone)
         for turn in turns
     ]
-    boxes = [part for part in boxes if len(part)]
-    if not boxes:
+    return draw_boxes(np.concatenate(boxes), footprint.size) if boxes else None
+
+
+def draw_boxes(boxes: NDArray[np.float64], size: int) -> Image | None:
+    """A transparent picture with boxes; None where there are none of them in it.
+
+    Args:
+        boxes: left, top, right and bottom in pixels of the picture, float64 [n, 4].
+        size: width and height of the picture.
+    """
+    from PIL import Image, ImageDraw
+
+    missing = np.maximum(_SMALLEST - (boxes[:, 2:] - boxes[:, :2]), 0) / 2
+    boxes = _inside(np.hstack([boxes[:, :2] - missing, boxes[:, 2:] + missing]), size)
+    if not len(boxes):
         return None
-    picture = Image.new("RGBA", (footprint.size, footprint.size), (0, 0, 0, 0))
+    picture = Image.new("RGBA", (size, size), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
-    for box in np.unique(np.round(np.concatenate(boxes), 0), axis=0).tolist():
+    for box in np.unique(np.round(boxes, 0), axis=0).tolist():
         draw.rectangle(box, fill=_FILL)
-    middle = footprint.size // 2
+    middle = size // 2
     draw.text((middle, middle), _TEXT, _INK, anchor="mm", stroke_width=2, stroke_fill=(255, 255, 255, 220))
     return picture
 
@@ -66,9 +77,8 @@ def _boxes(zone: ZoneIndex, footprint: Footprint) -> NDArray[np.float64]:
         lefts, rights = xs.min(1, keepdims=True), xs.max(1, keepdims=True)
         bottoms, tops = ys.min(1, keepdims=True), ys.max(1, keepdims=True)
     west, _, _, north = footprint.bounds
-    boxes = np.hstack([lefts - west, north - tops, rights - west, north - bottoms]) / footprint.pixel
-    missing = np.maximum(_SMALLEST - (boxes[:, 2:] - boxes[:, :2]), 0) / 2
-    return np.hstack([boxes[:, :2] - missing, boxes[:, 2:] + missing])
+    found: NDArray[np.float64] = np.hstack([lefts - west, north - tops, rights - west, north - bottoms])
+    return found / footprint.pixel
 
 
 def _inside(boxes: NDArray[np.float64], size: int) -> NDArray[np.float64]:

@@ -13,23 +13,21 @@ from spacer_like.exceptions import DataNotFoundError
 from spacer_like.tile_server.footprint import MOST_WEB_ZOOM, MOST_ZONE_ZOOM, ZONE_SIZE
 
 if TYPE_CHECKING:
+    from spacer_like.tile_server.raster_index import RasterIndex
     from spacer_like.tile_server.tree_index import TreeIndex, ZoneIndex
 
 MOST_LISTED = 2000
 """Acquisitions that are listed, the newest first: a page of more is read by nobody."""
 WEB_MERCATOR_QUAD = "WebMercatorQuad"
-_WEB_NATIVE_ZOOM = 19
 
 
-def tile_json(index: TreeIndex, template: str, scheme: str = "xyz") -> dict[str, Any]:
+def tile_json(index: TreeIndex | RasterIndex, template: str, scheme: str = "xyz") -> dict[str, Any]:
     """The TileJSON 3.0.0 of the tiles in Web Mercator.
 
     Args:
         template: the address of a tile with {z}, {x} and {y}.
     """
     west, south, east, north = index.box
-    # The middle of all may be where there is nothing.
-    longitudes, latitudes = next(iter(index.zones.values())).middles
     return {
         "tilejson": "3.0.0",
         "name": "spacer_like",
@@ -37,19 +35,20 @@ def tile_json(index: TreeIndex, template: str, scheme: str = "xyz") -> dict[str,
         "scheme": scheme,
         "tiles": [template],
         "minzoom": 0,
-        "maxzoom": _WEB_NATIVE_ZOOM + 1,
+        "maxzoom": min(index.native_zoom + 1, MOST_WEB_ZOOM),
         "bounds": [west, south, east, north],
-        "center": [float(longitudes[0]), float(latitudes[0]), 13],
+        "center": [*index.centre, min(13, index.native_zoom)],
     }
 
 
-def tree_json(index: TreeIndex) -> dict[str, Any]:
-    """What the tree holds: its extent, its zones, and its acquisitions, the newest first."""
+def tree_json(index: TreeIndex | RasterIndex) -> dict[str, Any]:
+    """What there is: its extent, the zones of a tree, and acquisitions or rasters, the newest first."""
     acquisitions = list(index.acquisitions.values())
     return {
         "n_tiles": index.n_tiles,
         "n_cells": index.n_cells,
         "bounds": list(index.box),
+        "center": list(index.centre),
         "zones": [_zone(zone) for zone in index.zones.values()],
         "n_acquisitions": len(acquisitions),
         "acquisitions": [
@@ -67,7 +66,7 @@ def tree_json(index: TreeIndex) -> dict[str, Any]:
     }
 
 
-def tile_matrix_set(index: TreeIndex, name: str) -> dict[str, Any]:
+def tile_matrix_set(index: TreeIndex | RasterIndex, name: str) -> dict[str, Any]:
     """A grid of tiles as an OGC TileMatrixSet: WebMercatorQuad, or UTM01 to UTM60, of which the tree has tiles.
 
     Raises:
@@ -78,7 +77,7 @@ def tile_matrix_set(index: TreeIndex, name: str) -> dict[str, Any]:
     return _matrix_set(name).model_dump(exclude_none=True, mode="json")
 
 
-def tile_matrix_sets(index: TreeIndex) -> list[str]:
+def tile_matrix_sets(index: TreeIndex | RasterIndex) -> list[str]:
     """The names of the grids that there are tiles in."""
     return [WEB_MERCATOR_QUAD, *(f"UTM{zone:02d}" for zone in index.zones)]
 

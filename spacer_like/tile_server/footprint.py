@@ -43,6 +43,7 @@ class Footprint:
         size: width and height in pixels.
         zone: 0 in Web Mercator.
         cell: of the zone's grid, None in Web Mercator.
+        web_tile: zoom, column and row in Web Mercator; None in a zone's grid.
     """
 
     epsg: int
@@ -50,6 +51,7 @@ class Footprint:
     size: int
     zone: int = 0
     cell: Cell | None = None
+    web_tile: tuple[int, int, int] | None = None
 
     @classmethod
     def of_web_tile(cls, zoom: int, column: int, row: int, size: int = WEB_SIZES[0]) -> Footprint:
@@ -65,7 +67,7 @@ class Footprint:
             )
         side = 2 * HALF_WORLD / 2**zoom
         west, north = column * side - HALF_WORLD, HALF_WORLD - row * side
-        return cls(WEB_MERCATOR, (west, north - side, west + side, north), size)
+        return cls(WEB_MERCATOR, (west, north - side, west + side, north), size, web_tile=(zoom, column, row))
 
     @classmethod
     def of_cell(cls, cell: Cell) -> Footprint:
@@ -104,9 +106,14 @@ class Footprint:
         """Whether tiles of a zone may be in the picture; in a zone's own grid only its own are."""
         if self.zone:
             return zone.zone == self.zone
+        return zone.may_show(*self.degrees)
+
+    @property
+    def degrees(self) -> tuple[float, float, float, float]:
+        """West, south, east and north of a tile of Web Mercator in degrees."""
         west, south, east, north = self.bounds
         longitudes, latitudes = from_web_mercator(np.array([west, east]), np.array([south, north]))
-        return zone.may_show(float(longitudes[0]), float(latitudes[0]), float(longitudes[1]), float(latitudes[1]))
+        return float(longitudes[0]), float(latitudes[0]), float(longitudes[1]), float(latitudes[1])
 
     def positions(self, zone: int) -> Coordinates:
         """Easting and northing of the centre of each pixel in a zone's northern projection.

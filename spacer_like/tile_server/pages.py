@@ -9,42 +9,73 @@ from typing import TYPE_CHECKING
 
 from spacer_like.drawing.figures import html_table
 from spacer_like.http_server.pages import Page
+from spacer_like.tile_server.raster_index import RasterIndex
 
 if TYPE_CHECKING:
+    from spacer_like.tile_server.raster_index import LiveRasters
     from spacer_like.tile_server.tree_index import IndexedTile, LiveTree, TreeIndex
 
 MOST_LINES = 2000
 """Cells, and acquisitions, that are listed."""
 
 
-@lru_cache(maxsize=1)
-def map_page() -> Page:
-    """The map."""
-    return Page.of(files(__package__).joinpath("map.html").read_text(encoding="utf-8"))
+@lru_cache(maxsize=2)
+def map_page(with_places: bool = False) -> Page:
+    """The map, where it is asked for with places by example."""
+    html = files(__package__).joinpath("map.html").read_text(encoding="utf-8")
+    if with_places:
+        places = files(__package__).joinpath("places.html").read_text(encoding="utf-8")
+        html = html.replace("</body>", f"{places}</body>")
+    return Page.of(html)
 
 
-def list_page(tree: LiveTree) -> Page:
-    """What the tree holds: its zones, its acquisitions, and its cells with the way to each on the map."""
-    index = tree.index
+def list_page(live: LiveTree | LiveRasters) -> Page:
+    """What there is: of a tree its zones, acquisitions and cells, else the rasters; with the way to each on the map."""
+    index = live.index
     style = files(__package__).joinpath("list.css").read_text(encoding="utf-8")
-    name = escape(tree.ard_loc.display_name)
+    name = escape(live.name)
     body = [
-        f"<h1>Tiles</h1><p><code>{name}</code> holds {index.n_tiles:,} tiles of {index.n_cells:,} cells, of "
-        f"{len(index.acquisitions):,} acquisitions.</p>",
+        f"<h1>{'Tiles' if index.zones else 'Rasters'}</h1><p><code>{name}</code> holds {_counted(index)}.</p>",
         "<p><a href='./'>Map</a> · <a href='tilejson.json'>TileJSON</a> · <a href='tileMatrixSets'>grids</a> · "
         "<a href='tree.json'>this as JSON</a></p>",
         "<p class='quiet'>For map programs: <code>tiles/{z}/{x}/{y}.jpg</code> (Web Mercator, also .png and .webp), "
         "<code>tms/{z}/{x}/{y}.jpg</code> (rows from the south), <code>zones/33/{z}/{x}/{y}.jpg</code> (a zone's own "
         "grid, 512 pixels). <code>?acquisition=NAME</code> puts one in front.</p>",
-        _zones(index),
-        _acquisitions(index),
-        _cells(index),
+        *(
+            [_rasters(index)]
+            if isinstance(index, RasterIndex)
+            else [_zones(index), _acquisitions(index), _cells(index)]
+        ),
     ]
     return Page.of(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What is there</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
         f"<body>{''.join(body)}</body></html>\n"
     )
+
+
+def _counted(index: TreeIndex | RasterIndex) -> str:
+    if isinstance(index, RasterIndex):
+        return f"{index.n_tiles:,} rasters that can be shown"
+    return f"{index.n_tiles:,} tiles of {index.n_cells:,} cells, of {len(index.acquisitions):,} acquisitions"
+
+
+def _rasters(index: RasterIndex) -> str:
+    rows = [
+        [
+            f'<a href="./#web/{min(one.zoom, 15)}/{(one.box[1] + one.box[3]) / 2:.5f}/{one.box[0]:.5f}">'
+            f"<code>{escape(one.name)}</code></a>",
+            escape(one.raster.date),
+            f"{one.raster.width:,} x {one.raster.height:,}",
+            str(one.zoom),
+        ]
+        for one in index.rasters[:MOST_LINES]
+    ]
+    listed = html_table(["raster", "date", "pixels", "zoom"], rows, names=2) + _rest(index.n_tiles)
+    if not index.failed:
+        return listed
+    failed = [[f"<code>{escape(one.tile)}</code>", escape(one.reason)] for one in index.failed[:MOST_LINES]]
+    return listed + "<h2>Not shown</h2>" + html_table(["raster", "reason"], failed, names=2)
 
 
 def _zones(index: TreeIndex) -> str:

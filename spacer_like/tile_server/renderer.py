@@ -18,6 +18,8 @@ from spacer_like.chips.cutting.gdal_reading import GDAL_OPTIONS
 from spacer_like.tile_server.coverage import draw_coverage
 from spacer_like.tile_server.mosaic import put_together, unchanged_block
 from spacer_like.tile_server.open_tiles import OpenTiles
+from spacer_like.tile_server.raster_index import RasterIndex
+from spacer_like.tile_server.raster_mosaic import draw_outlines, put_rasters_together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,11 +62,11 @@ class Renderer:
     """Makes tiles of the map.
 
     Args:
-        index: gives what the tree holds just now.
+        index: gives what there is to show just now, a tree of tiles or rasters.
         n_threads: how many tiles are made at once.
     """
 
-    def __init__(self, index: Callable[[], TreeIndex], n_threads: int) -> None:
+    def __init__(self, index: Callable[[], TreeIndex | RasterIndex], n_threads: int) -> None:
         self._index = index
         self._n_threads = n_threads
         self._capacity = max(OPEN_TILES // n_threads, 4)
@@ -91,9 +93,12 @@ class Renderer:
     def _render(self, footprint: Footprint, choice: Choice, format: Format | None, transparent: Format) -> Rendered:
         index, open_tiles = self._index(), self._open_tiles()
         with rasterio.Env(**GDAL_OPTIONS):
-            if format in (None, "jpg") and (block := unchanged_block(footprint, index, choice, open_tiles)):
+            if isinstance(index, RasterIndex):
+                mosaic = put_rasters_together(footprint, index, choice)
+            elif format in (None, "jpg") and (block := unchanged_block(footprint, index, choice, open_tiles)):
                 return Rendered(block, MEDIA_TYPES["jpg"], "passthrough")
-            mosaic = put_together(footprint, index, choice, open_tiles)
+            else:
+                mosaic = put_together(footprint, index, choice, open_tiles)
         if mosaic is None:
             return _coverage(footprint, index, choice, format or transparent)
         if not mosaic.has_data.any():
@@ -117,8 +122,11 @@ class Renderer:
         self._open_tiles().close()
 
 
-def _coverage(footprint: Footprint, index: TreeIndex, choice: Choice, format: Format) -> Rendered:
-    picture = draw_coverage(footprint, index, choice)
+def _coverage(footprint: Footprint, index: TreeIndex | RasterIndex, choice: Choice, format: Format) -> Rendered:
+    if isinstance(index, RasterIndex):
+        picture = draw_outlines(footprint, index, choice)
+    else:
+        picture = draw_coverage(footprint, index, choice)
     if picture is None:
         return Rendered(encode_empty(footprint.size, format), MEDIA_TYPES[format], "empty")
     return Rendered(encode_picture(picture, format), MEDIA_TYPES[format], "coverage")

@@ -37,6 +37,7 @@ CELL_SIDE = side_of_zoom(TILE_ZOOM)
 BUFFER = BUFFER_PIXELS * PIXEL
 """What a tile shows beyond its cell on each side, in metres."""
 _CELLS_ACROSS = 2**TILE_ZOOM
+_WEB_NATIVE_ZOOM = 19
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,17 @@ class TreeIndex:
             west, east = -180.0, 180.0
         return west, max(south, -85.0), east, min(north, 85.0)
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Longitude and latitude of about the middle of a cell: the middle of all may be where there is nothing."""
+        longitudes, latitudes = next(iter(self.zones.values())).middles
+        return float(longitudes[0]), float(latitudes[0])
+
+    @property
+    def native_zoom(self) -> int:
+        """The zoom of Web Mercator whose pixels are nearly as large as the tiles'."""
+        return _WEB_NATIVE_ZOOM
+
     def locations(self) -> set[str]:
         """The texts of all tiles' locations."""
         return {tile.loc.json_text for zone in self.zones.values() for tiles in zone.tiles.values() for tile in tiles}
@@ -224,6 +236,7 @@ class LiveTree:
     def __init__(
         self, ard_loc: DataLocation, kind: str = "visual", zones: Sequence[int] | None = None, refresh: float = 0
     ) -> None:
+        self.name = ard_loc.display_name
         self.ard_loc = ard_loc
         self.kind = kind
         self._zones = zones

@@ -93,7 +93,7 @@ def test_what_is_on_no_map_is_counted_and_mistakes_are_named(tmp_path):
     rows = cut(made.scan(tmp_path / "scan.tif"), tmp_path / "chips", grid="pixels", size=100)
     answer = drawn(tmp_path, [(rows[0]["chip"], 1, 2), ("other.jpg", 1, 2)], tmp_path / "chips")
     assert (answer.n_chips, answer.n_unplaced) == (1, 1)
-    with pytest.raises(SpacerInputError, match="names a chip of the table"):
+    with pytest.raises(SpacerInputError, match="names one of the chips"):
         drawn(tmp_path, [("other.jpg", 1, 2)], tmp_path / "chips")
     with pytest.raises(SpacerInputError, match="has no label 'c'"):
         drawn(tmp_path, [(rows[0]["chip"], 1, 2)], tmp_path / "chips", labels=["c"])

@@ -330,7 +330,7 @@ def test_zones_and_dates_are_told_in_their_order():
     (told,) = tree_json(index)["acquisitions"]
     assert (told["dates"], told["zones"]) == (sorted(dates), [7, 9, 33, 50])
     assert list(index.zones) == [7, 9, 33, 50]
-    page = list_page(SimpleNamespace(index=index, ard_loc=DataLocation("memory", "nowhere"))).html
+    page = list_page(SimpleNamespace(index=index, name="nowhere")).html
     assert f"{', '.join(sorted(dates))}" in page
     assert "7, 9, 33, 50" in page
 

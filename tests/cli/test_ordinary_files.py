@@ -54,7 +54,7 @@ def test_a_tile_that_is_a_pipe_is_refused_and_passed_over_in_a_tree(reef, comman
     assert "a-visual.tif' is a pipe and no ordinary file" in said.err
     for arguments, sentence in (
         (("chips", "cut", "33"), "There are no rasters in"),
-        (("tiles", "serve", "."), "no tile"),
+        (("tiles", "serve", "."), "does not say where it lies: no map can show it"),
     ):
         said = command(*arguments)
         assert said.code == 64

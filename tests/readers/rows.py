@@ -1086,6 +1086,12 @@ def raster_manifest(data: bytes, name: str) -> Any:
     return read_raster_manifest(data, name).made()
 
 
+def marks(data: bytes, name: str) -> Any:
+    from spacer_like.chips.places_by_example.marks import read_marks
+
+    return read_marks(data, name)
+
+
 def chips_at(path: Path) -> Any:
     from spacer_like.chips.chip_source import open_chips
 
@@ -1356,6 +1362,13 @@ CHIP_ROWS = [
         ("chips.rasters.manifest:read_raster_manifest",),
         golden(CHIPS, "raster-manifest-v1.parquet"),
         raster_manifest,
+    ),
+    Reader(
+        "marks of chips",
+        ("chips.places_by_example.marks:read_marks",),
+        lambda: b"chip,answer\r\nM14-1-2_a.jpg,yes\r\nM14-1-3_a.jpg,no\r\n",
+        marks,
+        ".csv",
     ),
     Reader(
         "a manifest as chips",

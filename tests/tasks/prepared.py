@@ -301,6 +301,13 @@ def _chips(inputs: Path, at) -> dict[str, dict]:
             "chip": CHIP,
             "results_locs": [at("find_similar", "similar.csv")],
         },
+        "rank_places": {
+            "embeddings_locs": [at("encode_chips", "embeddings.safetensors")],
+            "yes": [CHIP],
+            "chips_loc": at("chips_folder"),
+            "results_locs": [at("rank_places", "places.parquet"), at("rank_places", "places.csv")],
+            "maps_loc": at("rank_places", "maps"),
+        },
     }
 
 

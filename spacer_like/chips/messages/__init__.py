@@ -29,6 +29,7 @@ from spacer_like.chips.messages.models import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
+from spacer_like.chips.messages.ranking import RankedPlace, RankPlacesMsg, RankPlacesReturnMsg
 from spacer_like.chips.messages.rasters import (
     CutRasterMsg,
     CutRasterReturnMsg,
@@ -101,6 +102,9 @@ __all__ = [
     "MultilabelFigures",
     "PlotLabelsMsg",
     "PlotLabelsReturnMsg",
+    "RankPlacesMsg",
+    "RankPlacesReturnMsg",
+    "RankedPlace",
     "RasterChippingMsg",
     "SimilarChip",
     "TrainMultilabelMsg",

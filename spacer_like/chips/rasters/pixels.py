@@ -120,6 +120,11 @@ class LatticePixels:
             for place, part in zip(run, parts, strict=True)
         ]
 
+    def window(self, place: Place) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The pixels of a place [bands, size, size], and where they have data."""
+        found = self._whole_window(place.column, place.row, self.lattice.size)
+        return self._window(place.column, place.row, self.lattice.size) if found is None else found
+
     def _runs(self, places: Sequence[Place]) -> Iterator[list[Place]]:
         """Places of one row beside each other, as many as are read at once."""
         size = self.lattice.size

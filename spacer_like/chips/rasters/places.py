@@ -106,22 +106,59 @@ def xyz_lattices(raster: Raster, size: int, zoom: int | None) -> list[Lattice]:
     Raises:
         As `ard_lattices`.
     """
-    longitudes, latitudes = positions(raster)
-    west, south, east, north = _box(longitudes, latitudes)
+    box = web_box(raster)
     if zoom is None:
         # Mercator's metres are longer than those on the ground by the latitude.
-        stretched = 1 / max(math.cos(math.radians((south + north) / 2)), 0.05)
+        stretched = 1 / max(math.cos(math.radians((box[1] + box[3]) / 2)), 0.05)
         zoom = _nearest_zoom(MERCATOR_SIDE, size, pixel_metres(raster) * stretched, _XYZ_ZOOMS)
-    side, n = MERCATOR_SIDE / 2**zoom, 2**zoom
-    south, north = max(south, -_MERCATOR_LATITUDE), min(north, _MERCATOR_LATITUDE)
     lattices = []
-    if south <= north:
-        rows = _rows(north, south, n)
-        for begin, end in [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]:
-            columns = range(_bounded((begin + 180) / 360 * n, n), _bounded((end + 180) / 360 * n, n) + 1)
-            _check_count(raster, len(columns) * len(rows))
-            lattices.append(_of_tiles(columns, rows, zoom, side, size))
+    for columns, rows in _web_ranges(box, zoom):
+        _check_count(raster, len(columns) * len(rows))
+        lattices.append(_of_tiles(columns, rows, zoom, size))
     return _found(lattices, raster, "85° north and south")
+
+
+def web_box(raster: Raster) -> tuple[float, float, float, float]:
+    """West, south, east, north of a raster in degrees; the west is larger than the east across the 180th meridian.
+
+    Raises:
+        SpacerInputError: as `positions`.
+    """
+    return _box(*positions(raster))
+
+
+def web_lattice(
+    box: tuple[float, float, float, float], name: str, zoom: int, column: int, row: int, size: int
+) -> Lattice:
+    """The lattice of a raster in Web Mercator with one place alone, whose pixels are those of the chip there.
+
+    Args:
+        box: of the raster, see `web_box`; name: what errors call it.
+
+    Raises:
+        SpacerInputError: the raster has no such place.
+    """
+    for columns, rows in _web_ranges(box, zoom):
+        if column in columns and row in rows:
+            if len(columns) * len(rows) > _MOST_PLACES:
+                # Nobody cuts so many: the place alone is enough.
+                columns, rows = range(column, column + 1), range(row, row + 1)
+            return _of_tiles(columns, rows, zoom, size, (column, row))
+    raise SpacerInputError(f"The raster '{name}' does not lie at {zoom}/{column}/{row}.")
+
+
+def _web_ranges(box: tuple[float, float, float, float], zoom: int) -> list[tuple[range, range]]:
+    """Columns and rows of the places of a zoom that a box of degrees touches."""
+    n = 2**zoom
+    west, south, east, north = box
+    south, north = max(south, -_MERCATOR_LATITUDE), min(north, _MERCATOR_LATITUDE)
+    if south > north:
+        return []
+    rows = _rows(north, south, n)
+    return [
+        (range(_bounded((begin + 180) / 360 * n, n), _bounded((end + 180) / 360 * n, n) + 1), rows)
+        for begin, end in ([(west, east)] if west <= east else [(west, 180.0), (-180.0, east)])
+    ]
 
 
 def positions(raster: Raster) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -241,7 +278,9 @@ def _of_cells(cells: list[Cell], zone: int, zoom: int, size: int) -> Lattice:
     )
 
 
-def _of_tiles(columns: range, rows: range, zoom: int, side: float, size: int) -> Lattice:
+def _of_tiles(columns: range, rows: range, zoom: int, size: int, only: tuple[int, int] | None = None) -> Lattice:
+    side = MERCATOR_SIDE / 2**zoom
+    wanted = [(column, row) for row in rows for column in columns] if only is None else [only]
     return Lattice(
         epsg=3857,
         west=columns.start * side - MERCATOR_SIDE / 2,
@@ -253,8 +292,7 @@ def _of_tiles(columns: range, rows: range, zoom: int, side: float, size: int) ->
         zoom=zoom,
         places=tuple(
             Place(f"M{zoom:02d}-{column}-{row}", (column - columns.start) * size, (row - rows.start) * size)
-            for row in rows
-            for column in columns
+            for column, row in wanted
         ),
     )
 

@@ -77,7 +77,7 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
     raster_locs = rasters_in(msg.raster_locs, msg.chips_loc, msg.assets)
     check_rasters(raster_locs)
     failed: dict[DataLocation, FailedTile] = {}
-    messages = _messages(msg, raster_locs, failed)
+    messages = raster_messages(msg, raster_locs, failed)
     waiting = [one for one in messages if not _is_known_cut(one)]
     n_skipped = len(messages) - len(waiting)
     results = []
@@ -101,10 +101,10 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
     )
 
 
-def _messages(
+def raster_messages(
     msg: CutRastersMsg, raster_locs: Sequence[DataLocation], failed: dict[DataLocation, FailedTile]
 ) -> list[CutRasterMsg]:
-    """A message for each raster that can be looked at; the others are put into `failed`."""
+    """A message for each raster that can be looked at, of one range of values; the others are put into `failed`."""
     span = None if msg.value_range is None else tuple(msg.value_range)
     values: dict[DataLocation, NDArray[np.float64]] = {}
     surveys: dict[DataLocation, Survey] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,6 @@ def map_scores(msg: MapScoresMsg) -> MapScoresReturnMsg:
         MissingExtraError: packages of the extra `geo` are not installed.
     """
     start = time.perf_counter()
-    import_extra("rasterio", "Writing maps", "geo")
     name = msg.table_loc.display_name
     names, known, scores = read_score_table(read_bytes(msg.table_loc), name, is_parquet(msg.table_loc))
     labels = list(known) if msg.labels is None else msg.labels
@@ -51,19 +50,42 @@ def map_scores(msg: MapScoresMsg) -> MapScoresReturnMsg:
             raise SpacerInputError(f"The table '{name}' has no label '{label}'.{nearest(label, known)}")
     scores = scores[:, [known.index(label) for label in labels]]
     index_of = {chip: index for index, chip in enumerate(names)}
-    placed: set[str] = set()
-    maps = list(_maps(manifests_in(msg.chips_loc), index_of, scores, placed))
-    if not maps:
-        raise SpacerInputError(f"No manifest in '{msg.chips_loc.display_name}' names a chip of the table '{name}'.")
-    for file, crs, one in maps:
-        write_bytes(msg.maps_loc.below(file), _geotiff(one, crs, labels))
+    maps, n_chips = draw_maps(msg.chips_loc, index_of, scores, labels, msg.maps_loc)
     return MapScoresReturnMsg(
-        maps=[file for file, *_ in maps],
+        maps=maps,
         labels=labels,
-        n_chips=len(placed),
-        n_unplaced=len(names) - len(placed),
+        n_chips=n_chips,
+        n_unplaced=len(names) - n_chips,
         runtime=time.perf_counter() - start,
     )
+
+
+def draw_maps(
+    chips_loc: DataLocation,
+    index_of: Mapping[str, int],
+    scores: NDArray[np.float32],
+    labels: Sequence[str],
+    maps_loc: DataLocation,
+) -> tuple[list[str], int]:
+    """Draw maps of chips' scores, as `map_scores`.
+
+    Args:
+        index_of: the row of each chip in `scores`, float32 [chips, labels].
+
+    Returns:
+        The names of the files, and how many chips are on a map.
+
+    Raises:
+        As `map_scores`, but for what concerns its table.
+    """
+    import_extra("rasterio", "Writing maps", "geo")
+    placed: set[str] = set()
+    maps = list(_maps(manifests_in(chips_loc), index_of, scores, placed))
+    if not maps:
+        raise SpacerInputError(f"No manifest in '{chips_loc.display_name}' names one of the chips.")
+    for file, crs, one in maps:
+        write_bytes(maps_loc.below(file), _geotiff(one, crs, labels))
+    return [file for file, *_ in maps], len(placed)
 
 
 def manifests_in(chips_loc: DataLocation) -> Iterator[AnyManifest]:
@@ -83,7 +105,7 @@ def manifests_in(chips_loc: DataLocation) -> Iterator[AnyManifest]:
 
 
 def _maps(
-    manifests: Iterator[AnyManifest], index_of: dict[str, int], scores: NDArray[np.float32], placed: set[str]
+    manifests: Iterator[AnyManifest], index_of: Mapping[str, int], scores: NDArray[np.float32], placed: set[str]
 ) -> Iterator[_Named]:
     """Each map with its file's name and its projection; the chips on them are added to `placed`."""
     by_crs: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float32]]]] = {}

@@ -225,7 +225,7 @@ def _check(msg: FindSimilarMsg) -> None:
 def _query(msg: FindSimilarMsg, index: VectorIndex) -> tuple[str, NDArray[np.float32], list[range]]:
     """The query: its name, its vector, and the numbers of chips that are left out of the answer."""
     if msg.chip is not None:
-        number = index_of_chip(index, msg.chip)
+        number = index_of_chip(index.names, f"The index '{index.name}'", msg.chip)
         name = index.names[number]
         vector = index.vector(number)
         left_out = [range(number, number + 1)]
