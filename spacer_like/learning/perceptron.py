@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -20,6 +21,7 @@ from spacer_like.cores import thread_count
 
 Array = NDArray[np.floating]
 Layer = tuple[Array, Array]
+Result = TypeVar("Result")
 
 ALPHA = 1e-4
 """Weight of the L2 penalty: scikit-learn's default."""
@@ -98,7 +100,7 @@ class Perceptron:
         # Whoever trains looks at the weights afterwards; numbers beyond all bounds need no warning at each step.
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self._compute_gradient(features, wanted, counted)
-            self._adam_step()
+            self._adam_step(len(features))
         return outputs
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -132,7 +134,7 @@ class Perceptron:
         return activations
 
     def _compute_gradient(self, features: Array, wanted: Array, counted: NDArray[np.floating] | None) -> Array:
-        """Gradient of the cross entropy and penalty, by backpropagation, into `self._gradient`. Returns the outputs."""
+        """Sums of the cross entropy's gradient over samples, by backpropagation. Returns the outputs."""
         features = features.astype(self._parameters.dtype, copy=False)
         halves = self._halves
         if halves is None or len(features) < 2:
@@ -144,12 +146,7 @@ class Perceptron:
                 lambda: self._backpropagate(features[:middle], wanted[:middle], weighs[0], self._gradients),
                 lambda: self._backpropagate(features[middle:], wanted[middle:], weighs[1], halves.gradients),
             )
-            self._gradient += halves.gradient
             outputs = np.concatenate([first, second])
-        penalty = self._scratch[: self._penalised]
-        np.multiply(self._parameters[: self._penalised], ALPHA, out=penalty)
-        self._gradient[: self._penalised] += penalty
-        self._gradient /= len(features)
         return outputs
 
     def _backpropagate(
@@ -169,22 +166,39 @@ class Perceptron:
                 deltas[activations[index] == 0] = 0
         return activations[-1]
 
-    def _adam_step(self) -> None:
+    def _adam_step(self, count: int) -> None:
+        """A step by the gradient's sums over `count` samples, and the penalty."""
         self._steps += 1
+        halves, middle = self._halves, len(self._parameters) // 2
+        if halves is None:
+            self._update(slice(None), count)
+        else:
+            if count > 1:
+                self._gradient += halves.gradient
+            halves.both(lambda: self._update(slice(middle), count), lambda: self._update(slice(middle, None), count))
+
+    def _update(self, part: slice, count: int) -> None:
+        """Adam's step for a part of the parameters, each of which is for itself."""
+        parameters, gradient, mean, variance, scratch = (
+            one[part] for one in (self._parameters, self._gradient, self._mean, self._variance, self._scratch)
+        )
+        penalised = max(self._penalised - (part.start or 0), 0)
+        np.multiply(parameters[:penalised], ALPHA, out=scratch[:penalised])
+        gradient[:penalised] += scratch[:penalised]
+        gradient /= count
         rate = self.learning_rate * np.sqrt(1 - _BETA_2**self._steps) / (1 - _BETA_1**self._steps)
-        scratch = self._scratch
-        self._mean *= _BETA_1
-        np.multiply(self._gradient, 1 - _BETA_1, out=scratch)
-        self._mean += scratch
-        self._variance *= _BETA_2
-        np.multiply(self._gradient, self._gradient, out=scratch)
+        mean *= _BETA_1
+        np.multiply(gradient, 1 - _BETA_1, out=scratch)
+        mean += scratch
+        variance *= _BETA_2
+        np.multiply(gradient, gradient, out=scratch)
         scratch *= 1 - _BETA_2
-        self._variance += scratch
-        np.sqrt(self._variance, out=scratch)
+        variance += scratch
+        np.sqrt(variance, out=scratch)
         scratch += _EPSILON
-        np.divide(self._mean, scratch, out=scratch)
+        np.divide(mean, scratch, out=scratch)
         scratch *= float(rate)
-        self._parameters -= scratch
+        parameters -= scratch
 
 
 class _Halves:
@@ -195,11 +209,12 @@ class _Halves:
         self.gradients = _views(self.gradient, shapes)
         self._pool = ThreadPoolExecutor(1, "half") if thread_count() > 1 else None
 
-    def both(self, first: Callable[[], Array], second: Callable[[], Array]) -> tuple[Array, Array]:
+    def both(self, first: Callable[[], Result], second: Callable[[], Result]) -> tuple[Result, Result]:
         """What two functions return, called at once where there are two cores."""
         if self._pool is None:
             return first(), second()
-        pending = self._pool.submit(second)
+        # What numpy does about overflows is a thread's own affair.
+        pending = self._pool.submit(copy_context().run, second)
         return first(), pending.result()
 
 
