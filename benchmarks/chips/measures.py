@@ -10,6 +10,7 @@ from benchmarks.chips.material import Material, program
 from benchmarks.figures import OURS, Comparison, Figure, Target
 from benchmarks.measures import Measure
 from benchmarks.processes import Command
+from spacer_like.extractors.named import WITHOUT_WEIGHTS
 
 FAMILY = "chips"
 WINDOW = "a window and Pillow for each chip"
@@ -54,6 +55,8 @@ class ChipsMeasures:
             self.joining(),
             self.searching(),
             self.clicking(),
+            self.searching_codes(),
+            self.features_of_bands(),
         ]
         return [replace(measure, family=FAMILY) for measure in measures]
 
@@ -219,6 +222,37 @@ class ChipsMeasures:
                 Figure(f"{ranked}: processor time", "answer_cpu_seconds", "ms", other=None),
             ],
             material=self.material.places,
+        )
+
+    def searching_codes(self) -> Measure:
+        about = f"ten nearest of {self.folders.vectors:,} vectors, codes of 32 bytes"
+        return Measure(
+            name="chips-codes",
+            sides={OURS: program(self.python, "codes", self.folders.vectors_file, self.folders.queries_file)},
+            figures=[
+                Figure(f"{about}: a query alone", "single_seconds", "ms", other=None),
+                Figure(f"{about}: processor time of a query", "single_cpu_seconds", "ms", other=None),
+                Figure(f"{about}: recall", "recall", "", Target(Comparison.LEAST, 0.95), other=None),
+                Figure(f"{about}: recall without comparing vectors", "recall_of_codes", "", other=None),
+                Figure(f"{about}: vectors compared", "candidates", "", other=None),
+                Figure(f"{about}: making the index", "build_seconds", other=None),
+                Figure(f"{about}: peak memory", "peak_mib", "MiB", other=None),
+            ],
+            material=self.material.vectors,
+        )
+
+    def features_of_bands(self) -> Measure:
+        kinds = [(name, dtype) for name in WITHOUT_WEIGHTS for dtype in ("uint8", "uint16", "float32")]
+        # Of two cores 5,000 chips a second.
+        target = Target(Comparison.LEAST, 2500)
+        title = "chips of 64 pixels and six bands per CPU-second"
+        return Measure(
+            name="chips-bands",
+            sides={f"{name}, {dtype}": program(self.python, "bands", name, dtype) for name, dtype in kinds},
+            figures=[
+                Figure(f"{title}, {name}, {dtype}", "chips_per_cpu_second", "chips/s", target, f"{name}, {dtype}", None)
+                for name, dtype in kinds
+            ],
         )
 
 

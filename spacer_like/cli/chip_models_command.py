@@ -73,7 +73,13 @@ def add_to(chips: typer.Typer) -> None:
         from_message(
             FindSimilarMsg,
             _similar,
-            names={"ard_loc": "tiles", "n_probe": "probe", "contact_sheet_loc": "sheet", "results_locs": "out"},
+            names={
+                "ard_loc": "tiles",
+                "n_probe": "probe",
+                "embeddings_locs": "embeddings",
+                "contact_sheet_loc": "sheet",
+                "results_locs": "out",
+            },
             defaults={"index_loc": INDEX},
             helps={
                 "extractor": f"For an image: that which the index was made with. Without --model: {DEFAULT_EXTRACTOR}.",

@@ -232,8 +232,12 @@ def encoded(result: EncodeChipsReturnMsg, path: str) -> Shown:
 
 def indexed(result: BuildIndexReturnMsg, path: str) -> Shown:
     """The number of vectors in an index."""
-    lists = f" in {count_of(result.n_lists, 'list')}" if result.n_lists else ""
-    return [Text(f"{count_of(result.n_chips, 'vector')}{lists}: {path}", style="green")]
+    more = f" in {count_of(result.n_lists, 'list')}" if result.n_lists else ""
+    if result.recall is not None and result.code_recall is not None:
+        compared = count_of(result.candidates or 0, "vector")
+        more = f" as codes; with {compared} compared they find {result.recall:.2f} of the ten nearest"
+        more += f", without any {result.code_recall:.2f}"
+    return [Text(f"{count_of(result.n_chips, 'vector')}{more}: {path}", style="green")]
 
 
 def similar_chips(result: FindSimilarReturnMsg, sheet: str | None) -> Shown:

@@ -9,20 +9,23 @@
   matrix product with anything else.
 - `VectorIndex`, `write_index`, `read_index`: vectors to look among, with lists (IVF) or without;
   `sorted_into_lists`, `usual_list_count` make the lists, by faiss.
+- `CodeIndex`, `write_codes`: an index with a code of 32 bytes in place of each vector; `codes_of` makes the codes.
 - `duplicate_groups`: which images look the same.
 
 Vectors of different encoders are never compared: `check_same_encoder` and `MergedEmbeddings` refuse them.
 """
 
+from spacer_like.embeddings.codes import codes_of
 from spacer_like.embeddings.duplicates import duplicate_groups
 from spacer_like.embeddings.embeddings_file import Embeddings, MergedEmbeddings, read_embeddings, write_embeddings
 from spacer_like.embeddings.encoder import Encoder, check_same_encoder, extractor_encoder, unit_length
-from spacer_like.embeddings.index import VectorIndex, read_index, write_index
+from spacer_like.embeddings.index import CodeIndex, VectorIndex, read_index, write_codes, write_index
 from spacer_like.embeddings.lists import sorted_into_lists, usual_list_count
 from spacer_like.embeddings.names import NameList
 from spacer_like.embeddings.search import ExactSearch, Nearest, single_blocks
 
 __all__ = [
+    "CodeIndex",
     "Embeddings",
     "Encoder",
     "ExactSearch",
@@ -31,6 +34,7 @@ __all__ = [
     "Nearest",
     "VectorIndex",
     "check_same_encoder",
+    "codes_of",
     "duplicate_groups",
     "extractor_encoder",
     "read_embeddings",
@@ -39,6 +43,7 @@ __all__ = [
     "sorted_into_lists",
     "unit_length",
     "usual_list_count",
+    "write_codes",
     "write_embeddings",
     "write_index",
 ]

@@ -111,16 +111,31 @@ def described_vectors(
     header: dict[str, object], arrays: dict[str, NDArray[np.generic]], name: str
 ) -> tuple[str, NameList, Vectors]:
     """The id of the encoder, the names and the vectors in a file; errors as `read_embeddings`."""
-    if missing := [tensor for tensor in _LAYOUTS[UNIT_VERSION] if tensor not in arrays]:
+    check_arrays(arrays, _LAYOUTS[UNIT_VERSION], name)
+    vectors = arrays["vectors"]
+    encoder_id, names = described_names(header, arrays, len(vectors), name)
+    if not 1 <= vectors.shape[1] <= MOST_DIMENSIONS:
+        raise FeatureFileError(f"'{name}' is damaged: its vectors have {vectors.shape[1]} numbers.")
+    return encoder_id, names, vectors  # type: ignore[return-value]
+
+
+def check_arrays(arrays: Mapping[str, NDArray[np.generic]], wanted: Iterable[str], name: str) -> None:
+    """Refuse a file that lacks an array, as a `FeatureFileError`."""
+    if missing := [tensor for tensor in wanted if tensor not in arrays]:
         raise FeatureFileError(f"'{name}' is damaged: it has no array {missing[0]}.")
+
+
+def described_names(
+    header: dict[str, object], arrays: Mapping[str, NDArray[np.generic]], count: int, name: str
+) -> tuple[str, NameList]:
+    """The id of the encoder and the names, of which there must be `count`; errors as `read_embeddings`."""
     encoder_id = header.get("encoder_id")
     if not isinstance(encoder_id, str) or not 0 < len(encoder_id) <= MOST_ID:
         raise FeatureFileError(f"'{name}' is damaged: it does not say what made its vectors.")
-    vectors = arrays["vectors"]
     names = NameList(arrays["names"], arrays["name_ends"], name)  # type: ignore[arg-type]
-    if len(names) != len(vectors) or not 1 <= vectors.shape[1] <= MOST_DIMENSIONS:
-        raise FeatureFileError(f"'{name}' is damaged: it has {len(names)} names, and {list(vectors.shape)} numbers.")
-    return encoder_id, names, vectors  # type: ignore[return-value]
+    if len(names) != count:
+        raise FeatureFileError(f"'{name}' is damaged: it has {len(names)} names, and {count} vectors.")
+    return encoder_id, names
 
 
 class MergedEmbeddings:
@@ -130,6 +145,7 @@ class MergedEmbeddings:
         encoder_id: of what made all of them.
         names: of all images, sorted.
         dimension: how many numbers a vector has.
+        rows: int64 [n], which of all vectors, file after file, each image's is.
 
     Raises:
         ExtractorMismatchError: different encoders have made the vectors.
@@ -156,14 +172,19 @@ class MergedEmbeddings:
         names = pa.concat_arrays([part.names.to_arrow() for part in parts])
         order = pc.sort_indices(names)
         names = names.take(order)
-        self._order = order.to_numpy().astype(np.int64)
+        self.rows = order.to_numpy().astype(np.int64)
         repeated = pc.equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
         self.names = NameList.from_arrow(names)
         if repeated.any():
             self._refuse_repeated(int(np.flatnonzero(repeated)[0]))
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.rows)
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Where each file ends among all vectors, int64 [files]."""
+        return self._begins[1:]
 
     def vectors(self, indices: NDArray[np.integer]) -> NDArray[np.float16]:
         """The vectors float16 [b, d], scaled to length one, of the images at some indices of `names`.
@@ -171,14 +192,9 @@ class MergedEmbeddings:
         Raises:
             FeatureFileError: one is not of length one.
         """
-        rows = self._order[indices]
-        found = np.empty((len(rows), self.dimension), np.float16)
+        rows = self.rows[indices]
         of = np.searchsorted(self._begins, rows, side="right") - 1
-        for number in np.unique(of):
-            some = of == number
-            part = self._parts[number]
-            vectors = part.vectors[rows[some] - self._begins[number]]
-            found[some] = vectors if part.unit_length else unit_length(as_single(vectors))
+        found = vectors_at(self._parts, rows)
         singles = as_single(found)
         squares = np.einsum("ij,ij->i", singles, singles)
         wrong = ~((np.abs(squares - 1) <= _LARGEST_DEVIATION) | (squares == 0))
@@ -209,10 +225,22 @@ class MergedEmbeddings:
             )
 
     def _refuse_repeated(self, index: int) -> None:
-        rows = self._order[index : index + 2]
+        rows = self.rows[index : index + 2]
         first, second = (self._parts[number].source for number in np.searchsorted(self._begins, rows, "right") - 1)
         where = f"twice in '{first}'" if first == second else f"in '{first}' and in '{second}'"
         raise FeatureFileError(f"The image '{self.names[index]}' is {where}: name each file once, and each image.")
+
+
+def vectors_at(parts: Sequence[Embeddings], rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    """Some vectors of all, file after file, scaled to length one where they are not: float16 [b, d]."""
+    begins = np.cumsum([0, *(len(part.vectors) for part in parts)])
+    found = np.empty((len(rows), parts[0].vectors.shape[1]), np.float16)
+    of = np.searchsorted(begins, rows, side="right") - 1
+    for number in np.unique(of):
+        some = of == number
+        vectors = parts[number].vectors[rows[some] - begins[number]]
+        found[some] = vectors if parts[number].unit_length else unit_length(as_single(vectors))
+    return found
 
 
 def _in_words(images: Mapping[str, Any]) -> str:

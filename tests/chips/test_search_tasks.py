@@ -196,6 +196,23 @@ def test_no_chips_are_an_error():
 # Indexes.
 
 
+def test_an_index_of_codes_says_what_it_finds_and_finds_it_with_the_vectors():
+    names = put_chips()
+    encode_chips(encoding())
+    answer = build_index(indexing(kind="codes"))
+    assert (answer.kind, answer.n_chips, answer.n_lists) == ("codes", 60, None)
+    assert answer.recall >= answer.code_recall
+    assert answer.recall >= 0.95
+    asked = {"chip": names[3], "other_places": False, "k": 5}
+    found = find_similar(finding(**asked, embeddings_locs=[at("e.safetensors")])).similar
+    build_index(indexing(index_loc=at("exact.safetensors")))
+    assert found == find_similar(finding(**asked, index_loc=at("exact.safetensors"))).similar
+    with pytest.raises(FeatureFileError, match="holds codes: name the files of vectors that it was made of, too"):
+        find_similar(finding(**asked))
+    with pytest.raises(MessageError, match="An index of codes has no lists"):
+        build_index(indexing(kind="codes", n_lists=3))
+
+
 def test_an_index_is_made_of_several_files():
     put_chips(10, [EARLY])
     encode_chips(encoding(embeddings_loc=at("early")))

@@ -172,7 +172,8 @@ def changed(name="ivf", header=None, **arrays) -> bytes:
     ("data", "reason"),
     [
         (changed(header={"format": "spacer_like.chip_embeddings"}), "no file of chip index"),
-        (changed(header={"format_version": 2}), "this version reads spacer_like.chip_index 1"),
+        (changed(header={"format_version": 3}), "this version reads spacer_like.chip_index up to 2"),
+        (changed(header={"format_version": 2}), "it has no array part_ends"),
         (changed(header={"encoder_id": ""}), "does not say what made"),
         (changed(header={"kind": "exact"}), "not those of its kind 'exact'"),
         (changed(header={"kind": ["ivf"]}), "not those of its kind"),

@@ -1130,6 +1130,37 @@ def index(data: bytes, name: str) -> Any:
     return [str(chip) for chip in found.names]
 
 
+def index_of_codes() -> bytes:
+    from spacer_like.embeddings import MergedEmbeddings, codes_of, write_codes
+
+    sink = io.BytesIO()
+    merged = MergedEmbeddings([embeddings_of_codes()])
+    write_codes(sink, merged, *codes_of(merged.singles, len(merged), 0))
+    return sink.getvalue()
+
+
+@cache
+def embeddings_of_codes() -> Any:
+    from spacer_like.embeddings import read_embeddings, unit_length, write_embeddings
+
+    sink = io.BytesIO()
+    vectors = unit_length(np.random.default_rng(0).standard_normal((20, 6), np.float32))
+    write_embeddings(sink, "encoder", 6, [([f"{number:02}" for number in range(20)], vectors)])
+    return read_embeddings(sink, "embeddings")
+
+
+def search_by_codes(data: bytes, name: str) -> Any:
+    from spacer_like.embeddings import CodeIndex, read_index
+    from spacer_like.exceptions import FeatureFileError
+
+    found = read_index(io.BytesIO(data), name)
+    if not isinstance(found, CodeIndex):
+        raise FeatureFileError(f"'{name}' holds no codes.")
+    found.compare_with([embeddings_of_codes()])
+    found.search(found.vector(0)[None], 2)
+    return [str(chip) for chip in found.names]
+
+
 def label_table(ending: str) -> Callable[[], bytes]:
     def make() -> bytes:
         from spacer_like.chips.labels.label_table import LabelTable
@@ -1438,6 +1469,7 @@ CHIP_ROWS = [
         ),
         names_of_bands,
     ),
+    Reader("an index, codes", ("embeddings.index:read_index",), index_of_codes, search_by_codes, share=0.5),
     *(
         Reader(
             f"a table of labels{ending}",

@@ -75,16 +75,20 @@ class BuildIndexMsg(Message, Answered["BuildIndexReturnMsg"]):
         embeddings_locs: files of `encode_chips`, all of the same encoder.
         index_loc: where the index goes, safetensors.
         kind: ``exact``: every vector is compared with the query; ``ivf``: only those in the lists nearest to it, of
-            `n_lists` into which k-means sorts all; for millions of vectors, and needs the extra ``search``.
+            `n_lists` into which k-means sorts all; for millions of vectors, and needs the extra ``search``; ``codes``:
+            the index has a code of 32 bytes in place of each vector, and only vectors whose codes are nearest are
+            compared, which are read from the files of `embeddings_locs` at each search; for tens of millions, and
+            needs the extra ``search``, too.
         n_lists: number of lists of an ``ivf`` index; None: about four times the square root of the number of vectors.
-        seed: seed of k-means, for an ``ivf`` index.
+        seed: seed of k-means, for an ``ivf`` index or one of ``codes``, and of the queries that its recall is measured
+            with.
     """
 
     task: ClassVar[str] = "build_index"
 
     embeddings_locs: Annotated[list[Location], Field(min_length=1)]
     index_loc: WritableLocation
-    kind: Literal["exact", "ivf"] = "exact"
+    kind: Literal["exact", "ivf", "codes"] = "exact"
     n_lists: Annotated[StrictInt, Field(ge=1, le=2**20)] | None = None
     seed: Seed = 0
 
@@ -102,15 +106,24 @@ class BuildIndexReturnMsg(ReturnMessage):
     Fields:
         n_chips: number of vectors in the index.
         dimension: numbers in a vector.
-        kind: ``exact`` or ``ivf``, as in the request.
-        n_lists: number of lists of an ``ivf`` index; None: the index is exact.
+        kind: ``exact``, ``ivf`` or ``codes``, as in the request.
+        n_lists: number of lists of an ``ivf`` index; None: the index is of another kind.
+        recall: of an index of codes, the share of the ten nearest that are found, by chips that the codes were not
+            made from; None: the index is of another kind.
+        code_recall: the same without comparing vectors; None: the index is of another kind.
+        candidates: how many vectors are compared for ten that are wanted; None: the index is of another kind.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"recall", "code_recall", "candidates"})
 
     n_chips: int
     dimension: int
-    kind: Literal["exact", "ivf"]
+    kind: Literal["exact", "ivf", "codes"]
     n_lists: int | None
     runtime: Runtime
+    recall: float | None = None
+    code_recall: float | None = None
+    candidates: int | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -129,6 +142,7 @@ class FindSimilarMsg(Message, Answered["FindSimilarReturnMsg"]):
             for.
         model_loc: the model that the index was made with, for `image_loc`; None: none was used, or a chip is looked
             for.
+        embeddings_locs: the files that the index was built of, in the same order, where it is of the kind ``codes``.
         k: how many chips are wanted.
         n_probe: number of lists that are searched in an ``ivf`` index.
         other_places: whether chips that show the same location as the query, at another time, are left out.
@@ -147,6 +161,7 @@ class FindSimilarMsg(Message, Answered["FindSimilarReturnMsg"]):
     image_loc: Location | None = None
     extractor: OptionalExtractorField = None  # type: ignore[assignment]
     model_loc: Location | None = None
+    embeddings_locs: list[Location] = Field(default_factory=list)
     k: Annotated[StrictInt, Field(ge=1, le=10_000)] = 10
     n_probe: Annotated[StrictInt, Field(ge=1, le=2**20)] = 16
     other_places: StrictBool = True

@@ -29,15 +29,19 @@ from spacer_like.chips.similar_places import (
 from spacer_like.chips.tree import tiles_of
 from spacer_like.config import settings
 from spacer_like.embeddings import (
+    CodeIndex,
+    Embeddings,
     Encoder,
     MergedEmbeddings,
     VectorIndex,
     check_same_encoder,
+    codes_of,
     extractor_encoder,
     read_embeddings,
     read_index,
     sorted_into_lists,
     usual_list_count,
+    write_codes,
     write_embeddings,
     write_index,
 )
@@ -105,25 +109,26 @@ def build_index(msg: BuildIndexMsg) -> BuildIndexReturnMsg:
 
     Raises:
         MessageError: a number of lists for an index that has none.
-        FeatureFileError: a damaged file, a chip that is in two, or fewer vectors than lists.
+        FeatureFileError: a damaged file, a chip that is in two, fewer vectors than lists, or one alone for codes.
         ExtractorMismatchError: different encoders have made the vectors.
-        MissingExtraError: faiss is not installed, for lists.
+        MissingExtraError: faiss is not installed, for lists and codes.
     """
     start = time.perf_counter()
-    if msg.kind == "exact" and msg.n_lists is not None:
-        raise MessageError("An exact index has no lists: leave n_lists out, or ask for the kind ivf.")
-    parts = []
-    for loc in msg.embeddings_locs:
-        with open_file(loc) as file:
-            parts.append(read_embeddings(file, loc.display_name))
-    merged = MergedEmbeddings(parts)
-    lists = None
+    if msg.kind != "ivf" and msg.n_lists is not None:
+        kind = "An exact index" if msg.kind == "exact" else "An index of codes"
+        raise MessageError(f"{kind} has no lists: leave n_lists out, or ask for the kind ivf.")
+    merged = MergedEmbeddings(_opened_embeddings(msg.embeddings_locs))
+    lists, recall = None, None
     if msg.kind == "ivf":
         n_lists = msg.n_lists or usual_list_count(len(merged))
         lists = sorted_into_lists(merged.singles, len(merged), n_lists, msg.seed)
     with temporary_file(msg.index_loc) as path:
         with path.open("wb") as file:
-            write_index(file, merged, lists)
+            if msg.kind == "codes":
+                codebook, codes, recall = codes_of(merged.singles, len(merged), msg.seed)
+                write_codes(file, merged, codebook, codes, recall)
+            else:
+                write_index(file, merged, lists)
         write_file(msg.index_loc, path, consume=True)
     return BuildIndexReturnMsg(
         n_chips=len(merged),
@@ -131,6 +136,9 @@ def build_index(msg: BuildIndexMsg) -> BuildIndexReturnMsg:
         kind=msg.kind,
         n_lists=None if lists is None else len(lists.ends),
         runtime=time.perf_counter() - start,
+        recall=None if recall is None else recall.share,
+        code_recall=None if recall is None else recall.of_codes,
+        candidates=None if recall is None else recall.candidates,
     )
 
 
@@ -143,15 +151,18 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
             sheet without chips_loc.
         DataNotFoundError: the index has no such chip, or something is not there.
         ExtractorMismatchError: the index was made with another encoder.
-        FeatureFileError: a damaged index.
+        FeatureFileError: a damaged index, or one of codes without the files that it was made of.
         TableError: the name of a table has an unknown ending.
         ImageError: the image cannot be decoded.
-        MissingExtraError: pyproj is not installed, faiss for an index with lists, or matplotlib for a contact sheet.
+        MissingExtraError: pyproj is not installed, faiss for an index with lists or codes, or matplotlib for a contact
+            sheet.
     """
     start = time.perf_counter()
     _check(msg)
     with open_file(msg.index_loc) as file:
         index = read_index(file, msg.index_loc.display_name)
+    if isinstance(index, CodeIndex):
+        index.compare_with(_opened_embeddings(msg.embeddings_locs))
     name, vector, left_out = _query(msg, index)
     found = similar_chips(index, vector, msg.k, msg.n_probe, left_out)
     similar = _with_positions(found, msg.ard_loc)
@@ -163,6 +174,14 @@ def find_similar(msg: FindSimilarMsg) -> FindSimilarReturnMsg:
         table = similar_table(similar)
         write_tables([(table, loc) for loc in msg.results_locs])
     return FindSimilarReturnMsg(similar=similar, runtime=time.perf_counter() - start)
+
+
+def _opened_embeddings(locs: Sequence[DataLocation]) -> list[Embeddings]:
+    parts = []
+    for loc in locs:
+        with open_file(loc) as file:
+            parts.append(read_embeddings(file, loc.display_name))
+    return parts
 
 
 def _encoder(msg: EncodeChipsMsg | FindSimilarMsg, extractor: FeatureExtractor | None) -> Encoder:
