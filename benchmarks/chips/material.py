@@ -45,6 +45,9 @@ class Material:
     def tiles(self, report: Report) -> None:
         self._make(self.folders.tiles, report, "make_tiles", self.folders.side)
 
+    def scenes(self, report: Report) -> None:
+        self._make(self.folders.scenes, report, "make_scene", self.folders.scene_side)
+
     def vectors(self, report: Report) -> None:
         self._make(self.folders.vectors_file.parent, report, "make_vectors", self.folders.vectors)
 

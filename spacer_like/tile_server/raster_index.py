@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spacer_like.chips.messages.tiles import FailedTile
-from spacer_like.chips.rasters.pixels import Values, scales_of
+from spacer_like.chips.rasters.pixels import Values
 from spacer_like.chips.rasters.places import web_box, web_lattice
-from spacer_like.chips.tasks.opened_raster import check_rasters, opened_raster, rasters_in
+from spacer_like.chips.rasters.warping import scales_of
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_scene, scenes_in
 from spacer_like.chips.tasks.opened_tile import without_secrets
 from spacer_like.chips.tasks.raster_sets import raster_messages
 from spacer_like.chips.tasks.rasters import values_of
@@ -37,7 +38,7 @@ class ShownRaster:
 
     Fields:
         name: as in the names of its chips.
-        loc: where it lies.
+        loc: where it lies; `band_locs`: the files of its further bands.
         raster: what it says of itself.
         values: its bands, and the values that become 0 and 255.
         box: west, south, east, north in degrees; the west is larger than the east across the 180th meridian.
@@ -52,6 +53,7 @@ class ShownRaster:
     box: Box
     scale: tuple[float, float]
     broken_at: float | None = None
+    band_locs: tuple[DataLocation, ...] = ()
 
     @property
     def zoom(self) -> int:
@@ -126,16 +128,16 @@ class LiveRasters:
 
     Raises:
         SpacerInputError: no raster can be shown; the sentence is that of the first.
-        SpacerError: as `rasters_in`.
+        SpacerError: as `scenes_in`.
     """
 
     def __init__(self, msg: CutRastersMsg) -> None:
         self.name = ", ".join(without_secrets(loc).display_name for loc in msg.raster_locs[:3])
-        raster_locs = rasters_in(msg.raster_locs, msg.chips_loc, msg.assets)
-        check_rasters(raster_locs)
+        scenes = scenes_in(msg)
+        check_rasters([scene.loc for scene in scenes])
         failed: dict[DataLocation, FailedTile] = {}
         shown = []
-        for one in raster_messages(msg, raster_locs, failed):
+        for one in raster_messages(msg, scenes, failed):
             try:
                 shown.append(_shown(one))
             except SpacerError as error:
@@ -155,10 +157,12 @@ class LiveRasters:
 
 
 def _shown(msg: CutRasterMsg) -> ShownRaster:
-    with opened_raster(msg.raster_loc) as (dataset, raster):
+    band_locs = tuple(msg.band_locs or ())
+    with opened_scene(msg.raster_loc, band_locs, msg.bands or ()) as (members, raster):
         if raster.crs is None:
             raise SpacerInputError(f"The raster '{raster.name}' does not say where it lies: no map can show it.")
         box = web_box(raster)
         lattice = web_lattice(box, raster.name, 0, 0, 0, _TILE)
-        values = values_of(msg, dataset, raster)
-        return ShownRaster(msg.source or "", msg.raster_loc, raster, values, box, scales_of(raster, lattice))
+        values = values_of(msg, members)
+        scales = scales_of(raster, lattice)
+        return ShownRaster(msg.source or "", msg.raster_loc, raster, values, box, scales, band_locs=band_locs)

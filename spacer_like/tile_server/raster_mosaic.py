@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spacer_like.chips.rasters.pixels import lattice_pixels
 from spacer_like.chips.rasters.places import web_lattice
-from spacer_like.chips.tasks.opened_raster import opened_overview, opened_raster
+from spacer_like.chips.tasks.opened_raster import opened_scene
 from spacer_like.exceptions import SpacerError, TransientError
 from spacer_like.tile_server.footprint import to_web_mercator
 from spacer_like.tile_server.mosaic import Mosaic
@@ -97,8 +96,8 @@ def _read(footprint: Footprint, shown: ShownRaster) -> Picture:
     lattice = web_lattice(shown.box, shown.raster.name, zoom, column, row, footprint.size)
     [place] = lattice.places
     with (
-        opened_raster(shown.loc) as (dataset, raster),
-        lattice_pixels(dataset, partial(opened_overview, shown.loc), raster, lattice, shown.values) as read,
+        opened_scene(shown.loc, shown.band_locs, shown.raster.band_names) as (members, raster),
+        lattice_pixels(members, raster, lattice, shown.values) as read,
     ):
         pixels, valid = read.window(place)
     found: NDArray[np.uint8] = np.moveaxis(pixels, 0, -1)

@@ -83,3 +83,13 @@ def orthomosaic(path: Path) -> Path:
 def scan(path: Path) -> Path:
     """A scanned map, which does not say where it lies."""
     return make_raster(path, waves(3, 300, 500).astype("uint8"), None, None, colours=_RGB)
+
+
+def band_files(folder: Path, name: str = "T33TUL_{band}.tif", side: int = 300, **steps: int) -> dict[str, Path]:
+    """Files of the bands of one scene of 10 m, by their names; steps: how many times coarser a band is."""
+    paths = {}
+    for number, (band, step) in enumerate((steps or {"B04": 1, "B03": 1, "B02": 1}).items()):
+        pixels = waves(1, side // step, side // step, 200 + number * 500, 900 + number * 500).astype("uint16")
+        transform = from_origin(300_000, 4_900_020, 10 * step, 10 * step)
+        paths[band] = make_raster(folder / name.format(band=band), pixels, "EPSG:32633", transform, nodata=0)
+    return paths

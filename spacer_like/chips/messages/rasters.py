@@ -105,6 +105,9 @@ class CutRasterMsg(RasterChippingMsg, Answered["CutRasterReturnMsg"]):
         raster_loc: the raster, of a format that keeps all in one file: GeoTIFF, JPEG 2000, PNG, JPEG and others.
         chips_loc: the folder that the chips go into.
         manifest_loc: where the manifest goes, Parquet: a row for each place that the raster covers.
+        band_locs: where the bands of a scene are files of their own, those of all but its first, which is `raster_loc`;
+            of each the first band is taken, brought to the pixels of the finest, and `bands` are their names. None:
+            `raster_loc` has all bands.
         source: the raster's name in the names of chips; None: its file's, with hyphens for what is no letter or digit.
         places: the only places that are cut; None: all that the raster covers.
     """
@@ -114,8 +117,15 @@ class CutRasterMsg(RasterChippingMsg, Answered["CutRasterReturnMsg"]):
     raster_loc: Location
     chips_loc: WritableFolder
     manifest_loc: WritableLocation
+    band_locs: Annotated[list[Location], Field(min_length=1, max_length=1000)] | None = None
     source: RasterSource | None = None
     places: list[Annotated[StrictStr, Field(min_length=1, max_length=60)]] | None = None
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> Self:
+        if self.band_locs is not None and len(self.bands or ()) != len(self.band_locs) + 1:
+            raise ValueError("band_locs are of scenes whose bands are named, one more than there are band_locs")
+        return self
 
     @classmethod
     def example(cls) -> Self:
@@ -187,12 +197,18 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
             STAC items, catalogs or search results (``.json``), whose assets are the rasters.
         assets: names of the assets that are taken of each STAC item, each as a raster of its own; None: its only
             raster, or the one named ``visual``.
+        band_files: of scenes whose bands are files of their own, what these are called: ``{band}`` stands for the name
+            of a band in `bands`, ``*``, once or twice, for what tells scenes apart, ``?`` for any character, as in
+            ``*_{band}_?0m.jp2`` (the first by name where a band has several). None: files of a folder are one scene
+            where their names differ in the band alone, and assets of a STAC item that are called like the bands.
         chips_loc: the folder that the chips go into; the manifests go into its folder ``manifests``.
         overlap: what becomes of a place that several rasters cover. ``all``: a chip of each; ``newest``: one of the
             raster of the latest date (by its metadata, else the date in its name) among those that fill the place
             most; ``best``: one of the raster that has most data there that is no cloud. Not with ``pixels``.
         stac: whether the chips are described by STAC as well: ``collection.json`` and ``items.json`` in `chips_loc`.
-        clouds: with ``best``, the band that says where clouds are, by number or name; None: nothing does.
+        clouds: with ``best``, the band that says where clouds are, by number or name, also where it is a file of its
+            own; or the name of a file beside each raster, ``*`` for the raster's without its ending, as in
+            ``*_clouds.tif``; None: nothing does.
         cloud_values: the values of that band that are clouds; None: all but 0.
     """
 
@@ -201,6 +217,7 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
     raster_locs: Annotated[list[RastersLocation], Field(min_length=1)]
     chips_loc: WritableFolder
     assets: Annotated[list[BandName], Field(min_length=1, max_length=1000)] | None = None
+    band_files: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
     stac: StrictBool = False
     overlap: Literal["all", "newest", "best"] = "all"
     clouds: BandName | None = None
@@ -214,6 +231,11 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
             raise ValueError("overlap is of the grids ard and xyz: windows of pixels are of one raster")
         if self.clouds is not None and self.overlap != "best":
             raise ValueError("clouds are asked for with the overlap best only")
+        name = self.band_files
+        if name is not None and ("{band}" not in name or "/" in name or name.count("*") > 2):
+            raise ValueError("band_files is a name with {band} in it, at most two * and no folder")
+        if self.band_files is not None and self.bands is None:
+            raise ValueError("band_files need the names of the bands: give bands")
         if self.cloud_values is not None and self.clouds is None:
             raise ValueError("cloud_values need the band: give clouds")
         return self

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spacer_like.chips.cutting.gdal_reading import CACHE_BYTES, environment, gdal_errors
+from spacer_like.chips.cutting.gdal_reading import CACHE_BYTES, environment
 from spacer_like.chips.cutting.tile_picture import Colours, TilePicture, colours_of
-from spacer_like.chips.rasters.places import Lattice, Place, transform_of
+from spacer_like.chips.rasters.places import Lattice, Place
 from spacer_like.chips.rasters.raster import Raster
-from spacer_like.chips.rasters.whole_warp import WholeWarp
+from spacer_like.chips.rasters.warping import Member, WholeWarp, warped_raster
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import TileError
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spacer_like.chips.messages.rasters import RasterWay
-
-OpenOverview = Callable[[int], AbstractContextManager[Any]]
 
 _MOST_RUN_BYTES = 2**23
 # Of a pixel: what a raster may lie beside the pixels of a grid, since its georeference is written with decimals.
@@ -73,6 +71,7 @@ class LatticePixels:
         column_step: width of the parts of the lattice that are gone through one after the other, from north to south:
             GDAL keeps the blocks that the next row of such a part needs again.
         whole: parts that have data everywhere; None: no pixel is warped.
+        others: further bands of the chips.
     """
 
     picture: TilePicture
@@ -84,9 +83,14 @@ class LatticePixels:
     fill: float
     column_step: int
     whole: WholeWarp | None = None
+    others: tuple[LatticePixels, ...] = ()
 
     @property
     def n_bands(self) -> int:
+        return self._n_bands + sum(other.n_bands for other in self.others)
+
+    @property
+    def _n_bands(self) -> int:
         colours = self.picture.colours
         return len(colours.bands) if self.as_they_are else colours.n_colours
 
@@ -100,7 +104,11 @@ class LatticePixels:
         # GDAL's errors are raised where the thread that meets them has an environment.
         with environment():
             for run in self._runs(places):
-                yield from self._of_run(run)
+                if not self.others:
+                    yield from self._of_run(run)
+                    continue
+                members = [chain.from_iterable(member._of_run(run)) for member in (self, *self.others)]
+                yield [_together(chips) for chips in zip(*members, strict=True)]
 
     def _of_run(self, run: list[Place]) -> Iterator[list[ChipPixels]]:
         size = self.lattice.size
@@ -122,8 +130,13 @@ class LatticePixels:
 
     def window(self, place: Place) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The pixels of a place [bands, size, size], and where they have data."""
-        found = self._whole_window(place.column, place.row, self.lattice.size)
-        return self._window(place.column, place.row, self.lattice.size) if found is None else found
+        size = self.lattice.size
+        found = self._whole_window(place.column, place.row, size) or self._window(place.column, place.row, size)
+        if not self.others:
+            return found
+        all_bands = [found, *(other.window(place) for other in self.others)]
+        valid: NDArray[np.bool_] = np.any([one[1] for one in all_bands], axis=0)
+        return np.concatenate([one[0] for one in all_bands]), valid
 
     def _runs(self, places: Sequence[Place]) -> Iterator[list[Place]]:
         """Places of one row beside each other, as many as are read at once."""
@@ -157,7 +170,7 @@ class LatticePixels:
         inside = begin < end and upper < lower
         if inside and (end - begin, lower - upper) == (width, size):
             return self._read(begin, upper, end, lower)
-        pixels = np.full((self.n_bands, size, width), self.fill, self.dtype)
+        pixels = np.full((self._n_bands, size, width), self.fill, self.dtype)
         valid = np.zeros((size, width), np.bool_)
         if inside:
             part = slice(upper - top, lower - top), slice(begin - left, end - left)
@@ -189,32 +202,60 @@ def _one_ahead(parts: Generator[list[ChipPixels], None, None]) -> Iterator[list[
             reader.submit(parts.close).result()
 
 
+def _together(chips: Sequence[ChipPixels]) -> ChipPixels:
+    """One chip of the bands of several; it has data where the fullest has."""
+    pixels = np.concatenate([chip.pixels for chip in chips])
+    return ChipPixels(chips[0].place, pixels, max(chip.n_valid for chip in chips))
+
+
 @contextmanager
 def lattice_pixels(
-    dataset: Any, open_overview: OpenOverview, raster: Raster, lattice: Lattice, values: Values
+    members: Sequence[Member], base: Raster, lattice: Lattice, values: Values
 ) -> Iterator[LatticePixels]:
-    """The pixels of a lattice, of an opened raster.
+    """The pixels of a lattice, of opened rasters.
 
     Args:
-        dataset: the raster, opened by rasterio.
-        open_overview: opens its overview of a number, from 0.
+        members: of several, each one's first band is a band of the chips.
+        base: the raster whose pixels those of a lattice without a projection are.
 
     Raises:
-        TileError: the raster has no such bands, or they are of several types.
+        TileError: a raster has no such bands, or they are of several types.
         SpacerError: errors of reading.
     """
+    if len(members) > 1:
+        values = replace(values, bands=(1,))
+    with ExitStack() as stack:
+        found = [stack.enter_context(_member_pixels(member, base, lattice, values)) for member in members]
+        dtypes = list(dict.fromkeys(one.dtype.name for one in found))
+        if len(dtypes) > 1:
+            raise TileError(f"The bands of the scene '{base.name}' are of several types: {', '.join(dtypes)}.")
+        # They share GDAL's memory.
+        step = max(min(one.column_step for one in found) // len(found), lattice.size)
+        is_warped = lattice.epsg is not None and any(one.way == "warp" for one in found)
+        yield replace(
+            found[0],
+            column_step=step if len(found) > 1 else found[0].column_step,
+            way="warp" if is_warped else "windows",
+            others=tuple(found[1:]),
+        )
+
+
+@contextmanager
+def _member_pixels(member: Member, base: Raster, lattice: Lattice, values: Values) -> Iterator[LatticePixels]:
+    dataset, raster = member.dataset, member.raster
     colours = _colours(dataset, raster, values)
     dtype = np.dtype(raster.dtypes[colours.bands[0] - 1]) if values.as_they_are else np.dtype(np.uint8)
     fill = 0.0
     if values.as_they_are:
         fill = raster.nodata if raster.nodata is not None else np.nan if dtype.kind == "f" else 0.0
-    corner = _corner(raster, lattice)
+    corner = _corner(raster, lattice, base)
     if corner is not None:
         picture = TilePicture(dataset, None, colours, raster.name)
         step = _column_step(picture, lattice.size, (1.0, 1.0))
         yield LatticePixels(picture, lattice, corner, "windows", values.as_they_are, dtype, fill, step)
         return
-    with _warped(dataset, open_overview, raster, lattice, colours, values.resampling) as (picture, whole, step):
+    with warped_raster(member, base, lattice, colours, values.resampling) as (picture, whole):
+        step = _column_step(whole.picture, lattice.size, whole.scales)
         yield LatticePixels(picture, lattice, (0, 0), "warp", values.as_they_are, dtype, fill, step, whole)
 
 
@@ -231,56 +272,6 @@ def _column_step(picture: TilePicture, size: int, scales: tuple[float, float]) -
     return dataset.width if width >= dataset.width else max(int(max(columns, width) / scales[0]), size)
 
 
-def scales_of(raster: Raster, lattice: Lattice) -> tuple[float, float]:
-    """Width and height of a lattice's pixel in pixels of the raster: the median of some places in the raster.
-
-    Raises:
-        TileError: the lattice's projection has no numbers for any of these.
-    """
-    if lattice.epsg is None:
-        return 1.0, 1.0
-    from pyproj import Transformer
-
-    to_lattice = Transformer.from_crs(raster.crs.to_wkt(), lattice.epsg, always_xy=True)
-    shares = np.linspace(0.1, 0.9, 5)
-    columns, rows = (side.ravel() for side in np.meshgrid(shares * raster.width, shares * raster.height))
-    x, y = to_lattice.transform(*(raster.transform * (columns, rows)))
-    # Over some pixels, since small numbers are rounded.
-    step = 16 * lattice.pixel
-    sides = []
-    for shifted in ((x + step, y), (x, y + step)):
-        right = ~raster.transform * to_lattice.transform(*shifted, direction="INVERSE")
-        lengths = np.hypot(right[0] - columns, right[1] - rows) / 16
-        lengths = lengths[np.isfinite(lengths) & (lengths > 0)]
-        if not len(lengths):
-            raise TileError(f"The raster '{raster.name}' lies where the grid has no places.")
-        sides.append(float(np.median(lengths)))
-    return sides[0], sides[1]
-
-
-def scale_of(raster: Raster, lattice: Lattice) -> float:
-    """Width of a lattice's pixel in pixels of the raster, the mean of both directions; errors as `scales_of`."""
-    across, down = scales_of(raster, lattice)
-    return math.sqrt(across * down)
-
-
-def _turned(source: Any, raster: Raster, lattice: Lattice) -> dict[str, Any]:
-    """Options of a warp for a raster in degrees that reaches beyond the 180th meridian: it lies a turn away, too."""
-    if not raster.crs.is_geographic:
-        return {}
-    from pyproj import Transformer
-    from rasterio import Affine
-
-    transformer = Transformer.from_crs(lattice.epsg, 4326, always_xy=True)
-    x, y = transform_of(lattice, raster) * (lattice.width / 2, lattice.height / 2)
-    longitude, _ = transformer.transform(x, y)
-    middle, _ = raster.transform * (raster.width / 2, raster.height / 2)
-    turns = round((longitude - middle) / 360)
-    if not turns:
-        return {}
-    return {"src_crs": source.crs, "src_transform": Affine.translation(360 * turns, 0) * source.transform}
-
-
 def _colours(dataset: Any, raster: Raster, values: Values) -> Colours:
     colours = colours_of(dataset, raster.name, values.bands)
     if values.as_they_are:
@@ -295,10 +286,10 @@ def _colours(dataset: Any, raster: Raster, values: Values) -> Colours:
     )
 
 
-def _corner(raster: Raster, lattice: Lattice) -> tuple[int, int] | None:
+def _corner(raster: Raster, lattice: Lattice, base: Raster) -> tuple[int, int] | None:
     """Column and row of the lattice's corner in the raster; None: the raster's pixels are not those of the lattice."""
     if lattice.epsg is None:
-        return 0, 0
+        return (0, 0) if (raster.width, raster.height) == (base.width, base.height) else None
     transform = raster.transform
     if raster.crs.to_epsg() != lattice.epsg or (transform.b, transform.d) != (0, 0):
         return None
@@ -309,46 +300,3 @@ def _corner(raster: Raster, lattice: Lattice) -> tuple[int, int] | None:
     row = (transform.f - lattice.north) / lattice.pixel
     whole = round(column), round(row)
     return whole if max(abs(column - whole[0]), abs(row - whole[1])) <= _TOLERANCE else None
-
-
-@contextmanager
-def _warped(
-    dataset: Any, open_overview: OpenOverview, raster: Raster, lattice: Lattice, colours: Colours, resampling: str
-) -> Iterator[tuple[TilePicture, WholeWarp, int]]:
-    """The raster on the pixels of a lattice, of the overview that has pixels enough; and what `LatticePixels` needs."""
-    from rasterio.enums import Resampling
-    from rasterio.vrt import WarpedVRT
-
-    method = Resampling[resampling] if colours.table is None else Resampling.nearest
-    adds_alpha = dataset.nodata is None and colours.alpha is None
-    transform = transform_of(lattice, raster)
-    with ExitStack() as stack:
-        scales = scales_of(raster, lattice)
-        enough = [index for index, factor in enumerate(raster.overviews) if factor <= min(scales)]
-        factor = raster.overviews[enough[-1]] if enough else 1
-        scales = scales[0] / factor, scales[1] / factor
-        source = stack.enter_context(open_overview(enough[-1])) if enough else dataset
-        turned = _turned(source, raster, lattice)
-        with gdal_errors(raster.name):
-            warped = stack.enter_context(
-                WarpedVRT(
-                    source,
-                    **turned,
-                    crs=f"EPSG:{lattice.epsg}",
-                    transform=transform,
-                    width=lattice.width,
-                    height=lattice.height,
-                    resampling=method,
-                    add_alpha=adds_alpha,
-                    warp_mem_limit=64,
-                    # Else GDAL guesses the width of its filters from each part that it warps, and parts differ.
-                    XSCALE=1 / scales[0],
-                    YSCALE=1 / scales[1],
-                )
-            )
-            picture = TilePicture(source, None, colours, raster.name)
-            placed = turned.get("src_transform", source.transform)
-            whole = WholeWarp(picture, source.crs, placed, f"EPSG:{lattice.epsg}", transform, method, scales)
-        if adds_alpha:
-            colours = replace(colours, alpha=warped.count)
-        yield TilePicture(warped, None, colours, raster.name), whole, _column_step(picture, lattice.size, scales)

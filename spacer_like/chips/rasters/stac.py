@@ -23,22 +23,32 @@ class Asset(NamedTuple):
 
     Fields:
         item: the item's id.
-        name: of the asset in its item.
+        name: of the asset in its item; of several that are bands of one scene, the first's.
+        band_locs: those of the scene's further bands.
+        clouds_loc: the asset that says where the scene's clouds are; None: there is none.
     """
 
     item: str
     name: str
     loc: DataLocation
+    band_locs: tuple[DataLocation, ...] = ()
+    clouds_loc: DataLocation | None = None
 
 
 def assets_in(
-    loc: DataLocation, read: Callable[[DataLocation], Any], names: Sequence[str] | None = None
+    loc: DataLocation,
+    read: Callable[[DataLocation], Any],
+    names: Sequence[str] | None = None,
+    bands: Sequence[str] = (),
+    clouds: str | None = None,
 ) -> list[Asset]:
     """The rasters that a STAC document names, and those that it links to, in their order.
 
     Args:
         read: the parsed JSON at a location.
-        names: of the assets that are taken; None: the only raster of an item, else its `visual`.
+        names: of the assets that are taken; None: those called like all of `bands`, which are one scene, else the
+            only raster of an item, else its `visual`.
+        clouds: the name of the asset that says where the clouds of such a scene are.
 
     Raises:
         TableError: a document is none of STAC, or more than 10,000 are linked.
@@ -46,7 +56,9 @@ def assets_in(
             one that is not there.
     """
     folder = loc.key.rpartition("/")[0]
-    return [asset for item, at in _items(loc, folder, read) for asset in _assets_of(item, at, folder, names)]
+    return [
+        asset for item, at in _items(loc, folder, read) for asset in _assets_of(item, at, folder, names, bands, clouds)
+    ]
 
 
 def _items(
@@ -76,11 +88,22 @@ def _items(
             raise TableError(f"'{loc.display_name}' links to more than {_MOST_DOCUMENTS:,} documents of STAC.")
 
 
-def _assets_of(item: dict[str, Any], at: DataLocation, folder: str, names: Sequence[str] | None) -> list[Asset]:
+def _assets_of(
+    item: dict[str, Any],
+    at: DataLocation,
+    folder: str,
+    names: Sequence[str] | None,
+    bands: Sequence[str],
+    clouds: str | None,
+) -> list[Asset]:
     assets = item.get("assets")
     key = str(item.get("id", ""))
     if not isinstance(assets, dict) or not all(isinstance(asset, dict) for asset in assets.values()):
         raise TableError(f"The STAC item '{key}' in '{at.display_name}' has no assets.")
+    if names is None and len(bands) > 1 and all(band in assets for band in bands):
+        first, *others = (_relative(at, folder, assets[band].get("href")) for band in bands)
+        clouds_loc = _relative(at, folder, assets[clouds].get("href")) if clouds in assets else None
+        return [Asset(key, bands[0], first, tuple(others), clouds_loc)]
     if names is None:
         rasters = [name for name, asset in assets.items() if _is_raster(asset)]
         names = ["visual"] if "visual" in rasters else rasters

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.chips.rasters.pixels import OpenOverview, Values, lattice_pixels
+from spacer_like.chips.rasters.pixels import ChipPixels, Values, lattice_pixels
 from spacer_like.chips.rasters.places import Lattice, Place
-from spacer_like.chips.rasters.raster import Raster, bands_of
+from spacer_like.chips.rasters.raster import bands_of
+from spacer_like.chips.rasters.warping import Member
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,37 +38,45 @@ class Survey:
 
 
 def survey(
-    dataset: Any,
-    open_overview: OpenOverview,
-    raster: Raster,
+    member: Member,
     lattices: Sequence[Lattice],
-    clouds: str | None,
+    clouds: Member | None,
+    clouds_band: str | None,
     cloud_values: Sequence[int] | None,
 ) -> Survey:
     """What a raster shows of the places of lattices.
 
     Args:
-        clouds: the band that says where clouds are; None: nothing does.
+        clouds: the raster that says where clouds are; None: nothing does.
+        clouds_band: the band of it that does; None: its first.
         cloud_values: the values of that band that are clouds; None: all but 0.
 
     Raises:
         SpacerInputError: the raster has no such band.
         TileError: it cannot be read.
     """
-    band = bands_of(raster, [clouds])[0] if clouds is not None else 1
-    values = Values((band,), None, as_they_are=True, resampling="nearest")
+    band = bands_of(clouds.raster, [clouds_band])[0] if clouds is not None and clouds_band is not None else 1
     shown: dict[str, float] = {}
     clear: dict[str, float] = {}
     for lattice in lattices:
-        with lattice_pixels(dataset, open_overview, raster, _coarse(lattice), values) as pixels:
-            for chip in pixels.chips(_coarse(lattice).places):
-                if not chip.n_valid:
-                    continue
-                share = chip.n_valid / SIDE**2
-                shown[chip.place.name] = share
-                cloudy = 0.0 if clouds is None else _cloudy(chip.pixels[0], cloud_values)
-                clear[chip.place.name] = max(share - cloudy, 0.0)
-    return Survey(raster.date, shown, clear)
+        for chip in _looked_at(member, 1 if clouds is None or clouds is not member else band, lattice):
+            if not chip.n_valid:
+                continue
+            shown[chip.place.name] = clear[chip.place.name] = chip.n_valid / SIDE**2
+            if clouds is member:
+                clear[chip.place.name] -= _cloudy(chip.pixels[0], cloud_values)
+        if clouds is not None and clouds is not member:
+            for chip in _looked_at(clouds, band, lattice):
+                if chip.place.name in clear:
+                    clear[chip.place.name] -= _cloudy(chip.pixels[0], cloud_values)
+    return Survey(member.raster.date, shown, {name: max(share, 0.0) for name, share in clear.items()})
+
+
+def _looked_at(member: Member, band: int, lattice: Lattice) -> Iterator[ChipPixels]:
+    values = Values((band,), None, as_they_are=True, resampling="nearest")
+    coarse = _coarse(lattice)
+    with lattice_pixels([member], member.raster, coarse, values) as pixels:
+        yield from pixels.chips(coarse.places)
 
 
 def chosen_places(surveys: Sequence[Survey], overlap: str) -> list[list[str]]:

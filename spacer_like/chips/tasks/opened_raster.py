@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from spacer_like.chips.cutting.gdal_reading import opened
-from spacer_like.chips.rasters.raster import START_BYTES, Raster, described, driver_of
+from spacer_like.chips.messages.rasters import CutRastersMsg
+from spacer_like.chips.rasters.raster import START_BYTES, Raster, described, driver_of, source_name
+from spacer_like.chips.rasters.scenes import Scene, scene_raster, scenes_of
 from spacer_like.chips.rasters.stac import assets_in
+from spacer_like.chips.rasters.warping import Member
 from spacer_like.chips.tasks.opened_tile import without_secrets
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
@@ -49,36 +53,87 @@ def opened_overview(loc: DataLocation, overview: int) -> Iterator[Any]:
         yield dataset
 
 
-def rasters_in(
-    raster_locs: Sequence[DataLocation], chips_loc: DataLocation, assets: Sequence[str] | None = None
-) -> list[DataLocation]:
-    """The rasters at locations, each once, by their keys within each folder; what lies in the chips' folder is none.
+@contextmanager
+def opened_member(loc: DataLocation) -> Iterator[Member]:
+    """A raster with its overviews; errors as `opened_raster`."""
+    with opened_raster(loc) as (dataset, raster):
+        yield Member(dataset, raster, partial(opened_overview, loc))
+
+
+@contextmanager
+def opened_scene(
+    loc: DataLocation, band_locs: Sequence[DataLocation], names: Sequence[str]
+) -> Iterator[tuple[list[Member], Raster]]:
+    """A raster, or the files of a scene's bands, and what it says of itself.
 
     Args:
-        assets: names of those that are taken of STAC items; None: the only one, or `visual`.
+        names: of the bands, where there are further files.
+
+    Raises:
+        SpacerInputError: the files do not belong together.
+        SpacerError: as `opened_raster`.
+    """
+    with ExitStack() as stack:
+        members = [stack.enter_context(opened_member(one)) for one in (loc, *band_locs)]
+        rasters = [member.raster for member in members]
+        yield members, scene_raster(rasters, names) if band_locs else rasters[0]
+
+
+def scenes_in(msg: CutRastersMsg) -> list[Scene]:
+    """The rasters at a request's locations, each once, by their keys within each folder; what lies in the chips' folder
+    is none.
 
     Raises:
         DataNotFoundError: a folder holds none.
         SpacerError: a folder cannot be listed, or a document of STAC names what is not there.
+        SpacerInputError: files that are bands of scenes do not make whole ones.
     """
-    found: dict[DataLocation, None] = {}
-    for loc in raster_locs:
+    found: dict[DataLocation, Scene] = {}
+    files: dict[DataLocation, str] = {}
+    bands = [band for band in msg.bands or () if not band.isdecimal()]
+    for loc in msg.raster_locs:
         if without_secrets(loc).filename.lower().endswith((".json", ".geojson")):
-            found |= dict.fromkeys(asset.loc for asset in assets_in(loc, load_json, assets))
-            continue
-        if _is_file(loc):
-            found[loc] = None
-            continue
-        outside = [one for one in list_keys(loc.below("")) if not one.key.startswith(chips_loc.below("").key)]
-        inside = [one for one in outside if one.key.lower().endswith(ENDINGS)]
-        # Pictures count where nothing else does: beside rasters they are previews.
-        inside = inside or [one for one in outside if one.key.lower().endswith(_PICTURES)]
-        if not inside:
-            raise DataNotFoundError(
-                f"There are no rasters in '{loc.display_name}': files ending in {', '.join(ENDINGS)}."
+            for asset in assets_in(loc, load_json, msg.assets, bands, msg.clouds):
+                name = asset.item if asset.band_locs else without_secrets(asset.loc).filename
+                found[asset.loc] = Scene(asset.loc, source_name(name), asset.band_locs, asset.clouds_loc)
+        elif _is_file(loc):
+            files[loc] = without_secrets(loc).filename
+        else:
+            files |= {one: one.filename for one in _in_folder(loc, msg.chips_loc)}
+    scenes = None
+    if len(bands) == len(msg.bands or ()) > (msg.band_files is None):
+        scenes = scenes_of(files, bands, msg.band_files, msg.clouds)
+    if scenes is None:
+        scenes = _rasters(files, msg.clouds)
+    return list((found | {scene.loc: scene for scene in scenes}).values())
+
+
+def _in_folder(loc: DataLocation, chips_loc: DataLocation) -> list[DataLocation]:
+    outside = [one for one in list_keys(loc.below("")) if not one.key.startswith(chips_loc.below("").key)]
+    inside = [one for one in outside if one.key.lower().endswith(ENDINGS)]
+    # Pictures count where nothing else does: beside rasters they are previews.
+    inside = inside or [one for one in outside if one.key.lower().endswith(_PICTURES)]
+    if not inside:
+        raise DataNotFoundError(f"There are no rasters in '{loc.display_name}': files ending in {', '.join(ENDINGS)}.")
+    return sorted(inside, key=lambda one: one.key)
+
+
+def _rasters(files: Mapping[DataLocation, str], clouds: str | None) -> list[Scene]:
+    """Files that are rasters of their own; those that say where others have clouds are none."""
+    clouds_locs: dict[DataLocation, DataLocation] = {}
+    if clouds is not None and "*" in clouds:
+        for loc, filename in files.items():
+            before, name, after = loc.key.rpartition(filename)
+            beside = clouds.replace("*", filename.rpartition(".")[0])
+            clouds_locs[loc] = DataLocation(
+                loc.storage_type, f"{before}{beside}{after if name else ''}", loc.bucket_name
             )
-        found |= dict.fromkeys(sorted(inside, key=lambda one: one.key))
-    return list(found)
+    masks = set(clouds_locs.values())
+    return [
+        Scene(loc, source_name(filename), clouds_loc=clouds_locs.get(loc))
+        for loc, filename in files.items()
+        if loc not in masks
+    ]
 
 
 def check_rasters(raster_locs: Sequence[DataLocation]) -> None:

@@ -120,10 +120,10 @@ def _read_in(file: BinaryIO, offset: int, length: int) -> bytes:
     return file.read(length)
 
 
-def version_of(tile_loc: DataLocation, mask_loc: DataLocation | None) -> str:
-    """A text that changes when a tile does, or the mask beside it."""
-    locs = [tile_loc] if mask_loc is None else [tile_loc, mask_loc]
-    return " and ".join(storage_factory(loc.storage_type, loc.bucket_name).version(loc.key) for loc in locs)
+def version_of(*locs: DataLocation | None) -> str:
+    """A text that changes when any of some files does; None is none."""
+    there = (loc for loc in locs if loc is not None)
+    return " and ".join(storage_factory(loc.storage_type, loc.bucket_name).version(loc.key) for loc in there)
 
 
 def chips_folder_of(msg: ChipTileMsg, cell: Cell) -> DataLocation | None:

@@ -7,12 +7,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, sampled_values, value_range
+from spacer_like.chips.cutting.tile_picture import value_range
 from spacer_like.chips.messages.rasters import (
     CutRasterMsg,
     CutRasterReturnMsg,
@@ -23,12 +23,13 @@ from spacer_like.chips.messages.rasters import (
 from spacer_like.chips.messages.tiles import FailedTile
 from spacer_like.chips.rasters.manifest import RasterManifest, read_raster_manifest
 from spacer_like.chips.rasters.places import lattices_of
-from spacer_like.chips.rasters.raster import bands_of, source_name
+from spacer_like.chips.rasters.raster import bands_of
+from spacer_like.chips.rasters.scenes import Scene
 from spacer_like.chips.rasters.stac_items import stac_collection, stac_items
 from spacer_like.chips.rasters.survey import Survey, chosen_places, survey
-from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster, rasters_in
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_member, opened_scene, scenes_in
 from spacer_like.chips.tasks.opened_tile import without_secrets
-from spacer_like.chips.tasks.rasters import BLOWN_UP, cut_raster, is_cut
+from spacer_like.chips.tasks.rasters import BLOWN_UP, cut_raster, is_cut, values_in
 from spacer_like.chips.tasks.tiles import one_by_one
 from spacer_like.exceptions import SpacerError, SpacerInputError, TransientError
 from spacer_like.location import DataLocation
@@ -74,10 +75,11 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
         As `cut_rasters`, but for the TransientError.
     """
     start = time.perf_counter()
-    raster_locs = rasters_in(msg.raster_locs, msg.chips_loc, msg.assets)
+    scenes = scenes_in(msg)
+    raster_locs = [scene.loc for scene in scenes]
     check_rasters(raster_locs)
     failed: dict[DataLocation, FailedTile] = {}
-    messages = raster_messages(msg, raster_locs, failed)
+    messages = raster_messages(msg, scenes, failed)
     waiting = [one for one in messages if not _is_known_cut(one)]
     n_skipped = len(messages) - len(waiting)
     results = []
@@ -102,7 +104,7 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
 
 
 def raster_messages(
-    msg: CutRastersMsg, raster_locs: Sequence[DataLocation], failed: dict[DataLocation, FailedTile]
+    msg: CutRastersMsg, scenes: Sequence[Scene], failed: dict[DataLocation, FailedTile]
 ) -> list[CutRasterMsg]:
     """A message for each raster that can be looked at, of one range of values; the others are put into `failed`."""
     span = None if msg.value_range is None else tuple(msg.value_range)
@@ -110,15 +112,17 @@ def raster_messages(
     surveys: dict[DataLocation, Survey] = {}
     wants_range = span is None and msg.dtype == "uint8"
     if wants_range or msg.overlap != "all":
-        for loc in raster_locs:
+        for scene in scenes:
             try:
-                values[loc], surveys[loc] = _looked_at(msg, loc, wants_range)
+                values[scene.loc], surveys[scene.loc] = _looked_at(msg, scene, wants_range)
             except (SpacerInputError, TransientError) as error:
-                name = without_secrets(loc).display_name
-                failed[loc] = FailedTile(tile=name, reason=str(error), transient=isinstance(error, TransientError))
+                name = without_secrets(scene.loc).display_name
+                failed[scene.loc] = FailedTile(
+                    tile=name, reason=str(error), transient=isinstance(error, TransientError)
+                )
         if any(len(one) for one in values.values()):
             span = value_range(np.concatenate(list(values.values())))
-    names = _source_names(raster_locs)
+    names = _source_names(scenes)
     places: dict[DataLocation, list[str]] = {}
     if msg.overlap != "all":
         places = dict(zip(surveys, chosen_places(list(surveys.values()), msg.overlap), strict=True))
@@ -132,15 +136,16 @@ def raster_messages(
     return [
         CutRasterMsg(
             **shared,
-            value_range=span_of(loc),
-            raster_loc=loc,
+            value_range=span_of(scene.loc),
+            raster_loc=scene.loc,
+            band_locs=list(scene.band_locs) or None,
             chips_loc=msg.chips_loc,
-            manifest_loc=msg.chips_loc.below(MANIFESTS, f"{names[loc]}_{msg.grid}.parquet"),
-            source=names[loc],
-            places=places.get(loc),
+            manifest_loc=msg.chips_loc.below(MANIFESTS, f"{names[scene.loc]}_{msg.grid}.parquet"),
+            source=names[scene.loc],
+            places=places.get(scene.loc),
         )
-        for loc in raster_locs
-        if loc not in failed
+        for scene in scenes
+        if scene.loc not in failed
     ]
 
 
@@ -156,28 +161,35 @@ def _source(manifest: RasterManifest) -> str:
     return manifest.header.source
 
 
-def _looked_at(msg: CutRastersMsg, loc: DataLocation, wants_range: bool) -> tuple[NDArray[np.float64], Survey]:
+def _looked_at(msg: CutRastersMsg, scene: Scene, wants_range: bool) -> tuple[NDArray[np.float64], Survey]:
     """Values of a raster that are not bytes, for the range of all, and what it shows of places."""
-    with opened_raster(loc) as (dataset, raster):
+    with ExitStack() as stack:
+        members, raster = stack.enter_context(opened_scene(scene.loc, scene.band_locs, msg.bands or ()))
         values, seen = np.empty(0), Survey(raster.date, {}, {})
         if wants_range:
-            bands = None if msg.bands is None else bands_of(raster, msg.bands)
-            colours = colours_of(dataset, raster.name, bands)
-            if colours.stretch is not None:
-                values = sampled_values(TilePicture(dataset, None, colours, raster.name))
-                values = values[:: -(-len(values) // _MOST_VALUES) or 1]
+            bands = None if msg.bands is None or scene.band_locs else bands_of(raster, msg.bands)
+            values = values_in(members, bands)
+            values = values[:: -(-len(values) // _MOST_VALUES) or 1]
         if msg.overlap != "all":
             lattices = lattices_of(raster, msg.grid, msg.size, msg.zoom, msg.stride)
-            opener = partial(opened_overview, loc)
-            seen = survey(dataset, opener, raster, lattices, msg.clouds, msg.cloud_values)
+            clouds, band = None, None
+            if scene.clouds_loc is not None:
+                clouds = stack.enter_context(opened_member(scene.clouds_loc))
+            elif msg.clouds is not None and not scene.band_locs:
+                clouds, band = members[0], msg.clouds
+            elif msg.clouds is not None:
+                raise SpacerInputError(f"The scene of '{raster.name}' has no file of the clouds '{msg.clouds}'.")
+            seen = survey(members[0], lattices, clouds, band, msg.cloud_values)
         return values, seen
 
 
-def _source_names(raster_locs: Sequence[DataLocation]) -> dict[DataLocation, str]:
+def _source_names(scenes: Sequence[Scene]) -> dict[DataLocation, str]:
     """The name of each raster in those of its chips; with a part of its location's digest where two would be alike."""
-    plain = {loc: source_name(without_secrets(loc).filename) for loc in raster_locs}
-    counts = Counter(name.lower() for name in plain.values())
-    return {loc: name if counts[name.lower()] == 1 else f"{name[:90]}-{_digest(loc)}" for loc, name in plain.items()}
+    counts = Counter(scene.name.lower() for scene in scenes)
+    return {
+        scene.loc: scene.name if counts[scene.name.lower()] == 1 else f"{scene.name[:90]}-{_digest(scene.loc)}"
+        for scene in scenes
+    }
 
 
 def _digest(loc: DataLocation) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from logging import getLogger
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from typing_extensions import Self
 
 from spacer_like.chips.cutting.cog import read_cog
@@ -18,11 +19,12 @@ from spacer_like.chips.cutting.tile_picture import TilePicture, colours_of, samp
 from spacer_like.chips.messages.rasters import CutRasterMsg, CutRasterReturnMsg, RasterChippingMsg, RasterWay
 from spacer_like.chips.rasters.chip_files import check_format, chip_file
 from spacer_like.chips.rasters.manifest import RasterHeader, RasterManifest, chip_rows, read_raster_manifest
-from spacer_like.chips.rasters.pixels import ChipPixels, LatticePixels, Values, lattice_pixels, scale_of
+from spacer_like.chips.rasters.pixels import ChipPixels, LatticePixels, Values, lattice_pixels
 from spacer_like.chips.rasters.places import Lattice, Place, lattices_of, transform_of
 from spacer_like.chips.rasters.raster import Raster, bands_of, source_name
+from spacer_like.chips.rasters.warping import Member, scale_of
 from spacer_like.chips.rasters.whole_blocks import WholeBlocks, whole_blocks
-from spacer_like.chips.tasks.opened_raster import check_rasters, opened_overview, opened_raster
+from spacer_like.chips.tasks.opened_raster import check_rasters, opened_scene
 from spacer_like.chips.tasks.opened_tile import version_of, without_secrets
 from spacer_like.exceptions import DataNotFoundError, TableError
 from spacer_like.location import DataLocation
@@ -30,6 +32,9 @@ from spacer_like.overwriting import check_also_written, task
 from spacer_like.progress import report
 from spacer_like.storage import delete, exists, read_bytes, storage_factory, write_bytes
 from spacer_like.storage.ranges import RangesReader
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 logger = getLogger(__name__)
 
@@ -52,10 +57,11 @@ def cut_raster(msg: CutRasterMsg) -> CutRasterReturnMsg:
         MissingExtraError: packages of the extra `geo` are not installed.
     """
     start = time.perf_counter()
-    check_rasters([msg.raster_loc])
-    version = version_of(msg.raster_loc, None)
-    with opened_raster(msg.raster_loc) as (dataset, raster):
-        cutting = _Cutting(msg, dataset, raster)
+    band_locs = msg.band_locs or []
+    check_rasters([msg.raster_loc, *band_locs])
+    version = version_of(msg.raster_loc, *band_locs)
+    with opened_scene(msg.raster_loc, band_locs, msg.bands or ()) as (members, raster):
+        cutting = _Cutting(msg, members, raster)
         header = cutting.header(version)
         earlier = _take_back(msg)
         storage = storage_factory(msg.chips_loc.storage_type, msg.chips_loc.bucket_name)
@@ -123,9 +129,9 @@ class _Cutting:
         made: the names of the chips that were made.
     """
 
-    def __init__(self, msg: CutRasterMsg, dataset: Any, raster: Raster) -> None:
-        self.msg, self.dataset, self.raster = msg, dataset, raster
-        self.values = values_of(msg, dataset, raster)
+    def __init__(self, msg: CutRasterMsg, members: Sequence[Member], raster: Raster) -> None:
+        self.msg, self.members, self.raster = msg, members, raster
+        self.values = values_of(msg, members)
         self.lattices = [
             _with_places(lattice, msg) for lattice in lattices_of(raster, msg.grid, msg.size, msg.zoom, msg.stride)
         ]
@@ -157,9 +163,8 @@ class _Cutting:
     def files(self) -> Iterator[tuple[str, bytes]]:
         """The name and the bytes of each wanted chip, as they are made."""
         n_places = sum(len(lattice.places) for lattice in self.lattices)
-        open_overview = partial(opened_overview, self.msg.raster_loc)
         for lattice in self.lattices:
-            with lattice_pixels(self.dataset, open_overview, self.raster, lattice, self.values) as pixels:
+            with lattice_pixels(self.members, self.raster, lattice, self.values) as pixels:
                 check_format(self.msg.format, pixels.n_bands, pixels.dtype, self.raster.name)
                 for made in self._of_lattice(lattice, pixels):
                     if made is not None:
@@ -192,7 +197,7 @@ class _Cutting:
         """The places whose chips are blocks of the raster as they are, where the request changes nothing of them."""
         msg = self.msg
         plain = msg.format == "jpg" and msg.quality is None and msg.bands is None and msg.value_range is None
-        if not plain or pixels.way != "windows" or self.dataset.driver != "GTiff":
+        if not plain or pixels.way != "windows" or self.members[0].dataset.driver != "GTiff":
             return None
         storage = storage_factory(msg.raster_loc.storage_type, msg.raster_loc.bucket_name)
         key = msg.raster_loc.key
@@ -238,37 +243,49 @@ class _Cutting:
         return f"{place.name}_{self.source}.{self.msg.format}"
 
 
-def values_of(msg: RasterChippingMsg, dataset: Any, raster: Raster) -> Values:
-    """The bands and values that a request wants of a raster; without a range of values, that of this raster.
+def values_of(msg: RasterChippingMsg, members: Sequence[Member]) -> Values:
+    """The bands and values that a request wants of a raster, or of the files of a scene's bands; without a range of
+    values, that of this raster.
 
     Raises:
         SpacerInputError: it has no such bands.
         TileError: its pixels cannot be read, or are no picture.
     """
-    named = None if msg.bands is None else bands_of(raster, msg.bands)
     as_they_are = msg.dtype == "source"
-    colours = colours_of(dataset, raster.name, named)
-    if as_they_are and named is None and colours.table is None:
-        # All of them: who wants values as they are wants no picture.
-        named = tuple(band for band, colour in enumerate(raster.colours, 1) if colour != "alpha")
+    dataset, raster, _ = members[0]
+    named = tuple(range(1, len(members) + 1)) if len(members) > 1 else None
+    if named is None:
+        named = None if msg.bands is None else bands_of(raster, msg.bands)
         colours = colours_of(dataset, raster.name, named)
+        if as_they_are and named is None and colours.table is None:
+            # All of them: who wants values as they are wants no picture.
+            named = tuple(band for band, colour in enumerate(raster.colours, 1) if colour != "alpha")
+        named = named or colours.bands
     span: tuple[float, float] | None = None
     if msg.value_range is not None:
         span = float(msg.value_range[0]), float(msg.value_range[1])
-    elif colours.stretch is not None and not as_they_are:
-        span = value_range(sampled_values(TilePicture(dataset, None, colours, raster.name)))
-    return Values(
-        bands=named or colours.bands,
-        value_range=span,
-        as_they_are=as_they_are,
-        resampling=msg.resampling,
-    )
+    elif not as_they_are:
+        sampled = values_in(members, named)
+        span = value_range(sampled) if len(sampled) else None
+    return Values(bands=named, value_range=span, as_they_are=as_they_are, resampling=msg.resampling)
+
+
+def values_in(members: Sequence[Member], bands: tuple[int, ...] | None) -> NDArray[np.float64]:
+    """Values of a raster's bands, or of a scene's, for a range of values; none where they are bytes: float64 [n]."""
+    found = [np.empty(0)]
+    for dataset, raster, _ in members:
+        colours = colours_of(dataset, raster.name, bands if len(members) == 1 else (1,))
+        if colours.stretch is not None:
+            found.append(sampled_values(TilePicture(dataset, None, colours, raster.name)))
+    return np.concatenate(found)
 
 
 def request_of(msg: CutRasterMsg) -> dict[str, Any]:
     """The fields of a request that its manifest keeps, as JSON values, and what two equal requests have in common."""
-    left_out = {"raster_loc", "chips_loc", "manifest_loc"}
+    left_out = {"raster_loc", "band_locs", "chips_loc", "manifest_loc"}
     fields: dict[str, Any] = msg.model_dump(mode="json", exclude=left_out)
+    if msg.band_locs is not None:
+        fields["band_locs"] = [without_secrets(loc).serialize() for loc in msg.band_locs]
     return fields
 
 
@@ -281,7 +298,12 @@ def is_cut(msg: CutRasterMsg) -> bool:
     except (DataNotFoundError, TableError):
         return False
     header = manifest.header
-    same = (without_secrets(msg.raster_loc), version_of(msg.raster_loc, None), msg.chips_loc, request_of(msg))
+    same = (
+        without_secrets(msg.raster_loc),
+        version_of(msg.raster_loc, *(msg.band_locs or ())),
+        msg.chips_loc,
+        request_of(msg),
+    )
     if (header.raster_loc, header.raster_version, header.chips_loc, header.request) != same:
         return False
     return msg.chips_loc.storage_type != "filesystem" or _are_there(msg.chips_loc, manifest)
