@@ -80,7 +80,7 @@ def test_it_counts_places_and_chips():
 
 def with_header(**changes) -> bytes:
     table = pq.read_table(io.BytesIO(manifest()))
-    header = json.loads(HEADER.to_json()) | changes
+    header = {"format": FORMAT, "version": 1, **HEADER.description()} | changes
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, table.schema.remove_metadata(), store_schema=False) as writer:
         writer.write_table(table.replace_schema_metadata(None))

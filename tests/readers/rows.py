@@ -1287,6 +1287,25 @@ def cut(way: str) -> Callable[[DataLocation], Any]:
     return read
 
 
+def world(data: bytes, name: str) -> Any:
+    from spacer_like.chips.rasters.world_files import world_transform
+
+    return world_transform(data, name)
+
+
+def auxiliary(data: bytes, name: str) -> Any:
+    from spacer_like.chips.rasters.world_files import auxiliary
+
+    return auxiliary(data, name)
+
+
+def auxiliary_file() -> bytes:
+    from pyproj import CRS
+
+    described = CRS.from_epsg(32633).to_wkt("WKT1_GDAL").replace('"', "&quot;")
+    return f"<a><SRS>{described}</SRS><GeoTransform>3e5, 2, 0, 5e6, 0, -2</GeoTransform></a>".encode()
+
+
 def cut_windows(size: int) -> Callable[[DataLocation], Any]:
     def read(location: DataLocation) -> Any:
         from spacer_like.chips.messages import CutRasterMsg
@@ -1384,7 +1403,12 @@ def half_masked(column: int, row: int, width: int, height: int) -> Any:
 CHIP_ROWS = [
     Reader(
         "a manifest",
-        ("chips.cutting.manifest:read_manifest", "chips.cutting.manifest:read_header"),
+        (
+            "chips.cutting.manifest:read_manifest",
+            "chips.cutting.manifest:read_header",
+            "tables.described:DescribedTables.opened",
+            "tables.described:DescribedTables.read",
+        ),
         golden(CHIPS, "manifest-v1.parquet"),
         manifest_of,
     ),
@@ -1541,11 +1565,15 @@ CHIP_ROWS = [
             "chips.rasters.raster:driver_of",
             "chips.tasks.opened_raster:opened_raster",
             "chips.tasks.opened_raster:opened_overview",
+            "chips.tasks.opened_raster:opened_member",
+            "chips.tasks.opened_raster:opened_scene",
         ),
         lambda: tile(mask=half_masked),
         stored(cut_windows(64)),
         share=0.3,
     ),
+    Reader("a world file", ("chips.rasters.world_files:world_transform",), lambda: b"2 0 0 -2 9 9", world, share=0.3),
+    Reader("an auxiliary file of a raster", ("chips.rasters.world_files:auxiliary",), auxiliary_file, auxiliary),
     Reader(
         "a raster whose blocks are copied",
         ("chips.rasters.whole_blocks:WholeBlocks.jpeg",),

@@ -6,17 +6,15 @@ all is JSON in the metadata of the file, under the name ``spacer_like.chip_manif
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.cutting.passthrough import CHIP_START_BYTES
 from spacer_like.chips.grid import TILE_ZOOM, Cell
-from spacer_like.exceptions import TableError, damage_as
 from spacer_like.location import DataLocation
+from spacer_like.tables.described import DescribedTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,10 +49,8 @@ of it; ``column`` and ``row`` of the chip's corner, in pixels of the tile, where
 """
 
 _MAY_BE_NULL = frozenset({"way", "n_bytes", "offset", "length", "column", "row"})
-_TEXTS = ("chip", "quadkey", "nodata_class", "way")
+_TABLES = DescribedTables(FORMAT, VERSION, COLUMNS, _MAY_BE_NULL, 2**12, "manifest of chips", "tile")
 _MOST_ROWS = 4**10
-_MOST_BYTES_PER_ROW = 2**12
-_MOST_HEADER = 2**20
 
 
 @dataclass(frozen=True)
@@ -88,13 +84,13 @@ class ManifestHeader:
     chip_start: bytes = b""
     stretch: tuple[float, float] | None = None
 
-    def to_json(self) -> str:
-        fields = asdict(self) | {
+    def description(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {
             "tile_loc": self.tile_loc.serialize(),
             "chips_loc": None if self.chips_loc is None else self.chips_loc.serialize(),
             "chip_start": b64encode(self.chip_start).decode(),
         }
-        return json.dumps({"format": FORMAT, "version": VERSION, **fields}, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -110,14 +106,8 @@ class Manifest:
 
     def to_parquet(self) -> bytes:
         """The bytes of the file; the same manifest has the same bytes."""
-        from pyarrow.parquet import ParquetWriter
-
-        sink = BytesIO()
-        options: dict[str, Any] = {"use_dictionary": ["nodata_class", "way", "zone", "epsg"], "store_schema": False}
-        with ParquetWriter(sink, self.chips.schema, compression="zstd", **options) as writer:
-            writer.write_table(self.chips)
-            writer.add_key_value_metadata({FORMAT: self.header.to_json()})
-        return sink.getvalue()
+        dictionaries = ["nodata_class", "way", "zone", "epsg"]
+        return _TABLES.to_parquet(self.chips, self.header.description(), use_dictionary=dictionaries)
 
     def made(self) -> pa.Table:
         """The rows of chips that were made, or that can be read out of the tile."""
@@ -143,37 +133,21 @@ def read_manifest(data: bytes, name: str) -> Manifest:
         TableError: not a manifest, of a later version, or malformed.
     """
     import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
 
-    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
-        # Only these parts of the metadata are safe to read: pyarrow ends the process on a malformed column's.
-        file = ParquetFile(pa.BufferReader(data))
-        header = _header(file.metadata.metadata, name)
-        n_rows = file.metadata.num_rows
-        # Rows can be announced that take no room in the file, and memory here.
-        if n_rows != 4 ** (header.zoom - TILE_ZOOM) or n_rows > _MOST_ROWS:
-            raise _malformed(name, f"it announces {n_rows} chips of zoom {header.zoom}")
-        for column, kind in COLUMNS.items():
-            if file.schema_arrow.names.count(column) != 1 or file.schema_arrow.field(column).type != pa.type_for_alias(
-                kind
-            ):
-                raise _malformed(name, f"it has no column {column} of its type")
-        # As dictionaries, texts show their lengths before they are repeated row by row.
-        file = ParquetFile(pa.BufferReader(data), metadata=file.metadata, read_dictionary=list(_TEXTS))
-        table = file.read(columns=list(COLUMNS))
-        table.validate(full=True)
-        _check_texts(table, name)
-        table = table.cast(pa.schema([(column, pa.type_for_alias(kind)) for column, kind in COLUMNS.items()]))
-        _check_values(table, name)
-        return Manifest(header, table.select(list(COLUMNS)))
+    file, description = _TABLES.opened(pa.BufferReader(data), name)
+    header = _header(description, name)
+    n_rows = file.metadata.num_rows
+    # Rows can be announced that take no room in the file, and memory here.
+    if n_rows != 4 ** (header.zoom - TILE_ZOOM) or n_rows > _MOST_ROWS:
+        raise _TABLES.malformed(name, f"it announces {n_rows} chips of zoom {header.zoom}")
+    table = _TABLES.read(file, data, name)
+    _check_values(table, name)
+    return Manifest(header, table)
 
 
 def read_header(file: BinaryIO, name: str) -> ManifestHeader:
     """What a manifest says of all its chips, of which only the end is read; errors as `read_manifest`."""
-    from pyarrow.parquet import ParquetFile
-
-    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
-        return _header(ParquetFile(file).metadata.metadata, name)
+    return _header(_TABLES.opened(file, name)[1], name)
 
 
 def chip_table(columns: dict[str, Any]) -> pa.Table:
@@ -183,21 +157,8 @@ def chip_table(columns: dict[str, Any]) -> pa.Table:
     return pa.table({name: pa.array(columns[name], kind) for name, kind in COLUMNS.items()})
 
 
-def _header(metadata: dict[bytes, bytes] | None, name: str) -> ManifestHeader:
-    text = (metadata or {}).get(FORMAT.encode())
-    if text is None or len(text) > _MOST_HEADER:
-        raise TableError(f"The table '{name}' is no manifest of chips.")
-    with damage_as(
-        TableError, name, f"The manifest '{name}' is malformed: its description of the tile is not as it should be"
-    ):
-        found = json.loads(text)
-        version = found.pop("version")
-        if found.pop("format") != FORMAT or not isinstance(version, int):
-            raise _malformed(name, "it says nothing of its version")
-        if version > VERSION:
-            raise TableError(
-                f"The manifest '{name}' is of version {version}: a newer release of this program reads it."
-            )
+def _header(found: dict[str, Any], name: str) -> ManifestHeader:
+    with _TABLES.describing(name):
         chips_loc, stretch = found["chips_loc"], found["stretch"]
         header = ManifestHeader(
             **found
@@ -228,35 +189,19 @@ def _check_header(header: ManifestHeader, name: str) -> None:
         and len(header.chip_start) <= CHIP_START_BYTES
     )
     if not is_right:
-        raise _malformed(name, "its description of the tile is not as it should be")
-
-
-def _check_texts(table: pa.Table, name: str) -> None:
-    import pyarrow.compute as pc
-
-    for column in _TEXTS:
-        for chunk in table[column].chunks:
-            if (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0) > _MOST_BYTES_PER_ROW:
-                raise _malformed(name, f"its column {column} has texts of a length that no chip's has")
+        raise ValueError("a field is of another type")
 
 
 def _check_values(table: pa.Table, name: str) -> None:
     import pyarrow.compute as pc
 
-    for column in COLUMNS:
-        if column not in _MAY_BE_NULL and table[column].null_count:
-            raise _malformed(name, f"its column {column} has gaps")
     for column in ("n_bytes", "offset", "length"):
         if (pc.min(table[column]).as_py() or 0) < 0:
-            raise _malformed(name, f"its column {column} has negative numbers")
+            raise _TABLES.malformed(name, f"its column {column} has negative numbers")
     classes = pc.unique(table["nodata_class"]).to_pylist()
     if not set(classes) <= set(CLASSES):
-        raise _malformed(name, "it has other no-data classes than all_data, partial_data and no_data")
+        raise _TABLES.malformed(name, "it has other no-data classes than all_data, partial_data and no_data")
     is_half = pc.any(pc.xor(pc.is_null(table["offset"]), pc.is_null(table["length"]))).as_py()
     names = table["chip"]
     if is_half or pc.count_distinct(names).as_py() != len(names):
-        raise _malformed(name, "it has a chip twice, or an offset without a length")
-
-
-def _malformed(name: str, reason: str) -> TableError:
-    return TableError(f"The manifest '{name}' is malformed: {reason}.")
+        raise _TABLES.malformed(name, "it has a chip twice, or an offset without a length")

@@ -5,14 +5,12 @@ What concerns all chips is JSON in the metadata of the file, under the name ``sp
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from spacer_like.exceptions import TableError, damage_as
 from spacer_like.location import DataLocation
+from spacer_like.tables.described import DescribedTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,9 +45,8 @@ a to f that make x = a column + b row + c and y = d column + e row + f of a chip
 null where no chip was made. ``scale``: width of a chip's pixel in pixels of the raster.
 """
 _MAY_BE_NULL = frozenset({"column", "row", "crs", "way", "n_bytes"})
+_TABLES = DescribedTables(FORMAT, VERSION, COLUMNS, _MAY_BE_NULL, 2**14, "manifest of a raster's chips", "raster")
 _MOST_ROWS = 2**22
-_MOST_HEADER = 2**20
-_MOST_TEXT = 2**14
 
 
 @dataclass(frozen=True)
@@ -79,14 +76,15 @@ class RasterHeader:
     request: dict[str, Any]
     nodata: float | None = None
 
-    def to_json(self) -> str:
+    def description(self) -> dict[str, Any]:
+        """As JSON values."""
         fields = asdict(self) | {
             "raster_loc": self.raster_loc.serialize(),
             "chips_loc": self.chips_loc.serialize(),
         }
         if self.nodata is None:
             del fields["nodata"]
-        return json.dumps({"format": FORMAT, "version": VERSION, **fields}, sort_keys=True)
+        return fields
 
 
 @dataclass(frozen=True)
@@ -102,13 +100,7 @@ class RasterManifest:
 
     def to_parquet(self) -> bytes:
         """The bytes of the file; the same manifest has the same bytes."""
-        from pyarrow.parquet import ParquetWriter
-
-        sink = BytesIO()
-        with ParquetWriter(sink, self.chips.schema, compression="zstd", store_schema=False) as writer:
-            writer.write_table(self.chips)
-            writer.add_key_value_metadata({FORMAT: self.header.to_json()})
-        return sink.getvalue()
+        return _TABLES.to_parquet(self.chips, self.header.description())
 
     def made(self) -> pa.Table:
         """The rows of chips that were made."""
@@ -126,9 +118,7 @@ def chip_rows(rows: list[dict[str, Any]]) -> pa.Table:
     """A manifest's table from its rows."""
     import pyarrow as pa
 
-    return pa.table(
-        {name: pa.array([row[name] for row in rows], _type(kind)) for name, kind in COLUMNS.items()},
-    )
+    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in _TABLES.types().items()})
 
 
 def read_raster_manifest(data: bytes, name: str) -> RasterManifest:
@@ -141,55 +131,20 @@ def read_raster_manifest(data: bytes, name: str) -> RasterManifest:
         TableError: not a manifest, of a later version, or malformed.
     """
     import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
 
-    with damage_as(TableError, name, f"The manifest '{name}' cannot be read as Parquet"):
-        file = ParquetFile(pa.BufferReader(data))
-        header = _header(file.metadata.metadata, name)
-        n_rows = file.metadata.num_rows
-        # A place takes some bytes at least, of its name and its bounds.
-        if n_rows > min(_MOST_ROWS, len(data)):
-            raise _malformed(name, f"it announces {n_rows} places")
-        for column, kind in COLUMNS.items():
-            found = file.schema_arrow
-            if found.names.count(column) != 1 or not _is_of(found.field(column).type, kind):
-                raise _malformed(name, f"it has no column {column} of its type")
-        table = file.read(columns=list(COLUMNS))
-        table.validate(full=True)
-        table = table.select(list(COLUMNS)).cast(pa.schema([(one, _type(kind)) for one, kind in COLUMNS.items()]))
-        _check_values(table, name)
-        return RasterManifest(header, table)
+    file, description = _TABLES.opened(pa.BufferReader(data), name)
+    header = _header(description, name)
+    n_rows = file.metadata.num_rows
+    # A place takes some bytes at least, of its name and its bounds.
+    if n_rows > min(_MOST_ROWS, len(data)):
+        raise _TABLES.malformed(name, f"it announces {n_rows} places")
+    table = _TABLES.read(file, data, name)
+    _check_values(table, name)
+    return RasterManifest(header, table)
 
 
-def _type(kind: str) -> Any:
-    import pyarrow as pa
-
-    return pa.list_(pa.float64()) if kind == "list<double>" else pa.type_for_alias(kind)
-
-
-def _is_of(found: Any, kind: str) -> bool:
-    import pyarrow as pa
-
-    if kind == "list<double>":
-        return bool(pa.types.is_list(found) and found.value_type == pa.float64())
-    return bool(found == _type(kind))
-
-
-def _header(metadata: dict[bytes, bytes] | None, name: str) -> RasterHeader:
-    text = (metadata or {}).get(FORMAT.encode())
-    if text is None or len(text) > _MOST_HEADER:
-        raise TableError(f"The table '{name}' is no manifest of a raster's chips.")
-    with damage_as(
-        TableError, name, f"The manifest '{name}' is malformed: its description of the raster is not as it should be"
-    ):
-        found = json.loads(text)
-        version = found.pop("version")
-        if found.pop("format") != FORMAT or not isinstance(version, int):
-            raise _malformed(name, "it says nothing of its version")
-        if version > VERSION:
-            raise TableError(
-                f"The manifest '{name}' is of version {version}: a newer release of this program reads it."
-            )
+def _header(found: dict[str, Any], name: str) -> RasterHeader:
+    with _TABLES.describing(name):
         span = found["value_range"]
         header = RasterHeader(
             **found
@@ -203,28 +158,18 @@ def _header(metadata: dict[bytes, bytes] | None, name: str) -> RasterHeader:
         )
         texts = (header.raster_version, header.source, header.date)
         if header.nodata is not None and (type(header.nodata) is not float or not math.isfinite(header.nodata)):
-            raise _malformed(name, "its value of pixels without data is no number")
+            raise ValueError("the value of pixels without data is no number")
         if not (all(type(text) is str for text in texts) and type(header.request) is dict and header.bands):
-            raise _malformed(name, "its description of the raster is not as it should be")
+            raise ValueError("a field is of another type")
     return header
 
 
 def _check_values(table: pa.Table, name: str) -> None:
     import pyarrow.compute as pc
 
-    for column in COLUMNS:
-        if column not in _MAY_BE_NULL and table[column].null_count:
-            raise _malformed(name, f"its column {column} has gaps")
-    for column in ("chip", "place", "crs"):
-        if (pc.max(pc.binary_length(table[column])).as_py() or 0) > _MOST_TEXT:
-            raise _malformed(name, f"its column {column} has texts of a length that no chip's has")
     if not set(pc.unique(table["nodata_class"]).to_pylist()) <= set(CLASSES):
-        raise _malformed(name, "it has other no-data classes than all_data, partial_data and no_data")
+        raise _TABLES.malformed(name, "it has other no-data classes than all_data, partial_data and no_data")
     lengths = pc.unique(pc.list_value_length(table["transform"])).to_pylist()
     names = table["chip"]
     if set(lengths) - {6} or pc.count_distinct(names).as_py() != len(names):
-        raise _malformed(name, "it has a chip twice, or a transform that has not six numbers")
-
-
-def _malformed(name: str, reason: str) -> TableError:
-    return TableError(f"The manifest '{name}' is malformed: {reason}.")
+        raise _TABLES.malformed(name, "it has a chip twice, or a transform that has not six numbers")

@@ -187,12 +187,13 @@ def warped_raster(
         factor = raster.overviews[enough[-1]] if enough else 1
         scales = scales[0] / factor, scales[1] / factor
         source = stack.enter_context(member.open_overview(enough[-1])) if enough else dataset
-        turned = _turned(source, raster, lattice)
+        placed = _placed(source, raster, lattice)
+        is_elsewhere = source.crs != raster.crs or placed != source.transform
         with gdal_errors(raster.name):
             warped = stack.enter_context(
                 WarpedVRT(
                     source,
-                    **turned,
+                    **({"src_crs": raster.crs, "src_transform": placed} if is_elsewhere else {}),
                     crs=crs,
                     transform=transform,
                     width=lattice.width,
@@ -206,8 +207,7 @@ def warped_raster(
                 )
             )
             picture = TilePicture(source, None, colours, raster.name)
-            placed = turned.get("src_transform", source.transform)
-            whole = WholeWarp(picture, source.crs, placed, crs, transform, method, scales)
+            whole = WholeWarp(picture, raster.crs, placed, crs, transform, method, scales)
         if adds_alpha:
             colours = replace(colours, alpha=warped.count)
         yield TilePicture(warped, None, colours, raster.name), whole
@@ -250,18 +250,19 @@ def scale_of(raster: Raster, lattice: Lattice) -> float:
     return math.sqrt(across * down)
 
 
-def _turned(source: Any, raster: Raster, lattice: Lattice) -> dict[str, Any]:
-    """Options of a warp for a raster in degrees that reaches beyond the 180th meridian: it lies a turn away, too."""
-    if lattice.epsg is None or not raster.crs.is_geographic:
-        return {}
+def _placed(source: Any, raster: Raster, lattice: Lattice) -> Any:
+    """From the pixels of a raster or of its overview to its projection, affine.Affine; where it is in degrees and
+    reaches beyond the 180th meridian, by the turn that the lattice lies in.
+    """
     from pyproj import Transformer
     from rasterio import Affine
 
+    shrunk = Affine.scale(raster.width / source.width, raster.height / source.height)
+    transform = raster.transform if source.shape == (raster.height, raster.width) else raster.transform * shrunk
+    if lattice.epsg is None or not raster.crs.is_geographic:
+        return transform
     transformer = Transformer.from_crs(lattice.epsg, 4326, always_xy=True)
     x, y = transform_of(lattice, raster) * (lattice.width / 2, lattice.height / 2)
     longitude, _ = transformer.transform(x, y)
     middle, _ = raster.transform * (raster.width / 2, raster.height / 2)
-    turns = round((longitude - middle) / 360)
-    if not turns:
-        return {}
-    return {"src_crs": source.crs, "src_transform": Affine.translation(360 * turns, 0) * source.transform}
+    return Affine.translation(360 * round((longitude - middle) / 360), 0) * transform

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,12 @@ from spacer_like.chips.rasters.raster import START_BYTES, Raster, described, dri
 from spacer_like.chips.rasters.scenes import Scene, scene_raster, scenes_of
 from spacer_like.chips.rasters.stac import assets_in
 from spacer_like.chips.rasters.warping import Member
+from spacer_like.chips.rasters.world_files import MOST_BYTES, auxiliary, projection, world_endings, world_transform
 from spacer_like.chips.tasks.opened_tile import without_secrets
 from spacer_like.data_classes.base import load_json
 from spacer_like.exceptions import DataNotFoundError, SpacerInputError
 from spacer_like.location import DataLocation
-from spacer_like.storage import list_keys, open_file, storage_factory
+from spacer_like.storage import exists, list_keys, open_file, storage_factory
 
 ENDINGS = (".tif", ".tiff", ".jp2", ".img", ".ntf")
 """Of the rasters in a folder."""
@@ -43,7 +45,41 @@ def opened_raster(loc: DataLocation, overview: int | None = None) -> Iterator[tu
         driver = driver_of(storage_factory(loc.storage_type, loc.bucket_name).read_range(loc.key, 0, START_BYTES), name)
         source: Any = os.path.realpath(loc.key) if is_local else stack.enter_context(open_file(loc))
         dataset = stack.enter_context(opened(source, name, driver, overview))
-        yield dataset, described(dataset, name)
+        raster = described(dataset, name)
+        if overview is None and raster.crs is None and dataset.transform.is_identity:
+            raster = _placed(raster, loc)
+        yield dataset, raster
+
+
+def files_beside(loc: DataLocation) -> list[DataLocation]:
+    """The files beside a raster of this machine that may say where it lies: a world file and ``.prj``, ``.aux.xml``."""
+    if loc.storage_type not in ("filesystem", "memory"):
+        return []
+    stem, dot, _ = loc.key.rpartition(".")
+    stem = stem if dot else loc.key
+    worlds = [f"{stem}{ending}" for ending in world_endings(loc.filename)]
+    found = [DataLocation(loc.storage_type, key) for key in (*worlds, f"{stem}.prj", f"{loc.key}.aux.xml")]
+    return [one for one in found if exists(one)]
+
+
+def _placed(raster: Raster, loc: DataLocation) -> Raster:
+    """A raster that says nothing of its place, where the files beside it say it.
+
+    Raises:
+        TileError: they are malformed.
+    """
+    transform, crs = None, None
+    for beside in files_beside(loc):
+        storage = storage_factory(beside.storage_type, beside.bucket_name)
+        data, name = storage.read_range(beside.key, 0, MOST_BYTES), beside.display_name
+        if beside.key.endswith(".aux.xml"):
+            more = auxiliary(data, name)
+            transform, crs = transform or more[0], crs or more[1]
+        elif beside.key.endswith(".prj"):
+            crs = projection(data.decode("utf-8", "replace"), name)
+        elif transform is None:
+            transform = world_transform(data, name)
+    return raster if transform is None or crs is None else replace(raster, crs=crs, transform=transform)
 
 
 @contextmanager

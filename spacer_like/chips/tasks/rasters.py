@@ -24,7 +24,7 @@ from spacer_like.chips.rasters.places import Lattice, Place, lattices_of, transf
 from spacer_like.chips.rasters.raster import Raster, bands_of, source_name
 from spacer_like.chips.rasters.warping import Member, scale_of
 from spacer_like.chips.rasters.whole_blocks import WholeBlocks, whole_blocks
-from spacer_like.chips.tasks.opened_raster import check_rasters, opened_scene
+from spacer_like.chips.tasks.opened_raster import check_rasters, files_beside, opened_scene
 from spacer_like.chips.tasks.opened_tile import version_of, without_secrets
 from spacer_like.exceptions import DataNotFoundError, TableError
 from spacer_like.location import DataLocation
@@ -59,7 +59,7 @@ def cut_raster(msg: CutRasterMsg) -> CutRasterReturnMsg:
     start = time.perf_counter()
     band_locs = msg.band_locs or []
     check_rasters([msg.raster_loc, *band_locs])
-    version = version_of(msg.raster_loc, *band_locs)
+    version = _version(msg)
     with opened_scene(msg.raster_loc, band_locs, msg.bands or ()) as (members, raster):
         cutting = _Cutting(msg, members, raster)
         header = cutting.header(version)
@@ -300,13 +300,19 @@ def is_cut(msg: CutRasterMsg) -> bool:
     header = manifest.header
     same = (
         without_secrets(msg.raster_loc),
-        version_of(msg.raster_loc, *(msg.band_locs or ())),
+        _version(msg),
         msg.chips_loc,
         request_of(msg),
     )
     if (header.raster_loc, header.raster_version, header.chips_loc, header.request) != same:
         return False
     return msg.chips_loc.storage_type != "filesystem" or _are_there(msg.chips_loc, manifest)
+
+
+def _version(msg: CutRasterMsg) -> str:
+    """A text that changes when a raster does, or what says where it lies."""
+    locs = [msg.raster_loc, *(msg.band_locs or ())]
+    return version_of(*locs, *(beside for loc in locs for beside in files_beside(loc)))
 
 
 def _are_there(folder: DataLocation, manifest: RasterManifest) -> bool:
