@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     "classify_features": "Classifying",
     "classify_image": "Classifying",
     "estimate_cover": "Estimating cover",
+    "plan_survey": "Planning",
     "check_collection": "Checking collections",
     "convert_collection": "Decoding",
     "compute_histogram": "Counting colours",

@@ -9,6 +9,7 @@ from typing import Any
 _OLD_NAMES = {"--extractor-name": "--extractor"}
 COMMANDS = {
     "estimate_cover": "spacer-like cover",
+    "plan_survey": "spacer-like plan",
     "chips_folder": "spacer-like chips cut",
     "cut_rasters": "spacer-like chips cut",
     "map_scores": "spacer-like chips map",

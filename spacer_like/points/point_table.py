@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from array import array
 from dataclasses import dataclass, field
@@ -11,20 +12,23 @@ from functools import cached_property
 from spacer_like.data_classes import LabelId
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
 from spacer_like.images.names import ImageNames, folded
+from spacer_like.points import cpc
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
 COLUMN_NAMES = {
     "image": ("image", "name", "imagename", "filename", "file"),
     "row": ("row", "y"),
     "col": ("col", "column", "x"),
-    "label": ("label", "labelcode", "class", "species", "labelid"),
+    "label": ("label", "labelcode", "class", "species", "labelname", "labelid"),
 }
 """Headings that are understood, in any case, with or without spaces, hyphens and underscores.
 
 Of several labels the first here counts: names that people read before CoralNet's numbers.
 """
+SHAPE, POSITIONS = "shapename", "points"
+"""Headings of BIIGLE's reports, whose points are written as [x, y]."""
 _WHOLE = re.compile(r"([0-9]{1,9})(?:([.,])(0*))?")
-_THOUSANDS = "000"
+_THOUSANDS, MOST_PIXELS = "000", 1_000_000_000
 _OUTSIDE = re.compile(r"\b(Row|Column) value (\d+) falls outside")
 _LACKING = re.compile(r"\(example: \((\d+), (\d+)\)\)")
 
@@ -41,6 +45,8 @@ class PointTable:
     """How many rows were left out that repeat a point."""
     lines: dict[str, array[int]] = field(default_factory=dict)
     """The line of each point, image by image, in the order of `images`."""
+    shapes: int = 0
+    """How many annotations were left out that are no points."""
     values: dict[str, str] = field(default_factory=dict)
     """What the column that was asked for says of each image, where it says anything."""
 
@@ -78,6 +84,8 @@ class PointTable:
         found = []
         if self.repeated:
             found.append(f"{self.name} repeats points; {self.repeated} of its rows were left out.")
+        if self.shapes:
+            found.append(f"{self.name} has other shapes than points; {self.shapes} of its rows were left out.")
         alike: dict[str, list[str]] = {}
         for label in sorted(map(str, self.labels)):
             alike.setdefault(folded(" ".join(label.split())), []).append(label)
@@ -91,7 +99,8 @@ class PointTable:
 
 
 def read_points(data: bytes, name: str, *, labelled: bool = False, column: str | None = None) -> PointTable:
-    """Read a table of points: CSV with a heading, as `decoded_table` reads it.
+    """Read a table of points: CSV with a heading, as `decoded_table` reads it, of CoralNet, BIIGLE or one's own; or a
+    file of CPCe, by the name's ending.
 
     A point that is repeated with the same label, or without one, counts once. Labels that are all whole numbers become
     integers, as backends that name their labels by number expect.
@@ -105,8 +114,23 @@ def read_points(data: bytes, name: str, *, labelled: bool = False, column: str |
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
     """
-    with damage_as(TableError, name, f"{name} is not CSV"):
-        return _point_table(data, name, labelled, column)
+    if name.lower().endswith(cpc.ENDING):
+        table = _of_cpc(cpc.read_cpc(data, name), name)
+    else:
+        with damage_as(TableError, name, f"{name} is not CSV"):
+            table = _point_table(data, name, labelled, column)
+    if labelled and not table.labels:
+        raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
+    return table
+
+
+def _of_cpc(file: cpc.CpcFile, name: str) -> PointTable:
+    found = _Points()
+    for line, point in enumerate(file.points, 7):
+        found.add(file.image, (point.row, point.col, point.label or None), line, name)
+    if not found.images():
+        raise SpacerInputError(f"{name} holds no points.")
+    return PointTable(name, _with_integers(found.images()), found.repeated, found.lines())
 
 
 def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> PointTable:
@@ -117,7 +141,11 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> 
         heading = next(lines, (1, []))[1]
         columns = _columns(heading, name, labelled)
         kept = heading.index(column) if column in heading else None
+        shape = _place(heading, SHAPE)
         for line, cells in lines:
+            if shape is not None and columns["row"] == columns["col"] and cells[shape : shape + 1] != ["Point"]:
+                found.shapes += 1
+                continue
             image, point = _point(cells, columns, f"{name}, line {line}", delimiter)
             found.add(image, point, line, name)
             if kept is not None and kept < len(cells) and cells[kept]:
@@ -128,10 +156,7 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> 
     images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    table = PointTable(name, _with_integers(images), found.repeated, found.lines(), found.values)
-    if labelled and not table.labels:
-        raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
-    return table
+    return PointTable(name, _with_integers(images), found.repeated, found.lines(), found.shapes, found.values)
 
 
 class _Points:
@@ -140,6 +165,7 @@ class _Points:
     def __init__(self) -> None:
         self._images: dict[str, dict[tuple[int, int], tuple[str | None, int]]] = {}
         self.repeated = 0
+        self.shapes = 0
         self.values: dict[str, str] = {}
 
     def keep(self, image: str, value: str, where: str) -> None:
@@ -193,6 +219,8 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
         for meaning, names in COLUMN_NAMES.items()
         if (known := next((one for one in names if one in found), None)) is not None
     }
+    if "row" not in columns and "col" not in columns and SHAPE in found and POSITIONS in found:
+        columns["row"] = columns["col"] = found.index(POSITIONS)
     needed = ("image", "row", "col", "label") if labelled else ("image", "row", "col")
     if missing := [meaning for meaning in needed if meaning not in columns]:
         there = ", ".join(f"'{cell[:40]}'" for cell in heading[:12]) or "nothing"
@@ -212,8 +240,28 @@ def _point(
     for meaning in ("image", "row", "col"):
         if not cell(meaning):
             raise SpacerInputError(f"{where}: the {meaning} is empty.")
-    row, col = (_whole_number(cell(meaning), meaning, where, delimiter) for meaning in ("row", "col"))
+    if columns["row"] == columns["col"]:
+        row, col = _position(cell("row"), where)
+    else:
+        row, col = (_whole_number(cell(meaning), meaning, where, delimiter) for meaning in ("row", "col"))
     return cell("image"), (row, col, cell("label") or None)
+
+
+def _place(heading: list[str], known: str) -> int | None:
+    found = [re.sub(r"[\s_-]", "", cell.lower()) for cell in heading]
+    return found.index(known) if known in found else None
+
+
+def _position(text: str, where: str) -> tuple[int, int]:
+    """The row and column of the pixel that holds a point of BIIGLE."""
+    try:
+        x, y = json.loads(text)
+        row, col = int(y), int(x)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise SpacerInputError(f"{where}: the points '{text[:40]}' are no position [x, y].") from None
+    if not (0 <= row < MOST_PIXELS and 0 <= col < MOST_PIXELS):
+        raise SpacerInputError(f"{where}: the position {text[:40]} is in no image.")
+    return row, col
 
 
 def _whole_number(text: str, meaning: str, where: str, delimiter: str) -> int:

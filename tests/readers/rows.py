@@ -979,6 +979,12 @@ def points(data: bytes, name: str) -> Any:
     return read_points(data, name, labelled=True)
 
 
+def cpc(data: bytes, name: str) -> Any:
+    from spacer_like.points.cpc import read_cpc
+
+    return read_cpc(data, name)
+
+
 def taxonomy(data: bytes, name: str) -> Any:
     from spacer_like.points.cover.taxonomy import read_taxonomy
 
@@ -1062,6 +1068,7 @@ TABLE_ROWS = [
         stored(whitelist),
     ),
     Reader("points", ("points.point_table:read_points",), lambda: POINTS, points),
+    Reader("a file of CPCe", ("points.cpc:read_cpc",), lambda: (TESTS / "points/golden/reef-1.cpc").read_bytes(), cpc),
     Reader(
         "groups of labels",
         ("points.cover.taxonomy:read_taxonomy",),

@@ -98,6 +98,7 @@ NOT_READERS = {
     "regression.tasks.predict:read_models": "calls the readers of networks and calibrations, which have rows",
     "chips.tree:TilePath.parse": "a text",
     "chips.similar_places:parsed_name": "a text",
+    "points.set_points:parse_area": "a text",
     "points.set_points:parse_grid": "a text",
     "tile_server.addresses:LastPart.parse": "a text",
     "location:DataLocation.from_uri": "a text",

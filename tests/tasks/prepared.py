@@ -106,6 +106,10 @@ def _points(inputs: Path, at) -> dict[str, dict]:
             "cover_loc": at("estimate_cover", "cover.csv"),
             "picture_loc": at("estimate_cover", "cover.png"),
         },
+        "plan_survey": {
+            "labels_loc": at("in", "predicted.csv"),
+            "half_width": 0.1,
+        },
         "classify_image": {**image, "classifier_loc": model, "scores_loc": at("classify_image", "scores.json")},
     }
 

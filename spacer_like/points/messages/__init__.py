@@ -11,6 +11,7 @@ from spacer_like.points.messages.classifier import (
     TrainClassifierReturnMsg,
 )
 from spacer_like.points.messages.cover import CoverOfLabel, EstimateCoverMsg, EstimateCoverReturnMsg
+from spacer_like.points.messages.plan import PlannedLabel, PlanSurveyMsg, PlanSurveyReturnMsg
 
 __all__ = [
     "ClassifyFeaturesMsg",
@@ -22,6 +23,9 @@ __all__ = [
     "ExtractFeaturesMsg",
     "ExtractFeaturesReturnMsg",
     "LeftOutClass",
+    "PlanSurveyMsg",
+    "PlanSurveyReturnMsg",
+    "PlannedLabel",
     "TrainClassifierMsg",
     "TrainClassifierReturnMsg",
 ]
