@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from spacer_like.messages import ClassifyReturnMsg
 
 HEADING = ("image", "row", "col", "label", "score", "decided")
+SUGGESTIONS = 5
+"""Of a point, in a table of CoralNet, with confidences in whole percent."""
+CORALNET_HEADING = (
+    "Name", "Row", "Column", "Label",
+    *(f"Machine {what} {number}" for number in range(1, SUGGESTIONS + 1) for what in ("suggestion", "confidence")),
+)  # fmt: skip
 PART_ENDING = ".part"
 
 Image = dict[str, Any]
@@ -117,11 +123,15 @@ class Classified:
         for use in self._users:
             use(image)
 
-    def write_csv(self, file: GrowingFile) -> None:
-        """Write a row for each point."""
+    def write_csv(self, file: GrowingFile, *, coralnet: bool = False) -> None:
+        """Write a row for each point, of this package's own columns or as CoralNet exports them."""
         threshold = self.cover.threshold
 
         def add(image: Image) -> None:
+            if coralnet:
+                suggested = [_suggestions(image, point) for point in image["points"]]
+                file.add(csv_lines(suggested if file.size else [CORALNET_HEADING, *suggested]))
+                return
             rows = [
                 (
                     image["image"], point["row"], point["col"], point["label"], f"{point['score']:.4f}",
@@ -167,7 +177,7 @@ class Classified:
 
 
 @contextmanager
-def writing(classified: Classified, out: DataLocation | None) -> Iterator[None]:
+def writing(classified: Classified, out: DataLocation | None, *, coralnet: bool = False) -> Iterator[None]:
     """Write what is classified to a location, .json or else .csv, as it comes."""
     with ExitStack() as stack:
         if out is None:
@@ -180,8 +190,17 @@ def writing(classified: Classified, out: DataLocation | None) -> Iterator[None]:
             if file.size:
                 file.add(b"]}")
         else:
-            classified.write_csv(file)
+            classified.write_csv(file, coralnet=coralnet)
             yield
+
+
+def _suggestions(image: Image, point: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A row of `CORALNET_HEADING`: the best class as the label, then the best five with their confidences."""
+    best = sorted(zip(point["scores"], image["classes"], strict=True), key=lambda one: -one[0])[:SUGGESTIONS]
+    cells: list[Any] = [image["image"], point["row"], point["col"], point["label"]]
+    for score, label in best:
+        cells += [label, round(100 * score)]
+    return (*cells, *[""] * (len(CORALNET_HEADING) - len(cells)))
 
 
 def _image(name: str, result: ClassifyReturnMsg, truth: Mapping[tuple[int, int], Any]) -> Image:

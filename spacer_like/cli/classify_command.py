@@ -41,6 +41,9 @@ def classify(
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write every point: .csv (best class) or .json (all scores).")
     ] = None,
+    coralnet: Annotated[
+        bool, typer.Option("--coralnet", help="Write the .csv as CoralNet exports it, with five suggestions.")
+    ] = False,
     annotate: Annotated[
         str | None, typer.Option(metavar="FILE.png", help="Draw the points; of several images: a folder.")
     ] = None,
@@ -69,6 +72,8 @@ def classify(
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
     out_loc = _output(out)
+    if coralnet and (out_loc is None or not out_loc.filename.lower().endswith(".csv")):
+        raise options.UsageError("The option --coralnet is of a table: name one that ends in .csv with --out.")
     used = named_locations({"--out": out_loc}, {"--points": options.source(points)})
     check_locations([*used, NamedLocation("classifier_loc", model_loc, is_output=False)])
     check_outputs(used)
@@ -101,7 +106,7 @@ def classify(
     classified = Classified(names, truths, threshold)
     with TemporaryFile() as spool:
         images = GrowingFile(spool)
-        with writing(classified, out_loc):
+        with writing(classified, out_loc, coralnet=coralnet):
             if json_mode:
                 classified.write_json(images)
             # After the numbers: a picture that cannot be drawn is no reason to lose them.

@@ -182,3 +182,18 @@ def test_training_hints_at_the_nearest_feature_files(extracted, command):
     said = command("train", *TRAINING)
     assert said.code == 64
     assert "run spacer-like extract first (similar: 'photos/0.jpg'" in said.err
+
+
+def test_a_machines_labels_are_written_as_coralnet_exports_them_and_read_again(trained, command):
+    common = ("--model", "reef.pkl", "--extractor", COLOURS)
+    said = command("classify", "photos", "--grid", 2, *common, "--out", "export.csv", "--coralnet")
+    assert said.code == 0, said.err
+    heading, first, *rest = (trained / "export.csv").read_text().splitlines()
+    assert heading.startswith("Name,Row,Column,Label,Machine suggestion 1,Machine confidence 1,Machine suggestion 2,")
+    name, row, column, label, best, confidence, *_ = first.split(",")
+    assert (label, len(first.split(",")), len(rest)) == (best, len(heading.split(",")), 23)
+    assert 50 <= int(confidence) <= 100
+    points = read_points((trained / "export.csv").read_bytes(), "export.csv", labelled=True)
+    assert points.images[name][0] == (int(row), int(column), label)
+    refused = command("classify", "photos", "--grid", 2, *common, "--coralnet")
+    assert (refused.code, "name one that ends in .csv with --out" in refused.err) == (64, True)

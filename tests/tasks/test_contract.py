@@ -10,7 +10,7 @@ from . import prepared
 
 
 class TestTasks(TaskContract):
-    only_read = frozenset({"check_collection", "locate_chip"})
+    only_read = frozenset({"check_collection", "locate_chip", "plan_survey"})
 
     @classmethod
     def requests(cls, folder):
