@@ -93,8 +93,9 @@ class Settings:
     allowed_class_prefixes: tuple[str, ...] = ()
     """Packages whose extractors and trainers a message may name; as text: separated by commas."""
     allowed_classifier_classes: tuple[str, ...] = ()
-    """Classes, or packages, whose objects a classifier's file may hold beside those of scikit-learn that are known
-    to be safe; they are trusted to do anything. As text: separated by commas."""
+    """Trusted classes, or packages: a classifier's file may hold their objects beside scikit-learn's safe ones."""
+    error_names: str = "spacer_like"
+    """``spacer_like``, or ``pyspacer``: answers name the classes of errors as PySpacer's callers look for them."""
     exit_codes: bool | None = None
     """Whether a container ends with 64 or 75 on a failure; False: with 0 once a return message was stored.
 
@@ -122,6 +123,7 @@ _TYPES = {entry.name: _CASTS.get(str(entry.type).removesuffix(" | None"), str) f
 _CHOICES = {
     "DEVICE": ("auto", "cpu", "cuda"),
     "FEATURE_FILE_FORMAT": ("float32", "pyspacer"),
+    "ERROR_NAMES": ("spacer_like", "pyspacer"),
     "LOG_FORMAT": (logs.TEXT, logs.JSON),
     "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"),
 }
@@ -344,6 +346,7 @@ if TYPE_CHECKING:
     FEATURE_FILE_FORMAT: str
     ALLOWED_CLASS_PREFIXES: tuple[str, ...]
     ALLOWED_CLASSIFIER_CLASSES: tuple[str, ...]
+    ERROR_NAMES: str
     EXIT_CODES: bool | None
     ECHO_TRAINING_LABELS: bool
     LOG_DESTINATION: str | None

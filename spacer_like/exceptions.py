@@ -268,8 +268,29 @@ def visible(text: str, keep: str = "") -> str:
     return text.translate({**_VISIBLE, **{ord(kept): kept for kept in keep}} if keep else _VISIBLE)
 
 
-def class_of(error: BaseException) -> str:
-    """The dotted name of an error's class, as it travels in messages."""
+# Those that PySpacer has, by which its callers tell what a user may read from what an administrator must.
+_PYSPACER = {
+    *("ConfigError", "DataLimitError", "HashMismatchError", "RowColumnInvalidError", "RowColumnMismatchError"),
+    *("RowColumnMissingError", "SpacerInputError", "TrainingLabelsError", "URLDownloadError"),
+}
+
+
+def class_of(error: BaseException, as_pyspacer: bool = False) -> str:
+    """The dotted name of an error's class, as it travels in messages.
+
+    Args:
+        as_pyspacer: by the name of PySpacer's class that it would be, or is derived from; for an image that cannot be
+            read, Pillow's.
+
+    >>> class_of(DataNotFoundError()), class_of(DataNotFoundError(), as_pyspacer=True)
+    ('spacer_like.exceptions.DataNotFoundError', 'spacer.exceptions.SpacerInputError')
+    """
+    if as_pyspacer and isinstance(error, SpacerError):
+        if isinstance(error, ImageError):
+            return "PIL.UnidentifiedImageError"
+        for one in type(error).__mro__:
+            if one.__name__ in _PYSPACER:
+                return f"spacer.exceptions.{one.__name__}"
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 

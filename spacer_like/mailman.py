@@ -151,7 +151,7 @@ class _Run:
             self.first_traceback = self.first_traceback or text
             return TaskOutcome(
                 status="failed",
-                error_class=class_of(error),
+                error_class=class_in_answers(error),
                 error_message=sentence_of(error),
                 transient=is_transient(error),
             )
@@ -185,7 +185,7 @@ def _traceback_text(error: BaseException) -> str:
     CoralNet takes the class from there; a message of several lines, notes and groups of errors end otherwise.
     """
     text = traceback.format_exc()
-    name = class_of(error).removeprefix("builtins.")
+    name = class_in_answers(error).removeprefix("builtins.")
     if re.match(rf"{re.escape(name)}(:|$)", text.splitlines()[-1]):
         return text
     return f"{text}{name}: {visible(sentence_of(error))}\n"
@@ -195,6 +195,11 @@ def _return_message(
     job: Any, error: str | None = None, results: list[Any] | None = None, outcomes: list[TaskOutcome] | None = None
 ) -> JobReturnMsg:
     return JobReturnMsg(original_job=job, ok=error is None, results=results, error_message=error, outcomes=outcomes)
+
+
+def class_in_answers(error: BaseException) -> str:
+    """The dotted name of an error's class, as the setting ERROR_NAMES has it."""
+    return class_of(error, config.settings().error_names == "pyspacer")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacer_like import aws, config, storage
+from spacer_like import aws, config, exceptions, storage
 from spacer_like.data_classes import DataLocation, ImageFeatures
 from spacer_like.exceptions import ConfigError, FeatureFileError, MessageError, ModelFileError, RowColumnMissingError
 from spacer_like.extractors import VGG16CaffeExtractor, efficientnet_utils
@@ -17,7 +17,10 @@ from spacer_like.extractors.efficientnet import EfficientNet, EfficientNetExtrac
 from spacer_like.extractors.torch_extractors import transformation
 from spacer_like.extractors.utils import crop_patches, crop_simple
 from spacer_like.extractors.vgg16 import Transformer
+from spacer_like.mailman import class_in_answers
+from spacer_like.messages import ClassifyFeaturesMsg, JobMsg
 from spacer_like.registry import register
+from spacer_like.tasks import process_job
 from spacer_like.train_classifier import ClassifierTrainer, MiniBatchTrainer, trainer_factory
 
 NAMES = {
@@ -259,3 +262,29 @@ def test_the_network_is_made_by_its_name():
         name: value.shape for name, value in expected.items()
     }
     assert EfficientNet.get_image_size("efficientnet-b4") == 380
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (exceptions.RowColumnMismatchError("a"), "spacer.exceptions.RowColumnMismatchError"),
+        (exceptions.DataNotFoundError("a"), "spacer.exceptions.SpacerInputError"),
+        (exceptions.ImageError("a"), "PIL.UnidentifiedImageError"),
+        (exceptions.URLDownloadError("a", ValueError("b")), "spacer.exceptions.URLDownloadError"),
+        (exceptions.TransientError("a"), "spacer_like.exceptions.TransientError"),
+        (KeyError("a"), "builtins.KeyError"),
+    ],
+)
+def test_answers_may_name_the_classes_of_errors_as_pyspacer_does(error, name):
+    assert class_in_answers(error) == exceptions.class_of(error)
+    with config.override(error_names="pyspacer"):
+        assert class_in_answers(error) == name
+
+
+def test_the_last_line_of_an_error_begins_with_the_name_that_callers_compare():
+    job = JobMsg(
+        "classify_features", [ClassifyFeaturesMsg("1", DataLocation("memory", "no"), DataLocation("memory", "no"))]
+    )
+    with config.override(error_names="pyspacer"):
+        answer = process_job(job)
+    assert answer.error_message.splitlines()[-1].partition(":")[0] == "spacer.exceptions.SpacerInputError"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from typing_extensions import Self
 
-from spacer_like.exceptions import SpacerError, class_of, sentence_of
-from spacer_like.mailman import is_transient, run_task
+from spacer_like.exceptions import SpacerError, sentence_of
+from spacer_like.mailman import class_in_answers, is_transient, run_task
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, TaskOutcome
 from spacer_like.overwriting import check_tasks
@@ -135,7 +135,7 @@ def failed(error: SpacerError) -> TaskOutcome:
     """The outcome of a request that fails by an error."""
     return TaskOutcome(
         status="failed",
-        error_class=class_of(error),
+        error_class=class_in_answers(error),
         error_message=sentence_of(error),
         transient=is_transient(error),
     )

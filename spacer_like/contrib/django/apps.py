@@ -1,7 +1,10 @@
 """The application's configuration; ``spacer_like.contrib.django`` in INSTALLED_APPS finds it."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.checks import register
+from django.db.models.signals import pre_delete
 
 from spacer_like.contrib.django.engine_settings import check_setting
 
@@ -16,3 +19,10 @@ class SpacerLikeConfig(AppConfig):
 
     def ready(self) -> None:
         register(check_setting)
+        pre_delete.connect(_end_work, sender=self.get_model("SpacerJob"), dispatch_uid="spacer_like")
+
+
+def _end_work(instance: Any, **_: Any) -> None:
+    from spacer_like.contrib.django.running import abandon
+
+    abandon(instance)

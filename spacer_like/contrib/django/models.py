@@ -27,6 +27,11 @@ class Jobs(models.QuerySet):
         found: Jobs = self.filter(status__in=UNFINISHED).defer("message")
         return found
 
+    def collectable(self) -> Jobs:
+        """Those that have not ended, and those that were cancelled since the queue was collected."""
+        found: Jobs = self.filter(models.Q(status__in=UNFINISHED) | models.Q(is_due=True)).defer("message")
+        return found
+
 
 class SpacerJob(models.Model):
     """A job: its message, the submission that runs it, and how it ended.
@@ -46,6 +51,9 @@ class SpacerJob(models.Model):
     message = models.JSONField(help_text="The job message.")
     error_class = models.CharField(max_length=200, blank=True, help_text="Dotted name of the first failure's class.")
     error_message = models.TextField(blank=True, help_text="The first failure in one sentence.")
+    is_due = models.BooleanField(
+        default=False, editable=False, help_text="Whether the queue has still to return that it was cancelled."
+    )
     created = models.DateTimeField(default=timezone.now, editable=False)
     updated = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -34,12 +34,14 @@ class SpacerQueue:
         return create(message, str(job_id), str(level))
 
     def get_collectable_jobs(self) -> Jobs:
-        """The jobs that have not ended, in their order; it may be sliced and counted."""
-        found: Jobs = SpacerJob.objects.unfinished().order_by("pk")
+        """The jobs whose end was not returned yet, in their order; it may be sliced and counted."""
+        found: Jobs = SpacerJob.objects.collectable().order_by("pk")
         return found
 
     def collect_jobs(self, jobs: Iterable[SpacerJob] | None = None) -> tuple[list[JobReturnMsg[Any]], list[str]]:
         """The results of those jobs that ended by this call, and the status of each job; see `running.collect`.
+
+        Those that were cancelled, as by the admin page, are among them once.
 
         Args:
             jobs: some of `get_collectable_jobs`; None: all of them.

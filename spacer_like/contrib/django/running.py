@@ -34,8 +34,6 @@ from spacer_like.exceptions import (
     SpacerError,
     SpacerInputError,
     TransientError,
-    class_of,
-    sentence_of,
     visible,
 )
 from spacer_like.location import DataLocation
@@ -113,7 +111,7 @@ def begin(job: SpacerJob) -> None:
     except TransientError as error:
         logger.warning("job %s is not submitted yet: %s", job.pk, error)
     except SpacerError as error:
-        job.change(error_class=class_of(error), error_message=sentence_of(error))
+        job.change(**_error_of(error))
     else:
         is_stored = job.change(status=SUBMITTED, external_id=" ".join(ids))
         if not is_stored and SpacerJob.objects.filter(pk=job.pk, status=CANCELLED).exists():
@@ -137,6 +135,9 @@ def collect(job: SpacerJob, active: Container[str] = ()) -> Collected:
     Args:
         active: ids of arrays that are known to be at work; of others the scheduler is asked.
     """
+    if job.is_due:
+        is_ours = job.change(is_due=False)
+        return Collected(job.status, _return_cancelled(job) if is_ours else None)
     with _claimed(job) as found:
         if found is None:
             return Collected(SpacerJob.objects.values_list("status", flat=True).filter(pk=job.pk).first() or "")
@@ -175,12 +176,26 @@ def cancel(job: SpacerJob) -> None:
     """
     if job.status in UNFINISHED:
         with transaction.atomic():
-            if not job.change(status=CANCELLED, error_class=class_of(SpacerInputError()), error_message=_CANCELLED):
+            if not job.change(status=CANCELLED, is_due=True, **_error_of(SpacerInputError(_CANCELLED))):
                 raise MessageError(f"Job {job.pk} was changed meanwhile.")
-            _send(job, _return_message(job, [], _error_line(job.error_class, job.error_message)))
+            _send(job, _return_cancelled(job))
     elif job.status != CANCELLED:
         raise MessageError(f"Job {job.pk} has {job.status}: it cannot be cancelled.")
     _submission(job).cancel()
+
+
+def abandon(job: SpacerJob) -> None:
+    """End the work of a job whose row is being deleted, when that is committed; where that fails, the log says so."""
+    if job.status not in UNFINISHED:
+        return
+
+    def end() -> None:
+        try:
+            _submission(job).cancel()
+        except SpacerError as error:
+            logger.warning("the work in %s of a deleted job goes on: %s", job.folder, error)
+
+    transaction.on_commit(end, robust=True)
 
 
 def result_of(job: SpacerJob) -> JobReturnMsg[Any] | None:
@@ -236,7 +251,8 @@ def _advance(job: SpacerJob, active: Container[str]) -> Collected:
         return Collected(job.status)
     outcomes = dict(made.collect())
     count = len(requests)
-    lost = failed(TransientError(f"The engine '{job.engine}' has lost a request: retry the job."))
+    why = " ".join(made.notices(made.counted(at_work=False))) if len(outcomes) < count else ""
+    lost = failed(TransientError(f"The engine '{job.engine}' has lost a request: retry the job. {why}".strip()))
     if len(outcomes) < count and exists(made.folder.below("cancelled")):
         # By `spacer-like jobs cancel`: it is not begun again by itself.
         lost = failed(SpacerInputError(f"The submission in '{made.folder.display_name}' was cancelled: retry the job."))
@@ -272,7 +288,7 @@ def _all_have_outcomes(folder: DataLocation, digests: list[str]) -> bool:
 
 
 def _begin_again(job: SpacerJob) -> bool:
-    is_stored = job.change(status=WAITING, attempt=job.attempt + 1, error_class="", error_message="")
+    is_stored = job.change(status=WAITING, attempt=job.attempt + 1, error_class="", error_message="", is_due=False)
     if is_stored:
         transaction.on_commit(partial(begin, job), robust=True)
     return is_stored
@@ -311,6 +327,16 @@ def _return_message(job: SpacerJob, outcomes: list[TaskOutcome], error: str | No
         error_message=error,
         outcomes=outcomes if error is not None and len(outcomes) > 1 else None,
     )
+
+
+def _error_of(error: SpacerError) -> dict[str, Any]:
+    """The fields of a row that say what an error is."""
+    outcome = failed(error)
+    return {"error_class": outcome.error_class, "error_message": outcome.error_message}
+
+
+def _return_cancelled(job: SpacerJob) -> JobReturnMsg[Any]:
+    return _return_message(job, [], _error_line(job.error_class, job.error_message))
 
 
 def _error_line(error_class: str, sentence: str) -> str:

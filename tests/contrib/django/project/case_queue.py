@@ -106,8 +106,12 @@ class TheQueue(JobCase):
         cancel(row)
         line = f"{row.error_class}: The job was cancelled."
         assert [(name, result.error_message) for name, _, result in self.sent] == [("failed", line)]
+        # Whoever collects learns it too, once.
+        [result], statuses = self.queue.collect_jobs()
+        assert (result.error_message, statuses) == (line, ["CANCELLED"])
         assert self.queue.collect_jobs() == ([], [])
         (self.folder / "go").touch()
+        row.refresh_from_db()
         retry(row)
         [result] = self.collected()
         assert result.ok
@@ -116,11 +120,21 @@ class TheQueue(JobCase):
             with pytest.raises(MessageError, match="succeeded"):
                 act(row)
 
+    def test_the_work_of_a_job_that_is_deleted_ends(self):
+        row = self.queue.submit_job(self.job("a", does="wait"), 1)
+        self.wait_for(lambda: list(self.folder.glob("waiting-*")))
+        folder = SpacerJob.objects.get().folder_loc
+        with transaction.atomic():
+            SpacerJob.objects.all().delete()
+            assert submission_in(folder, "local", "").is_at_work()
+        assert not submission_in(folder, "local", "").is_at_work()
+        assert row.pk
+
     def test_what_cannot_be_submitted_fails_when_it_is_collected(self):
         with override_settings(SPACER_JOBS={"FOLDER": "memory://jobs"}):
             self.queue.submit_job(self.job("a"), 1)
             [result] = self.collected()
-        assert "must be one of this machine" in result.error_message
+        assert "keeps its work on this machine" in result.error_message
         assert [name for name, *_ in self.sent] == ["failed"]
 
     def test_settings_that_say_nothing_are_named(self):
