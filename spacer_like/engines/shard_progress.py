@@ -73,7 +73,8 @@ def progress_of_shards(
             state = "at work"
         seconds = [children.ends[child]["seconds"] for child in pair if child in children.ends]
         if state == "at work":
-            seconds = [(time - running[child].at).total_seconds() for child in pair if child in running]
+            # The child's clock may be ahead of this one.
+            seconds = [max(0.0, (time - running[child].at).total_seconds()) for child in pair if child in running]
         found.append(
             ShardProgress(
                 shard,
