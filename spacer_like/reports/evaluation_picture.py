@@ -123,9 +123,10 @@ def _head(figure: Figure, evaluation: Evaluation, title: str, layout: _Layout) -
         details.append(f"previous models on the same points: {shares}")
     if evaluation.left_out:
         details.append(evaluation.warning())
-    if evaluation.by_image is not None:
-        details += [drawable(one) for one in sentences(evaluation.by_image, len(evaluation.epoch_accuracies))[:2]]
     line("   ·   ".join(details), 0.62, fontsize=11.5, color=GREY)
+    if evaluation.by_image is not None:
+        said = sentences(evaluation.by_image, len(evaluation.epoch_accuracies))[:2]
+        line("   ".join(map(drawable, said)), 0.88, fontsize=11.5, color=GREY)
 
 
 def _class_rows(figure: Figure, shown: Evaluation, names: list[str], size: float, layout: _Layout) -> None:

@@ -59,9 +59,8 @@ def sentences(found: ImageEvaluation, epochs: int) -> list[str]:
     said = []
     best = max((one.accuracy for one in found.baselines), default=None)
     if best is not None:
-        said.append(
-            f"By image, it is right on {interval_text(found.interval)}; the best baseline on {percent(best, 1)}."
-        )
+        by_image = "" if found.interval is None else f"By image, it is right on {interval_text(found.interval)}. "
+        said.append(f"{by_image}The best baseline is right on {percent(best, 1)}.")
     if unlike := [one.source for one in found.sources if one.unlike]:
         names = ", ".join(shorten(source, 30) for source in unlike[:3]) + (" …" if len(unlike) > 3 else "")
         subject = "This source is" if len(unlike) == 1 else f"{count_of(len(unlike), 'source')} are"

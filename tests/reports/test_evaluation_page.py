@@ -4,11 +4,16 @@ import re
 from html.parser import HTMLParser
 from io import BytesIO
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.exceptions import SpacerInputError
-from spacer_like.reports import evaluation_page
+from spacer_like.exceptions import MessageError, SpacerInputError
+from spacer_like.learning.baselines import Nearest
+from spacer_like.learning.image_metrics import Points, evaluation_by_image
+from spacer_like.reports import evaluation_page, evaluation_picture
+from spacer_like.reports.evaluation import read_evaluation
+from spacer_like.reports.evaluation_page import render_page
 
 HOSTILE = ["<script>alert(1)</script>", '" onmouseover="alert(1)', "</style><img src=x onerror=alert(1)>", "&amp;", "'"]
 
@@ -103,3 +108,23 @@ def test_two_hundred_classes_stay_a_page_of_bearable_size(report_of, tmp_path):
     text = page_of(report_of(200, points=5000), tmp_path)
     assert len(text) < 2_000_000
     assert "The 150 classes with most points." in text
+
+
+def test_what_is_known_by_image_is_shown_with_the_sources_that_are_unlike_the_training(report_of, tmp_path):
+    points = Points(np.repeat(np.arange(8), 50), *np.random.default_rng(0).integers(0, 4, (2, 400)))
+    near = Nearest(np.ones(400, np.bool_), points.true == 1, points.image >= 6)
+    sources = np.where(points.image >= 6, "new <reef>", "known").tolist()
+    by_image = evaluation_by_image(points, 0, near, sources, [0.9, 0.8, 0.7, 0.9, 0.9], 3).serialize()
+    text = render_page(read_evaluation(report_of(4) | {"by_image": by_image}))
+    for said in ("This source is unlike the training: new &lt;reef&gt;.", "Kept is epoch 3 of 5", "too few images"):
+        assert said in text
+    assert "always the commonest class" in text
+    evaluation_picture(report_of(4) | {"by_image": by_image}, tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("change", [{"interval": "high"}, {"sources": [3]}, {"baselines": [{"name": "x"}]}])
+def test_a_damaged_part_by_image_is_refused(report_of, change):
+    points = Points(np.arange(4), np.array([0, 1, 0, 1]), np.array([0, 1, 1, 1]))
+    by_image = evaluation_by_image(points, 0).serialize()
+    with pytest.raises(MessageError):
+        read_evaluation(report_of(4) | {"by_image": by_image | change})
