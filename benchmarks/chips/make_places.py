@@ -24,7 +24,7 @@ from spacer_like.chips.tasks.tiles import chips_folder
 from spacer_like.data_classes import DataLocation
 from spacer_like.examples import write_examples
 from spacer_like.examples.map_tiles import ZONE
-from spacer_like.extractors import EfficientNetLite0
+from spacer_like.extractors import EfficientNetLite0Extractor
 
 ZOOM = 20
 
@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
     )
     answer = encode_chips(
         EncodeChipsMsg(
-            chips_loc=at("chips"), embeddings_loc=at("embeddings.safetensors"), extractor=EfficientNetLite0()
+            chips_loc=at("chips"), embeddings_loc=at("embeddings.safetensors"), extractor=EfficientNetLite0Extractor()
         )
     )
     print(json.dumps({"chips": answer.n_chips}))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from spacer_like.tile_server.tree_index import IndexedTile, LiveTree, TreeIndex
 
 MOST_LINES = 2000
-"""Cells, and acquisitions, that are listed."""
+"""Cells, acquisitions, and rasters, that are listed."""
+_OWN_GRID = ", <code>zones/33/{z}/{x}/{y}.jpg</code> (a zone's own grid, 512 pixels)"
 
 
 @lru_cache(maxsize=2)
@@ -39,8 +40,8 @@ def list_page(live: LiveTree | LiveRasters) -> Page:
         "<p><a href='./'>Map</a> · <a href='tilejson.json'>TileJSON</a> · <a href='tileMatrixSets'>grids</a> · "
         "<a href='tree.json'>this as JSON</a></p>",
         "<p class='quiet'>For map programs: <code>tiles/{z}/{x}/{y}.jpg</code> (Web Mercator, also .png and .webp), "
-        "<code>tms/{z}/{x}/{y}.jpg</code> (rows from the south), <code>zones/33/{z}/{x}/{y}.jpg</code> (a zone's own "
-        "grid, 512 pixels). <code>?acquisition=NAME</code> puts one in front.</p>",
+        f"<code>tms/{{z}}/{{x}}/{{y}}.jpg</code> (rows from the south){_OWN_GRID if index.zones else ''}. "
+        "<code>?acquisition=NAME</code> puts one in front.</p>",
         *(
             [_rasters(index)]
             if isinstance(index, RasterIndex)
@@ -63,7 +64,7 @@ def _counted(index: TreeIndex | RasterIndex) -> str:
 def _rasters(index: RasterIndex) -> str:
     rows = [
         [
-            f'<a href="./#web/{min(one.zoom, 15)}/{(one.box[1] + one.box[3]) / 2:.5f}/{one.box[0]:.5f}">'
+            f'<a href="./#web/{min(one.zoom, 15)}/{one.centre[1]:.5f}/{one.centre[0]:.5f}">'
             f"<code>{escape(one.name)}</code></a>",
             escape(one.raster.date),
             f"{one.raster.width:,} x {one.raster.height:,}",

@@ -60,6 +60,12 @@ class ShownRaster:
         """The zoom whose pixels are nearly as large as the raster's."""
         return max(round(math.log2(max(min(self.scale), 1.0))), 0)
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Longitude and latitude of its middle."""
+        west, south, east, north = self.box
+        return (west + (east - west) % 360 / 2 + 180) % 360 - 180, (south + north) / 2
+
     def may_show(self, box: Box) -> bool:
         """Whether something of it may lie in a box of degrees, of which no side is beyond 180 degrees."""
         west, south, east, north = self.box
@@ -111,9 +117,7 @@ class RasterIndex:
     @property
     def centre(self) -> tuple[float, float]:
         """Longitude and latitude of the middle of the newest raster."""
-        west, south, east, north = self.rasters[0].box
-        width = (east - west) % 360
-        return (west + width / 2 + 180) % 360 - 180, (south + north) / 2
+        return self.rasters[0].centre
 
     @property
     def native_zoom(self) -> int:

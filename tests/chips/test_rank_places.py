@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.warp import transform
 
+from spacer_like.chips.labels.vector_layer import open_layer
 from spacer_like.chips.messages import CutRasterMsg, RankPlacesMsg
 from spacer_like.chips.places_by_example.geoparquet import with_geometry
 from spacer_like.chips.places_by_example.marks import marks_bytes, read_marks
@@ -174,6 +175,16 @@ class TestTask:
         assert "crs" not in column
         assert column["bbox"] == pytest.approx(shapely.total_bounds(shapes).tolist())
         assert all(shape is None or shape.exterior.is_ccw for shape in shapes)
+
+    def test_geoparquet_is_read_as_a_layer_of_features(self, chips, tmp_path):
+        folder, names = chips
+        path = str(tmp_path / "p.parquet")
+        rank_places(ranking(folder, yes=names[:1], chips_loc=at(folder / "chips"), results_locs=[at(path)]))
+        layer = open_layer(path, "p.parquet", None, "answer", None)
+        assert layer.crs.to_authority() == ("OGC", "CRS84")
+        [read] = layer.features()
+        assert [shape is None for shape in read.shapes].count(True) == 1
+        assert read.values.count("yes") == 1
 
     def test_marks_and_names_go_together(self, chips, tmp_path):
         folder, names = chips
