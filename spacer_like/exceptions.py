@@ -31,6 +31,7 @@
     │   ├── CollectionError              a collection that cannot be worked on     (also ValueError)
     │   ├── HistogramError               histograms that are malformed or do not go together (also ValueError)
     │   ├── TableError                   a malformed table, or one of other columns (also ValueError)
+    │   │   └── TooFewRowsError          a table with fewer rows than a result takes
     │   ├── TileError                    a tile or a chip that cannot be worked on  (also ValueError)
     │   └── MapDataError                 map data, or labels for it, that are malformed (also ValueError)
     ├── TransientError                   network, throttling: the same request may succeed later
@@ -215,6 +216,10 @@ class TableError(SpacerInputError, ValueError):
     """A table that is malformed, or lacks a column."""
 
 
+class TooFewRowsError(TableError):
+    """A table with fewer rows than a result takes."""
+
+
 class StorageUnavailableError(TransientError, ConnectionError):
     """A storage that does not answer, is busy, or broke off a transfer."""
 
@@ -313,6 +318,8 @@ def reason_of(error: BaseException) -> str:
         return "it refers to something that it does not hold"
     if isinstance(error, KeyError) and len(error.args) == 1 and " " not in str(error.args[0]):
         return f"it lacks {error.args[0]!r}"[:_LONGEST_REASON].translate(_VISIBLE)
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not text in {error.encoding.upper()}"
     if isinstance(error, TypeError | AttributeError | ValueError) and _OF_PYTHON.search(str(error)):
         return "a value is of another type than is expected"
     line = next(filter(str.strip, sentence_of(error).splitlines()))

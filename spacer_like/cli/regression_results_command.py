@@ -9,6 +9,7 @@ import typer
 from spacer_like.cli.from_message import REQUIRED, Given, from_message, run_and_show
 from spacer_like.cli.locations import location
 from spacer_like.cli.regression_training_command import MODELS, SAMPLES, SAMPLES_OPTION, SIZE_OPTION
+from spacer_like.exceptions import MessageError
 
 _IMAGES = Annotated[
     list[str], typer.Argument(metavar="IMAGES...", help="Images, a folder or archive of them, or parts of a split.")
@@ -19,6 +20,14 @@ _MODELS = Annotated[
         metavar="FILE|FOLDER,...",
         help="Networks, with commas between them; of a folder all that are directly in it. Their files say which tell "
         "inclinations, and which good galaxies from bad.",
+    ),
+]
+_OUT_OF_BAG = Annotated[
+    bool,
+    typer.Option(
+        "--bags",
+        help="Ask each network of a sub-sample, which its file is called after, about the galaxies out of its bag, "
+        "too, and fit the bias to that.",
     ),
 ]
 _MODELS_OF_TABLE = Annotated[
@@ -79,6 +88,7 @@ def add_to(regression: typer.Typer) -> None:
                 "size": (SIZE_OPTION, 128),
                 "models": (_MODELS, MODELS),
                 "columns": (_COLUMNS, None),
+                "bags": (_OUT_OF_BAG, False),
             },
         )
     )
@@ -137,11 +147,17 @@ def _evaluate(given: Given) -> int:
     from spacer_like.cli.rendering import written
     from spacer_like.regression.folders import part_of_split
     from spacer_like.regression.model_sets import model_set
+    from spacer_like.workflows.regression_requests import out_of_bag_samples
 
     if given["table"] is None:
         models = model_set(location(one.strip()) for one in given["models"].split(",") if one.strip())
         samples = part_of_split(location(given["samples"]), given["size"], "test_000")
         given.fields.update(sample_locs=samples, model_locs=models.groups, good_bad_locs=models.good_bad)
+        if given["bags"]:
+            bags = out_of_bag_samples(models.groups, location(given["samples"]), given["size"])
+            given.fields["out_of_bag_sample_locs"] = bags
+    elif given["bags"]:
+        raise MessageError("--bags asks networks, and --table has what they said: name a table with --out-of-bag.")
     else:
         groups: dict[str, list[str]] = {}
         for column in (given["columns"] or "").split(","):

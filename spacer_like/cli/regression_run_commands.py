@@ -94,10 +94,11 @@ def pipeline(
     from spacer_like.workflows.regression import run_pipeline
     from spacer_like.workflows.regression_config import read_config
 
-    terminal, wanted = Terminal(json_mode=json_mode), read_config(location(config))
+    terminal, at = Terminal(json_mode=json_mode), location(config)
+    wanted = read_config(at)
     worker = engine_named(engine, processes, location(wanted.out).below("submissions"), apart=True)
     with terminal.progress(DESCRIPTIONS) as listener, listening(listener):
-        report = run_pipeline(wanted, worker, clean=clean)
+        report = run_pipeline(wanted, worker, clean=clean, name=at.display_name)
     for step, reason in report.failures.items():
         terminal.complain(f"{step}: {in_options(reason)}")
     terminal.answer({**report.serialize(), "out": wanted.out, "steps_run": report.steps_run})

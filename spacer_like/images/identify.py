@@ -44,9 +44,11 @@ def identify(data: bytes, name: str) -> ImageFile.ImageFile:
     Pillow's own `open` is not used, because it checks the size against a limit that is a global of the process.
 
     Raises:
-        UnidentifiedImageError: no format recognises the bytes.
+        UnidentifiedImageError: no format recognises the bytes, or there are none.
         ImageError: the header is damaged.
     """
+    if not data:
+        raise UnidentifiedImageError(f"The file '{name}' is empty: give a JPEG, PNG or TIFF file.")
     for read_header, accepts in _readers():
         try:
             # An answer in words says that the format is known but cannot be read here.

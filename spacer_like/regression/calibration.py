@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spacer_like.exceptions import ModelFileError, SpacerInputError, TableError
+from spacer_like.exceptions import ModelFileError, SpacerInputError, TooFewRowsError
 from spacer_like.regression.evaluation import BIN_WIDTH, BiasCorrection, fit_bias, inclination_bins
 from spacer_like.regression.labels import HIGHEST, LOWEST
 
@@ -199,11 +199,11 @@ def fit_bands(rows: Rows, out_of_bag: Rows | None, coverage: float, least: int) 
         least: rows that a group must have; bins with fewer are merged with their neighbours.
 
     Raises:
-        TableError: there are too few rows for the coverage.
+        TooFewRowsError: there are too few rows for the coverage.
     """
     least = max(least, least_rows_for(coverage))
     if len(rows.labels) < least:
-        raise TableError(
+        raise TooFewRowsError(
             f"There are {len(rows.labels)} rows with a label and a prediction, and intervals that hold "
             f"{coverage:.0%} need {least}: give more galaxies, or ask for less."
         )
@@ -276,6 +276,19 @@ def _merged(values: Floats, least: int) -> list[Group]:
         last = groups.pop() if groups else Group(low, EDGES[-1], 0, 0.0)
         groups.append(Group(last.low, EDGES[-1], last.count + count, 0.0))
     return groups
+
+
+def sparse_bins(predictions: Floats, labels: Floats, least: int) -> list[str]:
+    """The bins of five degrees of the prediction or of the label with too few rows for intervals of their own, such as
+    ``45 to 50 degrees (12)``, with the fewer rows of the two."""
+    counts = np.minimum(
+        *(np.bincount(inclination_bins(values), minlength=len(EDGES) - 1) for values in (predictions, labels))
+    )
+    return [
+        f"{low:.0f} to {high:.0f} degrees ({count})"
+        for low, high, count in zip(EDGES, EDGES[1:], counts, strict=False)
+        if count < least
+    ]
 
 
 def _members(groups: Sequence[Group], values: Floats) -> NDArray[np.intp]:

@@ -83,6 +83,8 @@ def _planes(data: bytes, name: str, extension: int | None) -> list[NDArray[np.fl
     fits = import_extra("astropy.io.fits", _PURPOSE, _EXTRA)
     limit = settings().max_image_pixels
     planes: list[NDArray[np.float64]] = []
+    if not data:
+        raise ImageError(f"The file '{name}' is empty: give an image.")
     with (
         damage_as(ImageError, name, f"The file '{name}' cannot be read as FITS"),
         fits.open(BytesIO(_unpacked(data, name)), memmap=False) as parts,

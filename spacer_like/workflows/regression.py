@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 from spacer_like.engines.base import Engine
 from spacer_like.engines.processes import Processes
-from spacer_like.exceptions import StorageUnavailableError, TableError
+from spacer_like.exceptions import DataNotFoundError, MessageError, StorageUnavailableError, TooFewRowsError
 from spacer_like.location import DataLocation
 from spacer_like.overwriting import check_locations, named_locations
 from spacer_like.storage import delete, write_bytes
@@ -20,7 +22,7 @@ from spacer_like.workflows.regression_plan import CALIBRATION, FOLDERS, Stage, p
 from spacer_like.workflows.steps import RECORDS, Ended, Step, Steps, of_any_run, only_run
 
 REPORT, LOG = "report.json", "pipeline.log"
-_TOO_FEW_ROWS = f"{TableError.__module__}.{TableError.__qualname__}"
+_TOO_FEW_ROWS = f"{TooFewRowsError.__module__}.{TooFewRowsError.__qualname__}"
 
 
 @dataclass
@@ -71,7 +73,9 @@ class PipelineReport:
         return {"ok": self.ok, "transient": self.transient, "config": config, "steps": steps, **ended}
 
 
-def run_pipeline(config: PipelineConfig, engine: Engine | None = None, *, clean: bool = False) -> PipelineReport:
+def run_pipeline(
+    config: PipelineConfig, engine: Engine | None = None, *, clean: bool = False, name: str | None = None
+) -> PipelineReport:
     """Prepare images, pack, split and augment them, train networks, evaluate and calibrate them.
 
     Steps that are done and unchanged are not repeated, and a training that was interrupted goes on from its last
@@ -81,6 +85,7 @@ def run_pipeline(config: PipelineConfig, engine: Engine | None = None, *, clean:
     Args:
         engine: who does the work; None: processes of this machine, as many as it has cores.
         clean: remove what earlier runs have made there, before.
+        name: what errors call the file of the configuration; None: it is in none.
 
     Raises:
         MessageError: the configuration does not hold.
@@ -90,7 +95,8 @@ def run_pipeline(config: PipelineConfig, engine: Engine | None = None, *, clean:
         TransientError: another run is at work in the folder.
         SpacerError: nothing can be written there.
     """
-    stages = plan(config)
+    with _named(name):
+        stages = plan(config)
     out = Path(DataLocation.local(config.out).key)
     inputs = {
         name: DataLocation.from_uri(uri) for name, uri in (("images", config.images), ("catalog", config.catalog))
@@ -107,6 +113,17 @@ def run_pipeline(config: PipelineConfig, engine: Engine | None = None, *, clean:
             _run(stages, Steps(out, at_work, lambda step: _begin(step, out, log)), report, log)
         write_bytes(_report_at(out), json.dumps(report.serialize(), indent=1).encode())
     return report
+
+
+@contextmanager
+def _named(name: str | None) -> Iterator[None]:
+    """Say in errors about what a configuration asks for in which file it does."""
+    try:
+        yield
+    except (MessageError, DataNotFoundError) as error:
+        if name is None:
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _begin(step: Step, out: Path, log: _Log) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.regression.folders import batches_of, part_of_split
@@ -12,6 +14,7 @@ from spacer_like.regression.messages import AugmentDatasetMsg, TrainGoodBadMsg, 
 from spacer_like.regression.messages.training import TrainingMsg
 
 _Training = TypeVar("_Training", bound=TrainingMsg)
+_OF_SUB_SAMPLE = re.compile(r"Uset_([0-9]{3})_")
 
 
 class Folders(NamedTuple):
@@ -104,6 +107,33 @@ def model_name(network: str, sub_sample: int, kind: str = "model") -> str:
     ('Uset_001_model4', 'Uset_000_model4-binary')
     """
     return f"Uset_{sub_sample:03d}_{network}" + ("" if kind == "model" else "-binary")
+
+
+def out_of_bag_samples(
+    groups: Mapping[str, Sequence[DataLocation]], samples: DataLocation, size: int
+) -> dict[str, list[DataLocation]]:
+    """Samples out of the bags of networks, by the networks' names in requests; `model_name` is what files are called.
+
+    Args:
+        groups: files of networks by the names of their groups.
+        samples: the folder of a split.
+
+    Raises:
+        MessageError: no file is called after a sub-sample.
+        DataNotFoundError: a sub-sample's files are not there.
+    """
+    named = {
+        f"{group}_{j}": _OF_SUB_SAMPLE.match(loc.filename)
+        for group, locs in groups.items()
+        for j, loc in enumerate(locs)
+    }
+    numbers = {name: int(found[1]) for name, found in named.items() if found and int(found[1])}
+    if not numbers:
+        raise MessageError(
+            "None of the networks is called after the sub-sample that it was trained on, such as "
+            f"{model_name('model4', 1)}: without that nobody knows what is out of its bag."
+        )
+    return {name: part_of_split(samples, size, f"test_{number:03d}") for name, number in numbers.items()}
 
 
 def files_of_model(folder: DataLocation, name: str) -> dict[str, DataLocation]:

@@ -130,6 +130,17 @@ class TestModels:
         assert code == 0
         assert json.loads(said)["rms"] > 0
 
+    def test_of_sub_samples_are_also_asked_about_galaxies_out_of_their_bags(self, samples, models, folder, run):
+        assert run(f"train -s {SIZE} -o bagged -m small_cnn -n 1 -b 1 --per-bin 2 -z 8 --json")[0] == 0
+        assert run(f"evaluate --models bagged --bags -s {SIZE} -o with-bags --json")[0] == 0
+        rows = (folder / "with-bags/out_of_bag.csv").read_text().splitlines()
+        assert rows[0].split(",")[3:] == ["small_cnn_0", "small_cnn_1"]
+        assert len(rows) > 1
+        assert all(row.split(",")[3] == "" for row in rows[1:])
+        code, _, said = run(f"evaluate --models served/Uset_000_small_cnn.safetensors --bags -s {SIZE} -o other")
+        assert code == 64
+        assert "called after the sub-sample" in said
+
     def test_that_are_not_there_are_missed_before_images_are_read(self, run, folder):
         (folder / "empty").mkdir(exist_ok=True)
         code, _, said = run("predict galaxies --models empty")

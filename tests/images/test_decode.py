@@ -119,7 +119,7 @@ class TestATextFileNamedJpg:
         with pytest.raises(ImageError) as caught:
             open_image(b"", "empty.jpg")
         last_line = traceback.format_exception(caught.value)[-1]
-        assert last_line.startswith("PIL.UnidentifiedImageError: The file 'empty.jpg' is not")
+        assert last_line.startswith("PIL.UnidentifiedImageError: The file 'empty.jpg' is empty: give")
 
     def test_survives_pickling(self):
         with pytest.raises(ImageError) as caught:

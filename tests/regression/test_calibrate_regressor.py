@@ -11,6 +11,7 @@ from spacer_like.location import DataLocation
 from spacer_like.messages import CalibrateRegressorMsg
 from spacer_like.regression.answers import Models
 from spacer_like.regression.calibration_file import calibration_bytes, read_calibration
+from spacer_like.regression.tasks.calibrate import NO_BIAS
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import table_bytes
 from spacer_like.tasks import calibrate_regressor
@@ -74,7 +75,7 @@ def test_parquet_is_read_as_csv_is():
 def test_the_bias_comes_from_the_table_out_of_bag():
     write_bytes(at("bag.csv"), table_of(200, 2))
     answer = calibrate(table_of(200, 1), out_of_bag_loc=at("bag.csv"))
-    assert (answer.n_bias, answer.warnings) == (600, [])
+    assert (answer.n_bias, NO_BIAS in answer.warnings) == (600, False)
     assert written().bands["g"].bias is not None
     assert written().bands["g"].n_bias == 200
 
@@ -87,6 +88,14 @@ def test_predictions_that_do_not_rise_with_the_labels_have_no_bias_and_that_is_s
     assert answer.n_bias == 0
     assert answer.warnings[0].startswith("No bias is taken out: ")
     assert written().bands["any"].bias is None
+
+
+def test_bins_with_too_few_rows_for_their_own_intervals_are_named():
+    many = calibrate(table_of(900, 1))
+    assert many.warnings == []
+    [warning] = calibrate(table_of(60, 1), least_rows=20).warnings
+    assert warning.startswith("There are fewer than 20 rows at 4")
+    assert warning.endswith("share the intervals of their neighbours, which may hold fewer labels there than 90%.")
 
 
 def test_a_table_without_bands_and_ids_is_one_band_of_as_many_galaxies_as_rows():

@@ -49,6 +49,11 @@ def test_missing_columns_are_named_beside_those_there_are():
         read_catalog(b"pgc,inc,inc_note\n1,50,\n", "a.csv")
 
 
+def test_a_file_that_is_no_text_is_one_sentence():
+    with pytest.raises(TableError, match=r"^The catalog 'a\.txt' cannot be read: it is not text in UTF-8\.$"):
+        read_catalog(b"\xccSIMPLE\x00\xff", "a.txt")
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -237,3 +237,9 @@ def test_everything_may_be_on_s3(moto):
         answer = prepare_images(PrepareImagesMsg(images, bucket.below("catalog.txt"), bucket.below("out"), size=8))
         assert answer.n_written == 1
         assert [loc.key for loc in list_keys(bucket.below("out"))] == ["out/8x8_g/pgc44182_8x8_67.g.jpg"]
+
+
+@pytest.mark.parametrize("ending", ["png", "fits"])
+def test_an_empty_file_is_called_so(ending):
+    with pytest.raises(CollectionError, match=rf"because: The file 'pgc44182_d25x2_rot_g\.{ending}' is empty: give "):
+        prepared({f"pgc44182_d25x2_rot_g.{ending}": b""})

@@ -131,3 +131,10 @@ def test_the_task_writes_a_model_that_predicts(tmp_path):
     data = read_bytes(msg.model_loc)
     assert train_regressor(msg).resumed_from == 2
     assert read_bytes(msg.model_loc) == data
+
+
+def test_the_rate_rises_at_the_beginning():
+    warm = NetworkConfig(TrainingConfig(3, 16, 1e-3, 5, "constant", warm_up=9), None, 1 / 255, "float32")
+    _, fitted = train_by_keras("model4", SIZE, warm, lambda step: ellipses(96, 10), ellipses(40, 1))
+    # After 6, 12 and 18 minibatches.
+    assert [one.learning_rate for one in fitted.history] == pytest.approx([2e-3 / 3, 1e-3, 1e-3])

@@ -11,13 +11,13 @@ import pytest
 
 from spacer_like.cli.app import main
 from spacer_like.engines.base import Serial
-from spacer_like.exceptions import MessageError, SpacerInputError
+from spacer_like.exceptions import MessageError, SpacerInputError, TableError, TooFewRowsError
 from spacer_like.location import DataLocation
 from spacer_like.workflows import regression_plan
-from spacer_like.workflows.regression import LOG, run_pipeline
+from spacer_like.workflows.regression import LOG, PipelineReport, run_pipeline
 from spacer_like.workflows.regression_config import PipelineConfig, read_config
 from spacer_like.workflows.regression_plan import plan
-from spacer_like.workflows.steps import Steps
+from spacer_like.workflows.steps import Ended, Failure, Steps
 
 TINY = {
     "size": 32,
@@ -164,6 +164,14 @@ class TestARun:
         assert not (out / "calibration.json").exists()
         assert "calibrate: left out: There are" in (out / LOG).read_text()
 
+    def test_only_leaves_out_what_has_too_few_rows(self, config):
+        for error_class, skipped in ((TableError, {}), (TooFewRowsError, {"calibrate": "Why."})):
+            report = PipelineReport(config)
+            failure = Failure("Why.", f"{error_class.__module__}.{error_class.__qualname__}")
+            report.add(Ended(failures={"calibrate": failure}), may_lack_rows=True)
+            assert report.skipped == skipped
+            assert report.ok == bool(skipped)
+
     def test_also_tells_good_galaxies_from_bad(self, config, out):
         catalog = out.parent / "catalog.txt"
         lines = Path(config.catalog).read_text().splitlines()
@@ -203,6 +211,20 @@ class TestTheConfiguration:
             return read_config(DataLocation.local(tmp_path / name))
 
         return read
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('{"images": "nothere.png"}', "config.json: There is no "),
+            ('{"bands": ["g"]}', "config.json: The bands of the configuration are g"),
+            ('{"size": 9000}', "config.json: "),
+        ],
+    )
+    def test_is_named_where_what_it_asks_for_cannot_be(self, text, said, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        Path("config.json").write_text(text)
+        assert main(["regression", "pipeline", "config.json"]) == 64
+        assert said in capsys.readouterr().err.replace("\n", " ")
 
     def test_has_a_default_for_every_value(self, read):
         assert read("") == read("{}", "config.json") == PipelineConfig()

@@ -118,7 +118,8 @@ class CalibrateRegressorReturnMsg(ReturnMessage, metaclass=ByKeyword):
         n_bias: rows that the bias was fitted to; 0: no bias is taken out.
         small_bands: bands with too few rows for intervals of their own.
         bands: how the intervals do.
-        warnings: sentences, such as that no bias could be fitted to the table out of bag, and none is taken out.
+        warnings: sentences: that no bias could be fitted to the table out of bag, and none is taken out; in which bins
+            of five degrees there are too few rows for intervals of their own.
     """
 
     n_rows: int

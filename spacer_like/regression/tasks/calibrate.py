@@ -6,10 +6,19 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spacer_like.exceptions import MessageError, TableError
+from spacer_like.exceptions import MessageError, TooFewRowsError
 from spacer_like.overwriting import task
-from spacer_like.regression.calibration import ANY, BandCalibration, Calibration, Rows, fit_bands
+from spacer_like.regression.calibration import (
+    ANY,
+    BandCalibration,
+    Calibration,
+    Rows,
+    fit_bands,
+    least_rows_for,
+    sparse_bins,
+)
 from spacer_like.regression.calibration_file import calibration_bytes
 from spacer_like.regression.messages import BandCoverage, CalibrateRegressorMsg, CalibrateRegressorReturnMsg
 from spacer_like.regression.model_sets import regressor_at
@@ -33,7 +42,8 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
     Raises:
         MessageError: the networks are not called as the columns are.
         ModelFileError: a file is no such network.
-        TableError: a table is malformed, lacks a column, or has too few rows with a label and a prediction.
+        TableError: a table is malformed, or lacks a column.
+        TooFewRowsError: it has too few rows with a label and a prediction.
         SpacerError: errors of the storage.
     """
     start = time.perf_counter()
@@ -42,7 +52,7 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
     rows = usable_rows(table, msg.joined)
     bag = None if msg.out_of_bag_loc is None else usable_rows(_read(msg.out_of_bag_loc, msg), msg.joined)
     if not len(rows.labels):
-        raise TableError(f"The table '{msg.table_loc.display_name}' has no row with a label and a prediction.")
+        raise TooFewRowsError(f"The table '{msg.table_loc.display_name}' has no row with a label and a prediction.")
     bands = fit_bands(rows, bag, float(msg.coverage), msg.least_rows)
     calibration = Calibration(float(msg.coverage), table.names, msg.joined, bands, digests)
     write_bytes(msg.out_loc, calibration_bytes(calibration))
@@ -53,7 +63,10 @@ def calibrate_regressor(msg: CalibrateRegressorMsg) -> CalibrateRegressorReturnM
         n_bias=bands[ANY].n_bias,
         small_bands=sorted({*rows.bands.tolist()} - {"", *bands}),
         bands=[_coverage(name, band) for name, band in bands.items()],
-        warnings=[] if bag is None or bands[ANY].bias is not None else [NO_BIAS],
+        warnings=[
+            *([] if bag is None or bands[ANY].bias is not None else [NO_BIAS]),
+            *_too_few(bands[ANY].corrected(rows.predictions), rows.labels, msg),
+        ],
         runtime=time.perf_counter() - start,
     )
 
@@ -74,6 +87,16 @@ def usable_rows(table: PredictionTable, joined: str) -> Rows:
     predictions = table.joined(joined)
     rows = Rows(table.ids, table.bands, table.labels, predictions)
     return rows.where(np.isfinite(table.labels) & np.isfinite(predictions))
+
+
+def _too_few(predictions: NDArray[np.float64], labels: NDArray[np.float64], msg: CalibrateRegressorMsg) -> list[str]:
+    least = max(msg.least_rows, least_rows_for(float(msg.coverage)))
+    if not (sparse := sparse_bins(predictions, labels, least)):
+        return []
+    return [
+        f"There are fewer than {least} rows at {', '.join(sparse)}: such bins share the intervals of their "
+        f"neighbours, which may hold fewer labels there than {msg.coverage:.0%}."
+    ]
 
 
 def _read(loc: DataLocation, msg: CalibrateRegressorMsg) -> PredictionTable:
