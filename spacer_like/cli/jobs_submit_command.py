@@ -14,6 +14,8 @@ from spacer_like.cli.options import JsonMode, UsageError
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from spacer_like.engines.array import ArraySubmission
     from spacer_like.engines.plan import Plan
     from spacer_like.message_base import Message
@@ -147,16 +149,14 @@ def submit(
         plan.check_cost(max_cost)
     with interruption.deferred():
         made.submit(requests)
+    progress = made.counted(at_work=True)
+    known = progress.done + progress.failed
     if engine == "kubernetes":
         return show_manifests(made)
     planned = {} if plan is None else {"plan": plan.serialize()}
     terminal.answer({"ok": True, "folder": made.folder.uri, "requests": len(requests)} | made.engine | planned)
     if not json_mode:
-        from rich.text import Text
-
-        terminal.show(
-            Text(f"{len(requests)} requests submitted. See them by: spacer-like jobs status {folder}", style="green")
-        )
+        terminal.show(_said(len(requests), known, folder))
     return 0
 
 
@@ -177,6 +177,20 @@ def _requests(files: list[str]) -> list[Message]:
     from spacer_like.cli.job_commands import read_job
 
     return [task for file in files for task in read_job(file).tasks]
+
+
+def _said(count: int, known: int, folder: str) -> Text:
+    from rich.text import Text
+
+    from spacer_like.reports.evaluation import count_of
+
+    if known == count:
+        again = f"To run again those that failed: spacer-like jobs retry-failed {folder}"
+        return Text(f"Nothing is begun: all {count_of(count, 'request')} have results. {again}")
+    have = f" {known} of them have results already." if known else ""
+    return Text(
+        f"{count_of(count, 'request')} submitted.{have} See them by: spacer-like jobs status {folder}", style="green"
+    )
 
 
 def _show_plan(plan: Plan, max_cost: float | None, terminal: Terminal) -> int:

@@ -72,6 +72,8 @@ class Detached(ArraySubmission):
         with self._locked() as lock:
             if lock is None:
                 raise TransientError(f"Something is at work on '{self._path}' already: wait, or cancel it.")
+            if not waiting:
+                return
             arguments = [str(self._path), str(self._processes), str(lock)]
             with (self._path / LOG).open("ab") as log:
                 process = subprocess.Popen(

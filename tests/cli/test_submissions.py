@@ -36,6 +36,9 @@ def test_requests_run_without_the_command_and_what_failed_runs_again(command, re
     status = command("jobs", "status", "sub", "--wait")
     assert status.code == 64
     assert "Request 2: There is no file" in status.out
+    assert (
+        "Nothing is begun: all 3 requests have results." in command("jobs", "submit", "job.json", "--folder", "sub").out
+    )
     shutil.copy(reef / "photos/0.jpg", reef / "later.jpg")
     assert "1 request run again" in command("jobs", "retry-failed", "sub").out
     assert command("jobs", "status", "sub", "--wait").code == 0
