@@ -93,8 +93,8 @@ def test_a_table_that_a_spreadsheet_wrote_as_unicode_text(reef, command):
         (("extract", "labels.csv", "--grid", "3", "--out", "f"), "labels.csv"),
         (
             ("extract", "photos/0.jpg", "--grid", "3", "--out", "f", "--extractor", "resnet"),
-            "must be one of lite0, lite2, efficientnet-b0, resnet50, vgg16, band-statistics, random-features, "
-            "timm:MODEL, open_clip:MODEL",
+            "must be one of lite0, lite0-dense, lite2, efficientnet-b0, resnet50, vgg16, band-statistics, "
+            "random-features, timm:MODEL, open_clip:MODEL",
         ),
         (("extract", "photos/0.jpg", "--grid", "3", "--out", "f", "--extractor", "vgg16"), "needs --weights"),
         (("extract", "photos/0.jpg", "--grid", "3", "--out", "f", "--weights", "w.pt"), "takes no --weights"),
