@@ -75,8 +75,8 @@ def write_cpc(file: CpcFile) -> bytes:
     """
     width, height = file.width * PARTS_OF_A_PIXEL, file.height * PARTS_OF_A_PIXEL
     frame = file.frame or [(0, height), (width, height), (width, 0), (0, 0)]
-    sizes = (width, height, *(file.display or (width, height)))
-    lines = [f'"{file.codes}","{file.image}",' + ",".join(map(str, sizes))]
+    shown_width, shown_height = file.display or (width, height)
+    lines = [f'"{file.codes}","{file.image}",{width},{height},{shown_width},{shown_height}']
     lines += [f"{x},{y}" for x, y in frame]
     lines.append(str(len(file.points)))
     lines += [f"{point.col * PARTS_OF_A_PIXEL},{point.row * PARTS_OF_A_PIXEL}" for point in file.points]
