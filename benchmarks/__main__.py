@@ -19,6 +19,7 @@ from benchmarks.chips import cost as chips_cost
 from benchmarks.chips import folders as chips_folders
 from benchmarks.chips import material as chips_material
 from benchmarks.chips.measures import ChipsMeasures
+from benchmarks.chips.scenes import TORCHGEO
 from benchmarks.cores import keep_to_cores
 from benchmarks.engines.measures import EnginesMeasures
 from benchmarks.environment import described, quietness
@@ -87,6 +88,13 @@ def arguments() -> argparse.Namespace:
         help="the Python of an environment with TensorFlow, such as `make test-tensorflow` makes, to train in turn",
     )
     parser.add_argument(
+        "--torchgeo",
+        type=Path,
+        metavar="PYTHON",
+        help="the Python of an environment with torchgeo and async-geotiff (requirements/bench-chips.txt), to cut "
+        "scenes in turn",
+    )
+    parser.add_argument(
         "--stellarium",
         type=Path,
         metavar="FOLDER",
@@ -137,6 +145,7 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         chips_folders.Folders(work, **(TINY_CHIPS if options.tiny else {})),
         ours,
         answer if answer and answer.exists() else None,
+        options.torchgeo.absolute() if options.torchgeo else None,
     )
     tags = TagsMeasures(
         tags_folders.Folders(work, **(TINY_TAGS if options.tiny else {})), ours, options.stamps.resolve()
@@ -189,13 +198,14 @@ def pythons_of(measures: Iterable[Measure], options: argparse.Namespace) -> dict
     if any(measure.family == "points" for measure in measures):
         pythons[PEER] = options.peer_python.absolute()
     commands = [command for measure in measures for command in measure.sides.values()]
-    others = {PANDAS: options.pandas_python, TENSORFLOW: options.tensorflow}
+    others = {PANDAS: options.pandas_python, TENSORFLOW: options.tensorflow, TORCHGEO: options.torchgeo}
     for name, python in others.items():
         if python is not None and any(command.python == python.absolute() for command in commands):
             pythons[name] = python.absolute()
     for name, python in pythons.items():
         if not python.exists():
             options_of = {PEER: "--peer-python", PANDAS: "--pandas-python", TENSORFLOW: "--tensorflow"}
+            options_of |= {TORCHGEO: "--torchgeo"}
             raise SystemExit(f"There is no {name} at {python}: run `make bench`, or name one with {options_of[name]}.")
     return pythons
 

@@ -28,7 +28,18 @@ print(json.dumps(found))
 """
 _PACKAGES = (
     *("spacer_like", "pyspacer", "torch", "onnxruntime", "scikit-learn", "numpy", "pillow", "boto3", "obstore"),
-    *("numba", "simplejpeg", "pyarrow", "pandas", "rasterio", "rio-tiler", "shapely", "faiss-cpu"),
+    *(
+        "numba",
+        "simplejpeg",
+        "pyarrow",
+        "pandas",
+        "rasterio",
+        "rio-tiler",
+        "torchgeo",
+        "async-geotiff",
+        "shapely",
+        "faiss-cpu",
+    ),
     *("GalSim", "tensorflow-cpu", "tensorflow", "keras"),
 )
 

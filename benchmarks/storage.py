@@ -79,7 +79,7 @@ def serving(folder: Path, port: int, rclone: Path) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port)
+        wait_for(port)
         yield
     finally:
         process.terminate()
@@ -109,7 +109,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         try:

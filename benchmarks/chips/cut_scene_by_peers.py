@@ -1,9 +1,8 @@
 """Cut a scene into chips by rio-tiler, torchgeo or async-geotiff.
 
-usage: python -m benchmarks.chips.cut_scene_by_peers SIDE SCENE SMALL_SCENE FOLDER GRID [BUCKET]
+usage: python -m benchmarks.chips.cut_scene_by_peers rio-tiler|torchgeo|async-geotiff SCENE SMALL_SCENE FOLDER KIND
 
-Only chips full of data are written, as by `cut_scene`; the whole scene has data. Places of a grid come from our own
-manifest, so that all sides cut the same ones.
+Scenes are paths, or of a bucket s3://... . Chips are those of `cut_scene`, which has data everywhere: only full ones.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window, bounds
 
-SIZE = 256
+SIZE, BANDS, RANGE, QUALITY = 256, (3, 2, 1), (0, 3000), 75
 Boxes = list[tuple[str, tuple[float, float, float, float]]]
 
 
@@ -34,17 +33,17 @@ def windows(width: int, height: int) -> list[tuple[str, Window]]:
     ]
 
 
-def by_rio_tiler(scene: str, folder: Path, grid: str) -> int:
+def by_rio_tiler(scene: str, folder: Path, kind: str) -> int:
     """The parts by their bounds, in the scene's projection or that of the grid, in the order of GDAL's cache."""
     from rio_tiler.io import Reader
 
     with Reader(scene) as reader:
         raster = reader.dataset
-        if grid == "pixels":
+        if kind in ("pixels", "jpeg"):
             crs: Any = raster.crs
             boxes = [(name, bounds(window, raster.transform)) for name, window in windows(*raster.shape[::-1])]
         else:
-            epsg, boxes = grid_boxes(grid, raster)
+            epsg, boxes = grid_boxes(kind, raster)
             crs = rasterio.crs.CRS.from_epsg(epsg)
         count = 0
         for name, box in boxes:
@@ -54,13 +53,19 @@ def by_rio_tiler(scene: str, folder: Path, grid: str) -> int:
                 dst_crs=crs,
                 width=SIZE,
                 height=SIZE,
+                indexes=BANDS if kind == "jpeg" else None,
                 resampling_method="bilinear",
                 reproject_method="bilinear",
             )
             if not part.mask.all():
                 continue
-            np.save(folder / f"{name}.npy", np.moveaxis(part.data, 0, -1))
             count += 1
+            if kind == "jpeg":
+                part.rescale(in_range=[RANGE])
+                data = part.render(img_format="JPEG", add_mask=False, quality=QUALITY)
+                (folder / f"{name}.jpg").write_bytes(data)
+                continue
+            np.save(folder / f"{name}.npy", np.moveaxis(part.data, 0, -1))
     return count
 
 
@@ -86,7 +91,7 @@ def grid_boxes(grid: str, raster: Any) -> tuple[int, Boxes]:
     ]
 
 
-def by_torchgeo(scene: str, folder: Path, grid: str) -> int:
+def by_torchgeo(scene: str, folder: Path, kind: str) -> int:
     """The samples of a data set of the scene, of a sampler that goes through it in steps of a chip."""
     from torchgeo.datasets import RasterDataset
     from torchgeo.samplers import GridGeoSampler, Units
@@ -106,24 +111,24 @@ def by_torchgeo(scene: str, folder: Path, grid: str) -> int:
     return count
 
 
-def by_async_geotiff(scene: str, folder: Path, grid: str) -> int:
+def by_async_geotiff(scene: str, folder: Path, kind: str) -> int:
     """The tiles of the file, fetched together and decoded outside of Python, from which chips are cut."""
     import obstore
     from async_geotiff import GeoTIFF
     from async_geotiff import Window as Part
 
     async def work() -> int:
-        bucket = os.environ["BENCH_BUCKET"]
+        bucket, _, key = scene.removeprefix("s3://").partition("/")
         store = obstore.store.S3Store(
             bucket,
-            endpoint=os.environ["AWS_ENDPOINT_URL"],
+            endpoint=os.environ["ENDPOINT"],
             access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
             secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
             region="us-east-1",
             client_options={"allow_http": True},
             virtual_hosted_style_request=False,
         )
-        file = await GeoTIFF.open(scene, store=store)
+        file = await GeoTIFF.open(key, store=store)
         count = 0
         for row in range(0, file.height - SIZE + 1, 2 * SIZE):
             height = min(2 * SIZE, (file.height - row) // SIZE * SIZE)
@@ -146,12 +151,12 @@ CUTTERS: dict[str, Callable[[str, Path, str], int]] = {
 }
 
 
-def main(side: str, scene: str, small: str, folder: Path, grid: str) -> None:
+def main(side: str, scene: str, small: str, folder: Path, kind: str) -> None:
     for name in ("few", "chips"):
         (folder / name).mkdir(parents=True)
-    CUTTERS[side](small, folder / "few", grid)
+    CUTTERS[side](small, folder / "few", kind)
     started, cpu_started = time.perf_counter(), time.process_time()
-    count = CUTTERS[side](scene, folder / "chips", grid)
+    count = CUTTERS[side](scene, folder / "chips", kind)
     cpu_seconds, seconds = time.process_time() - cpu_started, time.perf_counter() - started
     answer = {
         "chips": count,

@@ -21,6 +21,8 @@ TILES = ("masked", "unmasked", "deflate", "pan")
 SCENE = 10_980
 """Width and height in pixels of a scene of Sentinel-2 at 10 m."""
 FEW_SCENE = 1536
+FAR_SCENE = 4096
+"""Of the scene that is far away: enough for what its peer takes for a chip."""
 SCENES = (512, 1024)
 """Width and height of the blocks of each scene."""
 N_VECTORS = 100_000
@@ -76,6 +78,11 @@ class Folders:
     def scene(self, block: int) -> tuple[Path, Path]:
         """A scene of the bench, and a small one to warm a process up with."""
         return self.scenes / f"scene-{block}.tif", self.scenes / "few" / f"scene-{block}.tif"
+
+    @property
+    def far_scene(self) -> tuple[Path, Path]:
+        """The scene that is put into a bucket, and a small one."""
+        return self.scenes / "far.tif", self.scene(512)[1]
 
     @property
     def vectors_file(self) -> Path:

@@ -15,7 +15,7 @@ import rasterio.shutil
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from benchmarks.chips.folders import FEW_SCENE, SCENES
+from benchmarks.chips.folders import FAR_SCENE, FEW_SCENE, SCENES
 from benchmarks.chips.make_tiles import SQUARE, noise
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -57,6 +57,7 @@ def main(folder: Path, side: int) -> None:
         for block in SCENES:
             write_scene(folder / f"scene-{block}.tif", side, block)
             write_scene(folder / "few" / f"scene-{block}.tif", FEW_SCENE, block)
+        write_scene(folder / "far.tif", min(side, FAR_SCENE), 512)
     print(json.dumps({"scenes": len(SCENES)}))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.chips.folders import CLICKS, COUNTED, Folders
 from benchmarks.chips.material import Material, program
+from benchmarks.chips.scenes import RIO_TILER, SceneMeasures
 from benchmarks.figures import OURS, Comparison, Figure, Target
 from benchmarks.measures import Measure
 from benchmarks.processes import Command
@@ -15,7 +16,6 @@ from spacer_like.extractors.named import WITHOUT_WEIGHTS
 FAMILY = "chips"
 WINDOW = "a window and Pillow for each chip"
 MASKED_WINDOW = "the same, and its mask"
-RIO_TILER = "rio-tiler"
 UNWRITTEN = f"{OURS}, manifest alone"
 LISTS = f"{OURS}, lists"
 NUMPY = "a product in NumPy"
@@ -39,10 +39,13 @@ EQUAL = Target(Comparison.APART, 1e-9)
 class ChipsMeasures:
     """The measures, on the material of a work folder; `answer` as of `Material`."""
 
-    def __init__(self, folders: Folders, python: Path, answer: Path | None = None) -> None:
+    def __init__(
+        self, folders: Folders, python: Path, answer: Path | None = None, torchgeo: Path | None = None
+    ) -> None:
         self.folders = folders
         self.python = python
         self.material = Material(folders, python, answer)
+        self.scenes = SceneMeasures(folders, python, self.material, torchgeo)
 
     def all(self) -> list[Measure]:
         measures = [
@@ -54,6 +57,7 @@ class ChipsMeasures:
             self.deflate("pan", "DEFLATE, one band"),
             self.joining(),
             self.searching(),
+            *self.scenes.all(),
             self.clicking(),
             self.searching_codes(),
             self.features_of_bands(),

@@ -25,7 +25,7 @@ GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_PAM_ENABLED": False,
 }
 DRIVER = "GTiff"
-CACHE_BYTES = 2**26
+CACHE_BYTES = 3 * 2**24
 """Of decoded blocks, which GDAL keeps."""
 _SETTINGS = {
     **GDAL_OPTIONS,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from spacer_like.chips.messages.rasters import RasterWay
 
-_MOST_RUN_BYTES = 2**23
+_MOST_RUN_BYTES = 2**22
 # Of a pixel: what a raster may lie beside the pixels of a grid, since its georeference is written with decimals.
 _TOLERANCE = 0.01
 
@@ -186,7 +186,7 @@ class LatticePixels:
         pixels = values if self.as_they_are else self.picture.coloured(values)
         # What is not warped stays as it is even where it is no data.
         if not valid.all() and (self.way == "warp" or not self.as_they_are):
-            pixels[:, ~valid] = self.fill
+            np.copyto(pixels, pixels.dtype.type(self.fill), where=~valid)
         return pixels, valid
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OpenOverview = Callable[[int], AbstractContextManager[Any]]
 
+_WARP_MEGABYTES = 16
 # Points along each side of a part, of which every second one is checked against its neighbours.
 _POINTS = 17
 # In pixels of the raster: how far a position may lie from the middle of its neighbours.
@@ -133,7 +134,7 @@ class WholeWarp:
                 dst_crs=self._to_crs,
                 dst_transform=self._to_transform * Affine.translation(left, top),
                 resampling=self._resampling,
-                warp_mem_limit=64,
+                warp_mem_limit=_WARP_MEGABYTES,
                 # Else GDAL guesses the width of its filters from each part that it warps, and parts differ.
                 XSCALE=1 / self.scales[0],
                 YSCALE=1 / self.scales[1],
@@ -200,7 +201,7 @@ def warped_raster(
                     height=lattice.height,
                     resampling=method,
                     add_alpha=adds_alpha,
-                    warp_mem_limit=64,
+                    warp_mem_limit=_WARP_MEGABYTES,
                     # Else GDAL guesses the width of its filters from each part that it warps, and parts differ.
                     XSCALE=1 / scales[0],
                     YSCALE=1 / scales[1],
