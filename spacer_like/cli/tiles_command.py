@@ -82,11 +82,13 @@ def serve(
 
     def ready(address: str, live: LiveTree | LiveRasters) -> None:
         index = live.index
-        what = f"{index.n_tiles} tiles of {index.n_cells} cells" if index.zones else f"{index.n_tiles} rasters"
+        what = f"{index.n_tiles} tiles of {index.n_cells} cells are"
+        if not index.zones:
+            what = "1 raster is" if index.n_tiles == 1 else f"{index.n_tiles} rasters are"
         for failed in getattr(index, "failed", ()):
             terminal.complain(failed.reason)
         terminal.note(
-            f"{what} are to be seen at {address} (Ctrl-C ends this; "
+            f"{what} to be seen at {address} (Ctrl-C ends this; "
             f"{address}list says what there is, and how map programs get it)."
         )
 

@@ -19,7 +19,7 @@ from ..tags.browser import CHROMIUM, Browser
 from .raster_making import naip
 from .test_rank_places import DIMENSION, two_kinds
 from .test_served_rasters import asked
-from .test_tile_server import serving
+from .test_tile_server import command, serving
 
 
 def at(path):
@@ -140,6 +140,17 @@ class TestAddresses:
         with serving(LiveRasters(asked(chips[0] / "scenes"))) as client:
             assert client.get("/places.json").status_code == 404
             assert 'id="places"' not in client.get("/").text
+
+
+def test_the_command_serves_tiles_of_rasters_and_places(chips, tmp_path):
+    folder, names = chips
+    places = ("--embeddings", folder / "e.safetensors", "--chips", folder / "chips", "--answers", tmp_path / "answers")
+    with command(folder / "scenes", "--bands", "nir,red,green", "--range", "0,200", *places) as (_, client, said):
+        assert said.startswith("1 raster is to be seen at ")
+        zoom, column, row = (int(part) for part in names[5].partition("_")[0][1:].split("-"))
+        # Chips of 64 pixels are a quarter of a tile wide.
+        assert client.get(f"/tiles/{zoom - 2}/{column // 4}/{row // 4}.png").headers["x-tile-way"] == "mosaic"
+        assert marked(client, [[0, True]]).json()["marks"] == [[0, True]]
 
 
 COUNTS = "document.getElementById('counts').textContent"

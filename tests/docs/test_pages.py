@@ -67,6 +67,8 @@ def test_a_command_that_is_only_shown_runs_on_another_page_or_in_its_own_test():
     lines = {(language, line) for language, code in blocks for line in code.splitlines()}
     shown, run = ({line for of, line in lines if of == language} for language in ("console", "bash"))
     tested = {"spacer-like doctor": "cli/test_doctor.py", "spacer-like tiles serve ard": "cli/test_chips.py"}
+    serves = ("spacer-like tiles serve scenes ", "spacer-like tiles serve ard --embeddings ")
+    tested |= {line: "chips/test_places_page.py" for line in shown if line.startswith(serves)}
     begins = ("spacer-like regression serve ", "spacer-like regression evaluate ")
     tested |= {line: "cli/test_regression.py" for line in shown if line.startswith(begins)}
     tested |= {
