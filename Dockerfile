@@ -74,7 +74,7 @@ RUN pip install --no-compile --no-deps . \
 
 # The doctor fails where a package does not load.
 FROM networks AS packages
-ARG EXTRAS="encoders rarity geo search galaxies dask plots"
+ARG EXTRAS="encoders rarity geo search tensorboard galaxies dask plots"
 ARG TORCH=torch
 ARG TORCH_INDEX
 ARG PIP_EXTRA_INDEX_URL=$TORCH_INDEX

@@ -33,7 +33,7 @@ NEED_TORCH := $(addprefix --ignore=tests/learning/,test_heads.py test_torch_trai
 # Exact words and numbers of newer packages: pydantic's schema, scikit-learn's defaults and rounding, a retry of botocore's.
 NEWER_ALONE := unannounced or objects_are_whole or knows_nothing_of_this_package or tree_that_is_not_whole or \
 	takes_the_steps_of_scikit_learn or TooManyRequests
-PINS := $(addprefix requirements/,torch.txt core.txt networks.txt encoders.txt plots.txt rarity.txt geo.txt search.txt galaxies.txt dask.txt django.txt dev.txt dev-no-deps.txt)
+PINS := $(addprefix requirements/,torch.txt core.txt networks.txt encoders.txt plots.txt rarity.txt geo.txt search.txt tensorboard.txt galaxies.txt dask.txt django.txt dev.txt dev-no-deps.txt)
 BENCH_VENV := benchmarks/.pyspacer-env
 BENCH_PIP := $(BENCH_VENV)/bin/pip --disable-pip-version-check --quiet
 BENCH_STAMP := $(BENCH_VENV)/.installed
@@ -65,7 +65,7 @@ $(STAMP): $(PINS) setup.cfg pyproject.toml
 	@echo "Setting up $(VENV): a few minutes, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install -r requirements/torch.txt || { echo "$(NO_TORCH)" >&2; exit 1; }
-	$(PIP) install -c requirements/torch.txt -r requirements/core.txt -r requirements/networks.txt -r requirements/encoders.txt -r requirements/plots.txt -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/galaxies.txt -r requirements/dask.txt -r requirements/django.txt -r requirements/dev.txt
+	$(PIP) install -c requirements/torch.txt -r requirements/core.txt -r requirements/networks.txt -r requirements/encoders.txt -r requirements/plots.txt -r requirements/rarity.txt -r requirements/geo.txt -r requirements/search.txt -r requirements/tensorboard.txt -r requirements/galaxies.txt -r requirements/dask.txt -r requirements/django.txt -r requirements/dev.txt
 	$(PIP) install --no-deps -r requirements/dev-no-deps.txt
 	$(PIP) install --no-deps --editable .
 	@touch $@

@@ -44,6 +44,11 @@ NEEDED = {
     "a picture": ("matplotlib", "plots", "from spacer_like.drawing.figures import new_figure; new_figure(1, 1)"),
     "where a cell lies": ("pyproj", "geo", "from spacer_like.chips.geography import to_metres; to_metres(33)"),
     "an index with lists": ("faiss", "search", "from spacer_like.embeddings.lists import _faiss; _faiss()"),
+    "events": (
+        "tensorboardX",
+        "tensorboard",
+        "from spacer_like.learning.events import EventsFile; EventsFile(None)",
+    ),
     "an extract": (
         "osmium",
         "geo",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from spacer_like.location import DataLocation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_VERSION_DIGITS = 40
 
 
 class TileBlocks(NamedTuple):
@@ -44,6 +47,7 @@ class ChipIndex:
         self._names: list[str] = []
         self._known: set[str] = set()
         self._numbers = array("q")
+        self._manifests = hashlib.sha256()
 
     def add_file(self, name: str, folder: int) -> bool:
         """Add a chip that is a file in one of `folders`; False: a chip of that name is there, and is kept."""
@@ -52,6 +56,17 @@ class ChipIndex:
     def add_block(self, name: str, tile: int, offset: int, length: int) -> bool:
         """Add a chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
         return self._add(name, tile, offset, length)
+
+    def add_manifest(self, made: Any) -> None:
+        """Let the version depend on a manifest's rows."""
+        for column in ("chip", "nodata_class", "n_bytes"):
+            self._manifests.update(repr(made[column].to_pylist()).encode())
+
+    def version(self) -> str:
+        """A hash of the chips' names and the manifests' rows."""
+        digest = hashlib.sha256("\0".join(sorted(self._names)).encode("utf-8", "surrogateescape"))
+        digest.update(self._manifests.digest())
+        return digest.hexdigest()[:_VERSION_DIGITS]
 
     def sorted(self) -> tuple[list[str], NDArray[np.int64]]:
         """Names [n], and int64 [n, 3]: a tile's number, or a folder's as its complement; offset; length."""

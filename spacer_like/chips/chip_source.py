@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -62,11 +63,13 @@ class ChipSource:
     Attributes:
         name: what errors call them.
         names: of all chips, such as ``Z33-03111121232201230_1050410012C31100.jpg``, sorted.
+        version: a hash of the names and of the rows of the manifests, 40 digits.
     """
 
     def __init__(self, name: str, places: ChipIndex, unreadable: Sequence[UnreadableChip] = ()) -> None:
         self.name = name
         self.names, self._ranges = places.sorted()
+        self.version = places.version()
         self._folders = places.folders
         self._tiles = places.tiles
         self._reasons = {chip.name: chip.reason for chip in unreadable}
@@ -248,6 +251,11 @@ def open_chips(chips_loc: DataLocation, arrays: bool = False) -> ChipSource:
     return chips
 
 
+def dataset_version(chips: ChipSource, labels: bytes = b"") -> str:
+    """A hash of chips and of the hash of their labels, 40 digits."""
+    return hashlib.sha256(chips.version.encode() + labels).hexdigest()[:40]
+
+
 def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSource:
     """Some image files of a folder, as chips."""
     places = ChipIndex()
@@ -351,6 +359,7 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays:
         made = manifest.made()
         if not len(made):
             continue
+        places.add_manifest(made)
         target = header.chips_loc if header.chips_loc is not None else header.tile_loc
         # A manifest from the web must not choose which local files are read.
         if loc.storage_type == "url" and target.storage_type != "url":

@@ -197,7 +197,7 @@ def multilabel_training(result: TrainMultilabelReturnMsg, path: str) -> Shown:
         ),
         *_left_out(result),
         *_unreadable(result.unreadable),
-        Text(f"Model: {path}"),
+        Text(f"Model: {path}, of data of the version {(result.dataset or '')[:12]}"),
     ]
 
 
@@ -227,7 +227,8 @@ def labelled_chips(result: LabelChipsReturnMsg, path: str) -> Shown:
 def encoded(result: EncodeChipsReturnMsg, path: str) -> Shown:
     """The number of vectors, and their file."""
     what = f"{count_of(result.n_chips, 'vector')} of {result.dimension} numbers: {path}"
-    return [*_unreadable(result.unreadable), Text(what, style="green")]
+    version = Text(f"Chips of the version {(result.dataset or '')[:12]}")
+    return [*_unreadable(result.unreadable), version, Text(what, style="green")]
 
 
 def indexed(result: BuildIndexReturnMsg, path: str) -> Shown:

@@ -45,6 +45,7 @@ EXTRAS = {
     "rarity": ("numba", "simplejpeg"),
     "geo": ("fastapi", "morecantile", "osmium", "pyogrio", "pyproj", "rasterio", "shapely", "simplejpeg", "uvicorn"),
     "search": ("faiss-cpu",),
+    "tensorboard": ("tensorboardx",),
     "galaxies": ("astropy", "fastapi", "galsim", "h5py", "python-multipart", "starlette", "uvicorn"),
     "dask": ("dask", "distributed"),
     "django": ("django",),
@@ -58,6 +59,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "pyarrow": ("pyarrow.parquet",),
     "scipy": ("scipy.stats",),
     "scikit-learn": ("sklearn.linear_model", "sklearn.neural_network"),
+    "tensorboardx": ("tensorboardX.proto.event_pb2", "tensorboardX.record_writer"),
     "uvicorn": ("uvicorn.config",),
 }
 _BY_TORCHVISION = ("torchvision", "timm", "open-clip-torch")

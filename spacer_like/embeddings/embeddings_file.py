@@ -41,6 +41,7 @@ class Embeddings(NamedTuple):
             before they are looked at, so that they may be more than the memory holds.
         images: what is said of the images: of those with any number of bands ``bands``, ``dtype`` and ``range``, the
             values that became 0 and 1; None: nothing.
+        dataset: the version of the images; None: not known.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Embeddings(NamedTuple):
     names: NameList
     vectors: Vectors
     images: Mapping[str, Any] | None = None
+    dataset: str | None = None
 
     @property
     def unit_length(self) -> bool:
@@ -62,6 +64,7 @@ def write_embeddings(
     batches: Iterable[tuple[Sequence[str], NDArray[np.floating]]],
     unit_length: bool = True,
     images: Mapping[str, Any] | None = None,
+    dataset: str | None = None,
 ) -> int:
     """Write a file, a batch after the other; the same vectors give the same bytes.
 
@@ -70,6 +73,7 @@ def write_embeddings(
         batches: names [b] and vectors [b, dimension], of length one where `unit_length`.
         unit_length: write float16 and not float32.
         images: what the header says of the images, JSON values; None: nothing.
+        dataset: the version of the images; None: not known.
 
     Returns:
         The number of vectors.
@@ -87,8 +91,9 @@ def write_embeddings(
     begins = np.cumsum([0, *(len(some.text) for some in names)])
     writer.add("name_ends", (some.ends + begin for some, begin in zip(names, begins, strict=False)), np.int64)
     writer.add("names", (some.text for some in names), np.uint8)
-    header = {"format": FORMAT, "format_version": version, "encoder_id": encoder_id}
-    writer.finish(header if images is None else header | {"images": dict(images)})
+    header: dict[str, Any] = {"format": FORMAT, "format_version": version, "encoder_id": encoder_id}
+    known = {"images": None if images is None else dict(images), "dataset": dataset}
+    writer.finish(header | {name: value for name, value in known.items() if value is not None})
     return count
 
 
@@ -103,8 +108,10 @@ def read_embeddings(file: BinaryIO, name: str) -> Embeddings:
     """
     header, arrays = read_tensors(file, name, FORMAT, _LAYOUTS)
     encoder_id, names, vectors = described_vectors(header, arrays, name)
-    images = header.get("images")
-    return Embeddings(name, encoder_id, names, vectors, images if isinstance(images, dict) else None)
+    images, dataset = header.get("images"), header.get("dataset")
+    if dataset is not None and not (isinstance(dataset, str) and len(dataset) <= MOST_ID):
+        raise FeatureFileError(f"'{name}' is damaged: the version of its images is none.")
+    return Embeddings(name, encoder_id, names, vectors, images if isinstance(images, dict) else None, dataset)
 
 
 def described_vectors(

@@ -31,7 +31,8 @@ from spacer_like.learning.split import Split
 from spacer_like.learning.training_loop import AfterEpoch, Fitted, Indices, Metrics, State, TrainingConfig, fit
 
 _WEIGHTS, _OPTIMIZER = "weights.", "optimizer."
-_AVERAGES = ("step", "exp_avg", "exp_avg_sq")
+_STEP = "step"
+_OF_ADAM, _OF_SGD = (_STEP, "exp_avg", "exp_avg_sq"), ("momentum_buffer",)
 
 
 class TorchTask(ABC):
@@ -73,7 +74,7 @@ class TorchTask(ABC):
         return None
 
     def optimizer(self, rate: float) -> torch.optim.Optimizer:
-        """Adam or AdamW over all parameters that are not frozen."""
+        """Adam, AdamW or SGD over all parameters that are not frozen."""
         return torch.optim.AdamW(self.module.parameters(), lr=rate)
 
     @property
@@ -148,7 +149,8 @@ class _TorchLearner:
         module = self._task.module
         tensors = {f"{_WEIGHTS}{name}": value for name, value in module.state_dict().items()}
         for name, parameter in module.named_parameters():
-            for part, value in self._optimizer.state.get(parameter, {}).items():
+            for part in self._parts(name, self._optimizer.state.get(parameter, {})):
+                value = self._optimizer.state[parameter][part]
                 tensors[f"{_OPTIMIZER}{name}.{part}"] = value
         return {name: value.detach().cpu().numpy().copy() for name, value in tensors.items()}
 
@@ -157,25 +159,36 @@ class _TorchLearner:
         weights = {
             name: _fitting(state[f"{_WEIGHTS}{name}"], wanted, name) for name, wanted in module.state_dict().items()
         }
-        averages = {
-            name: self._averages(state, name, parameter)
-            for name, parameter in module.named_parameters()
-            if f"{_OPTIMIZER}{name}.{_AVERAGES[0]}" in state
-        }
+        of_optimizer = {name: self._restored(state, name, parameter) for name, parameter in module.named_parameters()}
         module.load_state_dict(weights)
         for name, parameter in module.named_parameters():
             # Those that have never learnt have none.
             self._optimizer.state.pop(parameter, None)
-            if name in averages:
-                self._optimizer.state[parameter] = averages[name]
+            if of_optimizer[name]:
+                self._optimizer.state[parameter] = of_optimizer[name]
 
-    def _averages(self, state: Mapping[str, NDArray[Any]], name: str, parameter: Tensor) -> dict[str, Tensor]:
-        step, *averages = (state[f"{_OPTIMIZER}{name}.{part}"] for part in _AVERAGES)
-        if step.shape != ():
-            raise ValueError(f"its optimizer's {name} does not fit")
-        # In the parameter's order of axes, as the optimizer has them: torch adds up in another way in another order.
-        on_device = [torch.empty_like(parameter).copy_(_fitting(average, parameter, name)) for average in averages]
-        return dict(zip(_AVERAGES, [torch.from_numpy(np.array(step)), *on_device], strict=True))
+    def _parts(self, name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the optimizer keeps of a parameter; nothing of one that has never learnt."""
+        wanted = _OF_SGD if isinstance(self._optimizer, torch.optim.SGD) else _OF_ADAM
+        there = [part for part in wanted if found.get(part) is not None]
+        if there and len(there) < len(wanted):
+            raise ValueError(f"its optimizer's {name} is not whole")
+        return tuple(there)
+
+    def _restored(self, state: Mapping[str, NDArray[Any]], name: str, parameter: Tensor) -> dict[str, Tensor]:
+        """What a snapshot has of a parameter for the optimizer."""
+        prefix = f"{_OPTIMIZER}{name}."
+        own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        found = {}
+        for part in self._parts(name, own):
+            if part == _STEP:
+                if own[part].shape != ():
+                    raise ValueError(f"its optimizer's {name} does not fit")
+                found[part] = torch.from_numpy(np.array(own[part]))
+            else:
+                # In the parameter's order of axes, as the optimizer has them: torch adds up in another way in another.
+                found[part] = torch.empty_like(parameter).copy_(_fitting(own[part], parameter, name))
+        return found
 
 
 def _fitting(array: NDArray[Any], wanted: Tensor, name: str) -> Tensor:

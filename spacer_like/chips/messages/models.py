@@ -29,7 +29,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     """Train a model that predicts the labels of a chip.
 
     Chips of one grid square of zoom 12 are all in the training set or all in the validation set: neighbours look alike,
-    and a chip beside one that was learned from would be too easy.
+    and a chip beside one that was learned from would be too easy. So are those of a tile of Web Mercator three levels
+    up, and windows that begin in one square of 1,024 pixels of a raster.
 
     Fields:
         table_loc: a table of 0 and 1 of `build_label_table`.
@@ -46,7 +47,9 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         dropouts: dropout rates of the hidden layers, 0 to 1; None: 0.5 after the last layer, 0.2 after the others.
         nbr_epochs: number of passes over the training set.
         batch_size: number of chips in a training step.
-        learning_rate: initial learning rate of AdamW; it falls along a cosine to a hundredth.
+        learning_rate: initial learning rate; it falls along a cosine to a hundredth.
+        optimizer: ``adamw``, ``adam``, or ``sgd`` (stochastic gradient descent with momentum).
+        momentum: momentum of ``sgd``, 0 to 1; the others have none.
         validation_share: share of the chips, about, in the validation set, 0 to 1; whole grid squares are drawn by
             `seed`.
         threshold: probability above which a label is given, 0 to 1; ``per_label``: for each label the one with the best
@@ -58,6 +61,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         snapshot_epochs: number of epochs from one snapshot to the next.
         metrics_loc: where the metrics of every epoch go, JSON; None: nowhere.
         plot_loc: where a picture of the metrics of every epoch goes; None: not drawn.
+        events_loc: a folder for a file of TensorBoard's events, written anew after every epoch; None: none.
     """
 
     task: ClassVar[str] = "train_multilabel"
@@ -77,6 +81,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     nbr_epochs: Annotated[StrictInt, Field(ge=1, le=10_000)] = 15
     batch_size: Annotated[StrictInt, Field(ge=2, le=4096)] = 32
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.9
     validation_share: PartialShare = 0.2
     threshold: PartialShare | Literal["per_label"] = 0.35
     seed: Seed = 0
@@ -84,6 +90,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     snapshot_epochs: Annotated[StrictInt, Field(ge=1, le=1000)] = 1
     metrics_loc: WritableLocation | None = None
     plot_loc: WritableLocation | None = None
+    events_loc: WritableFolder | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -152,9 +159,10 @@ class TrainMultilabelReturnMsg(ReturnMessage):
         missing: chips of the table without an image.
         unlearned: labels that no training chip has, which the model cannot predict, with the number of validation chips
             that have them; None: there are none.
+        dataset: version of the chips and their table, a hash, which the model records; None: not known.
     """
 
-    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned"})
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned", "dataset"})
 
     n_train: int
     n_validation: int
@@ -172,6 +180,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
     unreadable: UnreadableChips
     runtime: Runtime
     unlearned: dict[str, int] | None = None
+    dataset: str | None = None
 
     @classmethod
     def example(cls) -> Self:

@@ -55,13 +55,17 @@ class EncodeChipsReturnMsg(ReturnMessage):
         n_chips: number of chips that were encoded.
         dimension: numbers in a vector.
         encoder_id: identifies what made the vectors; only vectors of the same encoder can be compared.
+        dataset: version of the chips, a hash, which the file records; None: not known.
     """
+
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"dataset"})
 
     n_chips: int
     dimension: int
     encoder_id: str
     unreadable: UnreadableChips
     runtime: Runtime
+    dataset: str | None = None
 
     @classmethod
     def example(cls) -> Self:

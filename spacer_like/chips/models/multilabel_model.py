@@ -45,6 +45,7 @@ class MultilabelModel:
         network: the name of its own network, as `resnet_layout` knows it, or None.
         state: that network's weights by their names.
         metrics, versions: what is known of its quality, and of the packages that made it.
+        dataset: the version of the chips and labels that it has learnt from; None: not known.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +57,7 @@ class MultilabelModel:
     state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    dataset: str | None = None
 
     @property
     def dimension(self) -> int:
@@ -148,6 +150,8 @@ def _parts(model: MultilabelModel) -> tuple[Header, Tensors]:
         "size": model.size,
         "network": model.network,
     }
+    if model.dataset is not None:
+        header["dataset"] = model.dataset
     network = {f"{_NETWORK}{name}": array for name, array in model.state.items()}
     return header, head_tensors(model.head, *_NAMES) | network
 
@@ -164,6 +168,7 @@ def _build(header: Header, tensors: Tensors) -> MultilabelModel:
         state={key.removeprefix(_NETWORK): value for key, value in tensors.items() if key.startswith(_NETWORK)},
         metrics=header["metrics"],
         versions=header["versions"],
+        dataset=header.get("dataset"),
     )
     _check_header(header, model)
     check_head(model.head, len(model.labels), _inputs(model))
@@ -186,6 +191,8 @@ def _check_header(header: Header, model: MultilabelModel) -> None:
         raise ValueError("its labels and thresholds do not fit together")
     if type(model.size) is not int or model.size not in _SIZES:
         raise ValueError(f"its chips would be {str(model.size)[:20]} pixels wide")
+    if model.dataset is not None and not (isinstance(model.dataset, str) and len(model.dataset) == _ID_LENGTH):
+        raise ValueError("its data have a version that is none")
     texts = [text for text in (model.extractor_id, model.network) if text is not None]
     if len(texts) != 1 or not isinstance(texts[0], str):
         raise ValueError("it must have either an extractor or a network")

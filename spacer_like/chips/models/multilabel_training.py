@@ -1,4 +1,4 @@
-"""Training of models of many labels: binary cross entropy, AdamW, a rate that falls along a cosine."""
+"""Training of models of many labels: binary cross entropy, and a learning rate that falls along a cosine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spacer_like.learning.heads import Floats, Head, output_values, scaling
 from spacer_like.learning.snapshots import Snapshots
 from spacer_like.learning.split import Split
 from spacer_like.learning.torch_training import HeadModule, TorchTask, fit_torch
-from spacer_like.learning.training_loop import Fitted, Indices, Metrics, TrainingConfig
+from spacer_like.learning.training_loop import AfterEpoch, Fitted, Indices, Metrics, TrainingConfig
 
 _ROWS_OF_VALIDATION = 4096
 _CHIPS_OF_VALIDATION = 32
@@ -40,6 +40,8 @@ class MultilabelConfig:
     dropouts: tuple[float, ...]
     learns_from_start: bool = False
     unfreeze_epochs: tuple[int, ...] = ()
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    momentum: float = 0.9
 
     def n_stages(self, epoch: int) -> int:
         """How many stages of a network of its own learn in an epoch, counted from 1."""
@@ -95,6 +97,7 @@ def train(
     network: tuple[str, ResNet] | None = None,
     snapshots: Snapshots | None = None,
     snapshot_epochs: int = 1,
+    after_epoch: AfterEpoch | None = None,
 ) -> Trained:
     """Train a head, and a network where there is one that learns.
 
@@ -103,13 +106,18 @@ def train(
             pixels where a network learns.
         network: a network of its own with its name; it is changed.
         snapshots: where they are kept every `snapshot_epochs`.
+        after_epoch: called with the history so far after each epoch.
 
     Raises:
         TrainingLabelsError: the training diverges.
     """
     task = _MultilabelTask(config, examples, network)
-    depends_on = asdict(config), examples.arrays
-    fitted = fit_torch(task, config.training, examples.split, snapshots, snapshot_epochs, depends_on)
+    facts = asdict(config)
+    if config.optimizer == "adamw":
+        # Snapshots from before there was a choice are resumed.
+        del facts["optimizer"], facts["momentum"]
+    depends_on = facts, examples.arrays
+    fitted = fit_torch(task, config.training, examples.split, snapshots, snapshot_epochs, depends_on, after_epoch)
     state = state_arrays(network[1]) if network else {}
     return Trained(task.head.head("sigmoid", task.mean, task.scale), state, fitted)
 
@@ -134,6 +142,12 @@ class _MultilabelTask(TorchTask):
         self.mean, self.scale = scaling(features, examples.split.train, inputs)
         self.rows_at_a_time = _ROWS_OF_VALIDATION if examples.pixels is None else _CHIPS_OF_VALIDATION
         self._n_stages = 0
+
+    def optimizer(self, rate: float) -> torch.optim.Optimizer:
+        parameters = self.module.parameters()
+        if self._config.optimizer == "sgd":
+            return torch.optim.SGD(parameters, lr=rate, momentum=self._config.momentum)
+        return (torch.optim.Adam if self._config.optimizer == "adam" else torch.optim.AdamW)(parameters, lr=rate)
 
     def begin_epoch(self, epoch: int) -> Mapping[str, int | float]:
         self.head.train()

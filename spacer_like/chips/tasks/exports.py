@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,8 @@ def export_coco(msg: ExportCocoMsg) -> ExportCocoReturnMsg:
     from spacer_like.chips.labels.coco import CocoImage, coco_json
     from spacer_like.chips.labels.footprints import footprints_of
 
-    name, data = msg.table_loc.display_name, read_bytes(msg.table_loc)
-    table = read_label_table(data, name, is_parquet(msg.table_loc))
+    name, parquet = msg.table_loc.display_name, is_parquet(msg.table_loc)
+    table = read_label_table(read_bytes(msg.table_loc), name, parquet)
     places = footprints_of(manifests_in(msg.chips_loc), True, msg.chips_loc.display_name)
     sizes = {
         chip: (width, height)
@@ -56,7 +55,7 @@ def export_coco(msg: ExportCocoMsg) -> ExportCocoReturnMsg:
     if not rows:
         raise SpacerInputError(f"No manifest in '{msg.chips_loc.display_name}' names a chip of the table '{name}'.")
     images = [CocoImage(table.names[row], *sizes[table.names[row]], row) for row in rows]
-    version = hashlib.sha256(data).hexdigest()[:_VERSION_DIGITS]
+    version = table.digest().hex()[:_VERSION_DIGITS]
     content, n_annotations = coco_json(table, images, _outlines(msg.outlines_loc), version)
     write_bytes(msg.coco_loc, content)
     return ExportCocoReturnMsg(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.band_chips import extractor_for, images_for, takes_arrays
-from spacer_like.chips.chip_name import ChipName
-from spacer_like.chips.chip_source import open_chips
+from spacer_like.chips.chip_name import group_of
+from spacer_like.chips.chip_source import dataset_version, open_chips
 from spacer_like.chips.labels.label_table import FEATURE, LabelTable, read_label_table
 from spacer_like.chips.messages import (
     LabelChipsMsg,
@@ -40,6 +40,7 @@ from spacer_like.exceptions import (
 )
 from spacer_like.extractors.base import check_size
 from spacer_like.extras import import_extra, package_versions
+from spacer_like.learning.events import EventsFile
 from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from spacer_like.chips.chip_source import ChipSource
     from spacer_like.chips.models.multilabel_training import MultilabelConfig, Trained
     from spacer_like.extractors.resnet_network import ResNet
-    from spacer_like.location import DataLocation
 
 
 @task
@@ -74,7 +74,8 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     """
     start = time.perf_counter()
     _check(msg)
-    table = _table(msg.table_loc)
+    parquet = is_parquet(msg.table_loc)
+    table = read_label_table(read_bytes(msg.table_loc), msg.table_loc.display_name, parquet)
     network = None if msg.extractor is not None else _network(msg)
     config = _config(msg)
     with open_chips(msg.chips_loc, arrays=takes_arrays(msg.extractor)) as chips, ExitStack() as resources:
@@ -86,13 +87,15 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
             chips, wanted, msg.size, _frozen(msg, network, config), wants_pixels=learns, resources=resources
         )
         targets = _targets(table, gathered.names)
-        cells = [_cell_of(name) for name in gathered.names]
+        cells = [group_of(name) for name in gathered.names]
         split = split_by_group(cells, targets, msg.validation_share, msg.seed)
         trained = _trained(msg, config, gathered, targets, split, network)
         model = _model(msg, table.labels, trained, network)
         evaluation = _evaluation(msg, model, gathered, targets, split)
         unreadable = chips.unreadable
-    model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=package_versions("numpy", "torch"))
+        dataset = dataset_version(chips, table.digest())
+    versions = package_versions("numpy", "torch")
+    model = replace(evaluation.model, metrics=evaluation.metrics(trained), versions=versions, dataset=dataset)
     _write(msg, model, trained, evaluation)
     return TrainMultilabelReturnMsg(
         n_train=len(split.train),
@@ -111,6 +114,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         unreadable=unreadable,
         runtime=time.perf_counter() - start,
         unlearned=evaluation.unlearned or None,
+        dataset=dataset,
     )
 
 
@@ -199,15 +203,12 @@ def _check(msg: TrainMultilabelMsg) -> None:
         if not takes_arrays(msg.extractor):
             check_size(msg.extractor, msg.size)
     import_extra("torch", "Training a model of many labels", "torch")
+    if msg.events_loc is not None:
+        EventsFile(msg.events_loc)
     if msg.plot_loc is not None:
         from spacer_like.drawing.figures import check_drawing
 
         check_drawing(msg.plot_loc)
-
-
-def _table(loc: DataLocation) -> LabelTable:
-    parquet = is_parquet(loc)
-    return read_label_table(read_bytes(loc), loc.display_name, parquet)
 
 
 def _dropouts(msg: TrainMultilabelMsg) -> tuple[float, ...]:
@@ -228,6 +229,8 @@ def _config(msg: TrainMultilabelMsg) -> MultilabelConfig:
         dropouts=_dropouts(msg),
         learns_from_start=msg.extractor is None and not has_weights,
         unfreeze_epochs=tuple(sorted(msg.unfreeze_epochs)) if has_weights else (),
+        optimizer=msg.optimizer,
+        momentum=msg.momentum,
     )
 
 
@@ -265,20 +268,16 @@ def _chips_of_table(table: LabelTable, chips: ChipSource) -> tuple[list[str], li
     if not wanted:
         first = f", such as '{missing[0]}'" if missing else ""
         raise CollectionError(f"None of the table's {len(missing)} chips{first}, is in '{chips.name}'.")
-    _check_cells(sorted({_cell_of(name) for name in wanted}))
+    _check_cells(sorted({group_of(name) for name in wanted}))
     return wanted, missing
 
 
 def _check_cells(cells: Sequence[str]) -> None:
     if len(cells) < 2:
         raise TrainingLabelsError(
-            "Chips of at least two cells of zoom 12 are needed, one to learn from and one to validate with, and all "
-            f"lie in {cells[0]}: add chips of another tile."
+            "Chips of at least two cells of zoom 12 (or their like) are needed, one to learn from and one to validate "
+            f"with, and all lie in {cells[0]}: add chips of another place."
         )
-
-
-def _cell_of(name: str) -> str:
-    return ChipName.parse(name).tile_cell.name
 
 
 def _targets(table: LabelTable, names: Sequence[str]) -> NDArray[np.bool_]:
@@ -306,7 +305,8 @@ def _trained(
     examples = Examples(targets, split, gathered.features, gathered.pixels)
     learning = (msg.network, network) if network is not None and config.network_learns else None
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc)
-    trained = train(config, examples, learning, snapshots, msg.snapshot_epochs)
+    events = None if msg.events_loc is None else EventsFile(msg.events_loc)
+    trained = train(config, examples, learning, snapshots, msg.snapshot_epochs, events)
     return trained if network is None else replace(trained, state=state_arrays(network))
 
 

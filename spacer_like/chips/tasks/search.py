@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.chips.band_chips import band_image, extractor_for, images_for, images_taken_by, takes_arrays
-from spacer_like.chips.chip_source import open_chips
+from spacer_like.chips.chip_source import dataset_version, open_chips
 from spacer_like.chips.messages import (
     BuildIndexMsg,
     BuildIndexReturnMsg,
@@ -89,8 +89,10 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
         encoder = encoder or _encoder(msg, extractor)
         batches = encoder.encode_batches(images_for(chips, chips.names, encoder.size, extractor))
         with path.open("wb") as file:
-            images = images_taken_by(extractor)
-            count = write_embeddings(file, encoder.encoder_id, encoder.dimension, batches, images=images)
+            images, dataset = images_taken_by(extractor), dataset_version(chips)
+            count = write_embeddings(
+                file, encoder.encoder_id, encoder.dimension, batches, images=images, dataset=dataset
+            )
         if not count:
             raise CollectionError(_reason_for_nothing(msg.chips_loc.display_name, chips.unreadable))
         write_file(msg.embeddings_loc, path, consume=True)
@@ -98,6 +100,7 @@ def encode_chips(msg: EncodeChipsMsg) -> EncodeChipsReturnMsg:
             n_chips=count,
             dimension=encoder.dimension,
             encoder_id=encoder.encoder_id,
+            dataset=dataset,
             unreadable=chips.unreadable,
             runtime=time.perf_counter() - start,
         )
