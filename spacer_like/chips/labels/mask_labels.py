@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from spacer_like.chips.cutting.gdal_reading import gdal_errors
 from spacer_like.chips.labels.label_rules import MOST_LABELS, check_label
 from spacer_like.exceptions import DataLimitError, MapDataError, SpacerInputError, TileError, damage_as
+from spacer_like.tables.cells import csv_rows
 
 if TYPE_CHECKING:
     from spacer_like.chips.labels.footprints import Footprints
@@ -193,10 +192,10 @@ def names_in(data: bytes, name: str) -> dict[int, str]:
         if data.lstrip().startswith(b"{"):
             pairs = list(json.loads(data).items())
         else:
-            rows = csv.reader(io.StringIO(data.decode("utf-8-sig")))
-            head = [title.strip().lower() for title in next(rows)]
-            value, text = head.index("value"), head.index("name")
-            pairs = [(row[value], row[text]) for row in rows if row]
+            (_, head), *rows = csv_rows(data.decode("utf-8-sig"))
+            titles = [title.strip().lower() for title in head]
+            value, text = titles.index("value"), titles.index("name")
+            pairs = [(row[value], row[text]) for _, row in rows if row]
         return _named(pairs, name)
 
 
