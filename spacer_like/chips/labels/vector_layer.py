@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from spacer_like.exceptions import DataLimitError, MapDataError, damage_as, nearest
 from spacer_like.extras import import_extra
+from spacer_like.storage.ordinary_files import open_ordinary
 
 SIDE_FILES = (".shx", ".dbf", ".prj", ".cpg")
 """Beside a Shapefile, and parts of it."""
@@ -157,7 +158,7 @@ def _source(path: str, name: str) -> str:
 
 
 def _format(path: str, name: str) -> str:
-    with open(path, "rb") as file:
+    with open_ordinary(path) as file:
         start = file.read(_START)
     if start.startswith(b"PAR1"):
         return "parquet"
@@ -176,7 +177,7 @@ def _format(path: str, name: str) -> str:
 
 def _check_json(path: str, name: str) -> None:
     """Refuse a text that names its projection by a link, which GDAL would follow, or that hides such a name."""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+    with open_ordinary(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         if _HIDDEN.search(text):
             raise MapDataError(f"The features '{name}' have letters written as numbers: they are not read.")
         for found in _PROJECTION.finditer(text):
