@@ -114,7 +114,7 @@ def test_a_scene_that_lacks_a_band_is_named(tmp_path):
     ):
         cut(tmp_path / "in", tmp_path, bands=["B04"], band_files="X_{band}.tif")
     for band_files in ("{band", "*{band}**", "a/{band}.tif"):
-        with pytest.raises(MessageError, match="band_files is a name with"):
+        with pytest.raises(MessageError, match="band_files must have the word band in curly brackets"):
             cut(tmp_path / "in", tmp_path, bands=["B04"], band_files=band_files)
 
 

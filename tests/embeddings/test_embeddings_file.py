@@ -190,7 +190,7 @@ def test_a_head_that_is_none_is_refused(data):
         ({"vectors": golden_vectors().astype(np.float32)}, "array vectors is of another type or shape"),
         ({"vectors": golden_vectors()[0]}, "array vectors is of another type or shape"),
         ({"vectors": golden_vectors()[:4]}, "it has 5 names"),
-        ({"vectors": np.empty((5, 0), np.float16)}, "it has 5 names"),
+        ({"vectors": np.empty((5, 0), np.float16)}, "its vectors have 0 numbers"),
         ({"name_ends": np.array([5, 4, 3, 2, 1])}, "names of its images are not where it says"),
     ],
 )

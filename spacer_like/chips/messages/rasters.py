@@ -233,7 +233,7 @@ class CutRastersMsg(RasterChippingMsg, Answered["CutRastersReturnMsg"]):
             raise ValueError("clouds are asked for with the overlap best only")
         name = self.band_files
         if name is not None and ("{band}" not in name or "/" in name or name.count("*") > 2):
-            raise ValueError("band_files is a name with {band} in it, at most two * and no folder")
+            raise ValueError("band_files must have the word band in curly brackets, at most two stars, and no folder")
         if self.band_files is not None and self.bands is None:
             raise ValueError("band_files need the names of the bands: give bands")
         if self.cloud_values is not None and self.clouds is None:
