@@ -8,10 +8,13 @@ import typer
 
 from spacer_like.cli import options
 from spacer_like.cli.terminal import Terminal
+from spacer_like.exceptions import SpacerInputError
 
 if TYPE_CHECKING:
     from spacer_like.cli.point_jobs import ImagePoints
-    from spacer_like.location import DataLocation
+    from spacer_like.cli.running import Failure
+    from spacer_like.data_classes import DataLocation, LabelId
+    from spacer_like.points.set_points import Sampling
 
 HEADINGS = {"plain": ("image", "row", "col", "label"), "coralnet": ("Name", "Row", "Column", "Label")}
 
@@ -46,71 +49,135 @@ def points(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Set points in images, or read them from tables of CoralNet and BIIGLE and files of CPCe, and write a table."""
-    from spacer_like.cli.rendering import written
     from spacer_like.points.set_points import Sampling
 
     terminal = Terminal(json_mode=json_mode)
-    target = options.required(out, "out", "where the points go")
+    options.required(out, "out", "where the points go")
     if grid is not None and (random is not None or stratified is not None):
         raise options.UsageError("Choose between --grid and --random or --stratified.")
     is_set = grid is not None or random is not None or stratified is not None
     if is_set == bool(table):
         raise options.UsageError("Set points with --grid, --random or --stratified, or read them with --points.")
     sampled = Sampling(grid, random, seed, stratified, margin, area) if is_set else None
-    found = _found(images or [], table or [], sampled, needs_images=write == "cpc", terminal=terminal)
-    files = _write(found, target, write)
-    counts = {"images": len(found), "points": sum(len(one.points) for one in found)}
-    terminal.answer({"ok": True, **counts, "files": files})
-    if not json_mode:
+    found, failures = _found(images or [], table or [], sampled, needs_images=write == "cpc", terminal=terminal)
+    return _write(found, failures, out, write, table or [], terminal)
+
+
+def _write(
+    found: list[ImagePoints], failures: list[Failure], out: str, write: str, tables: list[str], terminal: Terminal
+) -> int:
+    """Write the points, over nothing that is read, and say so; the exit code."""
+    from spacer_like.cli.rendering import written
+    from spacer_like.cli.running import Answers
+    from spacer_like.mailman import ExitCode
+    from spacer_like.overwriting import NamedLocation, check_locations, check_outputs
+    from spacer_like.storage import write_bytes
+
+    files, unwritten = _files(found, options.required(out, "out", "where the points go"), write)
+    outputs = [NamedLocation("--out", location, is_output=True) for location, _ in files]
+    sources = [("--points", loc) for table in tables if (loc := options.source(table)) is not None]
+    inputs = [*sources, *((one.name, one.image) for one in found)]
+    check_locations([*outputs, *(NamedLocation(name, location, is_output=False) for name, location in inputs)])
+    check_outputs(outputs)
+    for location, data in files:
+        write_bytes(location, data)
+    answers = Answers([], [], ExitCode.DONE).with_failures([*failures, *unwritten], terminal)
+    left_out = {failure["name"] for failure in unwritten}
+    kept = [one for one in found if one.name not in left_out]
+    counts = {"images": len(kept), "points": sum(len(one.points) for one in kept)}
+    names = [location.display_name for location, _ in files]
+    terminal.answer({"ok": not answers.failures, **counts, "files": names, "failures": answers.failures})
+    if not terminal.json_mode:
         terminal.show(*written({f"{counts['points']:,} points of {counts['images']:,} images": out}))
-    return 0
+    return int(answers.exit_code)
 
 
 def _found(
-    images: list[str], tables: list[str], sampled: object, *, needs_images: bool, terminal: Terminal
-) -> list[ImagePoints]:
-    """The images with their points; of tables without images, by the names there."""
+    images: list[str], tables: list[str], sampled: Sampling | None, *, needs_images: bool, terminal: Terminal
+) -> tuple[list[ImagePoints], list[Failure]]:
+    """The images with their points, and those that fail; of tables without images, by the names there."""
     from spacer_like.cli.locations import location
     from spacer_like.cli.point_jobs import ImagePoints, images_with_points
 
     if sampled is not None:
-        found, failures = images_with_points(images, None, None, sampled, terminal, tabled=True)  # type: ignore[arg-type]
-        for failure in failures:
-            terminal.complain(failure["message"])
-        return found
+        return images_with_points(images, None, None, sampled, terminal, tabled=True)
     every: list[ImagePoints] = []
+    failures: list[Failure] = []
     for source in tables:
         read = options.table(source, terminal)
         if images or needs_images:
-            every += images_with_points(images, read, source, None, terminal)[0]
+            some, failed = images_with_points(images, read, source, None, terminal)
+            every, failures = every + some, failures + failed
         elif read is not None:
             every += [ImagePoints(name, location("-"), points) for name, points in read.images.items()]
-    return every
+    return _merged(every), failures
 
 
-def _write(found: list[ImagePoints], target: DataLocation, write: str) -> list[str]:
-    from spacer_like.storage import write_bytes
+def _merged(every: list[ImagePoints]) -> list[ImagePoints]:
+    """Each image once, with the points that any table has of it.
+
+    Raises:
+        SpacerInputError: two tables have different labels for a point.
+    """
+    from spacer_like.cli.point_jobs import ImagePoints
+
+    images = {one.name: one.image for one in every}
+    points: dict[str, dict[tuple[int, int], LabelId | None]] = {name: {} for name in images}
+    for one in every:
+        labels = points[one.name]
+        for row, col, label in one.points:
+            before = labels.get((row, col))
+            if None not in (before, label) and before != label:
+                raise SpacerInputError(
+                    f"The point (row {row}, column {col}) of {one.name} has the label '{before}' in one table and "
+                    f"'{label}' in another: keep one of the two."
+                )
+            labels[row, col] = before if label is None else label
+    return [
+        ImagePoints(name, images[name], [(row, col, label) for (row, col), label in labels.items()])
+        for name, labels in points.items()
+    ]
+
+
+def _files(
+    found: list[ImagePoints], target: DataLocation, write: str
+) -> tuple[list[tuple[DataLocation, bytes]], list[Failure]]:
+    """What is written where, and the images whose points cannot be."""
+    from spacer_like.cli.running import failure_of, nothing_done
+    from spacer_like.mailman import ExitCode
     from spacer_like.tables.cells import csv_bytes
 
-    if write == "cpc":
-        return _write_cpc(found, target)
-    rows = [(one.name, row, col, "" if label is None else label) for one in found for row, col, label in one.points]
-    write_bytes(target, csv_bytes(HEADINGS[write], rows))
-    return [target.display_name]
+    if write != "cpc":
+        rows = [(one.name, row, col, "" if label is None else label) for one in found for row, col, label in one.points]
+        return [(target, csv_bytes(HEADINGS[write], rows))], []
+    files: list[tuple[DataLocation, bytes]] = []
+    failures: list[Failure] = []
+    for one in found:
+        try:
+            files.append(_cpc(one, target))
+        except SpacerInputError as error:
+            failures.append(failure_of(one.name, error))
+    if not files:
+        raise nothing_done(failures, ExitCode.PERMANENT_FAILURE)
+    return files, failures
 
 
-def _write_cpc(found: list[ImagePoints], folder: DataLocation) -> list[str]:
-    """A file for each image, under its name, in a folder."""
+def _cpc(one: ImagePoints, folder: DataLocation) -> tuple[DataLocation, bytes]:
+    """The file of an image, under its name in a folder.
+
+    Raises:
+        SpacerInputError: no image, or points outside it.
+    """
     from spacer_like.cli.locations import inside, name_inside
     from spacer_like.images.decode import load_image
     from spacer_like.points.cpc import ENDING, CpcFile, CpcPoint, write_cpc
-    from spacer_like.storage import write_bytes
 
-    files = []
-    for one in found:
-        width, height = load_image(one.image).size
-        some = [CpcPoint(row, col, "" if label is None else str(label)) for row, col, label in one.points]
-        target = inside(folder, name_inside(one.name).rpartition(".")[0] + ENDING)
-        write_bytes(target, write_cpc(CpcFile(one.name, height, width, some)))
-        files.append(target.display_name)
-    return files
+    width, height = load_image(one.image).size
+    if outside := [(row, col) for row, col in one.rowcols if not (0 <= row < height and 0 <= col < width)]:
+        row, col = outside[0]
+        raise SpacerInputError(
+            f"{one.name}: the point (row {row}, column {col}) lies outside its {height} x {width} pixels."
+        )
+    some = [CpcPoint(row, col, "" if label is None else str(label)) for row, col, label in one.points]
+    target = inside(folder, name_inside(one.name).rpartition(".")[0] + ENDING)
+    return target, write_cpc(CpcFile(one.name, height, width, some))

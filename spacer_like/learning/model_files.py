@@ -70,7 +70,9 @@ def classifier_from_bytes(data: bytes, name: str = "The classifier file") -> Cla
         ModelFileError: the file is unsafe or holds no classifier; the sentence begins with `name`.
     """
     with damage_as(ModelFileError, name, f"{name}: The file holds no classifier"):
-        return CLASSIFIER.from_bytes(data, name) if begins_as_safetensors(data) else from_pickle_bytes(data)
+        if begins_as_safetensors(data) or name.endswith(SAFETENSORS_SUFFIX):
+            return CLASSIFIER.from_bytes(data, name)
+        return from_pickle_bytes(data)
 
 
 class ClassifierUnpickler:

@@ -37,6 +37,52 @@ def test_points_are_either_set_or_read(tmp_path, capsys):
     assert "--grid, --random or --stratified" in capsys.readouterr().err
 
 
+def test_points_never_overwrite_what_they_are_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path)
+    assert main(["points", "a.png", "--random", "2", "--out", "cpce.csv"]) == 0
+    assert main(["points", "--points", "cpce.csv", "--format", "cpc", "--out", "."]) == 0
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.png").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments in (
+        ["a.png", "--random", "3", "--out", "a.png"],
+        ["--points", "cpce.csv", "--out", "cpce.csv"],
+        ["--points", "a.cpc", "--format", "cpc", "--out", "."],
+        ["a.png", "a.jpg", "--random", "3", "--format", "cpc", "--out", "cpce"],
+    ):
+        assert main(["points", *arguments]) == 64
+        assert "a location of its own" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_images_that_fail_are_named_and_the_others_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path)
+    (tmp_path / "no.png").write_text("no image")
+    assert main(["points", "a.png", "no.png", "--random", "2", "--out", "set.csv", "--json"]) == 64
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["ok"], answer["images"], answer["failures"][0]["name"]) == (False, 1, "no.png")
+    (tmp_path / "t.csv").write_text("image,row,col\na.png,1,1\nb.png,100,1\nmissing.png,1,1\n")
+    assert main(["points", "--points", "t.csv", "--format", "cpc", "--out", "cpce"]) == 64
+    said = " ".join(capsys.readouterr().err.split())
+    assert "b.png: the point (row 100, column 1) lies outside its 100 x 200 pixels." in said
+    assert "missing.png" in said
+    assert [path.name for path in (tmp_path / "cpce").iterdir()] == ["a.cpc"]
+
+
+def test_several_tables_are_one_and_may_not_contradict_each_other(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.csv").write_text("image,row,col,label\na.png,1,1,\na.png,2,2,sand\n")
+    (tmp_path / "two.csv").write_text("image,row,col,label\na.png,1,1,turf\na.png,3,3,\n")
+    both = ["points", "--points", "one.csv", "--points", "two.csv", "--out", "all.csv"]
+    assert main(both) == 0
+    rows = list(csv.DictReader((tmp_path / "all.csv").read_text().splitlines()))
+    assert [(row["row"], row["label"]) for row in rows] == [("1", "turf"), ("2", "sand"), ("3", "")]
+    (tmp_path / "two.csv").write_text("image,row,col,label\na.png,2,2,turf\n")
+    assert main(both) == 64
+    assert "has the label 'sand' in one table and 'turf' in another" in " ".join(capsys.readouterr().err.split())
+
+
 def survey(path, photographs):
     random = np.random.default_rng(0)
     rows = [
