@@ -150,3 +150,25 @@ def test_a_label_without_a_group_is_one_by_itself():
     names, member = grouped(["Porites lobata", "Porites lutea", "sand"], {"Porites lobata": "P", "Porites lutea": "P"})
     assert names == ["P", "sand"]
     assert member.tolist() == [[1, 0], [1, 0], [0, 1]]
+
+
+def test_checked_photographs_that_the_machine_lacks_are_not_dropped_silently(tmp_path):
+    checked = table(tmp_path / "checked.csv", range(12), truth)
+    later = table(tmp_path / "later.csv", range(5, 60), machine)
+    with pytest.raises(SpacerInputError, match=r"no labels of 5 of the 12 photographs .* such as reef/a/0\.jpg"):
+        estimate_cover(EstimateCoverMsg(labels_loc=checked, machine_loc=later))
+    some = table(tmp_path / "some.csv", range(5, 12), machine)
+    assert estimate_cover(EstimateCoverMsg(labels_loc=checked, machine_loc=some)).basis == "people"
+
+
+@pytest.mark.parametrize("has_machine", [False, True])
+def test_photographs_that_are_alike_by_chance_are_no_certainty(tmp_path, has_machine):
+    def same(number):
+        return ["coral"] * 3 + ["sand"] * 2
+
+    labels = table(tmp_path / "labels.csv", range(8), same)
+    predicted = table(tmp_path / "predicted.csv", range(20), same) if has_machine else None
+    found = estimate_cover(EstimateCoverMsg(labels_loc=labels, machine_loc=predicted)).cover[0]
+    n_points = 100 if has_machine else 40
+    assert found.share == pytest.approx(0.6)
+    assert found.high - found.low > 3.5 * (0.6 * 0.4 / n_points) ** 0.5

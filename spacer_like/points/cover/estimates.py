@@ -105,19 +105,21 @@ def estimated(photographs: Photographs, chosen: NDArray[np.bool_], level: Level,
     both = checked & by_machine
     people, machine = photographs.people @ level.member, photographs.machine @ level.member
     if not (by_machine & ~checked).any():
-        return _alone("people", people[checked], coverage)
+        return _alone("people", people[checked], coverage, photographs.n_people[checked].astype(float))
     if both.sum() < LEAST_PHOTOGRAPHS:
         return _unchecked(machine[by_machine])
     seen = photographs.machine_checked[both] @ level.member
-    found = cover_with_machine(people[both], seen, machine[by_machine], coverage)
+    found = cover_with_machine(
+        people[both], seen, machine[by_machine], coverage, photographs.n_machine[by_machine].astype(float)
+    )
     return Estimate("people and machine", found.share, found.n_with_class, found.too_few, found)
 
 
-def _alone(basis: Basis, shares: Floats, coverage: float) -> Estimate:
+def _alone(basis: Basis, shares: Floats, coverage: float, n_points: Floats) -> Estimate:
     if len(shares) < LEAST_PHOTOGRAPHS:
         n_with_label = np.count_nonzero(shares, axis=0)
         return Estimate(basis, shares.mean(axis=0), n_with_label, np.ones(len(n_with_label), bool))
-    found = cover_of_photographs(shares, coverage)
+    found = cover_of_photographs(shares, coverage, n_points)
     return Estimate(basis, found.share, found.n_with_class, found.too_few, found)
 
 

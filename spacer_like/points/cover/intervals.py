@@ -67,19 +67,30 @@ class Cover:
     deviation: Floats
 
 
-def cover_of_photographs(shares: Floats, coverage: float = 0.95) -> Cover:
+def cover_of_photographs(shares: Floats, coverage: float = 0.95, n_points: Floats | None = None) -> Cover:
     """The cover of all that the photographs were drawn from, from n >= `LEAST_PHOTOGRAPHS` that were labelled alike.
 
     Labels of a machine alone give what the machine sees; their errors are not in the interval.
+
+    Args:
+        n_points: labelled points of each photograph, of shape (..., n): photographs that are by chance more alike than
+            independent points would make them are taken to vary as these do.
     """
     n = shares.shape[-2]
     share, variance = shares.mean(axis=-2), shares.var(axis=-2, ddof=1)
     inflation = _averaged(variance, share, _effective(shares), VARIANCE_WEIGHT, VARIANCE_MARGIN)
+    inflation = np.maximum(inflation, _of_points(n_points))
     low, high = wilson(share, n / np.minimum(inflation, 1), _quantile(coverage, n - 1))
     return _cover(shares, share, low, high)
 
 
-def cover_with_machine(people: Floats, machine: Floats, machine_everywhere: Floats, coverage: float = 0.95) -> Cover:
+def cover_with_machine(
+    people: Floats,
+    machine: Floats,
+    machine_everywhere: Floats,
+    coverage: float = 0.95,
+    n_points: Floats | None = None,
+) -> Cover:
     """The cover of all that the photographs were drawn from, by a machine and people who checked some photographs.
 
     Args:
@@ -87,6 +98,7 @@ def cover_with_machine(people: Floats, machine: Floats, machine_everywhere: Floa
         machine: the machine's of the same photographs, at the same points.
         machine_everywhere: the machine's of all N photographs, the checked ones among them.
         coverage: how often the interval is to hold the truth.
+        n_points: as in `cover_of_photographs`, of all N photographs.
     """
     n, n_everywhere = people.shape[-2], machine_everywhere.shape[-2]
     known, seen = people.mean(axis=-2), machine.mean(axis=-2)
@@ -96,6 +108,7 @@ def cover_with_machine(people: Floats, machine: Floats, machine_everywhere: Floa
     unexplained = (residuals**2).mean(axis=-2)
     variance = unexplained / n + rate**2 * machine_everywhere.var(axis=-2, ddof=1) / n_everywhere
     inflation = _averaged(variance, share, weight, VARIANCE_WEIGHT_WITH_MACHINE, VARIANCE_MARGIN)
+    inflation = np.maximum(inflation, _of_points(n_points) / n_everywhere)
     quantile = _quantile(coverage, n - 2)
     low, high = wilson(share, 1 / np.minimum(inflation, 1 / n), quantile)
     low, high = _widened(share, low, high, quantile * np.sqrt(variance))
@@ -175,6 +188,11 @@ def _averaged(variance: Floats, share: Floats, weight: Floats, others: float, ma
     # One class alone that is everywhere: nothing is known of how it varies.
     of_all = _ratio(variance.sum(axis=-1), most.sum(axis=-1), otherwise=1.0)[..., None]
     return np.maximum((weight * own + others * margin * of_all) / (weight + others), _SMALLEST)
+
+
+def _of_points(n_points: Floats | None) -> Floats:
+    """The variance of a photograph's share if its points were independent, as a share of p (1 - p), on average."""
+    return np.zeros(1) if n_points is None else (1 / np.maximum(n_points, 1)).mean(axis=-1)[..., None]
 
 
 def _effective(shares: Floats) -> Floats:

@@ -80,11 +80,8 @@ def photographs_of(
             for label, count in Counter(_labels(points)).items():
                 counts[kind, number, position[label]] = count
     n_people, n_machine = counts[0].sum(axis=1), counts[1].sum(axis=1)
-    if people and machine and n_people.any() and not ((n_people > 0) & (n_machine > 0)).any():
-        raise SpacerInputError(
-            f"{machine.name} has none of the photographs of {people.name}: it must have the machine's labels of the "
-            "checked photographs as well."
-        )
+    if people and machine:
+        _check_checked(names, people, machine, n_people > 0, n_machine > 0)
     tables = [table for table in (people, machine) if table is not None]
     n_unlabelled = sum(label is None for table in tables for points in table.images.values() for *_, label in points)
     groups = _groups(names, people, machine, column, folder_level)
@@ -92,6 +89,31 @@ def photographs_of(
     by_people, by_machine, at_checked = shares
     return Photographs(
         names, labels, by_people, by_machine, at_checked, n_people, n_machine, groups, n_unlabelled=n_unlabelled
+    )
+
+
+def _check_checked(
+    names: list[str],
+    people: PointTable,
+    machine: PointTable,
+    checked: NDArray[np.bool_],
+    by_machine: NDArray[np.bool_],
+) -> None:
+    """Refuse photographs of which only people's labels are known while others have the machine's alone.
+
+    Nothing relates the two, and an estimate of all would be of a part.
+    """
+    lacking = np.flatnonzero(checked & ~by_machine)
+    if not len(lacking) or not (by_machine & ~checked).any():
+        return
+    if len(lacking) == checked.sum():
+        raise SpacerInputError(
+            f"{machine.name} has none of the photographs of {people.name}: it must have the machine's labels of the "
+            "checked photographs as well."
+        )
+    raise SpacerInputError(
+        f"{machine.name} has no labels of {len(lacking)} of the {checked.sum()} photographs that people labelled, such "
+        f"as {names[lacking[0]]}: add the machine's labels of these, or leave them out of {people.name}."
     )
 
 
