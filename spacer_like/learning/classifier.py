@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -76,13 +77,17 @@ def with_checked_arrays(classifier: Classifier) -> Classifier:
     """The same classifier, its arrays made read-only: what is loaded may be shared.
 
     Raises:
-        ModelFileError: the arrays do not fit together.
+        ModelFileError: the arrays do not fit together, a class is named twice, or a number is not finite.
     """
     classes, outputs = classifier.classes_, classifier.slopes.shape
     fits = classes.ndim == 1 and classes.dtype.kind in "iuU" and len(classes) >= 2
     fits = fits and outputs == classifier.bias.shape == (len(classes) if len(classes) > 2 else 1,)
     if not fits or outputs != (output_width([Layer(*arrays) for arrays in classifier.layers]),):
         raise ModelFileError("The classifier's arrays do not fit together.")
+    if len(np.unique(classes)) < len(classes):
+        raise ModelFileError("The classifier has two classes of one name.")
+    if not all(np.isfinite(array).all() for array in (classifier.slopes, classifier.bias, *chain(*classifier.layers))):
+        raise ModelFileError("The classifier has numbers that are not finite.")
     for arrays in ((classes, classifier.slopes, classifier.bias), *classifier.layers):
         for array in arrays:
             array.flags.writeable = False

@@ -221,6 +221,23 @@ class TestSafetensors:
             load_classifier(self.LOCATION)
         assert "pickle" not in str(refused.value)
 
+    @pytest.mark.parametrize(
+        ("spoilt", "sentence"),
+        [
+            ({"bias": np.array([0.0, np.nan, 0.0])}, "not finite"),
+            ({"slopes": np.array([-1.0, -np.inf, -1.0])}, "not finite"),
+            ({"layers": ((np.full((6, 3), np.nan, np.float32), np.zeros(3, np.float32)),)}, "not finite"),
+            ({"classes_": np.array([2, 5, 5])}, "two classes of one name"),
+        ],
+    )
+    def test_what_would_answer_no_probability_is_refused(self, spoilt: dict[str, Any], sentence: str) -> None:
+        classifier = made()
+        for name, value in spoilt.items():
+            object.__setattr__(classifier, name, value)
+        storage.write_bytes(self.LOCATION, CLASSIFIER.to_bytes(classifier))
+        with pytest.raises(ModelFileError, match=sentence):
+            load_classifier(self.LOCATION)
+
 
 class TestStore:
     def test_what_is_not_fitted_is_refused(self) -> None:
