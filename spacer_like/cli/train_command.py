@@ -27,6 +27,7 @@ HINTS = {
     BY_SOURCE: "Where sources are few, split images: --split vectors.",
 }
 EPOCHS, PATIENT_EPOCHS = 10, 100
+FEWEST = 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,8 +63,9 @@ def train(
         typer.Option(help="Rare classes count as much as common ones: by weights, or by fewer points of common ones."),
     ] = "none",
     fewest: Annotated[
-        int, typer.Option(min=1, help="Of --balance subsample: the points that each class keeps, if it has them.")
-    ] = 100,
+        int | None,
+        typer.Option(min=1, help="Of --balance subsample: the points that each class keeps, if it has them; 100."),
+    ] = None,
     split: Annotated[
         Literal["vectors", "sources", "points", "points-stratified"],
         typer.Option(
@@ -110,7 +112,7 @@ def train(
     sets = divided(labelled, split, (reference, validation), source_of)
     fields = {
         "job_token": table.name,
-        "trainer": _trainer(layers, patience, balance, fewest),
+        "trainer": _trainer(classifier, layers, patience, balance, fewest),
         "nbr_epochs": epochs or (PATIENT_EPOCHS if patience else EPOCHS),
         "clf_type": classifier,
         "labels": sets,
@@ -154,9 +156,15 @@ def _train(
     return message, result, report
 
 
-def _trainer(layers: str | None, patience: int | None, balance: str, fewest: int) -> MiniBatchTrainer:
+def _trainer(
+    classifier: str, layers: str | None, patience: int | None, balance: str, fewest: int | None
+) -> MiniBatchTrainer:
     from spacer_like.learning.trainer import MiniBatchTrainer
 
+    if layers is not None and classifier == "LR":
+        raise options.UsageError("The option --layers is of a perceptron: leave it out, or --classifier LR.")
+    if fewest is not None and balance != "subsample":
+        raise options.UsageError("The option --fewest is of --balance subsample: give both or none.")
     sizes = None
     if layers is not None:
         sizes = [int(part) for part in layers.split(",") if part.strip().isdecimal()]
@@ -166,7 +174,7 @@ def _trainer(layers: str | None, patience: int | None, balance: str, fewest: int
         mlp_hidden_layer_sizes=sizes,
         patience=patience,
         class_weight="balanced" if balance == "weights" else None,
-        balanced_subsample=fewest if balance == "subsample" else None,
+        balanced_subsample=(fewest or FEWEST) if balance == "subsample" else None,
     )
 
 

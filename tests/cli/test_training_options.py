@@ -48,7 +48,8 @@ def test_folders_are_sources(sites, command):
 
 @pytest.mark.parametrize("how", ["weights", "subsample"])
 def test_rare_classes_can_be_given_weight(extracted, command, how):
-    assert command("train", *MLP, "--balance", how, "--fewest", 5).code == 0
+    fewest = ("--fewest", 5) if how == "subsample" else ()
+    assert command("train", *MLP, "--balance", how, *fewest).code == 0
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,17 @@ def test_a_table_of_sources_that_is_none_is_refused(sites, command, text, senten
 
 def test_layers_must_be_numbers(extracted, command):
     assert "--layers must be whole numbers" in command("train", *MLP, "--layers", "9,x").err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--classifier", "LR", "--layers", "9,5"), "--layers is of a perceptron"),
+        (("--fewest", 5), "--fewest is of --balance subsample"),
+        (("--balance", "weights", "--fewest", 5), "--fewest is of --balance subsample"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(extracted, command, options, sentence):
+    said = command("train", *TRAINING, *options)
+    assert said.code == 64
+    assert sentence in " ".join(said.err.split())
