@@ -71,6 +71,7 @@ def _write(
     from spacer_like.cli.running import Answers
     from spacer_like.mailman import ExitCode
     from spacer_like.overwriting import NamedLocation, check_locations, check_outputs
+    from spacer_like.reports.evaluation import count_of
     from spacer_like.storage import write_bytes
 
     files, unwritten = _files(found, options.required(out, "out", "where the points go"), write)
@@ -88,7 +89,8 @@ def _write(
     names = [location.display_name for location, _ in files]
     terminal.answer({"ok": not answers.failures, **counts, "files": names, "failures": answers.failures})
     if not terminal.json_mode:
-        terminal.show(*written({f"{counts['points']:,} points of {counts['images']:,} images": out}))
+        said = f"{count_of(counts['points'], 'point')} of {count_of(counts['images'], 'image')}"
+        terminal.show(*written({said: out}))
     return int(answers.exit_code)
 
 
