@@ -47,6 +47,12 @@ class TestRanking:
         assert (np.diff(ranking.scores[ranking.order]) <= 0).all()
         assert 0 <= ranking.scores.min() < ranking.scores.max() <= 1
 
+    def test_tells_chips_apart_whose_vectors_are_nearly_alike(self):
+        vectors, kinds = two_kinds()
+        alike = unit(np.pad(0.02 * vectors, ((0, 0), (0, 1)), constant_values=1))
+        ranking = PlaceRanker(alike).rank([0, 3], [1])
+        assert kinds[ranking.order[: kinds.sum()]].all()
+
     def test_needs_one_kind_of_answer_alone(self):
         vectors, kinds = two_kinds()
         ranker = PlaceRanker(vectors)

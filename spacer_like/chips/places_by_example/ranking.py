@@ -23,6 +23,7 @@ MOST_MARKS = 2000
 # How many times a mark counts against the squared weights, found on chips of Helsinki.
 _IMPORTANCE = 10.0
 _BACKGROUND = 64
+_LEAST_TOLERANCE = 1e-12
 _ROWS_AT_ONCE = 2**14
 
 
@@ -87,9 +88,8 @@ class PlaceRanker:
         targets = np.repeat([POSITIVE, NEGATIVE], [len(side) for side in sides])[:, None]
         # In an order of its own, so that it does not matter in which one they were marked.
         order = np.argsort(rows, kind="stable")
-        found = fit_linear_tags(
-            self._vectors[rows[order]], targets[order], importance=importance[order], tolerance=QUICK_TOLERANCE
-        )
+        vectors = self._vectors[rows[order]]
+        found = fit_linear_tags(vectors, targets[order], importance=importance[order], tolerance=_tolerance(vectors))
         weights, bias = found.weights[0].astype(np.float32), found.bias[0]
         with block_threads() as threads:
             blocks = row_blocks(len(self), _ROWS_AT_ONCE)
@@ -102,6 +102,14 @@ class PlaceRanker:
             return np.array(given, np.int64)
         others = np.setdiff1d(self._background, marked)
         return others if len(others) else self._background
+
+
+def _tolerance(vectors: NDArray[np.float32]) -> float:
+    """How exact probabilities must be for the order to be right: where vectors are alike, as those of band statistics
+    are, even the right ones are all near one half.
+    """
+    spread = np.square(vectors - vectors.mean(axis=0)).sum(axis=1).max()
+    return float(np.clip(spread / 4, _LEAST_TOLERANCE, QUICK_TOLERANCE))
 
 
 def vectors_of(merged: MergedEmbeddings) -> NDArray[np.float32]:

@@ -231,12 +231,18 @@ def scales_of(raster: Raster, lattice: Lattice, base: Raster | None = None) -> t
     to_lattice = Transformer.from_crs(raster.crs.to_wkt(), lattice.epsg, always_xy=True)
     shares = np.linspace(0.1, 0.9, 5)
     columns, rows = (side.ravel() for side in np.meshgrid(shares * raster.width, shares * raster.height))
-    x, y = to_lattice.transform(*(raster.transform * (columns, rows)))
+    places = raster.transform * (columns, rows)
+    x, y = to_lattice.transform(*places)
     # Over some pixels, since small numbers are rounded.
     step = 16 * lattice.pixel
     sides = []
     for shifted in ((x + step, y), (x, y + step)):
-        right = ~raster.transform * to_lattice.transform(*shifted, direction="INVERSE")
+        back_x, back_y = to_lattice.transform(*shifted, direction="INVERSE")
+        if raster.crs.is_geographic:
+            # A raster across the 180th meridian counts on beyond it, or begins before -180.
+            with np.errstate(invalid="ignore"):
+                back_x = back_x + 360 * np.round((places[0] - back_x) / 360)
+        right = ~raster.transform * (back_x, back_y)
         lengths = np.hypot(right[0] - columns, right[1] - rows) / 16
         lengths = lengths[np.isfinite(lengths) & (lengths > 0)]
         if not len(lengths):

@@ -117,7 +117,7 @@ def opened_scene(
 
 def scenes_in(msg: CutRastersMsg) -> list[Scene]:
     """The rasters at a request's locations, each once, by their keys within each folder; what lies in the chips' folder
-    is none.
+    is none, nor are chips that were cut into a folder below.
 
     Raises:
         DataNotFoundError: a folder holds none.
@@ -145,13 +145,24 @@ def scenes_in(msg: CutRastersMsg) -> list[Scene]:
 
 
 def _in_folder(loc: DataLocation, chips_loc: DataLocation) -> list[DataLocation]:
-    outside = [one for one in list_keys(loc.below("")) if not one.key.startswith(chips_loc.below("").key)]
+    keys, folder = list(list_keys(loc.below(""))), loc.below("").key
+    # The chips' folder, unless the rasters lie in it, and those of other requests.
+    chips = {key for key in (chips_loc.below("").key,) if not folder.startswith(key)}
+    chips |= {found for key in keys if (found := _folder_of_manifest(key)) and found != folder}
+    outside = [one for one in keys if not one.key.startswith(tuple(chips))]
     inside = [one for one in outside if one.key.lower().endswith(ENDINGS)]
     # Pictures count where nothing else does: beside rasters they are previews.
     inside = inside or [one for one in outside if one.key.lower().endswith(_PICTURES)]
     if not inside:
         raise DataNotFoundError(f"There are no rasters in '{loc.display_name}': files ending in {', '.join(ENDINGS)}.")
     return sorted(inside, key=lambda one: one.key)
+
+
+def _folder_of_manifest(loc: DataLocation) -> str | None:
+    """The key of the folder whose chips a file describes, with its last slash; None: it is no manifest."""
+    folder, found, name = loc.key.rpartition("manifests/")
+    is_manifest = found and name.endswith(".parquet") and "/" not in name and (not folder or folder.endswith("/"))
+    return folder if is_manifest else None
 
 
 def _rasters(files: Mapping[DataLocation, str], clouds: str | None) -> list[Scene]:
