@@ -109,6 +109,8 @@ def test_a_scene_that_lacks_a_band_is_named(tmp_path):
     made.band_files(tmp_path / "in", "S2_{band}.tif", B04=1)
     with pytest.raises(SpacerInputError, match=r"S2_B04\.tif' has no file of the band 'B03'"):
         cut(tmp_path / "in", tmp_path, bands=["B04", "B03"])
+    with pytest.raises(SpacerInputError, match=r"S1_B0\d\.tif' has no file of the band 'B99'"):
+        cut(tmp_path / "in", tmp_path, bands=["B04", "B03", "B99"])
     with pytest.raises(
         SpacerInputError, match=r"No raster has a name like 'X_\{band\}\.tif' with one of the bands B04"
     ):

@@ -369,7 +369,7 @@ class TestMistakes:
 
     def test_values_that_cannot_be_labels(self, places, tmp_path, point):
         path = geojson(tmp_path / "a.geojson", [(point, {"k": "a|b"})])
-        self.refused(path, places, tmp_path, MapDataError, r"'a\|b' in .* cannot be a label", attribute="k")
+        self.refused(path, places, tmp_path, MapDataError, r"'a\|b' in '.*a\.geojson' cannot be a label", attribute="k")
         path = geojson(tmp_path / "b.geojson", [(point, {"k": None})])
         self.refused(path, places, tmp_path, MapDataError, "No feature .* has a value", attribute="k")
 

@@ -181,6 +181,15 @@ class TestNames:
             with pytest.raises(MapDataError, match=r"names\.csv") as caught:
                 labelled(path, places[0], tmp_path, names_loc=loc)
             assert "\n" not in str(caught.value)
+        for data, sentence in (
+            (b"", "must be JSON, or CSV with the columns value and name"),
+            (b"a,b\n1,2\n", "must be JSON, or CSV with the columns value and name"),
+            (b"value,name\n1\n", "The line 2 of .* lacks a value or a name"),
+            (b"value,name\nx,lake\n", "must give whole numbers their names, and has 'x'"),
+        ):
+            write_bytes(loc, data)
+            with pytest.raises(MapDataError, match=sentence):
+                labelled(path, places[0], tmp_path, names_loc=loc)
         bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><PAMDataset>&a;</PAMDataset>'
         (tmp_path / "a.tif.aux.xml").write_text(bomb)
         with pytest.raises(MapDataError, match="entities"):

@@ -53,3 +53,9 @@ def test_across_the_180th_meridian_chips_are_not_of_a_coarse_overview(tmp_path):
         assert 0.5 < row["scale"] < 2
         with rasterio.open(tmp_path / "chips" / row["chip"]) as chip:
             assert (chip.read() == 200).all()
+
+
+def test_geotiffs_of_a_raster_without_a_place_on_earth_are_made_without_a_warning(tmp_path):
+    made.scan(tmp_path / "in" / "map.tif")
+    answer = cut(tmp_path / "in", tmp_path / "chips", size=200)
+    assert (answer.failed, answer.n_chips) == ([], len(list((tmp_path / "chips").glob("*.tif"))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,9 +193,13 @@ def names_in(data: bytes, name: str) -> dict[int, str]:
         if data.lstrip().startswith(b"{"):
             pairs = list(json.loads(data).items())
         else:
-            (_, head), *rows = csv_rows(data.decode("utf-8-sig"))
+            (_, head), *rows = [*csv_rows(data.decode("utf-8-sig"))] or [(1, [])]
             titles = [title.strip().lower() for title in head]
+            if not {"value", "name"} <= set(titles):
+                raise MapDataError(f"'{name}' must be JSON, or CSV with the columns value and name.")
             value, text = titles.index("value"), titles.index("name")
+            if short := [line for line, row in rows if row and len(row) <= max(value, text)]:
+                raise MapDataError(f"The line {short[0]} of '{name}' lacks a value or a name.")
             pairs = [(row[value], row[text]) for _, row in rows if row]
         return _named(pairs, name)
 
@@ -244,7 +249,10 @@ def _of_attributes(table: Any, name: str) -> dict[int, str] | None:
 def _named(pairs: list[tuple[Any, Any]], name: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for value, text in pairs:
-        number = float(value)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
         if not number.is_integer() or not isinstance(text, str):
             raise MapDataError(f"'{name}' must give whole numbers their names, and has '{str(value)[:40]}'.")
         check_label(text.strip(), name)

@@ -53,6 +53,7 @@ class FeatureLabels:
         from_chips: the other way.
         is_geographic: whether the features are in degrees.
         wants_shares: whether shares are wanted.
+        name: what errors call the features' file.
 
     Attributes:
         labels: of the features so far, in the order in which they came.
@@ -64,6 +65,7 @@ class FeatureLabels:
     from_chips: Project | None = None
     is_geographic: bool = False
     wants_shares: bool = False
+    name: str = "features"
     labels: dict[str, int] = field(default_factory=dict)
     n_without_geometry: int = 0
     _counts: dict[int, int] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class FeatureLabels:
         """Add features of the labels `values`; returns the parts of areas that lie in chips, where they are wanted."""
         for value in values:
             if value not in self.labels:
-                check_label(value, "The features")
+                check_label(value, self.name)
                 self.labels[value] = len(self.labels)
         if len(self.labels) > MOST_LABELS:
             raise DataLimitError(

@@ -88,7 +88,10 @@ def _picture(pixels: NDArray[Any], file_format: str, quality: int | None) -> byt
 
 
 def _geotiff(pixels: NDArray[Any], crs: Any, transform: Sequence[float], nodata: float | None) -> bytes:
+    import warnings
+
     from rasterio import Affine, Env
+    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
     profile = {
@@ -103,7 +106,9 @@ def _geotiff(pixels: NDArray[Any], crs: Any, transform: Sequence[float], nodata:
         "compress": "deflate",
         "predictor": 3 if pixels.dtype.kind == "f" else 2,
     }
-    with Env(GDAL_NUM_THREADS=1), MemoryFile() as memory:
+    with Env(GDAL_NUM_THREADS=1), MemoryFile() as memory, warnings.catch_warnings():
+        # A raster that does not say where it lies has chips that do not, either.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with memory.open(**profile) as file:
             file.write(pixels)
         data: bytes = memory.read()

@@ -66,7 +66,10 @@ def scenes_of(
             break
     scenes = {key: those for key, those in found.items() if any(band in those for band in bands)}
     if template is None and not any(all(band in those for band in bands) for those in scenes.values()):
-        return None
+        # Two bands that are files show that the others were to be.
+        scenes = {key: those for key, those in scenes.items() if sum(band in those for band in bands) > 1}
+        if not scenes:
+            return None
     if not scenes:
         raise SpacerInputError(f"No raster has a name like '{template}' with one of the bands {', '.join(bands)}.")
     return [_scene(key, those, bands, clouds) for key, those in sorted(scenes.items())]

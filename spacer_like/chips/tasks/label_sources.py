@@ -238,8 +238,9 @@ class _Found:
 def _feature_labels(chips: Footprints, layer: VectorLayer, wants_shares: bool) -> FeatureLabels:
     from spacer_like.chips.labels.vector_labels import FeatureLabels
 
+    make = partial(FeatureLabels, chips, wants_shares=wants_shares, name=layer.name)
     if chips.crs is None and layer.crs is None:
-        return FeatureLabels(chips, wants_shares=wants_shares)
+        return make()
     if layer.crs is None:
         raise MapDataError(f"The features '{layer.name}' do not say in which projection they are: give crs.")
     if chips.crs is None:
@@ -252,11 +253,9 @@ def _feature_labels(chips: Footprints, layer: VectorLayer, wants_shares: bool) -
     target = CRS.from_user_input(chips.crs)
     geographic = bool(layer.crs.is_geographic)
     if layer.crs.equals(target, ignore_axis_order=True):
-        return FeatureLabels(chips, is_geographic=geographic, wants_shares=wants_shares)
+        return make(is_geographic=geographic)
     there = Transformer.from_crs(layer.crs, target, always_xy=True)
-    return FeatureLabels(
-        chips, partial(_transformed, there, False), partial(_transformed, there, True), geographic, wants_shares
-    )
+    return make(partial(_transformed, there, False), partial(_transformed, there, True), geographic)
 
 
 def _transformed(transformer: Any, backwards: bool, points: NDArray[np.float64]) -> NDArray[np.float64]:
