@@ -30,7 +30,8 @@ def band_statistics(
     """
     n_bands = pixels.shape[2]
     found = np.zeros((n_bands, 2 + len(quantiles)))
-    values = np.ascontiguousarray((pixels.reshape(-1, n_bands) if valid is None else pixels[valid]).T)
+    # A copy also of one band, which lies in memory as it is wanted: it is sorted in place.
+    values = np.array((pixels.reshape(-1, n_bands) if valid is None else pixels[valid]).T, order="C")
     n = values.shape[1]
     if n:
         # Of 8 and 16 bits NumPy's stable sort is radix sort, several times as fast.

@@ -59,3 +59,17 @@ def test_geotiffs_of_a_raster_without_a_place_on_earth_are_made_without_a_warnin
     made.scan(tmp_path / "in" / "map.tif")
     answer = cut(tmp_path / "in", tmp_path / "chips", size=200)
     assert (answer.failed, answer.n_chips) == ([], len(list((tmp_path / "chips").glob("*.tif"))))
+
+
+def test_values_that_only_mark_holes_do_not_widen_the_range(tmp_path):
+    pixels = np.linspace(0, 1, 64 * 64).reshape(1, 64, 64)
+    # What some programs write without saying so, and what single precision does not hold.
+    pixels[0, :8], pixels[0, 8, 0], pixels[0, 8, 1] = -1.797e308, 3.4e38, np.inf
+    made.make_raster(tmp_path / "in" / "a.tif", pixels, "EPSG:32633", from_origin(300_000, 4_900_020, 10, 10))
+    answer = cut(tmp_path / "in", tmp_path / "chips", dtype="uint8", format="npy")
+    assert answer.failed == []
+    low, high = answer.value_range
+    assert 0 < low < high <= 1
+    chip = np.load(next((tmp_path / "chips").glob("P0-0_*.npy"))).squeeze()
+    assert not chip[:8].any()
+    assert chip[8, :2].tolist() == [255, 255]

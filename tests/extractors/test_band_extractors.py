@@ -168,6 +168,15 @@ def test_the_pixels_are_not_changed(kind):
     assert (one.pixels == before).all()
 
 
+@of_each
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_one_band_that_may_not_be_written_is_taken(kind, dtype):
+    one = image(bands=1, dtype=dtype)
+    expected = vectors_of(kind, BandImage(one.pixels.copy(), None))
+    one.pixels.flags.writeable = False
+    assert (vectors_of(kind, one) == expected).all()
+
+
 # What is recorded, and refused.
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # GDAL decodes a block as a whole.
 _MOST_BLOCK_VALUES = 2**27
+LARGEST_VALUE = 1e15
+"""Of those that a range of values may have."""
 # Of the pixels with data, those that become 0 and 255; a few that are far brighter shall not make all others dark.
 _STRETCHED = (0.5, 99.5)
 _SAMPLED_PIXELS = 1024
@@ -267,7 +269,9 @@ def _with_table(values: NDArray[Any], table: NDArray[np.uint8] | None) -> NDArra
 
 def _stretched(values: NDArray[Any], colours: Colours) -> NDArray[np.uint8]:
     low, high = colours.stretch or (0.0, 1.0)
-    scaled = np.nan_to_num((values.astype(np.float32) - low) * (255 / (high - low)))
+    # Values far beyond the range may be more than single precision holds: they are clipped as well.
+    with np.errstate(over="ignore"):
+        scaled = np.nan_to_num((values.astype(np.float32) - low) * (255 / (high - low)))
     scaled = np.clip(np.rint(scaled), 0, 255)
     found: NDArray[np.uint8] = (255 - scaled if colours.is_inverted else scaled).astype(np.uint8)
     return found
@@ -279,7 +283,11 @@ def _percentiles(picture: TilePicture) -> tuple[float, float]:
 
 
 def value_range(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The values that become 0 and 255, of those of pixels with data."""
+    """The values that become 0 and 255, of those of pixels with data.
+
+    Values beyond `LARGEST_VALUE` are left out: they mark pixels without data, though the raster does not say so.
+    """
+    values = values[np.abs(values) <= LARGEST_VALUE]
     if not len(values):
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(values, _STRETCHED))
