@@ -40,7 +40,7 @@ Shown = list["RenderableType"]
 
 def cut_tiles(report: ChipsFolderReturnMsg, folder: str) -> Shown:
     """Numbers of chips that were cut and of tiles that failed."""
-    return [*_cut(report, report.n_tiles, "tile"), Text(f"Chips and manifests: {folder}")]
+    return [*_cut(report, report.n_tiles, "tile"), *_where(report, report.n_tiles, folder)]
 
 
 def cut_rasters(report: CutRastersReturnMsg, folder: str) -> Shown:
@@ -52,7 +52,7 @@ def cut_rasters(report: CutRastersReturnMsg, folder: str) -> Shown:
     if report.n_blown_up:
         of = count_of(report.n_blown_up, "raster")
         shown.append(Text(f"Chips of {of} are blown-up pixels: choose a smaller zoom or size.", style="yellow"))
-    return [*shown, Text(f"Chips and manifests: {folder}")]
+    return [*shown, *_where(report, report.n_rasters, folder)]
 
 
 def _cut(report: ChipsFolderReturnMsg | CutRastersReturnMsg, count: int, what: str) -> Shown:
@@ -63,6 +63,10 @@ def _cut(report: ChipsFolderReturnMsg | CutRastersReturnMsg, count: int, what: s
     if report.failed:
         shown.append(Text(f"{count_of(len(report.failed), what)} could not be cut.", style="red"))
     return shown
+
+
+def _where(report: ChipsFolderReturnMsg | CutRastersReturnMsg, count: int, folder: str) -> Shown:
+    return [Text(f"Chips and manifests: {folder}")] if len(report.failed) < count else []
 
 
 def nodata_classes(result: IndexNodataReturnMsg, path: str) -> Shown:

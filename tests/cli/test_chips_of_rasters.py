@@ -88,3 +88,11 @@ def test_options_of_rasters_are_not_those_of_a_tree(scenes, command):
     said = command("chips", "cut", "ard", "--bands", "1,2,3")
     assert said.code == 64
     assert "The option --bands is not of trees of tiles" in said.err
+
+
+def test_where_nothing_was_cut_no_folder_of_chips_is_named(scenes, command):
+    said = command("chips", "cut", "scenes", "--bands", "B99")
+    assert said.code == 64
+    assert "2 rasters could not be cut." in said.out + said.err
+    assert "Chips and manifests" not in said.out + said.err
+    assert "Chips and manifests: chips" in command("chips", "cut", "scenes", "--bands", "B08").out
