@@ -6,6 +6,7 @@ import pytest
 
 from spacer_like.chips.messages import CutRastersMsg
 from spacer_like.chips.rasters.stac import assets_in
+from spacer_like.chips.rasters.stac_items import stac_collection
 from spacer_like.exceptions import SpacerInputError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.tasks import cut_rasters
@@ -134,3 +135,18 @@ def test_chips_of_a_catalog_are_described_as_a_collection_that_names_them(tmp_pa
 def read_json(loc):
     with open(loc.key, encoding="utf-8") as file:
         return json.load(file)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "west", "east"),
+    [
+        ([(10, 12), (11, 14)], 10, 14),
+        ([(179, 180), (-180, -178)], 179, -178),
+        ([(170, -150), (-175, -165)], 170, -150),
+        ([(-20, 180), (-180, -160)], -20, -160),
+        ([(-180, 0), (0, 180)], -180, 180),
+    ],
+)
+def test_a_collection_reaches_no_farther_than_its_chips(boxes, west, east):
+    items = [{"bbox": [one, 5, other, 6], "properties": {"datetime": None}} for one, other in boxes]
+    assert stac_collection(items)["extent"]["spatial"]["bbox"] == [[west, 5, east, 6]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spacer_like.chips.rasters.manifest import RasterManifest
 from spacer_like.extras import import_extra
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _VERSION = "1.1.0"
 _TYPES = {
@@ -41,8 +44,9 @@ def stac_collection(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The collection of items, which lie in ``items.json`` beside it."""
     boxes = np.array([item["bbox"] for item in items if "bbox" in item]).reshape(-1, 4)
     box = [-180.0, -90.0, 180.0, 90.0]
-    if len(boxes) and (boxes[:, 0] <= boxes[:, 2]).all():
-        box = [*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()]
+    if len(boxes):
+        west, east = _span(boxes[:, 0], boxes[:, 2])
+        box = [west, float(boxes[:, 1].min()), east, float(boxes[:, 3].max())]
     times = sorted({item["properties"]["datetime"] for item in items} - {None})
     return {
         "type": "Collection",
@@ -102,6 +106,20 @@ def _outline(row: dict[str, Any]) -> list[list[float]] | None:
         return None
     points = np.stack([longitudes, latitudes], axis=1).round(9).tolist()
     return [*points, points[0]]
+
+
+def _span(west: NDArray[np.float64], east: NDArray[np.float64]) -> tuple[float, float]:
+    """The narrowest west and east around several, the west larger than the east across the 180th meridian."""
+    order = np.argsort(west, kind="stable")
+    begins, ends = west[order], np.maximum.accumulate((east + 360 * (east < west))[order])
+    ends = np.maximum(ends, ends[-1] - 360)
+    # Behind each: how far it is to the next one, round the earth from the last.
+    gaps = np.append(begins[1:], begins[0] + 360) - ends
+    widest = int(gaps.argmax())
+    if gaps[widest] <= 0:
+        return -180.0, 180.0
+    end = float(ends[widest])
+    return float(begins[(widest + 1) % len(begins)]), round(end - 360, 9) if end > 180 else end
 
 
 def _box(outline: list[list[float]]) -> list[float]:
