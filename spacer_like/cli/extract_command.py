@@ -124,5 +124,5 @@ class _Run:
             self._record.write()
 
     def _take(self, number: int, result: ExtractFeaturesReturnMsg) -> None:
-        self.seconds[self._left[number]] = result.runtime
         self._record.add(self._tasks[self._left[number]])
+        self.seconds[self._left[number]] = result.runtime

@@ -116,5 +116,6 @@ def test_after_an_interruption_the_rest_is_done(reef):
     done = {file["image"] for file in json.loads(child.communicate(timeout=60)[0])["files"]}
     files = json.loads(start("0").communicate(timeout=60)[0])["files"]
     assert 2 <= len(done) < 6
-    assert {file["image"] for file in files if file["unchanged"]} == done
+    # The signal may come between the recording of an image and its counting.
+    assert len({file["image"] for file in files if file["unchanged"]} ^ done) <= 1
     assert len(files) == 6

@@ -134,10 +134,16 @@ def test_a_damaged_file_is_refused(pixels, encode):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"a text", b"PK\3\4 a zip", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"]
+    ("data", "reason"),
+    [
+        (b"", "is empty: give a JPEG"),
+        (b"a text", "is not an image"),
+        (b"PK\3\4 a zip", "is not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
+    ],
 )
-def test_what_is_no_image_is_told(data):
-    with pytest.raises(UnidentifiedImageError, match=r"'7\.png' is not an image"):
+def test_what_is_no_image_is_told(data, reason):
+    with pytest.raises(UnidentifiedImageError, match=rf"'7\.png' {reason}"):
         squared(data, "7.png", 50)
 
 

@@ -9,7 +9,7 @@ from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor
 from spacer_like.location import DataLocation
 from spacer_like.messages import TrainGoodBadMsg, TrainRegressorMsg
 from spacer_like.regression.backbones import squares
-from spacer_like.regression.onnx_export import onnx_bytes
+from spacer_like.regression.onnx_model import onnx_bytes
 from spacer_like.regression.predicting import predicted
 from spacer_like.regression.regressor import BACKBONE, REGRESSOR
 from spacer_like.storage import read_bytes
@@ -99,7 +99,7 @@ def test_another_extractor_or_an_onnx_model_is_refused(tmp_path):
         predicted(model, images)
     with pytest.raises(ExtractorMismatchError, match="is given"):
         predicted(model, images, extractor=EfficientNetLite0Extractor())
-    with pytest.raises(SpacerInputError, match="has an extractor"):
+    with pytest.raises(SpacerInputError, match="this one has an extractor"):
         onnx_bytes(model)
 
 

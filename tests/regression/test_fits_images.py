@@ -56,7 +56,7 @@ def test_colour_is_a_cube_or_three_extensions():
     [
         (file(), "has no image"),
         (file(galaxy() * np.nan), "holds no number at all"),
-        (b"", "cannot be read as FITS"),
+        (b"", "is empty: give an image"),
         (b"SIMPLE  = nothing", "cannot be read as FITS"),
     ],
 )

@@ -130,10 +130,11 @@ class CutRasterMsg(RasterChippingMsg, Answered["CutRasterReturnMsg"]):
     @classmethod
     def example(cls) -> Self:
         return cls(
-            raster_loc=DataLocation("memory", "scenes/T33TUL_20260611.tif"),
+            raster_loc=DataLocation("memory", "scenes/T33TUL_20260611_B04.jp2"),
             chips_loc=DataLocation("memory", "chips"),
             manifest_loc=DataLocation("memory", "chips/manifests/T33TUL-20260611.parquet"),
-            bands=["4", "3", "2"],
+            bands=["B04", "B03", "B02"],
+            band_locs=[DataLocation("memory", f"scenes/T33TUL_20260611_{band}.jp2") for band in ("B03", "B02")],
             value_range=[0, 3000],
         )
 
