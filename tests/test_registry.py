@@ -6,7 +6,7 @@ import pytest
 
 from spacer_like import config
 from spacer_like.exceptions import MessageError, MissingFieldError
-from spacer_like.registry import Described, register, resolve
+from spacer_like.registry import _ROOMS, Described, register, resolve
 
 
 class Thing(Described):
@@ -58,9 +58,44 @@ def test_a_description_without_a_class_path_is_refused():
         Thing.deserialize({"size": 3})
 
 
-def test_arguments_that_the_class_does_not_take_are_refused():
-    with pytest.raises(MessageError, match="does not accept these arguments"):
-        Thing.deserialize({"class_path": PATH, "colour": "red"})
+class Tall(Thing):
+    def __init__(self, height, **others):
+        super().__init__(**others)
+        self.height = height
+
+
+class Bare(Described):
+    pass
+
+
+register(Tall)
+register(Bare)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        (
+            "Thing",
+            {"sise": 3},
+            r"The thing Thing does not accept the argument 'sise': its arguments are size\. Did you mean size\?$",
+        ),
+        ("Bare", {"size": 3}, r"The object Bare does not accept the argument 'size': it has no arguments\.$"),
+        ("Tall", {"size": 3}, r"The thing Tall lacks the argument 'height'\.$"),
+        ("Tall", {"height": 3, "colour": "red"}, "does not accept these arguments: .*'colour'"),
+    ],
+)
+def test_arguments_that_the_class_does_not_take_are_named_beside_those_it_takes(name, arguments, sentence):
+    with pytest.raises(MessageError, match=sentence):
+        Described.deserialize({"class_path": f"{Thing.__module__}.{name}", **arguments})
+
+
+def test_every_class_of_the_table_says_which_arguments_it_has():
+    for name, module in _ROOMS.items():
+        with pytest.raises(
+            MessageError, match=rf"{name} does not accept the argument 'colour': its arguments are \w+, "
+        ):
+            Described.deserialize({"class_path": f"{module}.{name}", "colour": "red"})
 
 
 @pytest.fixture

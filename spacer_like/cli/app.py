@@ -154,8 +154,11 @@ def _command(arguments: list[str]) -> str | None:
 def _failure(error: Exception, terminal: Terminal, path: str) -> int:
     # Not before it is needed: a help page is to appear at once.
     from spacer_like.cli.running import JobFailedError
+    from spacer_like.extras import broken_package
     from spacer_like.mailman import ExitCode, is_transient
 
+    if isinstance(error, ImportError) and not isinstance(error, SpacerError):
+        error = broken_package(error)
     code = ExitCode.TRANSIENT_FAILURE if is_transient(error) else ExitCode.PERMANENT_FAILURE
     if isinstance(error, JobFailedError):
         code = error.exit_code

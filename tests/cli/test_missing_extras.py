@@ -33,6 +33,7 @@ def run_without(packages: str, *arguments: str, folder):
         ("matplotlib", "plots", "chips plot-labels labels.csv --map new.png"),
         ("torch onnxruntime", "torch", "extract photos --grid 2 --out new"),
         ("torch", "torch", "chips train labels.csv photos --model new.safetensors"),
+        ("torch", "torch", "chips encode photos --extractor timm:resnet18 --weights labels.csv --out new.safetensors"),
         ("shapely", "geo", "chips label-table labels.csv labels.csv --out new.csv"),
         ("osmium", "geo", "chips fetch-labels Z33-031111212322 --extract labels.csv --tiles new"),
         ("fastapi", "geo", "tiles serve photos"),

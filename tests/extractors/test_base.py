@@ -144,7 +144,7 @@ class TestTheDescription:
             ),
             (
                 {"data_locations": {"weights": DataLocation.example().serialize()}, "surprise": 1},
-                "does not accept these arguments: .*'surprise'",
+                "does not accept the argument 'surprise'",
             ),
         ],
     )
