@@ -26,7 +26,7 @@ HINTS = {
     "vectors": "Where images are few, split points: --split points-stratified.",
     BY_SOURCE: "Where sources are few, split images: --split vectors.",
 }
-EPOCHS, PATIENT_EPOCHS = 10, 100
+MOST_EPOCHS, PATIENCE, STOPPING = 100, 10, 0.1
 FEWEST = 100
 
 
@@ -43,13 +43,17 @@ def train(
     model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the points to learn from; 10, or with --patience at most 100."),
+        typer.Option(min=1, help="Passes over the points to learn from; without it, at most 100 with --patience 10."),
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Stop after as many epochs without a lower loss on the reference points; keep the best."
+            min=1, help="Stop after as many epochs without a lower loss on images held back; keep the best epoch."
         ),
+    ] = None,
+    stopping: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.5, help="Share of the points to learn from to hold back for that; 0.1."),
     ] = None,
     classifier: Annotated[
         Literal["MLP", "LR"],
@@ -112,8 +116,8 @@ def train(
     sets = divided(labelled, split, (reference, validation), source_of)
     fields = {
         "job_token": table.name,
-        "trainer": _trainer(classifier, layers, patience, balance, fewest),
-        "nbr_epochs": epochs or (PATIENT_EPOCHS if patience else EPOCHS),
+        "trainer": _trainer(classifier, layers, _stopping(epochs, patience, stopping), balance, fewest),
+        "nbr_epochs": epochs or MOST_EPOCHS,
         "clf_type": classifier,
         "labels": sets,
         "previous_model_locs": [location(one) for one in previous or []],
@@ -156,8 +160,18 @@ def _train(
     return message, result, report
 
 
+def _stopping(epochs: int | None, patience: int | None, share: float | None) -> dict[str, Any]:
+    """The arguments of the trainer that say what stops it; by a share of 0, the reference points."""
+    if patience is None and epochs is not None:
+        if share is not None:
+            raise options.UsageError("The option --stopping is of --patience: give both, or leave --epochs out.")
+        return {}
+    share = STOPPING if share is None else share
+    return {"patience": patience or PATIENCE, "stopping_share": share or None}
+
+
 def _trainer(
-    classifier: str, layers: str | None, patience: int | None, balance: str, fewest: int | None
+    classifier: str, layers: str | None, stopping: dict[str, Any], balance: str, fewest: int | None
 ) -> MiniBatchTrainer:
     from spacer_like.learning.trainer import MiniBatchTrainer
 
@@ -172,7 +186,7 @@ def _trainer(
             raise SpacerInputError(f"--layers must be whole numbers, separated by commas, and is '{visible(layers)}'.")
     return MiniBatchTrainer(
         mlp_hidden_layer_sizes=sizes,
-        patience=patience,
+        **stopping,
         class_weight="balanced" if balance == "weights" else None,
         balanced_subsample=(fewest or FEWEST) if balance == "subsample" else None,
     )

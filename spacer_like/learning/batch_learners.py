@@ -29,6 +29,7 @@ class Recipe(Protocol):
     sgd_average: bool | int
     sgd_random_state: int
     patience: int | None
+    stopping_share: float | None
     class_weight: str | None
     balanced_subsample: int | None
 

@@ -99,6 +99,8 @@ class ImageEvaluation:
         sources: by source, the least accurate first; empty where sources are not known.
         ref_losses: on the reference set after each epoch; may be empty.
         kept_epoch: the epoch that was kept; None: not known.
+        stopping_losses: on the points held back to stop the training, after each epoch; empty: `ref_losses` did.
+        stopping_points: how many those are.
     """
 
     images: int
@@ -111,6 +113,8 @@ class ImageEvaluation:
     sources: list[SourceMetrics] = field(default_factory=list)
     ref_losses: list[float] = field(default_factory=list)
     kept_epoch: int | None = None
+    stopping_losses: list[float] = field(default_factory=list)
+    stopping_points: int = 0
 
     def serialize(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Labels to learn from: fewer points of common classes, and sets that share no source.
+"""Labels to learn from: fewer points of common classes, images held back, and sets that share no source.
 
 A source is what images have in common besides their subject: a site, a survey, a camera. Images of one source resemble
 each other, and a classifier does better on others of a source that it knows than on a new one.
@@ -6,13 +6,15 @@ each other, and a classifier does better on others of a source that it knows tha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.random import RandomState
 
+from spacer_like import config
 from spacer_like.data_classes import DataLocation, ImageLabels, LabelId, TrainingTaskLabels
+from spacer_like.data_classes.feature_reading import shuffled_images
 from spacer_like.exceptions import TrainingLabelsError
 from spacer_like.learning.labels_split import split_images
 from spacer_like.learning.split import split_by_group
@@ -48,6 +50,34 @@ def balanced_subsample(labels: ImageLabels, fewest: int) -> ImageLabels:
             kept.add_image(location, points)
     kept.filesystem_cache, kept.file_versions = labels.filesystem_cache, labels.file_versions
     return kept
+
+
+def hold_back(labels: ImageLabels, share: float) -> tuple[ImageLabels, ImageLabels]:
+    """Labels to learn from, and those of whole images that stop the training, the same ones each time.
+
+    No class loses its last points. Nothing is held back where each image that could be has more than twice the share.
+
+    Args:
+        labels: the labels.
+        share: of the points to hold back, at most TRAINING_BATCH_LABEL_COUNT.
+    """
+    wanted = min(round(labels.label_count * share), config.settings().training_batch_label_count)
+    left, count = Counter(labels.label_count_per_class), 0
+    held: set[DataLocation] = set()
+    for location in shuffled_images(labels, RandomState(_SEED)):
+        own = Counter(label for _, _, label in labels[location])
+        if count >= wanted:
+            break
+        if count + own.total() <= 2 * wanted and all(left[label] > points for label, points in own.items()):
+            held.add(location)
+            left -= own
+            count += own.total()
+    parts = ImageLabels(), ImageLabels()
+    for location in labels:
+        parts[location in held].add_image(location, labels[location])
+    for part in parts:
+        part.filesystem_cache, part.file_versions = labels.filesystem_cache, labels.file_versions
+    return parts
 
 
 def split_by_source(

@@ -36,6 +36,8 @@ class TrainingDetails:
         runtime: in seconds.
         ref_losses: its loss on ref after each epoch; None: not known.
         kept_epoch: the epoch whose weights it has, from 1; None: not known.
+        stopping_losses: its loss on the images held back to stop the training, after each epoch; None: there are none.
+        stopping_points: how many points those have.
         val_probabilities: what it gives to the true class of each point of val, in their order; None: not known.
     """
 
@@ -46,6 +48,8 @@ class TrainingDetails:
     ref_losses: list[float] | None = None
     kept_epoch: int | None = None
     val_probabilities: list[float] | None = None
+    stopping_losses: list[float] | None = None
+    stopping_points: int = 0
 
 
 class ClassifierTrainer(Described):
@@ -90,6 +94,8 @@ class MiniBatchTrainer(ClassifierTrainer):
         sgd_random_state: seed of the order in which it sees the points of a batch.
         patience: epochs without a lower loss on the reference set after which the training stops, to keep the epoch
             with the lowest one; None: all epochs are trained, and the last is kept.
+        stopping_share: the share of the training set's points, those of whole images, that is not learnt from, and
+            whose loss `patience` watches instead; None, and where images are too few: the reference set's is watched.
         class_weight: ``balanced``: the classes count alike in the loss, however many points each has; None: the points.
         balanced_subsample: of each class at most as many points are learnt from as the rarest has, or as many as this
             where that is more; None: all.
@@ -113,6 +119,7 @@ class MiniBatchTrainer(ClassifierTrainer):
         patience: int | None = None,
         class_weight: str | None = None,
         balanced_subsample: int | None = None,
+        stopping_share: float | None = None,
     ) -> None:
         self._batch_size = batch_size
         self.mlp_hidden_layer_sizes = None if mlp_hidden_layer_sizes is None else _sizes(mlp_hidden_layer_sizes)
@@ -124,6 +131,7 @@ class MiniBatchTrainer(ClassifierTrainer):
         self.patience = patience
         self.class_weight = class_weight
         self.balanced_subsample = balanced_subsample
+        self.stopping_share = stopping_share
         _check("batch_size", batch_size is None or _is_count(batch_size, 1, 10**7), "a number from 1 to 10000000")
         _check("mlp_large_data_threshold", _is_count(mlp_large_data_threshold, 0), "a number from 0 to 2^53")
         _check("sgd_random_state", _is_count(sgd_random_state, 0) and sgd_random_state < 2**32, "a number below 2^32")
@@ -136,6 +144,8 @@ class MiniBatchTrainer(ClassifierTrainer):
         _check("class_weight", class_weight in (None, "balanced"), "'balanced' or nothing")
         is_fewest = balanced_subsample is None or _is_count(balanced_subsample)
         _check("balanced_subsample", is_fewest, "a number of points from 1 on")
+        is_share = stopping_share is None or (_is_number(stopping_share, above=0) and stopping_share <= 0.5)
+        _check("stopping_share", is_share, "a share above 0, up to 0.5")
 
     @property
     def batch_size(self) -> int:
@@ -154,6 +164,7 @@ class MiniBatchTrainer(ClassifierTrainer):
             "patience": None,
             "class_weight": None,
             "balanced_subsample": None,
+            "stopping_share": None,
         }
         found = {name: getattr(self, name) for name in defaults}
         return {
@@ -214,6 +225,8 @@ class MiniBatchTrainer(ClassifierTrainer):
             ref_losses=[entry.loss for entry in history.epochs],
             kept_epoch=history.kept,
             val_probabilities=of_true,
+            stopping_losses=[entry.watched_loss for entry in history.epochs] if history.stopping_points else None,
+            stopping_points=history.stopping_points,
         )
         kept = history.epochs[history.kept - 1]
         metrics = {"accuracy": accuracy, "points": len(true), "ref_accuracy": kept.accuracy}

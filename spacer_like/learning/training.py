@@ -18,7 +18,7 @@ from spacer_like.learning.batch_learners import Recipe, targets_by_column
 from spacer_like.learning.batches import LabelledFeatures
 from spacer_like.learning.calibration import fit_sigmoids
 from spacer_like.learning.classifier import Classifier
-from spacer_like.learning.labels_sampling import balanced_subsample
+from spacer_like.learning.labels_sampling import balanced_subsample, hold_back
 from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.sklearn_objects import Kind
 from spacer_like.learning.snapshots import Snapshots
@@ -35,7 +35,9 @@ def train(
     clf_type: str,
     snapshots: Snapshots | None = None,
 ) -> tuple[Classifier, History]:
-    """Train on one set, calibrate on the other, which also follows the epochs and stops them.
+    """Train on one set, calibrate on the other, which also follows the epochs.
+
+    It stops them too, unless images of the first are held back for that.
 
     Args:
         snapshots: where one is kept after each epoch, and a training that was killed goes on from; None: nowhere.
@@ -53,21 +55,28 @@ def train(
     logger.debug("Training on %r, calibrating on %r", train_labels, ref_labels)
     classes = sorted_classes(ref_labels)
     class_index = {label: number for number, label in enumerate(classes.tolist())}
+    stop_labels = ImageLabels()
+    if trainer.patience is not None and trainer.stopping_share is not None:
+        train_labels, stop_labels = hold_back(train_labels, trainer.stopping_share)
     if trainer.balanced_subsample is not None:
         train_labels = balanced_subsample(train_labels, trainer.balanced_subsample)
     memory = config.settings().training_memory_bytes
     with config.log_entry_and_exit("loading of features"):
         ref = LabelledFeatures(ref_labels, class_index, memory)
-        data = LabelledFeatures(train_labels, class_index, memory - ref.held_bytes)
-    if ref.dimension != data.dimension:
-        raise ExtractorMismatchError(
-            f"The feature vectors of the training set have {data.dimension} numbers, and those of the reference set "
-            f"{ref.dimension}: they are of different extractors."
-        )
+        memory -= ref.held_bytes
+        stop = LabelledFeatures(stop_labels, class_index, memory) if len(stop_labels) else None
+        memory -= 0 if stop is None else stop.held_bytes
+        data = LabelledFeatures(train_labels, class_index, memory)
+    for name, other in (("reference set", ref), ("images held back", stop or ref)):
+        if other.dimension != data.dimension:
+            raise ExtractorMismatchError(
+                f"The feature vectors of the training set have {data.dimension} numbers, and those of the {name} "
+                f"{other.dimension}: they are of different extractors."
+            )
     kind: Kind = "MLP" if clf_type == "MLP" else "LR"
     with config.log_entry_and_exit("training using " + clf_type):
         weights = class_weights(train_labels, classes, trainer.class_weight)
-        epochs = Epochs(trainer, kind, data, ref, weights, snapshots)
+        epochs = Epochs(trainer, kind, data, ref, weights, snapshots, stop)
         learner, layers = epochs.run(nbr_epochs)
     with config.log_entry_and_exit("calibration"):
         unused = np.zeros(len(classes) if len(classes) > 2 else 1)
@@ -78,8 +87,8 @@ def train(
             unused,
             unused,
             parameters=learner.parameters,
-            extractor_id=_common_extractor(data.extractor_ids | ref.extractor_ids),
-            metrics=learned_points([train_labels, ref_labels]),
+            extractor_id=_common_extractor(data.extractor_ids | ref.extractor_ids | (stop or ref).extractor_ids),
+            metrics=learned_points([train_labels, ref_labels, stop_labels]),
             versions=package_versions("numpy", "scikit-learn"),
         )
         return _calibrate(uncalibrated, ref), epochs.history

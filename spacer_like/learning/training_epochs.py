@@ -1,4 +1,6 @@
-"""The epochs of a classifier's training: on the reference set each is evaluated, and the training stopped.
+"""The epochs of a classifier's training: on the reference set each is evaluated.
+
+What stops the training is the loss on that set, or on images held back from it.
 
 With snapshots a training that was killed goes on after its last whole epoch, and ends with the same bytes as one that
 was not: every epoch has its own stream of random numbers, and a snapshot holds all that an epoch changes.
@@ -41,12 +43,19 @@ class ReferenceEpoch:
         accuracy: the share of its points with the right class.
         loss: mean negative log probability of the points' classes, weighted as in the training.
         extractor_ids: of the feature files read so far.
+        stopping_loss: the loss on the images held back to stop the training; None: there are none.
     """
 
     epoch: int
     accuracy: float
     loss: float
     extractor_ids: Sequence[str]
+    stopping_loss: float | None = None
+
+    @property
+    def watched_loss(self) -> float:
+        """The loss that stops the training."""
+        return self.loss if self.stopping_loss is None else self.stopping_loss
 
 
 @dataclass
@@ -56,15 +65,17 @@ class History:
     Attributes:
         epochs: all that were trained.
         kept: the number of the one whose weights the classifier has.
+        stopping_points: how many points were held back to stop the training.
     """
 
     epochs: list[ReferenceEpoch] = field(default_factory=list)
     kept: int = 0
+    stopping_points: int = 0
 
     @property
     def best(self) -> int:
         """The number of the epoch with the least loss, the first among equals; 0 before the first."""
-        return min(self.epochs, key=lambda entry: entry.loss).epoch if self.epochs else 0
+        return min(self.epochs, key=lambda entry: entry.watched_loss).epoch if self.epochs else 0
 
 
 class Epochs:
@@ -76,6 +87,7 @@ class Epochs:
         data, ref: the sets to learn from and to follow the epochs on.
         weights: [classes] what a point of each class counts in the loss.
         snapshots: where one is kept after each epoch; None: nowhere.
+        stop: the set whose loss stops the training; None: `ref`.
 
     Raises:
         MessageError: snapshots of a classifier that scikit-learn trains.
@@ -89,10 +101,11 @@ class Epochs:
         ref: LabelledFeatures,
         weights: Floats,
         snapshots: Snapshots | None = None,
+        stop: LabelledFeatures | None = None,
     ) -> None:
         self._trainer, self._kind, self._data, self._ref, self._weights = trainer, kind, data, ref, weights
-        self._snapshots, self._own = snapshots, ""
-        self.history = History()
+        self._snapshots, self._own, self._stop = snapshots, "", stop
+        self.history = self._history()
         self._learner: Learner | None = None
         self._best: tuple[Layer, ...] = ()
 
@@ -117,6 +130,9 @@ class Epochs:
         self.history.kept = self.history.best if self._best else len(done)
         return self._learner, self._best or self._learner.layers()
 
+    def _history(self, epochs: Sequence[ReferenceEpoch] = ()) -> History:
+        return History(list(epochs), stopping_points=0 if self._stop is None else self._stop.labels.label_count)
+
     def _new_learner(self, random: RandomState) -> Learner:
         data = self._data
         return new_learner(self._trainer, self._kind, data.labels.label_count, data.dimension, self._weights, random)
@@ -130,7 +146,7 @@ class Epochs:
         learner = self._learner
         if learner is None or not all(np.isfinite(one).all() for one, _ in learner.layers()):
             raise FeatureFileError("The training diverged: the features hold numbers too large to learn from.")
-        self.history.epochs.append(self._on_reference(learner, number + 1))
+        self.history.epochs.append(self._evaluated(learner, number + 1))
         if self._trainer.patience is not None and self.history.best == number + 1:
             self._best = tuple((one.copy(), bias.copy()) for one, bias in learner.layers())
         return learner
@@ -139,17 +155,24 @@ class Epochs:
         patience = self._trainer.patience
         return patience is not None and len(self.history.epochs) - self.history.best >= patience
 
-    def _on_reference(self, learner: Learner, epoch: int) -> ReferenceEpoch:
+    def _evaluated(self, learner: Learner, epoch: int) -> ReferenceEpoch:
+        accuracy, loss = self._accuracy_and_loss(learner, self._ref)
+        ids, stopping_loss = self._data.extractor_ids, None
+        if self._stop is not None:
+            _, stopping_loss = self._accuracy_and_loss(learner, self._stop)
+            ids = ids | self._stop.extractor_ids
+        return ReferenceEpoch(epoch, accuracy, loss, sorted(ids), stopping_loss)
+
+    def _accuracy_and_loss(self, learner: Learner, features: LabelledFeatures) -> tuple[float, float]:
         hits, loss, counted = 0, 0.0, 0.0
-        for batch in self._ref.batches(READ_POINTS):
+        for batch in features.batches(READ_POINTS):
             outputs = learner.outputs(batch.vectors)
             hits += agreement(outputs, batch.targets)
             own = learner.probabilities(outputs)[np.arange(len(outputs)), batch.targets]
             of_points = self._weights[batch.targets]
             loss -= float(of_points @ np.log(np.maximum(own, SMALLEST_PROBABILITY)))
             counted += float(of_points.sum())
-        accuracy = hits / self._ref.labels.label_count
-        return ReferenceEpoch(epoch, accuracy, loss / counted, sorted(self._data.extractor_ids))
+        return hits / features.labels.label_count, loss / counted
 
     def _fingerprint(self) -> str:
         """A hash of all that the epochs depend on, but for their number: a training may be made longer."""
@@ -166,7 +189,7 @@ class Epochs:
             "batch_size": trainer.batch_size,
             "patience": trainer.patience,
             "versions": package_versions("numpy"),
-            "sets": [labels_digest(one.labels) for one in (data, self._ref)],
+            "sets": [labels_digest(one.labels) for one in (data, self._ref, self._stop) if one is not None],
         }
         return fingerprint(config, {"weights": self._weights, **begin})
 
@@ -191,7 +214,7 @@ class Epochs:
         except Exception as error:
             logger.warning("A snapshot cannot be restored, and the training begins anew: %s", reason_of(error))
             return
-        self._learner, self._best, self.history = learner, best, History(epochs)
+        self._learner, self._best, self.history = learner, best, self._history(epochs)
         self._data.extractor_ids.update(epochs[-1].extractor_ids)
 
 

@@ -65,6 +65,9 @@ def sentences(found: ImageEvaluation, epochs: int) -> list[str]:
         names = ", ".join(shorten(source, 30) for source in unlike[:3]) + (" …" if len(unlike) > 3 else "")
         subject = "This source is" if len(unlike) == 1 else f"{count_of(len(unlike), 'source')} are"
         said.append(f"{subject} unlike the training: {names}.")
-    if found.kept_epoch is not None and found.kept_epoch < epochs:
-        said.append(f"Kept is epoch {found.kept_epoch} of {epochs}, which had the least loss on the reference points.")
+    if found.kept_epoch is not None and (found.kept_epoch < epochs or found.stopping_points):
+        held_back = f"{count_of(found.stopping_points, 'point')} held back from learning"
+        which = held_back if found.stopping_points else "the reference points, which also calibrated it"
+        said.append(f"Kept is epoch {found.kept_epoch} of {epochs}, which had the least loss on {which}.")
+    said.append("All figures are of the validation points, which had no part in the training.")
     return said

@@ -101,7 +101,7 @@ def test_training_as_json(extracted, command):
     assert answer["accuracy"] == answer["report"]["accuracy"] > 0.9
     assert sum(answer["sets"].values()) == 96
     assert answer["sentence"].startswith("Above 0.80")
-    assert len(answer["report"]["ref_accs"]) == 10
+    assert 10 < len(answer["report"]["ref_accs"]) <= 100
 
 
 def test_an_older_model_is_compared_on_the_same_points(trained, command):

@@ -10,6 +10,13 @@ from .conftest import TRAINING
 MLP = (*TRAINING, "--classifier", "MLP", "--validation", 0.3)
 
 
+def test_what_chose_the_epoch_is_said(extracted, command):
+    few = ("--epochs", 30, "--patience", 1, "--reference", 0.1)
+    said = command("train", *TRAINING, "--classifier", "MLP", *few, "--stopping", 0.2)
+    assert "the least loss on 16 points held back from learning" in " ".join(said.out.split()), said.err
+    assert "All figures are of the validation points, which had no part in the training." in " ".join(said.out.split())
+
+
 @pytest.fixture
 def sites(extracted):
     """A table of sources: three sites of two images each."""
@@ -77,6 +84,7 @@ def test_layers_must_be_numbers(extracted, command):
     ("options", "sentence"),
     [
         (("--classifier", "LR", "--layers", "9,5"), "--layers is of a perceptron"),
+        (("--epochs", 5, "--stopping", 0.2), "--stopping is of --patience"),
         (("--fewest", 5), "--fewest is of --balance subsample"),
         (("--balance", "weights", "--fewest", 5), "--fewest is of --balance subsample"),
     ],

@@ -4,7 +4,7 @@ import pytest
 
 from spacer_like.data_classes import DataLocation, ImageLabels
 from spacer_like.exceptions import TrainingLabelsError
-from spacer_like.learning.labels_sampling import balanced_subsample, split_by_source
+from spacer_like.learning.labels_sampling import balanced_subsample, hold_back, split_by_source
 
 
 def labels(images: int = 24, sites: int = 6) -> tuple[ImageLabels, dict[str, str]]:
@@ -29,6 +29,30 @@ class TestBalancedSubsample:
         assert first == second
         sand = [len([one for one in first[location] if one[2] == "sand"]) for location in first]
         assert 10 < sum(count > 0 for count in sand) <= 24
+
+
+class TestHoldBack:
+    def test_whole_images_are_held_back_and_the_rest_is_left(self) -> None:
+        found = labels()[0]
+        left, held = hold_back(found, 0.2)
+        assert held.label_count == 50
+        assert not set(left) & set(held)
+        assert set(left) | set(held) == set(found)
+        assert all(part[location] == found[location] for part in (left, held) for location in part)
+        assert hold_back(found, 0.2) == (left, held)
+
+    def test_a_class_keeps_points_to_be_learnt(self) -> None:
+        found = labels(6)[0]
+        only = DataLocation("memory", "0.features")
+        found.add_image(only, [(1, 1, "seagrass"), *found[only]])
+        for share in (0.2, 0.5):
+            left, held = hold_back(found, share)
+            assert left.classes_set == found.classes_set
+            assert only not in held
+
+    def test_of_few_large_images_none_is_held_back(self) -> None:
+        found = labels(4)[0]
+        assert hold_back(found, 0.1) == (found, ImageLabels())
 
 
 class TestSplitBySource:

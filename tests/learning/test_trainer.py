@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, Any] = {
     "patience": 4,
     "class_weight": "balanced",
     "balanced_subsample": 50,
+    "stopping_share": 0.2,
 }
 
 
@@ -88,6 +89,8 @@ class TestMiniBatchTrainer:
             ("patience", 0),
             ("class_weight", "heavy"),
             ("balanced_subsample", 0),
+            ("stopping_share", 0),
+            ("stopping_share", 0.6),
         ],
     )
     def test_arguments_out_of_range_are_named(self, name: str, value: Any) -> None:

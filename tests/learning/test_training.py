@@ -16,7 +16,7 @@ from spacer_like.data_classes import DataLocation, ImageFeatures, ImageLabels, T
 from spacer_like.data_classes.labels import SET_NAMES
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError, MessageError, TrainingLabelsError
 from spacer_like.learning.batches import LabelledFeatures
-from spacer_like.learning.labels_sampling import balanced_subsample
+from spacer_like.learning.labels_sampling import balanced_subsample, hold_back
 from spacer_like.learning.labels_split import learned_points
 from spacer_like.learning.model_files import to_pickle_bytes
 from spacer_like.messages import TrainClassifierMsg
@@ -368,6 +368,22 @@ class TestStopping:
         for own, other in zip(classifier.layers, of_that_epoch.layers, strict=True):
             np.testing.assert_array_equal(own[0], other[0])
         assert classifier.metrics["ref_accuracy"] == answer.ref_accs[kept - 1]
+
+    def test_images_held_back_can_choose_it(self, three_sets: TrainingTaskLabels) -> None:
+        trainer = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.1, patience=3, stopping_share=0.2)
+        classifier, _, answer = trainer(three_sets, 60, [], "MLP")
+        losses, kept = answer.stopping_losses or [], answer.kept_epoch or 0
+        assert losses[kept - 1] == min(losses)
+        assert len(losses) == len(answer.ref_losses or []) == kept + 3
+        assert losses != answer.ref_losses
+        # It learnt from the other images alone, and the reference set has only calibrated it.
+        left, held = hold_back(three_sets.train, 0.2)
+        assert answer.stopping_points == held.label_count == 30
+        of_those, _ = MiniBatchTrainer(batch_size=50, mlp_learning_rate_init=0.1)._train(
+            left, three_sets.ref, kept, "MLP"
+        )
+        np.testing.assert_array_equal(classifier.layers[0][0], of_those.layers[0][0])
+        np.testing.assert_array_equal(classifier.slopes, of_those.slopes)
 
     @pytest.mark.parametrize("kind", ["MLP", "LR"])
     def test_without_patience_the_last_epoch_is_kept(self, three_sets: TrainingTaskLabels, kind: str) -> None:

@@ -66,6 +66,15 @@ def test_interrupted_twice_it_ends_with_the_same_bytes(
     assert len(list(list_keys(FOLDER))) == 1
 
 
+def test_images_held_back_stop_an_interrupted_training_alike(three_sets: TrainingTaskLabels) -> None:
+    arguments = {"patience": 4, "stopping_share": 0.2}
+    with pytest.raises(Interrupted):
+        trained(three_sets, "MLP", snapshots=InterruptedSnapshots(2), **arguments)
+    resumed = trained(three_sets, "MLP", snapshots=FolderSnapshots(FOLDER), **arguments)
+    assert resumed == trained(three_sets, "MLP", **arguments)
+    assert resumed != trained(three_sets, "MLP", patience=4)
+
+
 def test_a_training_can_be_made_longer_and_shorter(three_sets: TrainingTaskLabels) -> None:
     trained(three_sets, "MLP", 3, FolderSnapshots(FOLDER))
     for epochs in (6, 4):

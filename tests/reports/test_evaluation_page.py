@@ -116,6 +116,8 @@ def test_what_is_known_by_image_is_shown_with_the_sources_that_are_unlike_the_tr
     sources = np.where(points.image >= 6, "new <reef>", "known").tolist()
     by_image = evaluation_by_image(points, 0, near, sources, [0.9, 0.8, 0.7, 0.9, 0.9], 3).serialize()
     text = render_page(read_evaluation(report_of(4) | {"by_image": by_image}))
+    assert "Kept is epoch 3 of 5, which had the least loss on the reference points, which also calibrated it." in text
+    assert "All figures are of the validation points" in text
     for said in ("This source is unlike the training: new &lt;reef&gt;.", "Kept is epoch 3 of 5", "too few images"):
         assert said in text
     assert "always the commonest class" in text

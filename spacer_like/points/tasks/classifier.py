@@ -208,13 +208,18 @@ def _evaluated_by_image(
     (commonest, _), *_ = labels["train"].label_count_per_class.most_common(1)
     sources = msg.image_sources
     named = None if sources is None else [sources.get(location.key, "") for location in val]
-    return evaluation_by_image(
+    found = evaluation_by_image(
         points,
         results.classes.index(commonest) if commonest in results.classes else -1,
         None if msg.report_loc is None else nearest_neighbours(labels["train"], val),
         None if named is None else np.repeat(named, sizes).tolist(),
         getattr(details, "ref_losses", None) or (),
         getattr(details, "kept_epoch", None),
+    )
+    return replace(
+        found,
+        stopping_losses=getattr(details, "stopping_losses", None) or [],
+        stopping_points=getattr(details, "stopping_points", 0),
     )
 
 
