@@ -6,6 +6,7 @@ They are chosen on images that the classifier was not trained on: on what it say
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from spacer_like.learning.linear_tags import (
     NEGATIVE,
     NOT_USED,
     POSITIVE,
+    TOLERANCE,
     LinearTags,
     fit_linear_tags,
     tag_scores,
@@ -49,6 +51,41 @@ def out_of_fold(
         start: the classifiers of all images.
     """
     found = np.full(targets.shape, np.nan)
+    for number, places, fitted in fold_classifiers(features, targets, folds, importance=importance, start=start):
+        rows = np.flatnonzero(folds == number)
+        found[np.ix_(rows, places)] = tag_scores(features[rows], fitted.weights, fitted.bias)
+    return found
+
+
+class FoldClassifiers(NamedTuple):
+    """The classifiers that were trained without a fold.
+
+    Fields:
+        fold: its number.
+        places: the tags that could be trained, ascending.
+        fitted: their classifiers.
+    """
+
+    fold: int
+    places: NDArray[np.intp]
+    fitted: LinearTags
+
+
+def fold_classifiers(
+    features: NDArray[np.floating],
+    targets: NDArray[np.integer],
+    folds: NDArray[np.integer],
+    *,
+    importance: NDArray[np.floating] | None = None,
+    start: LinearTags | None = None,
+    tolerance: float = TOLERANCE,
+) -> list[FoldClassifiers]:
+    """Classifiers of the tags for each fold, trained on the images of the others, all fitted together.
+
+    Args:
+        features, targets, importance, tolerance: as `fit_linear_tags` takes them.
+        folds, start: as `out_of_fold` takes them.
+    """
     counted = targets if importance is None else np.where(_wide(importance) > 0, targets, NOT_USED)
     numbers = np.unique(folds)
     columns, places = [], []
@@ -59,19 +96,17 @@ def out_of_fold(
         places.append(np.flatnonzero(can))
     all_columns, tags = np.concatenate(columns, axis=1), np.concatenate(places)
     if not len(tags):
-        return found
+        return []
     weights = None if importance is None else _wide(importance)
     if weights is not None and weights.shape[1] > 1:
         weights = weights[:, tags]
     begun = None if start is None else start.of_tags(tags)
-    fitted = fit_linear_tags(features, all_columns, importance=weights, start=begun)
-    begin = 0
-    for number, place in zip(numbers, places, strict=True):
-        rows = np.flatnonzero(folds == number)
-        some = slice(begin, begin + len(place))
-        found[np.ix_(rows, place)] = tag_scores(features[rows], fitted.weights[some], fitted.bias[some])
-        begin += len(place)
-    return found
+    fitted = fit_linear_tags(features, all_columns, importance=weights, start=begun, tolerance=tolerance)
+    ends = np.cumsum([len(place) for place in places])
+    return [
+        FoldClassifiers(int(number), place, fitted.of_tags(np.arange(end - len(place), end)))
+        for number, place, end in zip(numbers, places, ends, strict=True)
+    ]
 
 
 def _wide(importance: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -6,14 +6,24 @@ for a day is removed: by the next process that writes into the same folder, once
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from logging import getLogger
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from spacer_like.config import settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", bound="np.generic")
 
 logger = getLogger(__name__)
 
@@ -53,6 +63,19 @@ def temporary_folder(parent: str | Path | None = None) -> Iterator[Path]:
         finally:
             if descriptor is not None:
                 os.close(descriptor)
+
+
+def array_or_file(shape: tuple[int, ...], dtype: type[Number], resources: ExitStack) -> NDArray[Number]:
+    """An array to be filled, in memory or, of more than the setting TRAINING_MEMORY_BYTES, in a temporary file.
+
+    Args:
+        resources: where that file ends with.
+    """
+    import numpy as np
+
+    if math.prod(shape) * np.dtype(dtype).itemsize <= settings().training_memory_bytes:
+        return np.empty(shape, dtype)
+    return np.memmap(resources.enter_context(temporary_folder()) / "array", dtype, "w+", shape=shape)
 
 
 def remove_old_once(folder: str | Path) -> None:

@@ -11,10 +11,9 @@ import numpy as np
 
 from spacer_like.chips.band_chips import images_for
 from spacer_like.chips.models.multilabel_model import network_features
-from spacer_like.config import settings
 from spacer_like.exceptions import CollectionError
 from spacer_like.extractors.base import FeatureExtractor, image_features
-from spacer_like.storage.unfinished_files import temporary_folder
+from spacer_like.storage.unfinished_files import array_or_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +56,7 @@ def gathered_chips(
     Raises:
         CollectionError: none of them can be decoded.
     """
-    pixels = _empty_pixels((len(names), size, size, 3), resources) if wants_pixels else None
+    pixels = array_or_file((len(names), size, size, 3), np.uint8, resources) if wants_pixels else None
     found: list[str] = []
     features: list[NDArray[np.float32]] = []
     extractor = frozen if isinstance(frozen, FeatureExtractor) else None
@@ -84,10 +83,3 @@ def _features(frozen: FeatureExtractor | TorchNetwork, pixels: Any) -> NDArray[n
     if isinstance(frozen, FeatureExtractor):
         return image_features(frozen, pixels)
     return network_features(frozen, pixels)
-
-
-def _empty_pixels(shape: tuple[int, ...], resources: ExitStack) -> NDArray[np.uint8]:
-    if int(np.prod(shape)) <= settings().training_memory_bytes:
-        return np.empty(shape, np.uint8)
-    folder = resources.enter_context(temporary_folder())
-    return np.memmap(folder / "pixels", np.uint8, "w+", shape=shape)
