@@ -49,6 +49,7 @@ FLOORS = {
     "spacer_like.aws": 3,
     "spacer_like.images": 3,
     "spacer_like.drawing": 3,
+    "spacer_like.review": 4,
     "spacer_like.tables": 3,
     "spacer_like.extractors": 4,
     "spacer_like.learning": 4,

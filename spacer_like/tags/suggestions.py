@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PICTURE_SIZE = 240
 """The largest width and height of the pictures in pixels."""
-_JPEG_QUALITY = 80
 
 
 def suggested(
@@ -82,17 +81,6 @@ def picture(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 _ORIENTATION = 0x0112
-
-
-def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """A picture as JPEG."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    stream = BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return stream.getvalue()
 
 
 def suggestions_sheet(asked: Sequence[Asked], pictures: Mapping[str, NDArray[np.uint8]], path: Destination) -> None:

@@ -1,0 +1,1 @@
+"""Pages on which a person answers by keyboard: single files of HTML, without a server; and what they are made of."""
