@@ -25,6 +25,7 @@ TAKES_BYTES = re.compile(r"\b(bytes|BinaryIO|IO|BytesIO|memoryview|Buffer|Read|P
 NOT_READERS = {
     "chips.chip_source:dataset_version": "hashes",
     "learning.events:EventsFile.__init__": "writes",
+    "review.page:picture_address": "bytes as they are",
     "chips.chip_dataset:ChipDataset.__init__": "calls the reader of tables of labels",
     "engines.result_template:ResultTemplate.__init__": "a text that a person writes",
     "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",
