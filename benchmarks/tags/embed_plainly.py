@@ -66,7 +66,7 @@ def encode(paths: list[Path]) -> NDArray[np.float32]:
 
 def farthest(table: Path, vectors: Path) -> float:
     """The largest 1 - cosine of a vector of a table of `process_images` and the one of the same image."""
-    from spacer_like.tags.embeddings_table import read_embeddings_table
+    from spacer_like.embeddings.embeddings_table import read_embeddings_table
 
     with table.open("rb") as file:
         ours = read_embeddings_table(file, table.name).vectors.astype(np.float64)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings import duplicate_groups
+from spacer_like.embeddings.embeddings_table import read_embeddings_table
 from spacer_like.embeddings.encoder import unit_length
 from spacer_like.learning.split import fold_numbers
 from spacer_like.learning.tag_metrics import average_precision, mean_average_precision
 from spacer_like.learning.thresholds import out_of_fold
-from spacer_like.tags.embeddings_table import read_embeddings_table
 
 FOLDS = 4
 SEEDS = range(5)

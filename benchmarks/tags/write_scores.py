@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tags.folders import TAGS
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.location import DataLocation
 from spacer_like.tables.writing import growing_table
-from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.scored_images import STAGE_3, ScoredBy, ScoredImages, manifest_schema
 from spacer_like.tags.sqlite_tables import write_database
 

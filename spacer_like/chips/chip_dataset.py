@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from spacer_like.chips.chip_source import dataset_version, open_chips
-from spacer_like.chips.labels.label_table import read_label_table
 from spacer_like.exceptions import CollectionError
 from spacer_like.images.square import square_into
 from spacer_like.location import DataLocation
 from spacer_like.storage import read_bytes
 from spacer_like.tables.files import is_parquet
+from spacer_like.tables.label_table import read_label_table
 
 _PIXEL_SCALE = 255.0
 

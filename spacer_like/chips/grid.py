@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from typing_extensions import Self
 
+from spacer_like.data_classes.chip_names import TILE_ZOOM as TILE_ZOOM
 from spacer_like.exceptions import TileError
 
 ROOT_SIDE = 20_480_000.0
@@ -34,7 +35,6 @@ NORTH_EDGE = 10_240_000.0
 SOUTHERN_OFFSET = 10_000_000.0
 """What northings of the southern projection have more than those of the northern one."""
 N_ZONES = 60
-TILE_ZOOM = 12
 PIXEL_ZOOM = 26
 """The zoom whose cells are pixels, and the largest there is."""
 PIXEL = 5000 / 16384

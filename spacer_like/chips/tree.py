@@ -13,8 +13,8 @@ from datetime import date as Date
 
 from typing_extensions import Self
 
-from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.grid import N_ZONES, TILE_ZOOM, Cell
+from spacer_like.data_classes.chip_names import ACQUISITION
 from spacer_like.exceptions import TileError
 from spacer_like.location import DataLocation
 from spacer_like.storage import list_keys

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings import duplicate_groups, unit_length
-from spacer_like.tags.embeddings_table import EmbeddingsTable
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from spacer_like import config
 from spacer_like.cores import thread_count
 from spacer_like.embeddings import Encoder
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.progress import report
-from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.image_hashes import content_hash, described_image
 from spacer_like.tags.known_images import KnownImages
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from posixpath import splitext
 from unicodedata import normalize
 
-from spacer_like.tags.embeddings_table import ImageRecord
+from spacer_like.embeddings.embeddings_table import ImageRecord
 
 MOST_BYTES = 255
 """Of a name, as file systems allow."""

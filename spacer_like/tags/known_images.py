@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.exceptions import StorageUnavailableError, TableError
-from spacer_like.tags.embeddings_table import ImageRecord
 
 _HASH_LETTERS, _FORMAT_LETTERS = 128, 32
 _HASH = re.compile(r"[0-9a-f]{128}")

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.tags.corrections import Answer
-from spacer_like.tags.embeddings_table import EmbeddingsTable
-
-OTHER_TRAINING, OTHER_VALIDATION = "other-training", "other-validation"
-SPECIAL_TAGS = (OTHER_TRAINING, OTHER_VALIDATION)
-"""Tags that get no model: what tags are told from, and what only shows what models say of images of no tag."""
+from spacer_like.embeddings.embeddings_table import SPECIAL_TAGS, EmbeddingsTable
+from spacer_like.tables.corrections import Answer
 
 
 @dataclass

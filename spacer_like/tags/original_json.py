@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.embeddings.embeddings_table import MOST_DIMENSIONS, EmbeddingsTable, ImageRecord
 from spacer_like.exceptions import TableError, damage_as
-from spacer_like.tags.embeddings_table import MOST_DIMENSIONS, EmbeddingsTable, ImageRecord
 
 logger = getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.tags.embeddings_table import ImageRecord
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.tags.score_bins import bin_values, nearest_bins
 from spacer_like.tags.sqlite_tables import Table
 

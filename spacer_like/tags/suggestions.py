@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.embeddings.embeddings_table import SPECIAL_TAGS
 from spacer_like.learning.review import suggest_review
-from spacer_like.tags.labelled_images import SPECIAL_TAGS, LabelledImages
+from spacer_like.tags.labelled_images import LabelledImages
 from spacer_like.tags.review_page import Asked
 from spacer_like.tags.tag_model import TagModel, tag_scores
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spacer_like.tags.embeddings_table import ImageRecord
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.tags.known_images import KnownImages
 from spacer_like.tags.sqlite_tables import Table
 

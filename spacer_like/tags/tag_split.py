@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.embeddings.embeddings_table import OTHER_TRAINING, OTHER_VALIDATION
 from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE
 from spacer_like.learning.split import first_for_test, hash_position, names_of_groups
-from spacer_like.tags.labelled_images import OTHER_TRAINING, OTHER_VALIDATION, LabelledImages
+from spacer_like.tags.labelled_images import LabelledImages
 
 Targets = NDArray[np.int8]
 

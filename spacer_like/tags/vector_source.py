@@ -18,8 +18,8 @@ from spacer_like.tags.model_folder import check_models_encoder
 from spacer_like.tags.original_json import Marker
 
 if TYPE_CHECKING:
+    from spacer_like.embeddings.embeddings_table import EmbeddingsTable
     from spacer_like.extractors.base import FeatureExtractor
-    from spacer_like.tags.embeddings_table import EmbeddingsTable
     from spacer_like.tags.tag_model import TagModel
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from spacer_like.embeddings import extractor_encoder
+from spacer_like.embeddings.embeddings_table import EmbeddingsFile
 from spacer_like.engines.base import Engine, Serial
 from spacer_like.exceptions import SpacerError
 from spacer_like.location import DataLocation
@@ -12,7 +13,6 @@ from spacer_like.messages import ProcessImagesMsg, ProcessImagesReturnMsg, TaskO
 from spacer_like.overwriting import check_message
 from spacer_like.progress import report
 from spacer_like.storage import exists, open_file
-from spacer_like.tags.embeddings_table import EmbeddingsFile
 from spacer_like.tags.source import open_tag_source
 from spacer_like.tags.tasks.part_files import part_location
 

@@ -14,8 +14,8 @@ from benchmarks.tags import correct, make_images, pick_stamps, promise, score, s
 from benchmarks.tags.folders import Folders
 from benchmarks.tags.make_vectors import tagged, vectors
 from benchmarks.tags.measures import TagsMeasures
+from spacer_like.embeddings.embeddings_table import ImageRecord, embeddings_writer
 from spacer_like.learning.linear_tags import NOT_USED, LinearTags
-from spacer_like.tags.embeddings_table import ImageRecord, embeddings_writer
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from rasterio import Affine
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
 
-from spacer_like.chips.labels.label_table import read_label_table, read_score_table
 from spacer_like.chips.messages import CutRastersMsg, LabelFromFeaturesMsg
 from spacer_like.chips.rasters.manifest import read_raster_manifest
 from spacer_like.exceptions import DataNotFoundError, MapDataError, SpacerInputError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.storage import write_bytes
+from spacer_like.tables.label_table import read_label_table, read_score_table
 from spacer_like.tasks import cut_rasters, label_from_features
 
 from . import raster_making as made

@@ -7,11 +7,11 @@ from rasterio import Affine
 from rasterio.transform import from_origin
 from rasterio.warp import Resampling, reproject
 
-from spacer_like.chips.labels.label_table import read_label_table, read_score_table
 from spacer_like.chips.messages import LabelFromMaskMsg
 from spacer_like.exceptions import DataNotFoundError, MapDataError, SpacerInputError, TileError
 from spacer_like.location import DataLocation
 from spacer_like.storage import write_bytes
+from spacer_like.tables.label_table import read_label_table, read_score_table
 from spacer_like.tasks import label_from_mask
 
 from . import raster_making as made

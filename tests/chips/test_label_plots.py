@@ -15,8 +15,8 @@ from spacer_like.chips.labels.label_plots import (
     map_picture,
     phi_coefficients,
 )
-from spacer_like.chips.labels.label_table import LabelTable
 from spacer_like.exceptions import TileError
+from spacer_like.tables.label_table import LabelTable
 
 CELL = Cell(33, "031111212322")
 

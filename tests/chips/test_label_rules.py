@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from spacer_like.chips.labels.label_rules import MOST_LABELS, LabelRules
+from spacer_like.chips.labels.label_rules import LabelRules
 from spacer_like.exceptions import DataLimitError, MapDataError
+from spacer_like.tables.label_table import MOST_LABELS
 
 RULES = {
     "house": {"building": ["house", "detached"], "amenity": ["house"]},

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.chips.labels.label_table import LabelTable, read_label_table
 from spacer_like.exceptions import DataLimitError, TableError
 from spacer_like.tables.files import table_bytes
+from spacer_like.tables.label_table import LabelTable, read_label_table
 
 from ..readers.refusals import refused_by_name
 

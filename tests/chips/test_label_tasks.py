@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from spacer_like.chips.grid import Cell
-from spacer_like.chips.labels.label_table import read_label_table
 from spacer_like.chips.labels.map_elements import MapElements
 from spacer_like.chips.messages import BuildLabelTableMsg, PlotLabelsMsg
 from spacer_like.chips.nodata import NodataIndex
@@ -27,6 +26,7 @@ from spacer_like.exceptions import (
     TileError,
 )
 from spacer_like.storage import clear_memory_storage, exists, list_keys, read_bytes, write_bytes
+from spacer_like.tables.label_table import read_label_table
 
 from .map_making import MapMaker, square
 

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from spacer_like.chips.labels.label_table import LabelTable, read_label_table
 from spacer_like.chips.messages import LabelChipsMsg, TrainMultilabelMsg
 from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL
 from spacer_like.chips.tasks import models
@@ -37,6 +36,7 @@ from spacer_like.extractors.resnet_network import random_resnet
 from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
 from spacer_like.tables.files import table_bytes
+from spacer_like.tables.label_table import LabelTable, read_label_table
 
 LABELS = ("forest", "house", "railway", "water")
 CELLS = [f"0311112123{number:02d}" for number in (0, 1, 2, 3, 10, 11)]

@@ -1170,8 +1170,8 @@ def search_by_codes(data: bytes, name: str) -> Any:
 
 def label_table(ending: str) -> Callable[[], bytes]:
     def make() -> bytes:
-        from spacer_like.chips.labels.label_table import LabelTable
         from spacer_like.tables.files import table_bytes
+        from spacer_like.tables.label_table import LabelTable
 
         targets = np.array([[1, 0], [0, 1], [1, 1]], bool)
         return table_bytes(
@@ -1183,7 +1183,7 @@ def label_table(ending: str) -> Callable[[], bytes]:
 
 def labels_of(ending: str) -> Callable[[bytes, str], Any]:
     def read(data: bytes, name: str) -> Any:
-        from spacer_like.chips.labels.label_table import read_label_table, read_score_table
+        from spacer_like.tables.label_table import read_label_table, read_score_table
 
         read_score_table(data, name, ending == ".parquet")
         return read_label_table(data, name, ending == ".parquet").counts()
@@ -1504,7 +1504,7 @@ CHIP_ROWS = [
     *(
         Reader(
             f"a table of labels{ending}",
-            ("chips.labels.label_table:read_label_table", "chips.labels.label_table:read_score_table"),
+            ("tables.label_table:read_label_table", "tables.label_table:read_score_table"),
             label_table(ending),
             labels_of(ending),
         )
@@ -1605,7 +1605,7 @@ CHIP_ROWS = [
 
 
 def tag_records() -> tuple[list[Any], Any]:
-    from spacer_like.tags.embeddings_table import ImageRecord
+    from spacer_like.embeddings.embeddings_table import ImageRecord
 
     records = [
         ImageRecord(f"{number}.png", f"{number:064x}", f"{number:0128x}", "PNG", 1, 2, 3, ("cat",))
@@ -1615,7 +1615,7 @@ def tag_records() -> tuple[list[Any], Any]:
 
 
 def tag_embeddings() -> bytes:
-    from spacer_like.tags.embeddings_table import embeddings_writer
+    from spacer_like.embeddings.embeddings_table import embeddings_writer
 
     stream = io.BytesIO()
     records, vectors = tag_records()
@@ -1625,7 +1625,7 @@ def tag_embeddings() -> bytes:
 
 
 def read_tag_embeddings(data: bytes, name: str) -> Any:
-    from spacer_like.tags.embeddings_table import read_embeddings_table
+    from spacer_like.embeddings.embeddings_table import read_embeddings_table
 
     return read_embeddings_table(io.BytesIO(data), name)
 
@@ -1674,13 +1674,13 @@ def read_tag_model(data: bytes, name: str) -> Any:
 
 
 def corrections() -> bytes:
-    from spacer_like.tags.corrections import Answer, corrections_bytes
+    from spacer_like.tables.corrections import Answer, corrections_bytes
 
     return corrections_bytes([Answer("ab", "cat/1.png", "cat", True), Answer("", "cat/2.png", "=dog", False)])
 
 
 def read_answers(data: bytes, name: str) -> Any:
-    from spacer_like.tags.corrections import read_corrections
+    from spacer_like.tables.corrections import read_corrections
 
     return read_corrections(data, name)
 
@@ -1700,10 +1700,10 @@ TAG_ROWS = [
         read_tag_model,
         ".pkl",
     ),
-    Reader("corrections of tags", ("tags.corrections:read_corrections",), corrections, read_answers, ".csv"),
+    Reader("corrections of tags", ("tables.corrections:read_corrections",), corrections, read_answers, ".csv"),
     Reader(
         "a table of embeddings of tags",
-        ("tags.embeddings_table:read_embeddings_table", "tags.embeddings_table:EmbeddingsFile.__init__"),
+        ("embeddings.embeddings_table:read_embeddings_table", "embeddings.embeddings_table:EmbeddingsFile.__init__"),
         tag_embeddings,
         read_tag_embeddings,
         ".parquet",

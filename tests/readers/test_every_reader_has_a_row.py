@@ -35,7 +35,7 @@ NOT_READERS = {
     "images.zips:member_offset": "a number out of an archive's header, which ImageArchive and Stack use",
     "images.decoding": "calls the readers of images, file after file",
     "tables.files:parquet_writer": "writes",
-    "tags.embeddings_table:embeddings_writer": "writes",
+    "embeddings.embeddings_table:embeddings_writer": "writes",
     "tags.tasks.part_files:PartFiles": "calls the reader of tables, part after part; damaged ones are left out",
     "tags.image_hashes:content_hash": "bytes as they are",
     "regression.crc32c:crc32c": "bytes as they are",

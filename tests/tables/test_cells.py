@@ -14,7 +14,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import spacer_like
-from spacer_like.chips.labels.label_table import LabelTable, read_label_table
 from spacer_like.data_classes import DataLocation
 from spacer_like.exceptions import TableError
 from spacer_like.points.point_table import read_points
@@ -24,6 +23,7 @@ from spacer_like.rarity.table_files import encoded, read_table
 from spacer_like.storage import clear_memory_storage, write_bytes
 from spacer_like.tables.cells import _SPACE, csv_bytes, csv_rows, decoded_table, guarded, stripped, unguarded
 from spacer_like.tables.files import csv_names, read_csv, table_bytes
+from spacer_like.tables.label_table import LabelTable, read_label_table
 from spacer_like.workflows.rarity_collections import read_list
 
 PACKAGE = Path(spacer_like.__file__).parent

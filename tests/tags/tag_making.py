@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable, ImageRecord, embeddings_writer
 from spacer_like.location import DataLocation
-from spacer_like.tags.embeddings_table import EmbeddingsTable, ImageRecord, embeddings_writer
 
 ENCODER = "ab" * 20
 # As in the data that image-tagging-tools was tried with.

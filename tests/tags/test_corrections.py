@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable
 from spacer_like.exceptions import TableError
-from spacer_like.tags.corrections import Answer, corrections_bytes, read_corrections
-from spacer_like.tags.embeddings_table import EmbeddingsTable
+from spacer_like.tables.corrections import Answer, corrections_bytes, read_corrections
 from spacer_like.tags.labelled_images import labelled_images
 
 from .tag_making import record, table_of

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spacer_like.data_classes import DataLocation
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable, ImageRecord, read_embeddings_table
 from spacer_like.exceptions import DataNotFoundError, ExtractorMismatchError, ImageError, MessageError, TableError
 from spacer_like.extractors import DummyExtractor
 from spacer_like.messages import FindDuplicatesMsg, FindSimilarImagesMsg, ProcessImagesMsg
 from spacer_like.storage import clear_memory_storage, read_bytes, write_bytes
 from spacer_like.tags.duplicates import image_groups
-from spacer_like.tags.embeddings_table import EmbeddingsTable, ImageRecord, read_embeddings_table
 from spacer_like.tags.tasks.duplicates import find_duplicates, find_similar_images
 from spacer_like.tags.tasks.process import process_images
 from spacer_like.testing.extractors import MeanColour

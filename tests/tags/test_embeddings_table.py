@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spacer_like.embeddings.embeddings_table import ImageRecord, embeddings_writer, read_embeddings_table
 from spacer_like.exceptions import TableError
-from spacer_like.tags.embeddings_table import ImageRecord, embeddings_writer, read_embeddings_table
 
 
 def records(n: int) -> list[ImageRecord]:

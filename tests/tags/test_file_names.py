@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacer_like.tags.embeddings_table import ImageRecord
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.tags.file_names import MOST_BYTES, distinct_names, is_path_part, path_part
 
 ANY_TEXT = st.text(st.characters(), max_size=300) | st.text("%2Fab./\\", max_size=8)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.exceptions import StorageUnavailableError, TableError
-from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.known_images import KnownImages
 
 

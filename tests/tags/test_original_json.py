@@ -6,8 +6,8 @@ from io import StringIO
 import numpy as np
 import pytest
 
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.exceptions import TableError
-from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.original_json import Marker, read_original_json, read_tag_to_hash, write_lists, write_metadata
 
 CLIP = Marker("CLIP", "ViT-B-32", "openai")

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.exceptions import ImageError, MessageError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.storage import list_keys, read_bytes, write_bytes
-from spacer_like.tags.embeddings_table import ImageRecord
 from spacer_like.tags.scored_images import ScoredBy, ScoredImages
 from spacer_like.tags.tasks import output_folder
 from spacer_like.tags.tasks.output_folder import ImageFiles, check_output, write_output

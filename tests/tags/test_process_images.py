@@ -16,6 +16,12 @@ from PIL import Image
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
 from spacer_like.embeddings import extractor_encoder
+from spacer_like.embeddings.embeddings_table import (
+    EmbeddingsTable,
+    ImageRecord,
+    embeddings_writer,
+    read_embeddings_table,
+)
 from spacer_like.exceptions import (
     CollectionError,
     ExtractorMismatchError,
@@ -29,7 +35,6 @@ from spacer_like.messages import ProcessImagesMsg
 from spacer_like.progress import listening
 from spacer_like.storage import clear_memory_storage, list_keys, read_bytes, write_bytes
 from spacer_like.tags import encoding
-from spacer_like.tags.embeddings_table import EmbeddingsTable, ImageRecord, embeddings_writer, read_embeddings_table
 from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.image_hashes import content_hash, described_image, pixel_hash
 from spacer_like.tags.original_json import read_original_json, read_tag_to_hash

@@ -15,8 +15,8 @@ import pytest
 
 from spacer_like import config
 from spacer_like.data_classes import DataLocation
+from spacer_like.embeddings.embeddings_table import read_embeddings_table
 from spacer_like.messages import ProcessImagesMsg
-from spacer_like.tags.embeddings_table import read_embeddings_table
 from spacer_like.tags.tasks.process import process_images
 from spacer_like.testing.extractors import MeanColour
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spacer_like.tags.corrections import Answer, corrections_bytes, read_corrections
+from spacer_like.tables.corrections import Answer, corrections_bytes, read_corrections
 from spacer_like.tags.review_page import Asked, review_page
 
 from .browser import CHROMIUM, Browser

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from spacer_like.tags.embeddings_table import ImageRecord
+from spacer_like.embeddings.embeddings_table import ImageRecord
 from spacer_like.tags.scored_images import FoundArchive, ScoredBy, ScoredImages
 
 MODELS = [

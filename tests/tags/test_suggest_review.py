@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable
 from spacer_like.exceptions import CollectionError, ExtractorMismatchError, MessageError, TrainingLabelsError
 from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE
 from spacer_like.location import DataLocation
-from spacer_like.tags.corrections import Answer, corrections_bytes
-from spacer_like.tags.embeddings_table import EmbeddingsTable
+from spacer_like.tables.corrections import Answer, corrections_bytes
 from spacer_like.tags.messages import SuggestReviewMsg, TrainTagsMsg
 from spacer_like.tags.model_folder import read_tag_models
 from spacer_like.tags.reranking import Reranker

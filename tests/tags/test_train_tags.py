@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from spacer_like.config import override
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable
 from spacer_like.exceptions import ExtractorMismatchError, MessageError, TrainingLabelsError
 from spacer_like.learning.linear_tags import NEGATIVE, NOT_USED, POSITIVE
 from spacer_like.location import DataLocation
-from spacer_like.tags.corrections import Answer, corrections_bytes
-from spacer_like.tags.embeddings_table import EmbeddingsTable
+from spacer_like.tables.corrections import Answer, corrections_bytes
 from spacer_like.tags.labelled_images import labelled_images, with_reviewed
 from spacer_like.tags.messages import TrainTagsMsg
 from spacer_like.tags.model_folder import read_tag_models

@@ -10,9 +10,9 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from spacer_like.chips.chip_name import ACQUISITION
 from spacer_like.chips.cutting.passthrough import CHIP_START_BYTES
 from spacer_like.chips.grid import TILE_ZOOM, Cell
+from spacer_like.data_classes.chip_names import ACQUISITION
 from spacer_like.location import DataLocation
 from spacer_like.tables.described import DescribedTables
 

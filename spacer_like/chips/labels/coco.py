@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 if TYPE_CHECKING:
-    from spacer_like.chips.labels.label_table import LabelTable
+    from spacer_like.tables.label_table import LabelTable
 
 _DECIMALS = 2
 _LEAST_AREA = 0.01

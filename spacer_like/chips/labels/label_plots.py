@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from spacer_like.chips.labels.label_table import LabelTable
+    from spacer_like.tables.label_table import LabelTable
 
 SHOWN = 40
 """Labels that a distribution shows at most: the most frequent ones."""

@@ -19,13 +19,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spacer_like.exceptions import DataLimitError, MapDataError, damage_as
+from spacer_like.tables.label_table import MOST_LABELS, RESERVED, SEPARATOR
 
 ANY = "*"
-SEPARATOR = "|"
-"""Between the labels of a chip in one field of a dense table; no label has it."""
-RESERVED = ("Feature", "image")
-"""Names of a sparse table's first column; no label is called so."""
-MOST_LABELS = 10_000
 MOST_BYTES = 2**24
 _LONGEST_LABEL = 200
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.chips.cutting.gdal_reading import gdal_errors
-from spacer_like.chips.labels.label_rules import MOST_LABELS, check_label
+from spacer_like.chips.labels.label_rules import check_label
 from spacer_like.exceptions import DataLimitError, MapDataError, SpacerInputError, TileError, damage_as
 from spacer_like.tables.cells import csv_rows
+from spacer_like.tables.label_table import MOST_LABELS
 
 if TYPE_CHECKING:
     from spacer_like.chips.labels.footprints import Footprints

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from spacer_like.chips.labels.label_table import FEATURE
 from spacer_like.exceptions import DataLimitError, TableError, damage_as
+from spacer_like.tables.label_table import FEATURE
 
 if TYPE_CHECKING:
     from spacer_like.chips.labels.vector_labels import Outlines

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.labels.footprints import Footprints
 from spacer_like.chips.labels.geometries import Geometries
-from spacer_like.chips.labels.label_rules import MOST_LABELS, check_label
+from spacer_like.chips.labels.label_rules import check_label
 from spacer_like.chips.labels.rings import valid_parts
 from spacer_like.chips.labels.vector_layer import Box, boxes_of
 from spacer_like.exceptions import DataLimitError, MapDataError
+from spacer_like.tables.label_table import MOST_LABELS
 
 Project = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Points [n, 2] in other coordinates; those that have none are not finite."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.chip_source import open_chips
-from spacer_like.chips.labels.label_table import read_label_table, read_score_table
 from spacer_like.chips.messages.exports import (
     ExportCocoMsg,
     ExportCocoReturnMsg,
@@ -21,6 +20,7 @@ from spacer_like.extras import import_extra
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
+from spacer_like.tables.label_table import read_label_table, read_score_table
 
 if TYPE_CHECKING:
     from spacer_like.location import DataLocation

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spacer_like.chips.labels.label_rules import MOST_LABELS, check_label
+from spacer_like.chips.labels.label_rules import check_label
 from spacer_like.chips.messages.label_sources import (
     LabelFromFeaturesMsg,
     LabelFromFeaturesReturnMsg,
@@ -29,6 +29,7 @@ from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.storage import exists, open_file, read_bytes, read_range, storage_factory
 from spacer_like.storage.unfinished_files import temporary_folder
+from spacer_like.tables.label_table import MOST_LABELS
 from spacer_like.tables.writing import check_endings, growing_table, write_tables
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def _write(
     """Write the tables, by the chips' names; returns the counts of the answer."""
     import pyarrow as pa
 
-    from spacer_like.chips.labels.label_table import FEATURE, LabelTable
+    from spacer_like.tables.label_table import FEATURE, LabelTable
 
     order = sorted(range(len(names)), key=names.__getitem__)
     table = LabelTable([names[row] for row in order], tuple(labels), targets[order])

@@ -67,7 +67,7 @@ def build_label_table(msg: BuildLabelTableMsg) -> BuildLabelTableReturnMsg:
     """
     import_extra("shapely", "Joining maps with chips", "geo")
     from spacer_like.chips.labels.cell_labels import RECORD_SCHEMA, cell_labels
-    from spacer_like.chips.labels.label_table import LabelTable
+    from spacer_like.tables.label_table import LabelTable
     from spacer_like.tables.writing import check_endings, growing_table, write_tables
 
     start = time.perf_counter()
@@ -130,9 +130,9 @@ def plot_labels(msg: PlotLabelsMsg) -> PlotLabelsReturnMsg:
         SpacerInputError: nothing is to be drawn, or a picture's name has an unknown ending.
     """
     from spacer_like.chips.labels.label_plots import correlation_picture, distribution_picture, map_picture
-    from spacer_like.chips.labels.label_table import read_label_table
     from spacer_like.drawing.figures import check_drawing
     from spacer_like.tables.files import is_parquet
+    from spacer_like.tables.label_table import read_label_table
 
     start = time.perf_counter()
     locs = [loc for loc in (msg.distribution_loc, msg.correlation_loc, msg.map_loc) if loc is not None]

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.band_chips import extractor_for, images_for, takes_arrays
-from spacer_like.chips.chip_name import group_of
 from spacer_like.chips.chip_source import dataset_version, open_chips
-from spacer_like.chips.labels.label_table import FEATURE, LabelTable, read_label_table
 from spacer_like.chips.messages import (
     LabelChipsMsg,
     LabelChipsReturnMsg,
@@ -32,6 +30,7 @@ from spacer_like.chips.models.multilabel_metrics import (
 )
 from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL, MultilabelModel, network_features
 from spacer_like.chips.tasks.multilabel_storage import Gathered, gathered_chips
+from spacer_like.data_classes.chip_names import group_of
 from spacer_like.exceptions import (
     CollectionError,
     MessageError,
@@ -46,6 +45,7 @@ from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
+from spacer_like.tables.label_table import FEATURE, LabelTable, read_label_table
 from spacer_like.tables.writing import check_endings, growing_table
 
 if TYPE_CHECKING:

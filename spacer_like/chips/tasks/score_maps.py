@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.chip_source import MANIFEST_ENDING, find_files, read_manifests
-from spacer_like.chips.labels.label_table import read_score_table
 from spacer_like.chips.messages.rasters import MapScoresMsg, MapScoresReturnMsg
 from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.chips.rasters.manifest import RasterManifest
@@ -20,6 +19,7 @@ from spacer_like.location import DataLocation
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
 from spacer_like.tables.files import is_parquet
+from spacer_like.tables.label_table import read_score_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

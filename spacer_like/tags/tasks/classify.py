@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spacer_like.embeddings.embeddings_table import embeddings_writer, read_embeddings_table
 from spacer_like.exceptions import CollectionError
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
 from spacer_like.tables.failures import MOST_ANSWERED, write_failures
 from spacer_like.tables.writing import check_endings
-from spacer_like.tags.embeddings_table import embeddings_writer, read_embeddings_table
 from spacer_like.tags.messages import ClassifyImagesMsg, ClassifyImagesReturnMsg
 from spacer_like.tags.model_folder import read_tag_models
 from spacer_like.tags.original_json import read_original_json
@@ -27,8 +27,8 @@ from spacer_like.tags.tasks.output_folder import ImageFiles, check_output, write
 from spacer_like.tags.vector_source import VectorSource
 
 if TYPE_CHECKING:
+    from spacer_like.embeddings.embeddings_table import ImageRecord
     from spacer_like.location import DataLocation
-    from spacer_like.tags.embeddings_table import ImageRecord
     from spacer_like.tags.known_images import KnownImages
     from spacer_like.tags.tag_model import TagModel
 

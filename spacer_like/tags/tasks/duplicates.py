@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings import ExactSearch, check_same_encoder, extractor_encoder, unit_length
+from spacer_like.embeddings.embeddings_table import EmbeddingsTable, read_embeddings_table
 from spacer_like.exceptions import DataNotFoundError, MessageError, TableError, nearest
 from spacer_like.images.files import file_bytes
 from spacer_like.location import DataLocation
@@ -16,7 +17,6 @@ from spacer_like.overwriting import task
 from spacer_like.storage import open_file
 from spacer_like.tables.writing import check_endings, write_tables
 from spacer_like.tags.duplicates import groups_table, image_groups
-from spacer_like.tags.embeddings_table import EmbeddingsTable, read_embeddings_table
 from spacer_like.tags.messages import (
     DuplicateGroup,
     FindDuplicatesMsg,

@@ -13,10 +13,10 @@ from logging import getLogger
 import numpy as np
 from numpy.typing import NDArray
 
+from spacer_like.embeddings.embeddings_table import EmbeddingsFile, ImageRecord, embeddings_writer
 from spacer_like.exceptions import TableError
 from spacer_like.location import DataLocation
 from spacer_like.storage import delete, list_keys, read_bytes, write_bytes
-from spacer_like.tags.embeddings_table import EmbeddingsFile, ImageRecord, embeddings_writer
 from spacer_like.tags.known_images import KnownImages
 
 logger = getLogger(__name__)

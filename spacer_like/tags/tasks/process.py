@@ -10,13 +10,13 @@ from logging import getLogger
 from typing import BinaryIO, TextIO
 
 from spacer_like.embeddings import Encoder, check_same_encoder, extractor_encoder
+from spacer_like.embeddings.embeddings_table import EmbeddingsFile, embeddings_writer
 from spacer_like.exceptions import CollectionError, MessageError, TableError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Unreadable
 from spacer_like.overwriting import task
 from spacer_like.storage import exists, open_file, temporary_file, write_file
 from spacer_like.tables.failures import MOST_ANSWERED, write_failures
-from spacer_like.tags.embeddings_table import EmbeddingsFile, embeddings_writer
 from spacer_like.tags.encoding import encoding_of
 from spacer_like.tags.known_images import KnownImages
 from spacer_like.tags.messages import ProcessImagesMsg, ProcessImagesReturnMsg

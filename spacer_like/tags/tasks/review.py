@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spacer_like.cores import thread_count
+from spacer_like.embeddings.embeddings_table import read_embeddings_table
 from spacer_like.exceptions import CollectionError, MessageError, SpacerInputError
 from spacer_like.overwriting import task
 from spacer_like.review.pictures import as_jpeg
 from spacer_like.storage import open_file, read_bytes, write_bytes
 from spacer_like.storage.base import outcomes
-from spacer_like.tags.corrections import read_corrections
-from spacer_like.tags.embeddings_table import read_embeddings_table
+from spacer_like.tables.corrections import read_corrections
 from spacer_like.tags.labelled_images import labelled_images
 from spacer_like.tags.messages import Suggestion, SuggestReviewMsg, SuggestReviewReturnMsg
 from spacer_like.tags.model_folder import check_models_encoder, read_tag_models

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacer_like.embeddings import check_same_encoder, duplicate_groups
+from spacer_like.embeddings.embeddings_table import (
+    OTHER_TRAINING,
+    OTHER_VALIDATION,
+    SPECIAL_TAGS,
+    EmbeddingsTable,
+    read_embeddings_table,
+)
 from spacer_like.exceptions import MessageError, TrainingLabelsError
 from spacer_like.extras import package_versions
 from spacer_like.overwriting import NamedLocation, check_locations, locations_of, task
 from spacer_like.storage import open_file, read_bytes, storage_factory
-from spacer_like.tags.corrections import read_corrections
-from spacer_like.tags.embeddings_table import EmbeddingsTable, read_embeddings_table
+from spacer_like.tables.corrections import read_corrections
 from spacer_like.tags.labelled_images import (
-    OTHER_TRAINING,
-    OTHER_VALIDATION,
-    SPECIAL_TAGS,
     LabelledImages,
     labelled_images,
     with_reviewed,

@@ -15,14 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from spacer_like.chips.chip_name import ChipName
-from spacer_like.chips.labels.label_rules import MOST_LABELS, RESERVED, SEPARATOR
-from spacer_like.exceptions import DataLimitError, TableError, TileError, damage_as
+from spacer_like.data_classes.chip_names import CHIP_NAME
+from spacer_like.exceptions import DataLimitError, TableError, damage_as
 from spacer_like.tables.cells import unguarded
 from spacer_like.tables.files import csv_names, read_csv
 
+SEPARATOR = "|"
+"""Between the labels of a chip in one field of a dense table; no label has it."""
+RESERVED = ("Feature", "image")
+"""Names of a sparse table's first column; no label is called so."""
 FEATURE = RESERVED[0]
 LABELS = "Labels"
+MOST_LABELS = 10_000
 MOST_BYTES = 2**32
 """The largest file of a table that is read."""
 _MOST_HEADER_BYTES = 2**22
@@ -191,10 +195,4 @@ def _names(column: pa.ChunkedArray, name: str) -> list[str]:
 def _without_folders(text: str) -> str:
     """The name of a chip that folders stand before, such as chips/35/; other names stay."""
     name = text.replace("\\", "/").rpartition("/")[2]
-    if name == text:
-        return text
-    try:
-        ChipName.parse(name)
-    except TileError:
-        return text
-    return name
+    return name if CHIP_NAME.fullmatch(name) else text

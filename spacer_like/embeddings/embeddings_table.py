@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FORMAT = b"spacer_like.tag_embeddings"
 VERSION = b"1"
+OTHER_TRAINING, OTHER_VALIDATION = "other-training", "other-validation"
+SPECIAL_TAGS = (OTHER_TRAINING, OTHER_VALIDATION)
+"""Tags that get no model: what tags are told from, and what only shows what models say of images of no tag."""
 MOST_DIMENSIONS = 2**16
 _ID_BYTES = 16
 _ROWS_OF_GROUP = 1024
