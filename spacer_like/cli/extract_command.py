@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spacer_like.cli import options
-from spacer_like.cli.locations import inside
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,7 +28,10 @@ def extract(
     points: options.Points = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
+    stratified: options.Stratified = None,
     seed: options.Seed = 0,
+    margin: options.Margin = None,
+    area: options.Area = None,
     points_out: Annotated[
         str | None, typer.Option(metavar="FILE.csv", help="Write the points that were set, to be labelled.")
     ] = None,
@@ -50,7 +52,7 @@ def extract(
 
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
-    sampled = options.sampling(grid, random, seed)
+    sampled = options.sampling(grid, random, seed, stratified, margin, area)
     points_loc = options.optional(points_out)
     used = named_locations({"--points-out": points_loc}, {"--points": options.source(points)})
     check_outputs(used)
@@ -92,10 +94,10 @@ class _Run:
     """
 
     def __init__(self, names: Sequence[str], tasks: Sequence[ExtractFeaturesMsg], folder: DataLocation) -> None:
-        from spacer_like.workflows.extraction import RECORD, ExtractionRecord
+        from spacer_like.workflows.extraction import ExtractionRecord
 
         self._names, self._tasks = names, tasks
-        self._record = ExtractionRecord(inside(folder, RECORD))
+        self._record = ExtractionRecord(folder)
         self.unchanged = self._record.is_done(tasks)
         self.seconds: list[float | None] = [0.0 if is_unchanged else None for is_unchanged in self.unchanged]
         """What each took; None where it failed or was not run."""
