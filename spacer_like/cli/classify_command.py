@@ -54,11 +54,13 @@ def classify(
     extractor: options.Extractor = "lite0",
     weights: options.Weights = None,
     definition: options.Definition = None,
+    precision: options.Precision = "fp32",
+    calibration: options.Calibration = None,
     json_mode: options.JsonMode = False,
 ) -> int:
     """Classify points of images, or of feature files, and show how much each class covers."""
     from spacer_like.cli.classified import Classified, GrowingFile, writing
-    from spacer_like.cli.extractors import prepared_extractor
+    from spacer_like.cli.extractors import calibration_location, prepared_extractor
     from spacer_like.cli.point_jobs import (
         classify_features_job,
         classify_job,
@@ -75,6 +77,7 @@ def classify(
     model_loc = options.required(model, "model", "the classifier's path or URI")
     table, sampled = options.table(points, terminal), options.sampling(grid, random, seed, stratified, margin, area)
     out_loc = _output(out)
+    calibration_loc = calibration_location(precision, calibration, None)
     if coralnet and (out_loc is None or not out_loc.filename.lower().endswith(".csv")):
         raise options.UsageError("The option --coralnet is of a table: name one that ends in .csv with --out.")
     used = named_locations({"--out": out_loc}, {"--points": options.source(points)})
@@ -99,7 +102,7 @@ def classify(
         job = classify_features_job(files, model_loc)
     else:
         tabled = out_loc is not None and out_loc.filename.lower().endswith(".csv")
-        described = prepared_extractor(extractor, weights, definition)
+        described = prepared_extractor(extractor, weights, definition, calibration_loc)
         check_extractor(load_classifier(model_loc), described, model_loc.display_name)
         found, unsampled = images_with_points(inputs or [], table, points, sampled, terminal, tabled)
         names, truths = [one.name for one in found], [one.truth for one in found]

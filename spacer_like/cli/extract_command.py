@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spacer_like.cli import options
+from spacer_like.cli.locations import inside
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from spacer_like.location import DataLocation
     from spacer_like.messages import ExtractFeaturesMsg, ExtractFeaturesReturnMsg
     from spacer_like.overwriting import NamedLocation
+
+
+CALIBRATION_FILE = "calibration-int8.json"
+"""The calibration's name, in the folder of the feature files, where no other is given."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,13 +43,15 @@ def extract(
     extractor: options.Extractor = "lite0",
     weights: options.Weights = None,
     definition: options.Definition = None,
+    precision: options.Precision = "fp32",
+    calibration: options.Calibration = None,
     json_mode: options.JsonMode = False,
 ) -> int:
     """Extract the features of points in images, one feature file for each image.
 
     Images whose features are there, unchanged, of the same points and by the same extractor, are not extracted again.
     """
-    from spacer_like.cli.extractors import prepared_extractor
+    from spacer_like.cli.extractors import calibrate, calibration_location, prepared_extractor
     from spacer_like.cli.point_jobs import extract_job, images_with_points
     from spacer_like.overwriting import check_outputs, named_locations
     from spacer_like.storage import write_bytes
@@ -54,11 +61,16 @@ def extract(
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
     sampled = options.sampling(grid, random, seed, stratified, margin, area)
     points_loc = options.optional(points_out)
+    calibration_loc = calibration_location(precision, calibration, inside(folder, CALIBRATION_FILE))
     used = named_locations({"--points-out": points_loc}, {"--points": options.source(points)})
-    check_outputs(used)
-    described = prepared_extractor(extractor, weights, definition)
+    check_outputs([*used, *named_locations({"--calibration": calibration_loc}, {})])
+    if calibration_loc is None:
+        described = prepared_extractor(extractor, weights, definition)
     table, tabled = options.table(points, terminal), points_out is not None
     found, failures = images_with_points(images or [], table, points, sampled, terminal, tabled)
+    if calibration_loc is not None:
+        calibrate(extractor, weights, definition, calibration_loc, found)
+        described = prepared_extractor(extractor, weights, definition, calibration_loc)
     tasks = extract_job(found, described, folder).tasks
     run = _Run([one.name for one in found], tasks, folder)
     answers = run.answers(terminal, used, failures, table.row_of if table else None)
@@ -80,7 +92,8 @@ def extract(
     if not json_mode:
         from spacer_like.cli.rendering import extraction, written
 
-        terminal.show(*extraction(files), *written({"Points": points_out}))
+        files_beside = {"Points": points_out, "Calibration": calibration_loc.display_name if calibration_loc else None}
+        terminal.show(*extraction(files), *written(files_beside))
     return int(answers.exit_code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -59,6 +59,16 @@ Extractor = Annotated[
 Weights = Annotated[str | None, typer.Option(metavar="LOC", help="The extractor's weights: a path or a URI.")]
 Definition = Annotated[
     str | None, typer.Option(metavar="LOC", help="The network's definition (vgg16): a path or a URI.")
+]
+Precision = Annotated[
+    Literal["fp32", "int8"],
+    typer.Option(help="Of lite0 and lite2: int8 is faster, and has features of its own, by --calibration."),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOC", help="Of int8: a file that extract makes of its first images, and takes if it is there."
+    ),
 ]
 Threshold = Annotated[
     float, typer.Option(min=0.0, max=1.0, help="The score from which the machine decides a point alone.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from spacer_like.exceptions import RowColumnInvalidError, SpacerInputError
 from spacer_like.extractors.base import Extraction, RowCol
 from spacer_like.extractors.efficientnet_lite import EfficientNetLite0Extractor
+from spacer_like.extractors.precision import FP32
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,7 @@ class DenseLite0Extractor(EfficientNetLite0Extractor):
 
     PREPROCESSING = "(RGB - 127) / 128, mean over 64 pixels of maps of windows of 34 cells, 1 left out at each edge"
     ONNX_VERSION: ClassVar[int | None] = 1
+    PRECISIONS: ClassVar[tuple[str, ...]] = (FP32,)
 
     @property
     def input_size(self) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from spacer_like.exceptions import HashMismatchError
-from spacer_like.extractors.efficientnet import EfficientNetExtractor
+from spacer_like.extractors.precision import PrecisionExtractor
 from spacer_like.extractors.preprocessing import Preprocessing
 from spacer_like.extras import import_extra
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class _PackagedExtractor(EfficientNetExtractor, ABC):
-    """An EfficientNet whose weights, without `data_locations`, are those of a package."""
+class _PackagedExtractor(PrecisionExtractor, ABC):
+    """An EfficientNet whose weights, where `data_locations` has none, are those of a package."""
 
     DATA_LOCATION_KEYS: ClassVar[list[str]] = []
     NUM_CLASSES = 1000
@@ -32,14 +32,20 @@ class _PackagedExtractor(EfficientNetExtractor, ABC):
     def packaged_file() -> Path:
         """The path of the package's weights."""
 
+    @property
+    def _is_packaged(self) -> bool:
+        return "weights" not in self.data_locations
+
     def weights_hash(self) -> tuple[str, bool]:
-        return super().weights_hash() if self.data_locations else (self.PACKAGED_SHA256, False)
+        given, loaded_remotely = super().weights_hash()
+        packaged = [self.PACKAGED_SHA256] if self._is_packaged else []
+        return "-".join([*packaged, *([given] if given else [])]), loaded_remotely
 
     def build_module(self) -> nn.Module:
-        return super().build_module() if self.data_locations else self.load_weights(self.packaged_weights())
+        return self.load_weights(self.packaged_weights()) if self._is_packaged else super().build_module()
 
     def _hashes(self) -> dict[str, str]:
-        return super()._hashes() if self.data_locations else {"weights": self.PACKAGED_SHA256}
+        return super()._hashes() | ({"weights": self.PACKAGED_SHA256} if self._is_packaged else {})
 
     @classmethod
     def packaged_weights(cls) -> BytesIO:

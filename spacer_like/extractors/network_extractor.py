@@ -101,7 +101,7 @@ class NetworkExtractor(FeatureExtractor):
         from spacer_like.extractors.networks import network_cache
 
         weights, loaded_remotely = self.weights_hash()
-        device = chosen_device()
+        device = self.device()
         uses_onnx = takes_pixels and device == "cpu" and self._allows_onnx() and onnx_session.is_wanted()
         mean, scale = self.mean_and_scale()
         recipe = onnx_session.Recipe(
@@ -136,7 +136,11 @@ class NetworkExtractor(FeatureExtractor):
         from spacer_like.extractors.onnx_conversion import for_inference
 
         for_inference(module)
-        return TorchNetwork(module, chosen_device(), *self.mean_and_scale())
+        return TorchNetwork(module, self.device(), *self.mean_and_scale())
+
+    def device(self) -> str:
+        """Where the network runs, ``cpu`` or ``cuda``; errors as `chosen_device`."""
+        return chosen_device()
 
     def mean_and_scale(self) -> tuple[PerChannel, PerChannel]:
         """The numbers by which a pixel p from 0 to 255 enters the network as (p - mean) / scale."""

@@ -41,6 +41,7 @@ _CONVERSION = 1
 # On one core a batch of one is fastest: its layers stay in the core's cache.
 _BATCH_SIZE = 1
 _MODE_OF_FILE = 0o644
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if not has_vnni():
+            # Sums of products of whole numbers overflow there, unless slower instructions compute them.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         # Optimising a model frees more than the model takes.
         return_freed_memory()
@@ -83,8 +87,21 @@ class OnnxNetwork:
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The result for a batch uint8 [n, size, size, 3]."""
-        found: NDArray[np.float32] = self._session.run(None, {PIXELS: batch})[0]
+        return self.tensors([FEATURES], batch)[0]
+
+    def tensors(self, names: Sequence[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Those outputs of the model that are named."""
+        found: list[NDArray[np.float32]] = self._session.run(names, {PIXELS: batch})
         return found
+
+
+@cache
+def has_vnni() -> bool:
+    """Whether the processor is known to have the instructions VNNI, by which whole numbers are faster than float32."""
+    try:
+        return "vnni" in _PROCESSOR.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def is_wanted() -> bool:

@@ -672,6 +672,19 @@ def network_of_open_clip(location: DataLocation) -> Any:
     return OpenClipExtractor({"weights": location}, model=small_of_open_clip()).build_module()
 
 
+def calibration() -> bytes:
+    from spacer_like.extractors.calibration import Calibration, TensorRange
+
+    of_tensors = {f"Conv_{number}": TensorRange(low=-1.5, high=2.5, means=(0.25, 0.5)) for number in range(2)}
+    return Calibration(extractor_id="lite0", patches=3, sha256="0" * 64, tensors=of_tensors).to_bytes()
+
+
+def read_calibration(data: bytes, name: str) -> Any:
+    from spacer_like.extractors.calibration import Calibration
+
+    return Calibration.from_bytes(data, name)
+
+
 def caffe_layers() -> dict[str, list[Any]]:
     numbers = np.arange(24, dtype=np.float32)
     return {"conv1": [numbers.reshape(2, 3, 2, 2), numbers[:2]], "fc6": [numbers.reshape(4, 6), numbers[:4]]}
@@ -803,6 +816,7 @@ MODEL_ROWS = [
         stored(network_of_open_clip),
         share=0.3,
     ),
+    Reader("a calibration", ("extractors.calibration:Calibration.from_bytes",), calibration, read_calibration, ".json"),
     Reader("weights of Caffe", ("extractors.caffe_weights:read_caffemodel",), caffemodel("new"), blobs),
     Reader("weights of Caffe until 2014", ("extractors.caffe_weights:read_caffemodel",), caffemodel("old"), blobs),
     Reader(

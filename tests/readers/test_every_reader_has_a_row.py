@@ -58,6 +58,7 @@ NOT_READERS = {
     "extractors.open_clip_extractor:OpenClipExtractor.__init__": "only keeps the location",
     "extractors.open_clip_network:open_clip_facts": "asks a library for what it knows of a name",
     "extractors.timm_extractor:TimmExtractor.__init__": "only keeps the location",
+    "extractors.precision:PrecisionExtractor.__init__": "only keeps the location",
     "engines.array:ArraySubmission.__init__": "only keeps the location",
     "engines.submitted:Submitted.__init__": "only keeps the location",
     "engines.child_records:Children.__init__": "only keeps the location; `parse_start` and its neighbour read",
