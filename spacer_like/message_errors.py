@@ -79,13 +79,14 @@ def _field_of(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
 
 def _either(errors: Iterable[Any]) -> str:
     """The sentence about a field; of one with several types, what each of them requires."""
-    sentences = list(dict.fromkeys(map(_sentence, errors)))
+    sentences = list(dict.fromkeys(map(sentence_of, errors)))
     if SENTENCES["float_type"] in sentences and SENTENCES["int_type"] in sentences:
         sentences.remove(SENTENCES["int_type"])
     return ", or ".join(sentences)
 
 
-def _sentence(error: Any) -> str:
+def sentence_of(error: Any) -> str:
+    """What one of pydantic's errors says, without its end."""
     template = SENTENCES.get(error["type"], error["msg"])
     values = {
         name: int(value) if isinstance(value, float) and value.is_integer() else value

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from spacer_like.rarity.messages import *  # noqa: F403
     from spacer_like.regression.messages import *  # noqa: F403
     from spacer_like.tags.messages import *  # noqa: F403
+    from spacer_like.wrong_labels.messages import *  # noqa: F403
 
 
 class Task(NamedTuple):
@@ -115,6 +116,7 @@ TASKS: dict[str, Task] = {
         Task("train_tags", "spacer_like.tags.tasks.train"),
         Task("classify_images", "spacer_like.tags.tasks.classify"),
         Task("suggest_review", "spacer_like.tags.tasks.review"),
+        Task("find_wrong_labels", "spacer_like.wrong_labels.tasks"),
         Task("prepare_images", "spacer_like.regression.tasks.prepare"),
         Task("pack_dataset", "spacer_like.regression.tasks.pack"),
         Task("split_dataset", "spacer_like.regression.tasks.split"),

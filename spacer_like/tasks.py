@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from spacer_like.tags.tasks.process import process_images as process_images
     from spacer_like.tags.tasks.review import suggest_review as suggest_review
     from spacer_like.tags.tasks.train import train_tags as train_tags
+    from spacer_like.wrong_labels.tasks import find_wrong_labels as find_wrong_labels
 
 __all__ = ["process_job", *TASKS]
 

@@ -30,6 +30,7 @@ from spacer_like.cli import (
     tags_command,
     tiles_command,
     train_command,
+    wrong_labels_commands,
 )
 from spacer_like.cli.options import UsageError
 from spacer_like.cli.original_tags import translated
@@ -80,6 +81,7 @@ for _commands in (
     cover_command,
     plan_command,
     points_command,
+    wrong_labels_commands,
     rarity_command,
     chips_command,
     tags_command,

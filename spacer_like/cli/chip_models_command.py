@@ -9,6 +9,7 @@ import typer
 from spacer_like.cli.extractors import extractor_described
 from spacer_like.cli.from_message import REQUIRED, Given, from_message, run_and_show
 from spacer_like.cli.locations import location
+from spacer_like.cli.wrong_labels_commands import add_for_chips
 
 MODEL, EMBEDDINGS, INDEX = "labels.safetensors", "embeddings.safetensors", "index.safetensors"
 DEFAULT_EXTRACTOR = "lite0"
@@ -98,6 +99,7 @@ def add_to(chips: typer.Typer) -> None:
             names={"results_locs": "out"},
         )
     )
+    add_for_chips(chips, EMBEDDINGS)
 
 
 def _train(given: Given) -> int:

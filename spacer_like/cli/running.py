@@ -61,6 +61,7 @@ DESCRIPTIONS = {
     "train_tags": "Training",
     "classify_images": "Tagging",
     "suggest_review": "Choosing",
+    "find_wrong_labels": "Judging labels",
     "find_duplicates": "Comparing",
     "find_similar_images": "Searching",
     "prepare_images": "Preparing",

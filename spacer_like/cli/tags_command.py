@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _add_commands(tags: typer.Typer) -> None:
-    from spacer_like.cli import tag_files_commands
+    from spacer_like.cli import tag_files_commands, wrong_labels_commands
     from spacer_like.tags.messages import ClassifyImagesMsg, ProcessImagesMsg, SuggestReviewMsg, TrainTagsMsg
 
     tags.command("process", short_help="Make a table of embeddings of images.")(
@@ -89,6 +89,7 @@ def _add_commands(tags: typer.Typer) -> None:
             },
         )
     )
+    wrong_labels_commands.add_for_tags(tags, EMBEDDINGS, f"{FOLDER}/wrong-labels.csv")
     tag_files_commands.add_to(tags)
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "suggest_review": "spacer-like tags review",
     "find_similar_images": "spacer-like tags similar",
     "find_duplicates": "spacer-like tags duplicates",
+    "find_wrong_labels": "spacer-like wrong-labels",
     "prepare_images": "spacer-like regression prepare",
     "pack_dataset": "spacer-like regression pack",
     "split_dataset": "spacer-like regression split",

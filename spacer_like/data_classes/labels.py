@@ -134,6 +134,8 @@ class ImageLabels(DataClass):
         Raises:
             MessageError: a key or an annotation is malformed; the sentence names it.
         """
+        if not isinstance(data, dict):
+            raise MessageError("Labels must be a JSON object: annotations by the location of their feature file.")
         return cls({_location(key): annotations for key, annotations in _validated(data).items()})
 
     @classmethod
@@ -258,12 +260,14 @@ def _location(key: str) -> DataLocation | str:
 def _validated(data: Any) -> dict[str, list[Annotation]]:
     from pydantic import ValidationError
 
+    from spacer_like.message_errors import sentence_of
+
     try:
         validated: dict[str, list[Annotation]] = _annotations_adapter().validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ", ".join(str(part) for part in first["loc"][:3])
-        raise MessageError(f"The labels are malformed at [{path}]: {first['msg']}.") from None
+        raise MessageError(f"The labels are malformed at [{path}]: {sentence_of(first)}.") from None
     return validated
 
 

@@ -87,7 +87,7 @@ def train(
             unused,
             unused,
             parameters=learner.parameters,
-            extractor_id=_common_extractor(data.extractor_ids | ref.extractor_ids | (stop or ref).extractor_ids),
+            extractor_id=common_extractor(data.extractor_ids | ref.extractor_ids | (stop or ref).extractor_ids),
             metrics=learned_points([train_labels, ref_labels, stop_labels]),
             versions=package_versions("numpy", "scikit-learn"),
         )
@@ -120,7 +120,8 @@ def _calibrate(classifier: Classifier, ref: LabelledFeatures) -> Classifier:
     return replace(classifier, slopes=slopes, bias=bias)
 
 
-def _common_extractor(ids: set[str]) -> str | None:
+def common_extractor(ids: set[str]) -> str | None:
+    """The extractor that features are of, where their files name it; several are an `ExtractorMismatchError`."""
     if len(ids) > 1:
         names = ", ".join(sorted(one[:16] for one in ids))
         raise ExtractorMismatchError(f"The features to learn from are of different extractors: {names}.")

@@ -1,8 +1,9 @@
-"""Pictures for pages: JPEGs of points, with what lies around them."""
+"""Pictures for pages: of whole images, and JPEGs of points with what lies around them."""
 
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ PATCH_SIDE, SURROUNDINGS_SIDE = 360, 480
 """The largest sides of the pictures of a point, in pixels."""
 TIMES_THE_PATCH = 4
 """How many times as wide as a patch its surroundings are."""
+PICTURE_SIZE = 240
+"""The largest width and height of the picture of a whole image."""
 _JPEG_QUALITY = 80
+_ORIENTATION = 0x0112
 
 
 def as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
@@ -47,6 +51,26 @@ def point_pictures(pixels: NDArray[np.uint8], row: int, col: int, crop_size: int
     _outline(small, at, round(half * scale))
     _cross(small, at)
     return as_jpeg(patch), as_jpeg(small)
+
+
+def picture(data: bytes, name: str) -> NDArray[np.uint8]:
+    """A small picture of an image, turned as its camera says: uint8 [height, width, 3].
+
+    Raises:
+        SpacerInputError: it cannot be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    from spacer_like.images.decode import open_image, to_rgb_array
+
+    image = open_image(data, name)
+    image.draft("RGB", (2 * PICTURE_SIZE, 2 * PICTURE_SIZE))
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    small = Image.fromarray(to_rgb_array(image))
+    small.getexif()[_ORIENTATION] = orientation
+    small.thumbnail((PICTURE_SIZE, PICTURE_SIZE))
+    turned: Any = ImageOps.exif_transpose(small)
+    return np.asarray(turned)
 
 
 def _within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

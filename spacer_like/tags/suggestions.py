@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from spacer_like.drawing.figures import Destination
-
-PICTURE_SIZE = 240
-"""The largest width and height of the pictures in pixels."""
 
 
 def suggested(
@@ -59,29 +56,6 @@ def suggestions_table(asked: Sequence[Asked]) -> pa.Table:
     kinds = [pa.string()] * (len(names) - 1) + [pa.float64()]
     columns = [[getattr(one, name) for one in asked] for name in names]
     return pa.table(dict(zip(names, columns, strict=True)), pa.schema(list(zip(names, kinds, strict=True))))
-
-
-def picture(data: bytes, name: str) -> NDArray[np.uint8]:
-    """A small picture of an image, turned as its camera says: uint8 [height, width, 3].
-
-    Raises:
-        SpacerInputError: it cannot be decoded.
-    """
-    from PIL import Image, ImageOps
-
-    from spacer_like.images.decode import open_image, to_rgb_array
-
-    image = open_image(data, name)
-    image.draft("RGB", (2 * PICTURE_SIZE, 2 * PICTURE_SIZE))
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    small = Image.fromarray(to_rgb_array(image))
-    small.getexif()[_ORIENTATION] = orientation
-    small.thumbnail((PICTURE_SIZE, PICTURE_SIZE))
-    turned: Any = ImageOps.exif_transpose(small)
-    return np.asarray(turned)
-
-
-_ORIENTATION = 0x0112
 
 
 def suggestions_sheet(asked: Sequence[Asked], pictures: Mapping[str, NDArray[np.uint8]], path: Destination) -> None:

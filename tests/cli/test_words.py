@@ -145,6 +145,8 @@ def test_the_failure_of_one_task_of_many_speaks_of_options(path, sentence, said)
 
 def test_a_sentence_that_names_a_task_names_its_command():
     of_messages = {one.callback.task: path for path, one in COMMANDS.items() if hasattr(one.callback, "task")}
+    # Three commands answer it, and that for points is not made of the message.
+    del of_messages["find_wrong_labels"]
     assert {task: WORDS.get(task) for task in of_messages} == {
         task: " ".join(("spacer-like", *path)) for task, path in of_messages.items()
     }

@@ -326,7 +326,7 @@ def turned_photograph() -> bytes:
 
 
 def small_picture(data: bytes, name: str) -> Any:
-    from spacer_like.tags.suggestions import picture as small
+    from spacer_like.review.pictures import picture as small
 
     return small(data, name)
 
@@ -517,13 +517,13 @@ IMAGE_ROWS = [row for image_format, options in PICTURE_FORMATS for row in pictur
     ),
     Reader(
         "a photograph that is turned",
-        ("tags.suggestions:picture",),
+        ("review.pictures:picture",),
         turned_photograph,
         small_picture,
     ),
     Reader(
         "an image to review, PNG",
-        ("tags.suggestions:picture",),
+        ("review.pictures:picture",),
         lambda: picture("PNG"),
         small_picture,
         share=0.3,

@@ -375,6 +375,14 @@ def _tags(inputs: Path, at) -> dict[str, dict]:
             "contact_sheet_loc": at("suggest_review", "sheet.png"),
             "page_loc": at("suggest_review", "review.html"),
         },
+        "find_wrong_labels": {
+            "embeddings_loc": at("process_images", "embeddings.parquet"),
+            "images_loc": at("in", "tagged"),
+            "grouped": False,
+            "wrong_loc": at("find_wrong_labels", "wrong.csv"),
+            "pairs_loc": at("find_wrong_labels", "pairs.parquet"),
+            "page_loc": at("find_wrong_labels", "page.html"),
+        },
     }
 
 

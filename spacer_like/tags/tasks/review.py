@@ -10,7 +10,7 @@ from spacer_like.cores import thread_count
 from spacer_like.embeddings.embeddings_table import read_embeddings_table
 from spacer_like.exceptions import CollectionError, MessageError, SpacerInputError
 from spacer_like.overwriting import task
-from spacer_like.review.pictures import as_jpeg
+from spacer_like.review.pictures import as_jpeg, picture
 from spacer_like.storage import open_file, read_bytes, write_bytes
 from spacer_like.storage.base import outcomes
 from spacer_like.tables.corrections import read_corrections
@@ -19,7 +19,7 @@ from spacer_like.tags.messages import Suggestion, SuggestReviewMsg, SuggestRevie
 from spacer_like.tags.model_folder import check_models_encoder, read_tag_models
 from spacer_like.tags.review_page import Asked, review_page
 from spacer_like.tags.source import open_tag_source
-from spacer_like.tags.suggestions import picture, suggested, suggestions_sheet, suggestions_table
+from spacer_like.tags.suggestions import suggested, suggestions_sheet, suggestions_table
 
 if TYPE_CHECKING:
     import numpy as np
