@@ -7,6 +7,7 @@ survives a new writer.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NamedTuple, get_args
@@ -329,6 +330,24 @@ class Unreadable(ReturnMessage):
     def of(cls, name: str, reason: str) -> Self:
         """An instance from texts that may not be valid UTF-8."""
         return cls(name=as_text(name), reason=as_text(reason))
+
+
+def none_of(failed: Sequence[Unreadable], what: str, done: str) -> str:
+    """A sentence about files of which none can be worked on.
+
+    Args:
+        what: the files and where they are, the first word as of one: ``file in 'reef'``.
+        done: what cannot be done with them.
+
+    >>> print(none_of([Unreadable.of("a.jpg", "The file 'a.jpg' is empty.")], "file in 'reef'", "be decoded"))
+    The one file in 'reef' cannot be decoded: The file 'a.jpg' is empty.
+    """
+    first = failed[0]
+    named = "" if first.name in first.reason else f", '{first.name}',"
+    if len(failed) == 1:
+        return f"The one {what}{named} cannot {done}: {first.reason}"
+    noun, space, where = what.partition(" ")
+    return f"None of the {len(failed)} {noun}s{space}{where} can {done}, the first{named} because: {first.reason}"
 
 
 @cache

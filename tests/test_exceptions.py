@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from spacer_like.exceptions import (
     TransientError,
     URLDownloadError,
 )
+from spacer_like.message_base import Unreadable, none_of
 
 ALL = [found for found in vars(exceptions).values() if isinstance(found, type) and issubclass(found, SpacerError)]
 ABSTRACT = {SpacerError, SpacerInputError, TransientError, URLDownloadError}
@@ -43,6 +45,19 @@ def test_every_error_belongs_to_exactly_one_branch(error):
 )
 def test_errors_are_also_the_builtins_that_callers_catch(error, builtin):
     assert issubclass(error, builtin)
+
+
+def test_no_sentence_says_none_of_one():
+    """What none of several files allows is said by `none_of`, which knows the singular."""
+    package = Path(exceptions.__file__).parent
+    saying = {str(path.relative_to(package)) for path in package.rglob("*.py") if "None of the {" in path.read_text()}
+    assert saying == {"message_base.py", "cli/running.py"}
+    one, more = Unreadable(name="a", reason="The file 'a' is empty."), Unreadable(name="b", reason="It is a link.")
+    assert none_of([one], "chip", "be decoded") == "The one chip cannot be decoded: The file 'a' is empty."
+    assert none_of([more], "file in 'x'", "be scored") == "The one file in 'x', 'b', cannot be scored: It is a link."
+    assert none_of([more, one], "file in 'x'", "be scored") == (
+        "None of the 2 files in 'x' can be scored, the first, 'b', because: It is a link."
+    )
 
 
 def test_an_error_reads_as_its_sentence_even_where_its_builtin_base_would_print_a_repr():

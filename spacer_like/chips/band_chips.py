@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,6 +19,7 @@ from spacer_like.cores import thread_count
 from spacer_like.exceptions import CollectionError, DataLimitError, ImageError, SpacerInputError, damage_as
 from spacer_like.extractors.band_extractors import MOST_BANDS, RANGES, BandExtractor, BandImage
 from spacer_like.images.square import decoded, identified
+from spacer_like.message_base import none_of
 from spacer_like.npy_header import read_npy_header
 from spacer_like.progress import report
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 2**25
 _MOST_IN_BATCH = 1024
+_MOST_SAMPLED = 16
 
 
 def band_image(data: bytes, name: str, nodata: float | None = None) -> BandImage:
@@ -110,7 +113,8 @@ def takes_arrays(extractor: FeatureExtractor | None) -> bool:
 
 
 def extractor_for(chips: ChipSource, extractor: FeatureExtractor | None) -> FeatureExtractor | None:
-    """The extractor for the bands of chips: those of the first by name that can be read; one of squares as it is.
+    """The extractor for the bands of chips: those of most of them, by some that lie evenly among all by name; one of
+    squares as it is.
 
     Raises:
         CollectionError: no chip can be read.
@@ -118,15 +122,27 @@ def extractor_for(chips: ChipSource, extractor: FeatureExtractor | None) -> Feat
     """
     if not isinstance(extractor, BandExtractor):
         return extractor
-    reason = ""
-    for name in chips.names:
+    step = -(-len(chips) // _MOST_SAMPLED) or 1
+    failed: list[UnreadableChip] = []
+    counts: Counter[tuple[int, str]] = Counter()
+    images: dict[tuple[int, str], BandImage] = {}
+    for number in sorted(range(len(chips)), key=lambda number: (number % step, number)):
+        if counts and number % step:
+            break
+        name = chips.names[number]
         try:
             image = band_image(chips.read(name), name, chips.nodata_of(name))
         except SpacerInputError as error:
-            reason = reason or f", the first because: {error}"
+            failed.append(UnreadableChip.of(name, str(error)))
             continue
-        return extractor.taking(image)
-    raise CollectionError(f"None of the {len(chips)} chips of '{chips.name}' can be decoded{reason or '.'}")
+        kind = image.pixels.shape[2], str(image.pixels.dtype)
+        counts[kind] += 1
+        images.setdefault(kind, image)
+    if not counts and not failed:
+        raise CollectionError(f"There is no chip in '{chips.name}'.")
+    if not counts:
+        raise CollectionError(none_of(failed, f"chip of '{chips.name}'", "be decoded"))
+    return extractor.taking(images[counts.most_common(1)[0][0]])
 
 
 def images_taken_by(extractor: FeatureExtractor | None) -> dict[str, Any] | None:

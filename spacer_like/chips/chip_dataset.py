@@ -62,7 +62,7 @@ class ChipDataset(Dataset[tuple[Tensor, Tensor]]):
         self.names = [table.names[row] for row in rows]
         self.missing = sorted(name for name in table.names if name not in self._chips)
         if not rows:
-            raise CollectionError(f"None of the table's {len(table.names)} chips is in '{self._chips.name}'.")
+            raise CollectionError(f"None of the table's chips is in '{self._chips.name}'.")
         self.labels = table.labels
         self.version = dataset_version(self._chips, table.digest())
         self._targets = table.targets[rows]

@@ -215,14 +215,15 @@ class ChipSource:
         return jpeg_of_block(tile.chip_start, block)
 
 
-def open_chips(chips_loc: DataLocation, arrays: bool = False) -> ChipSource:
+def open_chips(chips_loc: DataLocation, arrays: bool | None = False) -> ChipSource:
     """The chips at a location: a folder of image files, at any depth; a manifest; or a folder of manifests.
 
     A manifest has the chips that were made of its tile: those that were written, and those that are still in it. In a
     folder with both image files and manifests, a chip that is a file is read from that.
 
     Args:
-        arrays: whether chips that are GeoTIFF or ``.npy`` count: where there are any, pictures do not.
+        arrays: whether chips that are GeoTIFF or ``.npy`` count: where there are any, pictures do not. None: all count,
+            to be looked at.
 
     Raises:
         DataNotFoundError: there are neither image files nor manifests, or no such file.
@@ -237,13 +238,13 @@ def open_chips(chips_loc: DataLocation, arrays: bool = False) -> ChipSource:
     else:
         files, manifests = find_files(chips_loc, arrays)
         unreadable += _add_files(places, files, chips_loc.below("").key)
-        if not files and not manifests and (arrays or not find_files(chips_loc, arrays=True)[0]):
+        if not files and not manifests and (arrays is not False or not find_files(chips_loc, arrays=True)[0]):
             raise DataNotFoundError(
                 f"There are no chips in '{chips_loc.display_name}': neither image files nor manifests."
             )
     unreadable += _add_manifests(places, manifests, arrays)
     chips = ChipSource(chips_loc.display_name, places, unreadable)
-    if not arrays and not chips and manifests != [chips_loc] and find_files(chips_loc, arrays=True)[0]:
+    if arrays is False and not chips and manifests != [chips_loc] and find_files(chips_loc, arrays=True)[0]:
         raise CollectionError(
             f"The chips in '{chips_loc.display_name}' are arrays and no pictures: extractors of bands "
             "take them, band-statistics and random-features."
@@ -263,14 +264,14 @@ def chips_in(chips_loc: DataLocation, files: Sequence[DataLocation]) -> ChipSour
     return ChipSource(chips_loc.display_name, places, unreadable)
 
 
-def find_files(folder_loc: DataLocation, arrays: bool = False) -> tuple[list[DataLocation], list[DataLocation]]:
+def find_files(folder_loc: DataLocation, arrays: bool | None = False) -> tuple[list[DataLocation], list[DataLocation]]:
     """The image files in a folder and the folders in it, and the ``.parquet`` files; each by their keys.
 
     PNG and WebP files count where there is no JPEG: beside it they are pictures of something else. With `arrays` no
-    picture counts beside a GeoTIFF or ``.npy``.
+    picture counts beside a GeoTIFF or ``.npy``; where it is None, all files count.
     """
     files, manifests = [], []
-    counted = ENDINGS + ARRAY_ENDINGS if arrays else ENDINGS
+    counted = ENDINGS if arrays is False else ENDINGS + ARRAY_ENDINGS
     for loc in list_keys(folder_loc.below("")):
         name = loc.key.rpartition("/")[2].lower()
         if name.startswith("."):
@@ -279,8 +280,15 @@ def find_files(folder_loc: DataLocation, arrays: bool = False) -> tuple[list[Dat
             files.append(loc)
         elif name.endswith(MANIFEST_ENDING):
             manifests.append(loc)
-    for preferred in (ARRAY_ENDINGS, _JPEG):
-        files = [loc for loc in files if loc.key.lower().endswith(preferred)] or files
+    for preferred in () if arrays is None else (ARRAY_ENDINGS, _JPEG):
+        kept = [loc for loc in files if loc.key.lower().endswith(preferred)] or files
+        if preferred is ARRAY_ENDINGS and len(kept) < len(files):
+            logger.warning(
+                "In '%s' pictures are left out beside chips that are GeoTIFF or .npy, %d beside %d: move them into a "
+                "folder of their own.",
+                *(folder_loc.display_name, len(files) - len(kept), len(kept)),
+            )
+        files = kept
     return sorted(files, key=lambda loc: loc.key), sorted(manifests, key=lambda loc: loc.key)
 
 
@@ -350,9 +358,9 @@ def _add_files(places: ChipIndex, files: Sequence[DataLocation], root: str) -> l
     return unreadable
 
 
-def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays: bool) -> list[UnreadableChip]:
+def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays: bool | None) -> list[UnreadableChip]:
     """Add the chips of manifests that there are no image files of; returns the malformed ones of several."""
-    counted = ENDINGS + ARRAY_ENDINGS if arrays else ENDINGS
+    counted = ENDINGS if arrays is False else ENDINGS + ARRAY_ENDINGS
     unreadable: list[UnreadableChip] = []
     for loc, manifest in read_manifests(manifests, unreadable):
         header = manifest.header
@@ -374,7 +382,7 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays:
                 # Of a raster they may be arrays, which are no pictures.
                 if name.lower().endswith(counted) and "/" not in name:
                     places.add_file(name, len(places.folders) - 1)
-                    if arrays and nodata is not None:
+                    if nodata is not None:
                         places.nodata[name] = nodata
             continue
         places.tiles.append(TileBlocks(header.tile_loc, header.tile_version, header.chip_start))

@@ -26,7 +26,7 @@ from spacer_like.images.files import Files, one_file, open_files
 from spacer_like.images.stacks import STACK_ENDING, Stack, read_ids
 from spacer_like.location import DataLocation
 from spacer_like.memory import ReusedMemory
-from spacer_like.message_base import Unreadable, ids_beside
+from spacer_like.message_base import Unreadable, ids_beside, none_of
 from spacer_like.progress import report
 from spacer_like.storage import open_file, storage_factory
 
@@ -152,11 +152,7 @@ class ImageSet(ABC):
         """Why the set was empty, as a sentence; to be called after the reading."""
         if not self.unreadable:
             return f"The collection '{self.name}' holds no image."
-        first = self.unreadable[0]
-        return (
-            f"None of the {len(self.unreadable)} files of the collection '{self.name}' can be decoded, the first "
-            f"because: {first.reason}"
-        )
+        return none_of(self.unreadable, f"file of the collection '{self.name}'", "be decoded")
 
     def _report(self, ended: int, total: int) -> None:
         report(f"images of {self.name}", ended, total)

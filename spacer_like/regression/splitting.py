@@ -74,7 +74,7 @@ def inclined_galaxies(
                 )
     kept = sorted(galaxy for galaxy, code in code_of.items() if code >= minimum)
     if not kept:
-        raise TrainingLabelsError(f"None of the {len(code_of)} galaxies has an inclination of {minimum} or more.")
+        raise TrainingLabelsError(f"No galaxy has an inclination of {minimum} or more.")
     return np.array(kept, np.int32)
 
 

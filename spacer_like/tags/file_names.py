@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from posixpath import splitext
 from unicodedata import normalize
 
@@ -21,22 +21,39 @@ _ESCAPED = re.compile(f"{_FORBIDDEN}|%(?=[0-9A-F]{{2}})")
 _HASH_BYTES = 4
 
 
-def path_part(text: str, most_bytes: int = MOST_BYTES) -> str:
+def path_part(text: str, most_bytes: int = MOST_BYTES, *, marked: bool = False) -> str:
     """A text as the name of a file or folder; one that is such a name already stays as it is.
 
     What no name can hold is written as ``%`` and its code, a dot that it begins with too; one that is longer than
-    `most_bytes` in UTF-8 is cut, and a hash of the whole added.
+    `most_bytes` in UTF-8 is cut, and a hash of the whole added. A `marked` one has no character that some disk takes
+    for another.
 
     >>> path_part("cat"), path_part("cat/wild"), path_part("../x"), path_part("")
     ('cat', 'cat%2Fwild', '%2E.%2Fx', '%00')
     """
     escaped = _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", text)
+    if marked:
+        escaped = "".join(one if _key(one) == one else f"%{ord(one):02X}" for one in escaped)
     escaped = f"%2E{escaped[1:]}" if escaped.startswith(".") else escaped or "%00"
     data = escaped.encode()
     if len(data) <= most_bytes:
         return escaped
     digest = hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
     return f"{data[: most_bytes - len(digest) - 1].decode(errors='ignore')}-{digest}"
+
+
+def distinct_parts(texts: Iterable[str]) -> dict[str, str]:
+    """The name of a file or folder for each text, as `path_part`, such that no two are equal on a disk that ignores the
+    case and how accents are written.
+
+    Where several would be, what another case or spelling of it could be is written as ``%`` and its code.
+
+    >>> distinct_parts(["Fish", "fish", "crab"])
+    {'Fish': '%46ish', 'fish': 'fish', 'crab': 'crab'}
+    """
+    names = {text: path_part(text) for text in texts}
+    count = Counter(map(_key, names.values()))
+    return {text: path_part(text, marked=True) if count[_key(name)] > 1 else name for text, name in names.items()}
 
 
 def is_path_part(name: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.chips.chip_drawing import drawn_chips
 from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.places_by_example.marks import marks_bytes, read_marks
 from spacer_like.chips.places_by_example.outlines import corners_of_chips
@@ -72,7 +73,7 @@ class Places:
         self._options = options
         merged = merged_vectors(options.embeddings_locs)
         self._names = merged.names
-        self._chips = open_chips(options.chips_loc)
+        self._chips = open_chips(options.chips_loc, arrays=None)
         self._ranker = PlaceRanker(vectors_of(merged))
         self._origin, self.outlines = _outlines(corners_of_chips(manifests_in(options.chips_loc), merged.names))
         self._lock = threading.Lock()
@@ -146,9 +147,9 @@ class Places:
 
         name = self.name(chip)
         if name in self._chips:
-            for _, pixels in self._chips.pixels([name], _PICTURE):
+            for _, pixels in drawn_chips(self._chips, [name], _PICTURE):
                 stream = BytesIO()
-                Image.fromarray(pixels[0]).save(stream, "JPEG", quality=85)
+                Image.fromarray(pixels).save(stream, "JPEG", quality=85)
                 return stream.getvalue()
         raise DataNotFoundError(f"There is no picture of the chip number {chip}.")
 

@@ -217,6 +217,24 @@ def test_a_chip_with_other_bands_is_told_and_left_out():
     ]
 
 
+def test_the_kind_is_that_of_most_chips_and_not_of_the_first():
+    put_chips(40)
+    write_bytes(at("chips/A.npy"), npy(ground(0, 1, 4)))
+    answer, found = encoded(EXTRACTORS[0])
+    assert (answer.n_chips, found.images["bands"]) == (80, 6)
+    assert [chip.name for chip in answer.unreadable] == ["A.npy"]
+
+
+def test_pictures_beside_arrays_are_counted_in_a_sentence(caplog):
+    put_chips(2)
+    write_bytes(at("chips/preview.jpg"), b"")
+    assert encoded(EXTRACTORS[0])[0].n_chips == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        "In 'memory://chips' pictures are left out beside chips that are GeoTIFF or .npy, 1 beside 4: move them into a "
+        "folder of their own."
+    ]
+
+
 def test_extractors_of_squares_say_that_arrays_are_none():
     put_chips(2)
     with pytest.raises(CollectionError, match="are arrays and no pictures: extractors of bands take them"):

@@ -120,6 +120,16 @@ def test_a_scene_that_lacks_a_band_is_named(tmp_path):
             cut(tmp_path / "in", tmp_path, bands=["B04"], band_files=band_files)
 
 
+@pytest.mark.parametrize("bands", [["B04", "B03"], ["B03", "B04"]])
+def test_of_two_bands_the_one_without_a_file_is_named_and_not_the_other(tmp_path, bands):
+    made.band_files(tmp_path / "in", "S1_{band}.tif", B04=1)
+    answer, _ = cut(tmp_path / "in", tmp_path, bands=bands, dtype="uint8")
+    assert [one.reason for one in answer.failed] == [
+        f"By its name the raster '{tmp_path / 'in' / 'S1_B04.tif'}' is the band 'B04' of a scene that has no file of "
+        "the band 'B03': add that one, or leave the band out."
+    ]
+
+
 def test_files_that_hold_all_bands_are_rasters_of_their_own(tmp_path):
     made.sentinel(tmp_path / "in" / "a_B04.tif", side=200)
     answer, rows = cut(tmp_path / "in", tmp_path, bands=["B04", "B03"])

@@ -224,7 +224,7 @@ def test_a_damaged_tile_that_gdal_reads_is_an_error(tmp_path):
     path = make_tile(tmp_path / "t.tif", width=1024, height=1024, bands=1, dtype="uint16", compress="DEFLATE")
     data = path.read_bytes()
     for damaged in (data[:-300_000], data[:-400_000] + b"\xff" * 400_000):
-        with pytest.raises(TileError, match=r"The tile 'memory://tile\.tif' cannot be read"):
+        with pytest.raises(TileError, match=r"The raster 'memory://tile\.tif' cannot be read"):
             cut(damaged)
         assert not exists(MANIFEST)
 

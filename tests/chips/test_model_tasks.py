@@ -269,7 +269,7 @@ class TestChipsThatAreNot:
         names = make_chips(4)
         write_table(LabelTable([name.replace("Z33", "Z34") for name in names], LABELS, np.ones((24, 4), bool)))
         with pytest.raises(
-            CollectionError, match=r"None of the table's 24 chips, such as 'Z34-.*', is in 'memory://chips"
+            CollectionError, match=r"None of the table's chips, such as 'Z34-.*', is in 'memory://chips"
         ):
             train_multilabel(quick())
 
@@ -359,6 +359,15 @@ class TestRequestsThatCannotBeMet:
                 MessageError,
                 "give one of extractor and weights_loc",
             ),
+            ({"momentum": 0.5}, MessageError, "momentum is of the optimizer sgd, and adamw has none: leave it out"),
+            (
+                {"optimizer": "adam", "momentum": 0.9},
+                MessageError,
+                "momentum is of the optimizer sgd, and adam has none",
+            ),
+            ({"optimizer": "sgd", "momentum": 1.0}, MessageError, "momentum"),
+            ({"network": "small"}, MessageError, "network is trained where there is no extractor: give one of them"),
+            ({"unfreeze_epochs": [2]}, MessageError, "unfreeze_epochs are of a network that starts from weights"),
             ({"plot_loc": DataLocation("memory", "plot.txt")}, SpacerInputError, "must end in one of png"),
             ({"table_loc": DataLocation("memory", "table.xlsx")}, TableError, r"must end with \.csv or \.parquet"),
             ({"extractor": DummyExtractor(), "size": 224}, MessageError, "does not look at images"),

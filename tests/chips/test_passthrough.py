@@ -27,5 +27,5 @@ def test_a_block_as_announced_is_taken(found, bands):
     ids=["lower", "wider", "grey", "without its end", "without its start", "empty", "without a picture"],
 )
 def test_another_block_is_refused(found):
-    with pytest.raises(TileError, match=r"^The tile 'tile\.tif' is damaged: one of its blocks is no "):
+    with pytest.raises(TileError, match=r"^The raster 'tile\.tif' is damaged: one of its blocks is no "):
         check_block(found, 64, 64, 3, "tile.tif")

@@ -116,7 +116,7 @@ class TestPassthrough:
         at = data.index(b"\xff\xd8", len(data) // 2)
         data[at : at + 2] = b"xx"
         path.write_bytes(data)
-        with pytest.raises(TileError, match=r"a\.tif"):
+        with pytest.raises(TileError, match=r"^The raster '.*a\.tif' is damaged: one of its blocks is no whole stream"):
             cut(path, tmp_path, grid="pixels", size=128, format="jpg", dtype="uint8")
 
 

@@ -237,7 +237,7 @@ class TestFolders:
         with open_collection(folder, EIGHT) as collection:
             assert drained(collection)[0] == []
             reason = collection.reason_for_nothing()
-        assert reason.startswith(f"None of the 1 files of the collection '{folder.display_name}' can be decoded, ")
+        assert reason.startswith(f"The one file of the collection '{folder.display_name}'")
         assert "The file '1.png' is not an image" in reason
 
     def test_a_folder_that_is_not_there_is_told(self, tmp_path):

@@ -201,7 +201,7 @@ def test_an_empty_collection_is_told(message):
     write_bytes(at("c/metadata.csv"), b"0,1\n1,2\n2,3\n")
     write_bytes(at("c/images/1"), b"no image")
     task = train_rarity_classifier if message is training else embedding_score
-    with pytest.raises(CollectionError, match="None of the 1 files"):
+    with pytest.raises(CollectionError, match="The one file"):
         task(message())
 
 

@@ -77,7 +77,7 @@ def test_a_missing_table_is_reported_and_left_out(caplog):
 
 
 def test_where_all_tables_are_missing_there_is_nothing_to_merge():
-    with pytest.raises(DataNotFoundError, match=r"None of the 1 score tables is there, such as 'memory://gone\.csv'"):
+    with pytest.raises(DataNotFoundError, match=r"None of the score tables is there, such as 'memory://gone\.csv'"):
         merge_scores(MergeScoresMsg([at("gone.csv")], [at("all.csv")]))
     assert not exists(at("all.csv"))
 

@@ -123,7 +123,7 @@ def test_a_broken_image_is_a_failure_and_the_others_are_predicted(at, nets):
 
 
 def test_no_image_that_can_be_decoded_is_an_error(at, nets):
-    with pytest.raises(CollectionError, match=r"None of the 1 files in .* can be decoded, the first because"):
+    with pytest.raises(CollectionError, match=r"The one file in .* cannot be decoded: "):
         predict(at, nets, images_of(at, a=b"no image"))
 
 

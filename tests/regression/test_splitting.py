@@ -77,7 +77,7 @@ def test_bands_that_disagree_are_refused():
 
 
 def test_no_inclination_at_all_is_said():
-    with pytest.raises(TrainingLabelsError, match="None of the 1 galaxies has an inclination of 45 or more"):
+    with pytest.raises(TrainingLabelsError, match="No galaxy has an inclination of 45 or more"):
         inclined_galaxies({"g": (np.array([5]), np.array([1]))})
 
 

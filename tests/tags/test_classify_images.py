@@ -266,7 +266,7 @@ def test_patterns_leave_images_out(tmp_path, images):
 
 
 def test_where_no_image_can_be_scored_it_is_an_error(tmp_path, images):
-    with pytest.raises(CollectionError, match=r"None of the 2 files in '.*' could be scored, the first because"):
+    with pytest.raises(CollectionError, match=r"None of the 2 files in '.*' can be scored, the first because"):
         classify(tmp_path, images, exclude=["a/**", "b/**", "c/**"])
 
     assert not (tmp_path / "out").exists()

@@ -1,13 +1,14 @@
 """Names of files and folders: any text makes one that every file system takes, and different texts different ones."""
 
 import os
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spacer_like.embeddings.embeddings_table import ImageRecord
-from spacer_like.tags.file_names import MOST_BYTES, distinct_names, is_path_part, path_part
+from spacer_like.tags.file_names import MOST_BYTES, distinct_names, distinct_parts, is_path_part, path_part
 
 ANY_TEXT = st.text(st.characters(), max_size=300) | st.text("%2Fab./\\", max_size=8)
 
@@ -40,6 +41,18 @@ def test_a_file_of_such_a_name_can_be_made(tmp_path):
         (tmp_path / path_part(text)).write_bytes(b"")
 
     assert len(os.listdir(tmp_path)) == 5
+
+
+@given(st.sets(ANY_TEXT | st.text("aAéÉßsS%4", max_size=3), max_size=8))
+def test_parts_are_different_on_a_disk_that_ignores_case_and_accents(texts):
+    parts = distinct_parts(texts)
+    on_disk = {normalize("NFD", normalize("NFD", part).casefold()) for part in parts.values()}
+    assert len(on_disk) == len(texts)
+    assert all(is_path_part(part) and len(part.encode()) <= MOST_BYTES for part in parts.values())
+
+
+def test_parts_of_which_no_disk_takes_two_for_one_stay():
+    assert distinct_parts(["Cat", "dog", "cat/wild"]) == {name: path_part(name) for name in ("Cat", "dog", "cat/wild")}
 
 
 def test_names_that_are_there_once_stay():

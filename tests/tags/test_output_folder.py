@@ -56,6 +56,14 @@ def test_copies_lie_in_the_bin_of_each_model(folder):
     }
 
 
+def test_tags_that_differ_in_case_alone_have_folders_of_their_own(folder):
+    records = [ImageRecord("new/1.png", "bytes", "pixels", "PNG", 1, 2, 3)]
+    models = [ScoredBy(SVM, tag, 0.5, 0.5) for tag in ("Cat", "cat", "dog")]
+    files = ImageFiles(lambda _: b"", nowhere)
+    write_output(folder, ScoredImages(records, models, np.ones((1, 3))), files, "new", "copy", "txt")
+    assert [*contents(folder)] == [f"{SVM}/{name}/1.0/1.png" for name in ("%43at", "cat", "dog")]
+
+
 def test_images_of_one_name_do_not_overwrite_each_other(folder):
     found = written(folder, {"new/a/1.png": [1, 1, 1], "new/b/1.png": [1, 1, 1]}, "copy")
 

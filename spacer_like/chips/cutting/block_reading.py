@@ -80,7 +80,7 @@ def read_parts(read: Read, parts: Iterable[tuple[int, int]], name: str, is_far: 
 def _read_together(read: Read, parts: list[tuple[int, int]], begin: int, end: int, found: Parts, name: str) -> None:
     data = memoryview(read(begin, end - begin))
     if len(data) < end - begin:
-        raise TileError(f"The tile '{name}' has become shorter while it was read.")
+        raise TileError(f"The raster '{name}' has become shorter while it was read.")
     for offset, length in parts:
         found[offset, length] = data[offset - begin : offset - begin + length]
 

@@ -119,7 +119,7 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
     tiff = Tiff(read, size, name)
     first = next((i for i in range(len(tiff.directories)) if not tiff.number(i, _SUBFILE, 0) & 5), None)
     if first is None:
-        raise TileError(f"The tile '{name}' has no picture, only overviews or masks.")
+        raise TileError(f"The raster '{name}' has no picture, only overviews or masks.")
     width, height = _size(tiff, first)
     mask_at = _mask_of(tiff, width, height)
     photometric = tiff.number(first, _PHOTOMETRIC, 0)
@@ -127,7 +127,7 @@ def read_cog(read: Read, size: int, name: str) -> Cog:
     bands = tiff.number(first, _SAMPLES, 1)
     tables = tiff.data(first, _JPEG_TABLES) if compression == JPEG else b""
     if tables and not (tables.startswith(b"\xff\xd8") and tables.endswith(b"\xff\xd9")):
-        raise TileError(f"The tile '{name}' is damaged: its tables of JPEG are no stream of JPEG.")
+        raise TileError(f"The raster '{name}' is damaged: its tables of JPEG are no stream of JPEG.")
     bits = set(tiff.numbers(first, _BITS))
     # Bands that lie one after the other have blocks of their own.
     plain = bits == {8} and (bands == 1 or tiff.number(first, _PLANAR, 1) == 1)
@@ -155,7 +155,7 @@ def _size(tiff: Tiff, directory: int) -> tuple[int, int]:
     width, height = tiff.number(directory, _WIDTH, 0), tiff.number(directory, _HEIGHT, 0)
     if not (0 < width <= MOST_PIXELS_WIDE and 0 < height <= MOST_PIXELS_WIDE):
         raise TileError(
-            f"The tile '{tiff.name}' says that it is {width} x {height} pixels: a tile has 1 to {MOST_PIXELS_WIDE} "
+            f"The raster '{tiff.name}' says that it is {width} x {height} pixels: a tile has 1 to {MOST_PIXELS_WIDE} "
             "each way."
         )
     return width, height
@@ -191,25 +191,25 @@ def _blocks(tiff: Tiff, directory: int, bands: int) -> Blocks | None:
     block_width = tiff.number(directory, _BLOCK_WIDTH, 0)
     block_height = tiff.number(directory, _BLOCK_HEIGHT, 0)
     if not all(0 < side <= 2**14 and side % 16 == 0 for side in (block_width, block_height)):
-        raise TileError(f"The tile '{tiff.name}' is damaged: its blocks are {block_width} x {block_height} pixels.")
+        raise TileError(f"The raster '{tiff.name}' is damaged: its blocks are {block_width} x {block_height} pixels.")
     n_blocks = -(-width // block_width) * -(-height // block_height)
     offsets = _integers(tiff.numbers(directory, _OFFSETS))
     lengths = _integers(tiff.numbers(directory, _COUNTS))
     if n_blocks > _MOST_BLOCKS or len(offsets) != n_blocks or len(lengths) != n_blocks:
         raise TileError(
-            f"The tile '{tiff.name}' is damaged: of its {n_blocks} blocks it knows {len(offsets)} offsets and "
+            f"The raster '{tiff.name}' is damaged: of its {n_blocks} blocks it knows {len(offsets)} offsets and "
             f"{len(lengths)} lengths."
         )
     most = _MOST_BYTES_PER_BYTE * block_width * block_height * bands + 2**16
     if max(lengths) > most:
         raise TileError(
-            f"The tile '{tiff.name}' is damaged: a block of {block_width} x {block_height} pixels announces "
+            f"The raster '{tiff.name}' is damaged: a block of {block_width} x {block_height} pixels announces "
             f"{max(lengths)} bytes."
         )
     end = max(offset + length if offset and length else 0 for offset, length in zip(offsets, lengths, strict=True))
     if end > tiff.size:
         raise TileError(
-            f"The tile '{tiff.name}' is cut short: it has {tiff.size} bytes, and its blocks reach to byte {end}."
+            f"The raster '{tiff.name}' is cut short: it has {tiff.size} bytes, and its blocks reach to byte {end}."
         )
     compression = tiff.number(directory, _COMPRESSION, NOT_COMPRESSED)
     return Blocks(width, height, block_width, block_height, compression, offsets, lengths)

@@ -157,7 +157,7 @@ class _Picture:
                 buffer=memoryview(self._memory.take(n_bytes))[:n_bytes],
             )
         except ValueError as error:
-            raise TileError(f"The tile '{name}' is damaged: one of its blocks cannot be decoded: {error}.") from None
+            raise TileError(f"The raster '{name}' is damaged: one of its blocks cannot be decoded: {error}.") from None
         if pixels.shape[:2] != (height // part, width // part):
-            raise TileError(f"The tile '{name}' is damaged: one of its blocks has another size than it says.")
+            raise TileError(f"The raster '{name}' is damaged: one of its blocks has another size than it says.")
         return pixels

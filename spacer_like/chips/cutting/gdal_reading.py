@@ -1,6 +1,6 @@
 """Rasters opened by GDAL, as they are or on the pixels of the grid.
 
-GDAL gets to see the one tile: no network, nothing beside it, no other formats.
+GDAL gets to see the one file: no network, nothing beside it, no other formats.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _MARGIN = 16
 
 @contextmanager
 def opened(source: str | BinaryIO, name: str, driver: str = DRIVER, overview: int | None = None) -> Iterator[Any]:
-    """The tile as rasterio's data set, which belongs to this thread.
+    """A raster as rasterio's data set, which belongs to this thread.
 
     Args:
         source: the path of a local file, or a file object, of which parts are read.
-        name: what errors call the tile.
+        name: what errors call it.
         driver: GDAL's name of the only format that the file may be of.
         overview: the number of the overview that is opened in place of the raster, from 0; None: the raster.
 
     Raises:
-        TileError: GDAL cannot read the tile.
+        TileError: GDAL cannot read it.
         MissingExtraError: rasterio is not installed.
         SpacerError: an error of the file object.
     """
@@ -82,7 +82,7 @@ def gdal_errors(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         # The message of rasterio's exception is often empty; its cause has GDAL's.
-        raise TileError(f"The tile '{name}' cannot be read: {reason_of(error.__cause__ or error)}.") from error
+        raise TileError(f"The raster '{name}' cannot be read: {reason_of(error.__cause__ or error)}.") from error
 
 
 def resampled(
@@ -175,7 +175,7 @@ def _raising_errors_of(file: SharedFile | None) -> Iterator[None]:
 
 
 def _rasterio() -> Any:
-    purpose = "Reading this tile"
+    purpose = "Reading this raster"
     import_extra("rasterio.errors", purpose, "geo")
     return import_extra("rasterio", purpose, "geo")
 

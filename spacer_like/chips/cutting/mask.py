@@ -144,7 +144,7 @@ class ValidPixels:
             except zlib.error:
                 bits = b""
         if len(bits) != size:
-            raise TileError(f"The tile '{self._cog.name}' is damaged: a block of its mask cannot be read.")
+            raise TileError(f"The raster '{self._cog.name}' is damaged: a block of its mask cannot be read.")
         if bits[0] in (0, 255) and bits.count(bits[0]) == size:
             return bits[0] == 255
         return bits

@@ -58,7 +58,7 @@ def check_block(block: Any, width: int, height: int, bands: int, name: str, tabl
         raise _damaged(name, "is no whole stream of JPEG")
     shared = _tables_of(tables)
     if shared is None:
-        raise TileError(f"The tile '{name}' is damaged: the tables of JPEG that its blocks share are malformed.")
+        raise TileError(f"The raster '{name}' is damaged: the tables of JPEG that its blocks share are malformed.")
     at = 2
     found, is_baseline = None, True
     own: frozenset[_Table] = frozenset()
@@ -142,4 +142,4 @@ def _needed_by_scan(body: bytes, is_baseline: bool) -> set[_Table]:
 
 
 def _damaged(name: str, reason: str) -> TileError:
-    return TileError(f"The tile '{name}' is damaged: one of its blocks {reason}.")
+    return TileError(f"The raster '{name}' is damaged: one of its blocks {reason}.")

@@ -109,14 +109,14 @@ class Tiff:
     def _read_header(self) -> int:
         begin = self._kept[:16]
         if begin[:2] not in (b"II", b"MM") or len(begin) < 8:
-            raise TileError(f"The tile '{self.name}' is no TIFF.")
+            raise TileError(f"The raster '{self.name}' is no TIFF.")
         self._order = "<" if begin[:2] == b"II" else ">"
         version: int = struct.unpack_from(f"{self._order}H", begin, 2)[0]
         self._is_big = version == 43
         if version not in (42, 43) or (
             self._is_big and (len(begin) < 16 or struct.unpack_from(f"{self._order}HH", begin, 4) != (8, 0))
         ):
-            raise TileError(f"The tile '{self.name}' is no TIFF.")
+            raise TileError(f"The raster '{self.name}' is no TIFF.")
         first: int = struct.unpack_from(
             *((f"{self._order}Q", begin, 8) if self._is_big else (f"{self._order}I", begin, 4))
         )[0]
@@ -165,7 +165,7 @@ class Tiff:
     def _part(self, offset: int, length: int) -> bytes:
         if offset + length > self.size:
             raise TileError(
-                f"The tile '{self.name}' is cut short: it has {self.size} bytes, and its directories reach to byte "
+                f"The raster '{self.name}' is cut short: it has {self.size} bytes, and its directories reach to byte "
                 f"{offset + length}."
             )
         begin = offset - self._kept_at
@@ -175,8 +175,8 @@ class Tiff:
             self._kept_at, begin = offset, 0
         data = self._kept[begin : begin + length]
         if len(data) < length:
-            raise TileError(f"The tile '{self.name}' has become shorter while it was read.")
+            raise TileError(f"The raster '{self.name}' has become shorter while it was read.")
         return data
 
     def _damaged(self, reason: str) -> NoReturn:
-        raise TileError(f"The tile '{self.name}' is damaged: {reason}.")
+        raise TileError(f"The raster '{self.name}' is damaged: {reason}.")

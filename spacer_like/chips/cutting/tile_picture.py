@@ -209,15 +209,15 @@ def colours_of(dataset: Any, name: str, bands: tuple[int, ...] | None = None) ->
 
     width, height = (max(shape[side] for shape in dataset.block_shapes) for side in (1, 0))
     if width * height * dataset.count > _MOST_BLOCK_VALUES:
-        raise TileError(f"The tile '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
+        raise TileError(f"The raster '{name}' has blocks of {width} x {height} pixels: store it with smaller ones.")
     kinds = list(dataset.colorinterp)
     alpha = kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None
     bands = bands or _bands(kinds)
     if not bands:
-        raise TileError(f"The tile '{name}' has no band of colours, only one that says where there is data.")
+        raise TileError(f"The raster '{name}' has no band of colours, only one that says where there is data.")
     dtypes = list(dict.fromkeys(dataset.dtypes[band - 1] for band in bands))
     if len(dtypes) > 1 or "complex" in dtypes[0]:
-        raise TileError(f"The tile '{name}' has pixels that are no picture: {', '.join(dtypes)}.")
+        raise TileError(f"The raster '{name}' has pixels that are no picture: {', '.join(dtypes)}.")
     is_inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
     dtype = np.dtype(dtypes[0])
     if kinds[bands[0] - 1] == ColorInterp.palette:
@@ -250,7 +250,7 @@ def _bands(kinds: list[Any]) -> tuple[int, ...]:
 def _palette(dataset: Any, band: int, dtype: np.dtype[Any], name: str) -> NDArray[np.uint8]:
     """The colours of a palette, black where it has none: uint8 [values, 3], or [values, 1] where all are grey."""
     if dtype not in (np.uint8, np.uint16):
-        raise TileError(f"The tile '{name}' has a palette for numbers of {dtype}: store it with red, green and blue.")
+        raise TileError(f"The raster '{name}' has a palette for numbers of {dtype}: store it with red, green and blue.")
     table = np.zeros((2 ** (8 * dtype.itemsize), 3), np.uint8)
     with gdal_errors(name):
         entries = dataset.colormap(band)

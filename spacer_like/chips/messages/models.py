@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StrictFloat, StrictInt
+from pydantic import Field, StrictFloat, StrictInt, model_validator
 from typing_extensions import Self
 
 from spacer_like.chips.messages.tiles import ChipsLocation, UnreadableChips, example_extractor
@@ -23,6 +23,8 @@ from spacer_like.message_base import (
 )
 
 HEAD_LAYERS = (1024, 512)
+NETWORK = "resnet50"
+MOMENTUM = 0.9
 
 
 class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
@@ -38,10 +40,10 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         extractor: a frozen extractor, on whose features of the chips a head is trained; None: `network` is trained as a
             whole.
         network: the network to train where there is no extractor: ``resnet50``, or ``small``, a small one of the same
-            kind.
+            kind; None: ``resnet50``.
         weights_loc: a state dict that the network starts from; None: random weights.
         unfreeze_epochs: epochs at which one more stage of a network that started from weights is trained too; before
-            the first only the head is. Ignored without weights, where everything is trained from the start.
+            the first only the head is. Without weights there are none: everything is trained from the start.
         size: width and height in pixels of the chips that the network sees.
         layers: units of the head's hidden layers, one number a layer.
         dropouts: dropout rates of the hidden layers, 0 to 1; None: 0.5 after the last layer, 0.2 after the others.
@@ -49,7 +51,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         batch_size: number of chips in a training step.
         learning_rate: initial learning rate; it falls along a cosine to a hundredth.
         optimizer: ``adamw``, ``adam``, or ``sgd`` (stochastic gradient descent with momentum).
-        momentum: momentum of ``sgd``, 0 to 1; the others have none.
+        momentum: momentum of ``sgd``, 0 to 1; the others have none. None: 0.9.
         validation_share: share of the chips, about, in the validation set, 0 to 1; whole grid squares are drawn by
             `seed`.
         threshold: probability above which a label is given, 0 to 1; ``per_label``: for each label the one with the best
@@ -70,7 +72,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     chips_loc: ChipsLocation
     model_loc: WritableLocation
     extractor: OptionalExtractorField = None  # type: ignore[assignment]
-    network: Literal["resnet50", "small"] = "resnet50"
+    network: Literal["resnet50", "small"] | None = None
     weights_loc: Location | None = None
     unfreeze_epochs: list[Annotated[StrictInt, Field(ge=1, le=10_000)]] = Field(default_factory=list, max_length=5)
     size: Annotated[StrictInt, Field(ge=32, le=1024)] = 224
@@ -82,7 +84,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     batch_size: Annotated[StrictInt, Field(ge=2, le=4096)] = 32
     learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-3
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    momentum: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[StrictFloat, Field(ge=0, lt=1)] | None = None
     validation_share: PartialShare = 0.2
     threshold: PartialShare | Literal["per_label"] = 0.35
     seed: Seed = 0
@@ -91,6 +93,16 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     metrics_loc: WritableLocation | None = None
     plot_loc: WritableLocation | None = None
     events_loc: WritableFolder | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.momentum is not None and self.optimizer != "sgd":
+            raise ValueError(f"momentum is of the optimizer sgd, and {self.optimizer} has none: leave it out")
+        if self.network is not None and self.extractor is not None:
+            raise ValueError("network is trained where there is no extractor: give one of them")
+        if self.unfreeze_epochs and (self.weights_loc is None or self.extractor is not None):
+            raise ValueError("unfreeze_epochs are of a network that starts from weights: leave them out")
+        return self
 
     @classmethod
     def example(cls) -> Self:

@@ -114,7 +114,19 @@ def bands_of(raster: Raster, wanted: Sequence[str]) -> tuple[int, ...]:
     Raises:
         SpacerInputError: the raster has no such band, or several.
     """
-    return tuple(_band_of(raster, text.strip()) for text in wanted)
+    names = [text.strip() for text in wanted]
+    return tuple(_band_of(raster, text, names) for text in names)
+
+
+def parts_around(band: str, filename: str) -> tuple[str, str] | None:
+    """What a file's name has before and after a band's, which other characters than letters and digits set apart; None:
+    it has none.
+
+    >>> parts_around("B04", "T33_B04_10m.tif")
+    ('T33_', '_10m')
+    """
+    found = re.fullmatch(rf"(?i)(|.*[^a-z0-9]){re.escape(band)}(|[^a-z0-9].*)", filename.rpartition(".")[0])
+    return None if found is None else (found[1], found[2])
 
 
 def source_name(filename: str) -> str:
@@ -128,7 +140,7 @@ def source_name(filename: str) -> str:
     return text[-_MOST_SOURCE:].lstrip("-.") or "raster"
 
 
-def _band_of(raster: Raster, text: str) -> int:
+def _band_of(raster: Raster, text: str, wanted: Sequence[str]) -> int:
     count = len(raster.dtypes)
     if text.isdecimal():
         if not 1 <= int(text) <= count:
@@ -140,6 +152,14 @@ def _band_of(raster: Raster, text: str) -> int:
         for texts in called:
             if one and texts.count(one) == 1:
                 return texts.index(one) + 1
+    filename = raster.name.rpartition("/")[2]
+    in_name = {band: parts_around(band, filename) is not None for band in wanted if not band.isdecimal()}
+    if count == 1 and True in in_name.values() and False in in_name.values():
+        own, missing = (next(band for band, is_there in in_name.items() if is_there == side) for side in (True, False))
+        raise SpacerInputError(
+            f"By its name the raster '{raster.name}' is the band '{own}' of a scene that has no file of the band "
+            f"'{missing}': add that one, or leave the band out."
+        )
     known = [name for name in (*raster.band_names, *raster.colours) if name]
     hint = nearest(text, known) or f" Its bands are {', '.join(dict.fromkeys(known))}; or give numbers, 1 to {count}."
     raise SpacerInputError(f"The raster '{raster.name}' has no band '{text}'.{hint}")

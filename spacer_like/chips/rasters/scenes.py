@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from spacer_like.chips.rasters.raster import Raster, source_name
+from spacer_like.chips.rasters.raster import Raster, parts_around, source_name
 from spacer_like.exceptions import SpacerInputError
 from spacer_like.location import DataLocation
 
@@ -87,9 +87,8 @@ def _scene_key(loc: DataLocation, filename: str, band: str, template: str | None
     """What files of one scene have in common, the folder first; None: the file is not of this band."""
     folder = loc.key[: len(loc.key) - len(filename)] if loc.key.endswith(filename) else ""
     if template is None:
-        stem = filename.rpartition(".")[0]
-        parts = re.fullmatch(rf"(?i)(|.*[^a-z0-9]){re.escape(band)}(|[^a-z0-9].*)", stem)
-        return None if parts is None else (folder, parts[1], parts[2])
+        parts = parts_around(band, filename)
+        return None if parts is None else (folder, *parts)
     pattern = re.escape(template).replace(r"\{band\}", re.escape(band)).replace(r"\*", "(.*)").replace(r"\?", ".")
     found = re.fullmatch(f"(?i){pattern}", filename)
     return None if found is None else ("", *found.groups())

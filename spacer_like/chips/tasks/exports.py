@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacer_like.chips.chip_drawing import drawn
 from spacer_like.chips.chip_source import open_chips
 from spacer_like.chips.messages.exports import (
     ExportCocoMsg,
@@ -80,13 +81,12 @@ def visualize_chip(msg: VisualizeChipMsg) -> VisualizeChipReturnMsg:
     """
     from spacer_like.chips.labels import chip_picture
     from spacer_like.drawing.figures import check_drawing
-    from spacer_like.images.decode import open_image, to_rgb_array
 
     start = time.perf_counter()
     check_drawing(msg.picture_loc)
-    with open_chips(msg.chips_loc) as chips:
+    with open_chips(msg.chips_loc, arrays=None) as chips:
         chips.check_kept(msg)
-        pixels = to_rgb_array(open_image(chips.read(msg.chip), msg.chip))
+        pixels = drawn(chips.read(msg.chip), msg.chip, nodata=chips.nodata_of(msg.chip))
     labels = {} if msg.table_loc is None else _labels(msg.table_loc, msg.chip)
     outlines = {label: shapes for (chip, label), shapes in _outlines(msg.outlines_loc).items() if chip == msg.chip}
     chip_picture.visualize_chip(msg.chip, pixels, labels, outlines, msg.picture_loc)

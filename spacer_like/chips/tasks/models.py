@@ -20,6 +20,7 @@ from spacer_like.chips.messages import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
+from spacer_like.chips.messages.models import MOMENTUM, NETWORK
 from spacer_like.chips.models.multilabel_metrics import (
     THRESHOLD,
     best_thresholds,
@@ -230,7 +231,7 @@ def _config(msg: TrainMultilabelMsg) -> MultilabelConfig:
         learns_from_start=msg.extractor is None and not has_weights,
         unfreeze_epochs=tuple(sorted(msg.unfreeze_epochs)) if has_weights else (),
         optimizer=msg.optimizer,
-        momentum=msg.momentum,
+        momentum=MOMENTUM if msg.momentum is None else msg.momentum,
     )
 
 
@@ -242,10 +243,10 @@ def _network(msg: TrainMultilabelMsg) -> ResNet:
     from spacer_like.extractors.torch_weights import read_state_dict
 
     if msg.weights_loc is None:
-        return random_resnet(msg.network, torch.Generator().manual_seed(msg.seed))
+        return random_resnet(msg.network or NETWORK, torch.Generator().manual_seed(msg.seed))
     try:
         state = read_state_dict(BytesIO(read_bytes(msg.weights_loc)), "weights")
-        return resnet_of(msg.network, state, "weights")
+        return resnet_of(msg.network or NETWORK, state, "weights")
     except WeightsError as error:
         raise WeightsError(f"{msg.weights_loc.display_name}: {error}") from error
 
@@ -267,7 +268,7 @@ def _chips_of_table(table: LabelTable, chips: ChipSource) -> tuple[list[str], li
     missing = sorted(name for name in table.names if name not in chips)
     if not wanted:
         first = f", such as '{missing[0]}'" if missing else ""
-        raise CollectionError(f"None of the table's {len(missing)} chips{first}, is in '{chips.name}'.")
+        raise CollectionError(f"None of the table's chips{first}, is in '{chips.name}'.")
     _check_cells(sorted({group_of(name) for name in wanted}))
     return wanted, missing
 
@@ -303,7 +304,7 @@ def _trained(
     if len(split.train) < 2:
         raise TrainingLabelsError("There must be at least two chips to learn from, and there is one.")
     examples = Examples(targets, split, gathered.features, gathered.pixels)
-    learning = (msg.network, network) if network is not None and config.network_learns else None
+    learning = (msg.network or NETWORK, network) if network is not None and config.network_learns else None
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc)
     events = None if msg.events_loc is None else EventsFile(msg.events_loc)
     trained = train(config, examples, learning, snapshots, msg.snapshot_epochs, events)
@@ -319,7 +320,7 @@ def _model(msg: TrainMultilabelMsg, labels: Sequence[str], trained: Trained, net
         head=trained.head,
         size=msg.size,
         extractor_id=None if msg.extractor is None else msg.extractor.extractor_id,
-        network=None if network is None else msg.network,
+        network=None if network is None else msg.network or NETWORK,
         state=trained.state,
     )
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacer_like.chips.band_chips import images_for
+from spacer_like.chips.messages.tiles import UnreadableChip
 from spacer_like.chips.models.multilabel_model import network_features
 from spacer_like.exceptions import CollectionError
 from spacer_like.extractors.base import FeatureExtractor, image_features
+from spacer_like.message_base import none_of
 from spacer_like.storage.unfinished_files import array_or_file
 
 if TYPE_CHECKING:
@@ -67,10 +69,10 @@ def gathered_chips(
             features.append(_features(frozen, batch))
         found += some
     if not found:
-        unreadable = {chip.name: chip.reason for chip in chips.unreadable}
-        reason = next((unreadable[name] for name in names if name in unreadable), "they are gone")
+        wanted = set(names)
+        failed = [chip for chip in chips.unreadable if chip.name in wanted]
         raise CollectionError(
-            f"None of the {len(names)} chips of '{chips.name}' can be decoded, the first because: {reason}"
+            none_of(failed or [UnreadableChip.of(names[0], "It is gone.")], f"chip of '{chips.name}'", "be decoded")
         )
     return Gathered(
         found,

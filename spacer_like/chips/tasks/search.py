@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.chips.band_chips import band_image, extractor_for, images_for, images_taken_by, takes_arrays
+from spacer_like.chips.chip_drawing import drawn, drawn_chips
 from spacer_like.chips.chip_source import dataset_version, open_chips
 from spacer_like.chips.messages import (
     BuildIndexMsg,
@@ -54,6 +55,7 @@ from spacer_like.exceptions import (
 from spacer_like.extractors.band_extractors import BandExtractor
 from spacer_like.images.files import file_bytes
 from spacer_like.images.square import square_into
+from spacer_like.message_base import Unreadable, none_of
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
 from spacer_like.storage.base import outcomes
@@ -218,11 +220,10 @@ def chip_encoder(
     return extractor_encoder(extractor)
 
 
-def _reason_for_nothing(name: str, unreadable: Sequence[object]) -> str:
+def _reason_for_nothing(name: str, unreadable: Sequence[Unreadable]) -> str:
     if not unreadable:
         return f"There is no chip in '{name}'."
-    reason = getattr(unreadable[0], "reason", "")
-    return f"None of the {len(unreadable)} chips of '{name}' can be decoded, the first because: {reason}"
+    return none_of(unreadable, f"chip of '{name}'", "be decoded")
 
 
 def _check(msg: FindSimilarMsg) -> None:
@@ -330,10 +331,10 @@ def _draw(msg: FindSimilarMsg, name: str, similar: Sequence[SimilarChip]) -> Non
     if msg.chips_loc is None or msg.contact_sheet_loc is None:
         return
     wanted = [*([name] if msg.chip is not None else []), *(chip.chip for chip in similar[:SHOWN])]
-    pictures: dict[str, NDArray[np.uint8]] = {}
-    with open_chips(msg.chips_loc) as chips:
+    with open_chips(msg.chips_loc, arrays=None) as chips:
         chips.check_kept(msg)
-        for names, pixels in chips.pixels([one for one in wanted if one in chips], PICTURE_SIZE):
-            pictures.update(zip(names, pixels, strict=True))
-    query = pictures.get(name) if msg.image_loc is None else _pixels_of_image(msg.image_loc, PICTURE_SIZE)
+        pictures = dict(drawn_chips(chips, [one for one in wanted if one in chips], PICTURE_SIZE))
+    query = pictures.get(name)
+    if (loc := msg.image_loc) is not None:
+        query = drawn(file_bytes(loc, loc.display_name), loc.display_name, PICTURE_SIZE)
     similar_sheet(name, query, centres_of([parsed_name(name)])[0], similar, pictures, msg.contact_sheet_loc)

@@ -170,7 +170,7 @@ def _tables(locs: list[DataLocation]) -> tuple[list[tuple[str, ScoreTable]], lis
         report("score tables", ended, len(locs))
     missing_names = [locs[index].display_name for index in sorted(missing)]
     if not found:
-        raise DataNotFoundError(f"None of the {len(locs)} score tables is there, such as '{missing_names[0]}'.")
+        raise DataNotFoundError(f"None of the score tables is there, such as '{missing_names[0]}'.")
     if missing:
         logger.warning("%d of %d score tables are missing, such as '%s'.", len(missing), len(locs), missing_names[0])
     return [(locs[index].display_name, found[index]) for index in sorted(found)], missing_names

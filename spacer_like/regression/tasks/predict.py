@@ -13,7 +13,7 @@ import numpy as np
 
 from spacer_like.exceptions import CollectionError, TrainingLabelsError
 from spacer_like.images.sets import open_set
-from spacer_like.message_base import Unreadable
+from spacer_like.message_base import Unreadable, none_of
 from spacer_like.overwriting import task
 from spacer_like.regression.answers import (
     GOOD_BAD,
@@ -155,7 +155,7 @@ def _reason_for_nothing(msg: PredictRegressorMsg, failed: Sequence[Unreadable]) 
     name = msg.images_locs[0].display_name
     if not failed:
         return f"There is no image in '{name}'."
-    return f"None of the {len(failed)} files in '{name}' can be decoded, the first because: {failed[0].reason}"
+    return none_of(failed, f"file in '{name}'", "be decoded")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from spacer_like.cores import thread_count
 from spacer_like.exceptions import CollectionError, SpacerError, SpacerInputError
 from spacer_like.extras import import_extra
 from spacer_like.images.files import Files, open_files
-from spacer_like.message_base import Unreadable
+from spacer_like.message_base import Unreadable, none_of
 from spacer_like.overwriting import task
 from spacer_like.progress import report
 from spacer_like.regression.catalog import Catalog, CatalogRow, read_catalog
@@ -51,10 +51,7 @@ def prepare_images(msg: PrepareImagesMsg) -> PrepareImagesReturnMsg:
     written = [row for row in rows if row.id not in reasons]
     failed = [Unreadable.of(names[row.id], reasons[row.id]) for row in rows if row.id in reasons]
     if not written:
-        raise CollectionError(
-            f"None of the {len(failed)} images in '{msg.images_loc.display_name}' can be prepared, the first, "
-            f"'{failed[0].name}', because: {failed[0].reason}"
-        )
+        raise CollectionError(none_of(failed, f"image in '{msg.images_loc.display_name}'", "be prepared"))
     _delete_others(folder, [_stamp(msg, row) for row in written])
     if msg.failures_loc is not None:
         write_failures(msg.failures_loc, failed)
@@ -76,7 +73,7 @@ def _check(
     if not rows:
         found = f"The {len(names)} images of this band there are of others." if names else ""
         raise CollectionError(
-            f"None of the {len(catalog.rows)} galaxies of the catalog '{msg.catalog_loc.display_name}' has an image in "
+            f"None of the galaxies of the catalog '{msg.catalog_loc.display_name}' has an image in "
             f"'{files.name}': names must be like pgc44182_{msg.root}_{msg.band}.png. {found}".strip()
         )
     if any(is_fits(names[row.id]) for row in rows):

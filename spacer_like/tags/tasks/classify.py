@@ -11,7 +11,7 @@ import numpy as np
 
 from spacer_like.embeddings.embeddings_table import embeddings_writer, read_embeddings_table
 from spacer_like.exceptions import CollectionError
-from spacer_like.message_base import Unreadable
+from spacer_like.message_base import Unreadable, none_of
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, temporary_file, write_file
 from spacer_like.tables.failures import MOST_ANSWERED, write_failures
@@ -149,7 +149,7 @@ def _files(msg: ClassifyImagesMsg, source: TagSource) -> ImageFiles:
 def _reason_for_nothing(source: TagSource, failed: Sequence[Unreadable]) -> str:
     if not failed:
         return f"There is no image in '{source.name}'."
-    return f"None of the {len(failed)} files in '{source.name}' could be scored, the first because: {failed[0].reason}"
+    return none_of(failed, f"file in '{source.name}'", "be scored")
 
 
 def _answer(

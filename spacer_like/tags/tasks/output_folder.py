@@ -25,7 +25,7 @@ from spacer_like.storage import (
 from spacer_like.storage.base import outcomes
 from spacer_like.storage.unfinished_files import unfinished_path
 from spacer_like.tables.writing import growing_table
-from spacer_like.tags.file_names import distinct_names, is_path_part, path_part
+from spacer_like.tags.file_names import distinct_names, distinct_parts, is_path_part, path_part
 from spacer_like.tags.scored_images import ScoredImages, manifest_schema
 from spacer_like.tags.sidecars import SIDECARS
 
@@ -117,7 +117,9 @@ def _file_names(images: ScoredImages, root: str, sink: Sink, sidecar: str) -> li
         return [[""] * len(images.models)] * len(images.records)
     if sink == "sidecar":
         return list(_sidecar_names(images, root, sidecar))
-    folders = [f"{path_part(model.model_type)}/{path_part(model.tag)}" for model in images.models]
+    types = distinct_parts(model.model_type for model in images.models)
+    tags = distinct_parts(model.tag for model in images.models)
+    folders = [f"{types[model.model_type]}/{tags[model.tag]}" for model in images.models]
     return [
         [f"{folder}/{images.bin_names[bin]}/{name}" for folder, bin in zip(folders, bins, strict=True)]
         for name, bins in zip(distinct_names(images.records), images.bins.tolist(), strict=True)

@@ -13,7 +13,7 @@ from spacer_like.embeddings import Encoder, check_same_encoder, extractor_encode
 from spacer_like.embeddings.embeddings_table import EmbeddingsFile, embeddings_writer
 from spacer_like.exceptions import CollectionError, MessageError, TableError
 from spacer_like.location import DataLocation
-from spacer_like.message_base import Unreadable
+from spacer_like.message_base import Unreadable, none_of
 from spacer_like.overwriting import task
 from spacer_like.storage import exists, open_file, temporary_file, write_file
 from spacer_like.tables.failures import MOST_ANSWERED, write_failures
@@ -142,10 +142,7 @@ def part_of(images: Sequence[SourceImage], part: Sequence[int] | None) -> Sequen
 def _reason_for_nothing(name: str, failed: Sequence[Unreadable]) -> str:
     if not failed:
         return f"The collection '{name}' holds no image."
-    return (
-        f"None of the {len(failed)} files of the collection '{name}' can be decoded, the first, '{failed[0].name}', "
-        f"because: {failed[0].reason}"
-    )
+    return none_of(failed, f"file of the collection '{name}'", "be decoded")
 
 
 def _write(msg: ProcessImagesMsg, encoder: Encoder, rows: TableRows, failed: Sequence[Unreadable]) -> None:
