@@ -75,6 +75,8 @@ def test_the_file_is_as_it_was_when_its_version_was_made():
 def test_it_counts_places_and_chips():
     found = read_raster_manifest(manifest(), "manifest")
     assert found.counts() == {"all_data": 1, "partial_data": 1, "no_data": 1}
+    counted = read_raster_manifest(manifest(n_empty=7), "manifest")
+    assert (counted.header.n_empty, counted.counts()["no_data"]) == (7, 8)
     assert found.made()["place"].to_pylist() == ["M14-8800-5373", "P512-0"]
 
 
@@ -94,6 +96,7 @@ def with_header(**changes) -> bytes:
         ({"version": 2}, "of version 2: a newer release of this program reads it"),
         ({"format": "other"}, "it says nothing of its version"),
         ({"bands": []}, "its description of the raster is not as it should be"),
+        ({"n_empty": -1}, "its description of the raster is not as it should be"),
         ({"source": 5}, "its description of the raster is not as it should be"),
         ({"chips_loc": "x"}, "its description of the raster is not as it should be"),
     ],

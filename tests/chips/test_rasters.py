@@ -216,6 +216,18 @@ class TestWarps:
         assert answer.bands == [1, 2, 3]
         area = sum(row["valid_fraction"] for row in rows.values()) * 64**2 * answer.scale**2
         assert area == pytest.approx(np.pi * 180**2, rel=0.02)
+        # The corners of its bounds show nothing: they are counted, and have no rows.
+        assert {row["nodata_class"] for row in rows.values()} == {"all_data", "partial_data"}
+        assert answer.n_no_data > 0
+        again, listed = cut(tmp_path / "drone.tif", tmp_path, size=64, dtype="uint8", format="png", wanted="no_data")
+        assert (again.n_no_data, len(listed)) == (answer.n_no_data, len(rows) + answer.n_no_data)
+
+    def test_a_raster_without_data_has_a_manifest_without_rows(self, tmp_path):
+        path = made.make_raster(
+            tmp_path / "a.tif", np.zeros((1, 64, 64), "uint8"), "EPSG:32633", from_origin(3e5, 5e6, 1, 1), nodata=0
+        )
+        answer, rows = cut(path, tmp_path, grid="pixels", size=32)
+        assert (answer.n_chips, answer.n_no_data, rows) == (0, 4, {})
 
     def test_a_raster_across_the_180th_meridian_has_places_on_both_sides(self, tmp_path):
         pixels = np.full((1, 200, 400), 9, "uint8")

@@ -1,5 +1,7 @@
 """Manifests of the chips of a raster: a row for each place that it covers, as Parquet.
 
+Places without data and without a chip are counted, for a grid may have many more of them than of others.
+
 What concerns all chips is JSON in the metadata of the file, under the name ``spacer_like.raster_chips``.
 """
 
@@ -63,6 +65,7 @@ class RasterHeader:
         value_range: the values that became 0 and 255; None: they were kept.
         request: the request's other fields, by name.
         nodata: the value of pixels without data, in chips whose values were kept; None: there is none.
+        n_empty: number of places without data that have neither a chip nor a row.
     """
 
     raster_loc: DataLocation
@@ -75,6 +78,7 @@ class RasterHeader:
     value_range: tuple[float, float] | None
     request: dict[str, Any]
     nodata: float | None = None
+    n_empty: int = 0
 
     def description(self) -> dict[str, Any]:
         """As JSON values."""
@@ -84,6 +88,8 @@ class RasterHeader:
         }
         if self.nodata is None:
             del fields["nodata"]
+        if not self.n_empty:
+            del fields["n_empty"]
         return fields
 
 
@@ -92,7 +98,7 @@ class RasterManifest:
     """The chips of a raster.
 
     Fields:
-        chips: a row for each place, of `COLUMNS`.
+        chips: a row for each place with data or a chip, of `COLUMNS`.
     """
 
     header: RasterHeader
@@ -111,7 +117,8 @@ class RasterManifest:
     def counts(self) -> dict[str, int]:
         """How many places are of which no-data class, made or not."""
         classes = self.chips["nodata_class"].to_pylist()
-        return {name: classes.count(name) for name in CLASSES}
+        found = {name: classes.count(name) for name in CLASSES}
+        return found | {"no_data": found["no_data"] + self.header.n_empty}
 
 
 def chip_rows(rows: list[dict[str, Any]]) -> pa.Table:
@@ -159,6 +166,8 @@ def _header(found: dict[str, Any], name: str) -> RasterHeader:
         texts = (header.raster_version, header.source, header.date)
         if header.nodata is not None and (type(header.nodata) is not float or not math.isfinite(header.nodata)):
             raise ValueError("the value of pixels without data is no number")
+        if type(header.n_empty) is not int or header.n_empty < 0:
+            raise ValueError("the number of places without data is none")
         if not (all(type(text) is str for text in texts) and type(header.request) is dict and header.bands):
             raise ValueError("a field is of another type")
     return header

@@ -69,7 +69,7 @@ def cut_raster(msg: CutRasterMsg) -> CutRasterReturnMsg:
         storage.write_many((f"{folder}{name}", [data]) for name, data in cutting.files())
         for name in sorted(earlier - cutting.made):
             storage.delete(f"{folder}{name}")
-        manifest = RasterManifest(header, chip_rows(cutting.rows))
+        manifest = RasterManifest(replace(header, n_empty=cutting.n_empty), chip_rows(cutting.rows))
         write_bytes(msg.manifest_loc, manifest.to_parquet())
     return CutRasterReturnMsg(
         source=header.source,
@@ -126,6 +126,7 @@ class _Cutting:
 
     Attributes:
         rows: of the manifest, so far.
+        n_empty: number of places that have none, without data.
         made: the names of the chips that were made.
     """
 
@@ -140,7 +141,7 @@ class _Cutting:
         self.way: Any = "windows"
         self.rows: list[dict[str, Any]] = []
         self.made: set[str] = set()
-        self.n_bytes = 0
+        self.n_bytes = self.n_empty = 0
         check_also_written(msg, [msg.chips_loc.below(self._name(one)) for grid in self.lattices for one in grid.places])
 
     def header(self, version: str) -> RasterHeader:
@@ -169,8 +170,9 @@ class _Cutting:
                 for made in self._of_lattice(lattice, pixels):
                     if made is not None:
                         yield made
-                    if len(self.rows) % 64 == 0:
-                        report(f"chips of {self.raster.name}", len(self.rows), n_places)
+                    n_seen = len(self.rows) + self.n_empty
+                    if n_seen % 64 == 0:
+                        report(f"chips of {self.raster.name}", n_seen, n_places)
         report(f"chips of {self.raster.name}", n_places, n_places)
         order = {place.name: index for index, place in enumerate(one for grid in self.lattices for one in grid.places)}
         self.rows.sort(key=lambda row: order[row["place"]])
@@ -215,6 +217,9 @@ class _Cutting:
         self, frame: _Frame, pixels: LatticePixels, place: Place, n_valid: int, way: RasterWay, data: bytes | None
     ) -> tuple[str, bytes] | None:
         """Note a place in the manifest; the name and the bytes of its chip."""
+        if data is None and not n_valid:
+            self.n_empty += 1
+            return None
         name = self._name(place)
         n_pixels = frame.size**2
         corner = None if pixels.way == "warp" else (place.column + pixels.corner[0], place.row + pixels.corner[1])
