@@ -120,7 +120,7 @@ def test_a_broken_image_is_a_row_of_the_failures_and_the_others_are_prepared():
 
 
 def test_a_run_in_which_every_image_fails_is_an_error():
-    with pytest.raises(CollectionError, match=r"The one image in '.*galaxies' cannot be prepared: The file 'pgc44182_d"):
+    with pytest.raises(CollectionError, match=r"The one image in .* cannot be prepared: The file 'pgc44182_d"):
         prepared({"pgc44182_d25x2_rot_g.png": b"no image"})
     assert written() == {}
 
@@ -239,5 +239,5 @@ def test_everything_may_be_on_s3(moto):
 
 @pytest.mark.parametrize("ending", ["png", "fits"])
 def test_an_empty_file_is_called_so(ending):
-    with pytest.raises(CollectionError, match=rf"because: The file 'pgc44182_d25x2_rot_g\.{ending}' is empty: give "):
+    with pytest.raises(CollectionError, match=rf": The file 'pgc44182_d25x2_rot_g\.{ending}' is empty: give "):
         prepared({f"pgc44182_d25x2_rot_g.{ending}": b""})
