@@ -47,11 +47,18 @@ class TestRanking:
         assert (np.diff(ranking.scores[ranking.order]) <= 0).all()
         assert 0 <= ranking.scores.min() < ranking.scores.max() <= 1
 
-    def test_tells_chips_apart_whose_vectors_are_nearly_alike(self):
+    @pytest.mark.parametrize("apart", [0.3, 0.02, 1e-3, 1e-5])
+    def test_tells_chips_apart_whose_vectors_are_nearly_alike(self, apart):
         vectors, kinds = two_kinds()
-        alike = unit(np.pad(0.02 * vectors, ((0, 0), (0, 1)), constant_values=1))
+        alike = unit(np.pad(apart * vectors, ((0, 0), (0, 1)), constant_values=1))
         ranking = PlaceRanker(alike).rank([0, 3], [1])
         assert kinds[ranking.order[: kinds.sum()]].all()
+        assert ranking.scores[kinds].mean() > ranking.scores[~kinds].mean() + 0.2
+
+    def test_equal_vectors_have_equal_scores(self):
+        ranking = PlaceRanker(np.full((9, 4), 0.5, np.float32)).rank([0], [1])
+        assert len(np.unique(ranking.scores)) == 1
+        assert ranking.order.tolist() == list(range(9))
 
     def test_needs_one_kind_of_answer_alone(self):
         vectors, kinds = two_kinds()

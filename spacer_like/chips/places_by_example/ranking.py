@@ -24,6 +24,9 @@ MOST_MARKS = 2000
 _IMPORTANCE = 10.0
 _BACKGROUND = 64
 _LEAST_TOLERANCE = 1e-12
+# Root of the mean squared distance of vectors from their mean. Those of networks are farther apart, and stay.
+_LEAST_SPREAD = 0.3
+_SAMPLED = 4096
 _ROWS_AT_ONCE = 2**14
 
 
@@ -56,12 +59,17 @@ class PlaceRanker:
     """Ranks chips by their vectors.
 
     Args:
-        vectors: float32 [n, d], of length one or of nothing but zeros.
+        vectors: float32 [n, d], of length one or of nothing but zeros. Where all are nearly alike, as those of band
+            statistics may be, their distances from their mean are enlarged, so that scores differ.
     """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         self._vectors = vectors
         n = len(vectors)
+        some = vectors[:: max(n // _SAMPLED, 1)]
+        self._centre = some.mean(axis=0, dtype=np.float64).astype(np.float32)
+        spread = float(np.sqrt(np.square(some - self._centre).sum(axis=1).mean())) if n else 0.0
+        self._factor = np.float32(max(_LEAST_SPREAD / spread, 1.0) if spread else 1.0)
         self._background = np.unique(np.linspace(0, n - 1, min(n, _BACKGROUND)).astype(np.int64))
 
     def __len__(self) -> int:
@@ -88,14 +96,19 @@ class PlaceRanker:
         targets = np.repeat([POSITIVE, NEGATIVE], [len(side) for side in sides])[:, None]
         # In an order of its own, so that it does not matter in which one they were marked.
         order = np.argsort(rows, kind="stable")
-        vectors = self._vectors[rows[order]]
+        vectors = self._spread(rows[order])
         found = fit_linear_tags(vectors, targets[order], importance=importance[order], tolerance=_tolerance(vectors))
         weights, bias = found.weights[0].astype(np.float32), found.bias[0]
         with block_threads() as threads:
             blocks = row_blocks(len(self), _ROWS_AT_ONCE)
-            products = np.concatenate(list(threads.map(lambda rows: self._vectors[rows] @ weights, blocks)))
+            products = np.concatenate(list(threads.map(lambda rows: self._spread(rows) @ weights, blocks)))
         scores = sigmoid(products.astype(np.float64) + bias).astype(np.float32)
         return Ranking(scores, np.argsort(-products, kind="stable"))
+
+    def _spread(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some chips, farther apart where all are nearly alike."""
+        vectors = self._vectors[rows]
+        return vectors if self._factor == 1 else np.asarray((vectors - self._centre) * self._factor, np.float32)
 
     def _side(self, given: Sequence[int], marked: Sequence[int]) -> NDArray[np.int64]:
         if given:
