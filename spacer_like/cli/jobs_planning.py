@@ -140,12 +140,20 @@ def shown_bill(bill: Bill) -> list[RenderableType]:
         if bill.is_within is not None:
             text += ": within the error bar" if bill.is_within else ": outside of the error bar"
     again = f" {bill.again} started more than once." if bill.again else ""
-    lost = (
-        f" {count_of(bill.lost, 'start')} left no record of its end, and what it took is not counted."
-        if bill.lost
-        else ""
-    )
-    return [Text(f"{text}.{again}{lost}")]
+    return [Text(f"{text}.{again}{_lost(bill)}")]
+
+
+def _lost(bill: Bill) -> str:
+    """What is said of children of whose end nothing is known."""
+    from spacer_like.reports.evaluation import count_of
+
+    if not bill.lost:
+        return ""
+    text = f" {count_of(bill.lost, 'start')} left no record of {'its' if bill.lost == 1 else 'their'} end"
+    if bill.lost_vcpu_hours is None:
+        return f"{text}: what was taken is not counted."
+    cost = "" if bill.lost_cost is None else f", which cost {_number(bill.lost_cost)}"
+    return f"{text}: by the plan at most {_number(bill.lost_vcpu_hours)} vCPU hours{cost}, which are not counted."
 
 
 def _bar(estimate: Estimate) -> str:

@@ -23,9 +23,10 @@ from typing_extensions import Self
 
 from spacer_like.data_classes.base import load_json, parse_json
 from spacer_like.engines.base import Ended, Progress, Resources, Submission, read_outcome
+from spacer_like.engines.child_records import last_run
 from spacer_like.engines.dependencies import needs_of
 from spacer_like.engines.result_template import ResultTemplate, first_indexes
-from spacer_like.exceptions import MessageError, damage_as, visible
+from spacer_like.exceptions import MessageError, SpacerInputError, damage_as, visible
 from spacer_like.location import DataLocation
 from spacer_like.message_base import Message
 from spacer_like.messages import TASKS, JobMsg, TaskOutcome, digest_of
@@ -108,6 +109,7 @@ class ArraySubmission(Submission):
             SpacerError: the folder cannot be written.
         """
         described = self.check(messages)
+        is_new = not exists(self.folder.below("manifest.json"))
         self._resume()
         unique = {digest: message for (_, digest), message in zip(described, messages, strict=True)}
         needs = list(needs_of(list(unique.values())).items())
@@ -125,8 +127,18 @@ class ArraySubmission(Submission):
         storage_factory(loc.storage_type, loc.bucket_name).write_many(requests)
         write_bytes(loc, json.dumps({"version": _VERSION, "requests": described, "needs": needs}).encode())
         write_bytes(self.folder.below("engine.json"), json.dumps(engine).encode())
-        self.begin(self._waiting())
+        try:
+            self.begin(self._waiting())
+        except SpacerInputError:
+            if is_new and not self.last_run():
+                # Nothing has begun: the folder is free for other requests.
+                delete(loc)
+            raise
         return self
+
+    def last_run(self) -> int:
+        """The number of the last run; 0: there is none."""
+        return last_run(self.folder)
 
     def _store_known(self, messages: dict[str, Message], indexes: dict[str, int]) -> None:
         """Check the places of results, and store there what has an outcome already, such as of a plan's sample."""

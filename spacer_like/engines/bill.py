@@ -17,7 +17,10 @@ class Bill(NamedTuple):
         children: how many have left a record of their end.
         again: how many of these were started again.
         lost: how many children and earlier attempts have started and left none, because they run or were killed; what
-            they took is not counted.
+            they took is not among `seconds`.
+        lost_vcpu_hours: what these took at most, about, if none takes longer than the plan says of a child; None: there
+            is no plan.
+        lost_cost: the price of these hours; None: the plan has none.
         seconds: of all of them together, with those of earlier attempts.
         vcpu_hours: of all of them; None: neither the plan nor the records know their processor cores.
         cost: by the plan's price; None: it has none.
@@ -29,6 +32,8 @@ class Bill(NamedTuple):
     children: int
     again: int
     lost: int
+    lost_vcpu_hours: float | None
+    lost_cost: float | None
     seconds: float
     vcpu_hours: float | None
     cost: float | None
@@ -53,6 +58,8 @@ class Bill(NamedTuple):
             "children": self.children,
             "started_again": self.again,
             "lost": self.lost,
+            "lost_vcpu_hours": self.lost_vcpu_hours,
+            "lost_cost": self.lost_cost,
             "seconds": self.seconds,
             "vcpu_hours": self.vcpu_hours,
             "cost": self.cost,
@@ -85,10 +92,15 @@ def bill(folder: DataLocation, is_complete: bool) -> Bill | None:
         hours = sum(one * (count or 0.0) for one, count in zip(seconds, cores, strict=True)) / 3600
     price = None if plan is None else plan.price
     cost = None if price is None or hours is None else hours * price
+    lost = len(started - ended) + killed
+    # Whoever ends a child ends it before its work is done.
+    lost_hours = None if plan is None else lost * plan.seconds_a_shard * (plan.vcpus or 1.0) / 3600
     return Bill(
         children=len(records),
         again=sum(one["attempt"] > 1 for one in records),
-        lost=len(started - ended) + killed,
+        lost=lost,
+        lost_vcpu_hours=lost_hours,
+        lost_cost=None if price is None or lost_hours is None else lost_hours * price,
         seconds=sum(seconds),
         vcpu_hours=hours,
         cost=cost,

@@ -18,7 +18,6 @@ from pydantic import Field, StrictInt, StrictStr
 from spacer_like.cores import core_count
 from spacer_like.engines.array import ArraySubmission, states_of
 from spacer_like.engines.base import Resources
-from spacer_like.engines.child_records import last_run
 from spacer_like.engines.dependencies import needs_of
 from spacer_like.engines.estimates import Amount, Estimate, seconds_to_start, work_seconds
 from spacer_like.engines.result_template import first_indexes
@@ -90,7 +89,8 @@ class Plan(BaseMessage):
         """Refuse work that may cost more than that, by the upper end of the error bar.
 
         Raises:
-            SpacerInputError: it may cost more, or no price was given.
+            SpacerInputError: it may cost more, or that is not known: no price was given, or some requests are not
+                reckoned.
         """
         if self.cost is None:
             raise SpacerInputError("What the work costs is not known without the price of a vCPU hour.")
@@ -98,6 +98,12 @@ class Plan(BaseMessage):
             raise SpacerInputError(
                 f"The work may cost up to {self.cost.high:.4g} (about {self.cost.mean:.4g}), and at most {most:g} is"
                 " allowed: nothing is submitted."
+            )
+        if self.unsampled:
+            tasks = " and ".join(f"{count:,} of {task}" for task, count in sorted(self.unsampled.items()))
+            raise SpacerInputError(
+                f"What some requests cost is not known, {tasks}, because they wait for others: submit those first,"
+                " or set no limit to the cost. Nothing is submitted."
             )
 
 
@@ -159,7 +165,7 @@ def plan(
         requests=_digest(described),
         engine=submission.engine["engine"],
         to_do=left.total(),
-        run=_next_run(submission),
+        run=submission.last_run() + 1,
         processes=resources.processes,
         vcpus=resources.vcpus,
         seconds_a_request=_mean_seconds(found, left),
@@ -297,12 +303,6 @@ def _mean_seconds(sample: Sample, left: Counter[str]) -> Estimate:
     left = _sampled(sample, left)
     counts = left if left.total() else Counter({task: len(one) for task, one in sample.seconds.items()})
     return work_seconds(sample.seconds, 0.0, counts, 0, 1).times(1 / max(1, counts.total()))
-
-
-def _next_run(submission: ArraySubmission) -> int:
-    if isinstance(submission, ScheduledSubmission):
-        return submission.last_run() + 1
-    return 1 + last_run(submission.folder)
 
 
 def _digest(described: Sequence[Sequence[str]]) -> str:

@@ -226,6 +226,8 @@ class TestSubmitted:
         with pytest.raises(SpacerInputError, match="the engine 'kubernetes' has no arrays that wait for others"):
             made.submit(requests)
         assert not made.scheduler.manifests
+        # Nothing has begun: the folder takes other requests.
+        assert made.check(counted[:2])
         made.sharding = Sharding(3)
         made.submit(requests)
         assert [job["spec"]["completions"] for job in made.scheduler.manifests] == [1]

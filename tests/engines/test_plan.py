@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from spacer_like.cli.jobs_planning import shown_bill
 from spacer_like.engines.base import Resources
 from spacer_like.engines.batch import Batch
 from spacer_like.engines.bill import bill
@@ -271,6 +272,9 @@ def test_requests_that_wait_for_others_are_not_sampled_and_the_plan_says_so(tmp_
     assert sum(len(one) for one in made.sample.seconds.values()) == 3
     assert (made.sample.failures, made.unsampled) == ([], {"find_duplicates": 1})
     assert made.to_do == 9
+    priced = made.model_copy(update={"cost": made.vcpu_hours})
+    with pytest.raises(SpacerInputError, match="What some requests cost is not known, 1 of find_duplicates, because"):
+        priced.check_cost(made.vcpu_hours.high)
 
 
 def test_here_the_whole_machine_is_planned_and_paid_for(tmp_path):
@@ -333,6 +337,20 @@ class TestBill:
             write_start(folder, Child(shard), Start(1, shard, "job", 1, now()))
         found = bill(folder, is_complete=True)
         assert (found.children, found.lost, found.peak_memory) == (2, 1, 2**28)
+
+    def test_what_killed_ones_took_at_most_is_reckoned_by_the_plan(self, folder):
+        assert bill(folder, is_complete=True) is None
+        write_bytes(folder.below("plan.json"), GOLDEN.read_bytes())
+        of_plan = read_plan(folder)
+        self.records(folder, {"run": of_plan.run, "seconds": 5.0, "attempt": 3})
+        found = bill(folder, is_complete=True)
+        assert found.lost == 2
+        assert found.lost_vcpu_hours == pytest.approx(2 * of_plan.seconds_a_shard * of_plan.vcpus / 3600)
+        assert found.lost_cost == pytest.approx(found.lost_vcpu_hours * of_plan.price)
+        assert found.vcpu_hours == pytest.approx(5.0 * of_plan.vcpus / 3600)
+        (said,) = shown_bill(found)
+        assert "2 starts left no record of their end: by the plan at most " in str(said)
+        assert str(said).endswith(", which are not counted.")
 
     @pytest.mark.parametrize("seconds", ["many", None, [1]])
     def test_a_damaged_record_is_named(self, folder, seconds):
