@@ -52,13 +52,16 @@ class Footprints:
     def _tree(self) -> Any:
         return shapely.STRtree(self.shapes)
 
-    def pairs(self, geometries: Geometries) -> Pairs:
+    def pairs(self, geometries: Geometries, shape_pairs: Pairs | None = None) -> Pairs:
         """The pairs (index of a shape or point's owner, index of a chip) of what lies in which chip, each pair once.
 
         A line along the side of two chips lies in both; what only touches a chip does not lie in it. A point on the
         side of a chip lies in it where the side is its left or its upper one.
+
+        Args:
+            shape_pairs: of the geometries' shapes, where they are known.
         """
-        shape, chip = self.shape_pairs(geometries.shapes)
+        shape, chip = shape_pairs or self.shape_pairs(geometries.shapes)
         at, of_point = self._tree.query(shapely.points(geometries.points), predicate="intersects")
         found = _applied(_inverted(self.transforms[of_point]), geometries.points[at])
         found = np.round(found, _DECIMALS)

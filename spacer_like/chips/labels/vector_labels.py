@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spacer_like.chips.labels.footprints import Footprints
 from spacer_like.chips.labels.geometries import Geometries
+from spacer_like.chips.labels.label_join import Pairs
 from spacer_like.chips.labels.label_rules import check_label
 from spacer_like.chips.labels.rings import valid_parts
 from spacer_like.chips.labels.vector_layer import Box, boxes_of
@@ -91,12 +92,13 @@ class FeatureLabels:
         of_label = np.array([self.labels[value] for value in values], np.int64)
         geometries, n_without = self._geometries(shapes)
         self.n_without_geometry += n_without
-        owners, chips = self.footprints.pairs(geometries)
+        shape_pairs = self.footprints.shape_pairs(geometries.shapes)
+        owners, chips = self.footprints.pairs(geometries, shape_pairs)
         for key in (chips * MOST_LABELS + of_label[owners]).tolist():
             self._counts[key] = self._counts.get(key, 0) + 1
         if not (self.wants_shares or wants_outlines):
             return None
-        return self._cut(geometries, of_label, values, numbers, wants_outlines)
+        return self._cut(geometries, shape_pairs, of_label, values, numbers, wants_outlines)
 
     def counts(self, labels: Sequence[str]) -> NDArray[np.int64]:
         """How many features of each label lie in each chip, [chips, labels]."""
@@ -105,7 +107,8 @@ class FeatureLabels:
     def shares(self, labels: Sequence[str]) -> NDArray[np.float64]:
         """The share of each chip that areas of each label take, [chips, labels]; where areas overlap, once."""
         self._unite()
-        areas = {key: float(shapely.area(parts[0])) for key, parts in self._pieces.items()}
+        united = np.array([parts[0] for parts in self._pieces.values()], object)
+        areas = dict(zip(self._pieces, shapely.area(united).tolist(), strict=True))
         whole = shapely.area(self.footprints.shapes)
         return np.asarray(np.minimum(self._table(labels, areas, np.float64) / whole[:, None], 1.0))
 
@@ -176,14 +179,14 @@ class FeatureLabels:
     def _cut(
         self,
         geometries: Geometries,
+        shape_pairs: Pairs,
         of_label: NDArray[np.int64],
         values: Sequence[str],
         numbers: NDArray[np.int64],
         wants_outlines: bool,
     ) -> Outlines | None:
-        is_area = shapely.get_type_id(geometries.shapes) == _POLYGON
-        areas, owners = geometries.shapes[is_area], geometries.shape_owners[is_area]
-        at, chips = self.footprints.shape_pairs(areas)
+        areas, owners = geometries.shapes, geometries.shape_owners
+        at, chips = (side[shapely.get_type_id(areas[shape_pairs[0]]) == _POLYGON] for side in shape_pairs)
         pieces = self.footprints.shapes[chips].copy()
         shapely.prepare(areas)
         partial = ~shapely.covers(areas[at], pieces)
@@ -215,9 +218,14 @@ class FeatureLabels:
         )
 
     def _unite(self) -> None:
+        by_count: dict[int, list[int]] = {}
         for key, parts in self._pieces.items():
-            if len(parts) > 1:
-                self._pieces[key] = [shapely.union_all(parts)]
+            by_count.setdefault(len(parts), []).append(key)
+        for count, keys in by_count.items():
+            if count > 1:
+                together = np.array([self._pieces[key] for key in keys], object)
+                for key, one in zip(keys, shapely.union_all(together, axis=1), strict=True):
+                    self._pieces[key] = [one]
         kept = np.array([parts[0] for parts in self._pieces.values()], object)
         self._n_coordinates = int(shapely.get_num_coordinates(kept).sum())
 
