@@ -23,7 +23,6 @@ from spacer_like.message_base import (
 )
 
 HEAD_LAYERS = (1024, 512)
-NETWORK = "resnet50"
 MOMENTUM = 0.9
 
 
@@ -40,7 +39,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
         extractor: a frozen extractor, on whose features of the chips a head is trained; None: `network` is trained as a
             whole.
         network: the network to train where there is no extractor: ``resnet50``, or ``small``, a small one of the same
-            kind; None: ``resnet50``.
+            kind.
         weights_loc: a state dict that the network starts from; None: random weights.
         unfreeze_epochs: epochs at which one more stage of a network that started from weights is trained too; before
             the first only the head is. Without weights there are none: everything is trained from the start.
@@ -72,7 +71,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     chips_loc: ChipsLocation
     model_loc: WritableLocation
     extractor: OptionalExtractorField = None  # type: ignore[assignment]
-    network: Literal["resnet50", "small"] | None = None
+    network: Literal["resnet50", "small"] = "resnet50"
     weights_loc: Location | None = None
     unfreeze_epochs: list[Annotated[StrictInt, Field(ge=1, le=10_000)]] = Field(default_factory=list, max_length=5)
     size: Annotated[StrictInt, Field(ge=32, le=1024)] = 224
@@ -98,7 +97,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     def _check_together(self) -> Self:
         if self.momentum is not None and self.optimizer != "sgd":
             raise ValueError(f"momentum is of the optimizer sgd, and {self.optimizer} has none: leave it out")
-        if self.network is not None and self.extractor is not None:
+        if self.network != "resnet50" and self.extractor is not None:
             raise ValueError("network is trained where there is no extractor: give one of them")
         if self.unfreeze_epochs and (self.weights_loc is None or self.extractor is not None):
             raise ValueError("unfreeze_epochs are of a network that starts from weights: leave them out")

@@ -20,7 +20,7 @@ from spacer_like.chips.messages import (
     TrainMultilabelMsg,
     TrainMultilabelReturnMsg,
 )
-from spacer_like.chips.messages.models import MOMENTUM, NETWORK
+from spacer_like.chips.messages.models import MOMENTUM
 from spacer_like.chips.models.multilabel_metrics import (
     THRESHOLD,
     best_thresholds,
@@ -243,10 +243,10 @@ def _network(msg: TrainMultilabelMsg) -> ResNet:
     from spacer_like.extractors.torch_weights import read_state_dict
 
     if msg.weights_loc is None:
-        return random_resnet(msg.network or NETWORK, torch.Generator().manual_seed(msg.seed))
+        return random_resnet(msg.network, torch.Generator().manual_seed(msg.seed))
     try:
         state = read_state_dict(BytesIO(read_bytes(msg.weights_loc)), "weights")
-        return resnet_of(msg.network or NETWORK, state, "weights")
+        return resnet_of(msg.network, state, "weights")
     except WeightsError as error:
         raise WeightsError(f"{msg.weights_loc.display_name}: {error}") from error
 
@@ -304,7 +304,7 @@ def _trained(
     if len(split.train) < 2:
         raise TrainingLabelsError("There must be at least two chips to learn from, and there is one.")
     examples = Examples(targets, split, gathered.features, gathered.pixels)
-    learning = (msg.network or NETWORK, network) if network is not None and config.network_learns else None
+    learning = (msg.network, network) if network is not None and config.network_learns else None
     snapshots = None if msg.snapshots_loc is None else FolderSnapshots(msg.snapshots_loc)
     events = None if msg.events_loc is None else EventsFile(msg.events_loc)
     trained = train(config, examples, learning, snapshots, msg.snapshot_epochs, events)
@@ -320,7 +320,7 @@ def _model(msg: TrainMultilabelMsg, labels: Sequence[str], trained: Trained, net
         head=trained.head,
         size=msg.size,
         extractor_id=None if msg.extractor is None else msg.extractor.extractor_id,
-        network=None if network is None else msg.network or NETWORK,
+        network=None if network is None else msg.network,
         state=trained.state,
     )
 
