@@ -79,14 +79,18 @@ def test_on_the_pixels_of_the_chips_they_are_counted_exactly(places, tmp_path):
     assert (answer.n_chips, answer.n_without_data, answer.unnamed) == (16, 0, [])
 
 
-def test_a_finer_mask_is_counted_pixel_by_pixel(places, tmp_path):
+@pytest.mark.parametrize("finer", [4, 12])
+def test_a_finer_mask_is_counted_pixel_by_pixel(places, tmp_path, finer):
     chips, rows = places
-    values = blobs(1024)
-    path = mask(tmp_path / "a.tif", values, transform=from_origin(WEST, NORTH, 2.5, 2.5))
+    values = blobs(256 * finer)
+    # A lone pixel of a class between two of those that every eighth of a chip's pixel would meet.
+    values[1::finer, 1::finer] = 9
+    path = mask(tmp_path / "a.tif", values, transform=from_origin(WEST, NORTH, 10 / finer, 10 / finer))
     found = labelled(path, chips, tmp_path)[1]
     for row in rows:
-        top, left = row["row"] * 4, row["column"] * 4
-        expected = {str(value): share for value, share in shares_in(values[top : top + 256, left : left + 256]).items()}
+        top, left, side = row["row"] * finer, row["column"] * finer, 64 * finer
+        window = values[top : top + side, left : left + side]
+        expected = {str(value): share for value, share in shares_in(window).items()}
         assert {label: share for label, share in found[row["chip"]].items() if share} == pytest.approx(expected)
 
 

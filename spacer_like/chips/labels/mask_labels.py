@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from spacer_like.chips.rasters.raster import Raster
 
 _MOST_PIXELS = 2**22
-_MOST_PARTS = 8
-"""Into how many parts a chip's pixel is divided in each direction, where the mask's pixels are smaller."""
+_MOST_PARTS, _LARGEST_CHIP = 64, 2**14
+"""Into how many parts a chip's pixel is divided at most in each direction, where the mask's pixels are smaller, and a
+chip; beyond, pixels of the mask are passed over."""
 _LARGEST_SIDE = 2**31 - 1
 _MOST_NAMES_BYTES = 2**24
 # Of fields in tables of attributes, as GDAL numbers them.
@@ -127,7 +128,10 @@ def _reading(dataset: Any, raster: Raster, band: int, chips: Footprints, rows: N
     left, top = np.floor(corners.min(axis=0) + 0.5)
     origin = first * (left, top)
     parts = _parts(raster, chips, int(rows[len(rows) // 2]))
-    sides = (corners.max(axis=0) - (left, top) + chips.sizes[rows].max(axis=0)) * parts
+    extent = corners.max(axis=0) - (left, top) + chips.sizes[rows].max(axis=0)
+    if np.isfinite(extent).all() and extent.max() <= _LARGEST_SIDE:
+        parts = min(parts, int(_LARGEST_SIDE // extent.max()))
+    sides = extent * parts
     if not np.isfinite(sides).all() or sides.max() > _LARGEST_SIDE:
         raise TileError(f"The chips lie too far apart for the mask '{raster.name}': label a part of them at a time.")
     transform = Affine.translation(origin[0] - first.c, origin[1] - first.f) * first * Affine.scale(1 / parts)
@@ -147,7 +151,7 @@ def _reading(dataset: Any, raster: Raster, band: int, chips: Footprints, rows: N
 
 
 def _parts(raster: Raster, chips: Footprints, row: int) -> int:
-    """Into how many parts a chip's pixels are divided, so that no pixel of the mask is passed over."""
+    """Into how many parts a chip's pixels are divided, so that no pixel of the mask is passed over, within bounds."""
     from pyproj import Transformer
     from rasterio import Affine
 
@@ -162,8 +166,9 @@ def _parts(raster: Raster, chips: Footprints, row: int) -> int:
     ]
     if not np.isfinite(scales).all():
         raise TileError(f"The chips lie nowhere in the projection of the mask '{raster.name}'.")
+    most = max(1, min(_MOST_PARTS, _LARGEST_CHIP // max(width, height)))
     # A mask on the pixels of the chips has as many, but for rounding.
-    return int(np.clip(np.ceil(max(scales) - 0.01), 1, _MOST_PARTS))
+    return int(np.clip(np.ceil(max(scales) - 0.01), 1, most))
 
 
 def _window(dataset: Any, raster: Raster, band: int, left: int, top: int, width: int, height: int) -> NDArray[Any]:

@@ -128,7 +128,8 @@ class LabelFromMaskMsg(_ChipLabellingMsg, Answered["LabelFromMaskReturnMsg"]):
     """Label chips by a raster of classes, such as a map of land cover.
 
     The share of a class is that of the chip's pixels of which the mask has data. Masks of other projections or pixels
-    are resampled to the pixels of the chips, or to parts of these where the mask's are smaller, by the nearest.
+    are resampled to the pixels of the chips, or to parts of these where the mask's are smaller, by the nearest: 64 in
+    each direction at most, and 16,384 of a chip, beyond which pixels of the mask are passed over.
 
     Fields:
         mask_loc: the raster of whole numbers, of a format that `cut_raster` reads; its no-data is left out.
