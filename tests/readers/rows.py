@@ -1131,9 +1131,11 @@ def band_chip(ending: str) -> Callable[[], bytes]:
 
 def band_image(data: bytes, name: str) -> Any:
     from spacer_like.chips.band_chips import band_image
+    from spacer_like.chips.chip_drawing import drawn
     from spacer_like.config import override
 
     with override(max_image_pixels=2**20):
+        drawn(data, name)
         return band_image(data, name).pixels.sum()
 
 
@@ -1469,7 +1471,7 @@ CHIP_ROWS = [
     *(
         Reader(
             f"a chip of bands{ending}",
-            ("chips.band_chips:band_image",),
+            ("chips.band_chips:band_image", "chips.chip_drawing:drawn"),
             band_chip(ending),
             band_image,
             ending=ending,

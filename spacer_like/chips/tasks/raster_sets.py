@@ -83,13 +83,13 @@ def cut_all(msg: CutRastersMsg, cut: Callable[[Sequence[CutRasterMsg]], Iterator
     waiting = [one for one in messages if not _is_known_cut(one)]
     n_skipped = len(messages) - len(waiting)
     results = []
-    report("tiles", n_skipped, len(messages))
+    report("rasters", n_skipped, len(messages))
     for count, (index, end) in enumerate(cut(waiting), 1):
         if isinstance(end, FailedTile):
             failed[waiting[index].raster_loc] = end
         else:
             results.append(end)
-        report("tiles", n_skipped + count, len(messages))
+        report("rasters", n_skipped + count, len(messages))
     if msg.stac:
         _write_stac(msg.chips_loc, [one.manifest_loc for one in messages if one.raster_loc not in failed])
     return CutRastersReturnMsg(
