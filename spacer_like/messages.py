@@ -77,6 +77,7 @@ TASKS: dict[str, Task] = {
         Task("classify_image", "spacer_like.points.tasks.classifier", "ClassifyReturnMsg"),
         Task("estimate_cover", "spacer_like.points.tasks.cover"),
         Task("plan_survey", "spacer_like.points.tasks.plan"),
+        Task("suggest_labels", "spacer_like.points.tasks.suggest"),
         Task("check_collection", "spacer_like.rarity.tasks.collections"),
         Task("convert_collection", "spacer_like.rarity.tasks.collections"),
         Task("compute_histogram", "spacer_like.rarity.tasks.histograms"),

@@ -18,6 +18,7 @@ from spacer_like.images.names import FolderNames, ImageNames, is_same_path
 from spacer_like.learning.labels_split import FEATURE_ENDINGS, image_name
 from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
+from spacer_like.points.feature_folder import feature_files
 from spacer_like.points.point_table import Point, PointTable
 from spacer_like.points.set_points import Sampling
 
@@ -243,9 +244,7 @@ def labelled_features(table: PointTable, folder: DataLocation, terminal: Termina
         DataNotFoundError: images without a feature file.
         SpacerInputError: two images that share one.
     """
-    files: dict[str, str] = {}
-    for key in sorted(_feature_files(folder), key=lambda key: FEATURE_ENDINGS.index(_ending(key))):
-        files.setdefault(image_name(key), key)
+    files = feature_files(folder)
     names = ImageNames(files)
     labelled = {
         image: kept
@@ -283,20 +282,6 @@ def row_of_label(table: PointTable, labels: ImageLabels, sentence: str) -> str:
         if f"{loc.key}: " in sentence or f"{loc.display_name}: " in sentence
     ]
     return table.row_of(named[0], sentence) if named else ""
-
-
-def _ending(key: str) -> str:
-    return next(ending for ending in FEATURE_ENDINGS if key.endswith(ending))
-
-
-def _feature_files(folder: DataLocation) -> set[str]:
-    """The feature files below a folder, by their paths in it."""
-    from spacer_like.storage import storage_factory
-
-    prefix = folder.key.rstrip("/") + "/" if folder.key else ""
-    keys = storage_factory(folder.storage_type, folder.bucket_name).list(prefix)
-    found = (key.removeprefix(prefix) for key in keys)
-    return {key for key in found if key.endswith(FEATURE_ENDINGS)}
 
 
 def _check_shared(table: PointTable, found: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ DESCRIPTIONS = {
     "classify_image": "Classifying",
     "estimate_cover": "Estimating cover",
     "plan_survey": "Planning",
+    "suggest_labels": "Choosing",
     "check_collection": "Checking collections",
     "convert_collection": "Decoding",
     "compute_histogram": "Counting colours",

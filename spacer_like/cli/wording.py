@@ -10,6 +10,7 @@ _OLD_NAMES = {"--extractor-name": "--extractor"}
 COMMANDS = {
     "estimate_cover": "spacer-like cover",
     "plan_survey": "spacer-like plan",
+    "suggest_labels": "spacer-like suggest",
     "chips_folder": "spacer-like chips cut",
     "cut_rasters": "spacer-like chips cut",
     "map_scores": "spacer-like chips map",

@@ -80,15 +80,16 @@ def uncertainties(probabilities: Floats, kind: str) -> Floats:
 
     Args:
         probabilities: [n, classes]; of one class alone nothing is uncertain.
-        kind: ``margin``: one less the difference of the two largest probabilities; ``entropy``: Shannon's, as a share of
-            that of equal probabilities.
+        kind: ``margin``: one less the difference of the two largest probabilities; ``entropy``: Shannon's, as a
+            share of that of equal probabilities.
     """
     count = probabilities.shape[1]
     if count == 1:
         return np.zeros(len(probabilities))
     if kind == "margin":
         second, first = np.partition(probabilities, (count - 2, count - 1), axis=1)[:, -2:].T
-        return np.clip(1 - (first - second), 0.0, 1.0)
+        margins: Floats = np.clip(1 - (first - second), 0.0, 1.0)
+        return margins
     logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
     shares: Floats = -(probabilities * logarithms).sum(axis=1) / np.log(count)
     return np.clip(shares, 0.0, 1.0)

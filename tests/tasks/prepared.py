@@ -66,6 +66,9 @@ def _points(inputs: Path, at) -> dict[str, dict]:
     pixels[:, 20:] += 180
     (inputs / "image.png").write_bytes(_png(pixels))
     features, *_ = MeanColour()(pixels, POINTS)
+    features.store(at("in", "features", "image.png.features"))
+    (inputs / "images").mkdir()
+    (inputs / "images" / "image.png").write_bytes(_png(pixels))
     labels = []
     for name in ("train", "ref", "val"):
         features.store(at("in", f"{name}.npz"))
@@ -109,6 +112,15 @@ def _points(inputs: Path, at) -> dict[str, dict]:
         "plan_survey": {
             "labels_loc": at("in", "predicted.csv"),
             "half_width": 0.1,
+        },
+        "suggest_labels": {
+            "features_loc": at("in", "features"),
+            "classifier_loc": model,
+            "images_loc": at("in", "images"),
+            "count": 3,
+            "patch_size": 8,
+            "suggestions_loc": at("suggest_labels", "next.csv"),
+            "page_loc": at("suggest_labels", "next.html"),
         },
         "classify_image": {**image, "classifier_loc": model, "scores_loc": at("classify_image", "scores.json")},
     }

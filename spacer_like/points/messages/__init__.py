@@ -12,6 +12,12 @@ from spacer_like.points.messages.classifier import (
 )
 from spacer_like.points.messages.cover import CoverOfLabel, EstimateCoverMsg, EstimateCoverReturnMsg
 from spacer_like.points.messages.plan import PlannedLabel, PlanSurveyMsg, PlanSurveyReturnMsg
+from spacer_like.points.messages.suggest import (
+    SuggestedLabel,
+    SuggestedPoint,
+    SuggestLabelsMsg,
+    SuggestLabelsReturnMsg,
+)
 
 __all__ = [
     "ClassifyFeaturesMsg",
@@ -26,6 +32,10 @@ __all__ = [
     "PlanSurveyMsg",
     "PlanSurveyReturnMsg",
     "PlannedLabel",
+    "SuggestLabelsMsg",
+    "SuggestLabelsReturnMsg",
+    "SuggestedLabel",
+    "SuggestedPoint",
     "TrainClassifierMsg",
     "TrainClassifierReturnMsg",
 ]
