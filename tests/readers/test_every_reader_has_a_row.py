@@ -26,6 +26,8 @@ NOT_READERS = {
     "chips.chip_source:dataset_version": "hashes",
     "learning.events:EventsFile.__init__": "writes",
     "review.page:picture_address": "bytes as they are",
+    "points.suggestions:page_items": "bytes as they are",
+    "points.feature_folder:read_features": "calls the reader of feature files, file after file",
     "chips.chip_dataset:ChipDataset.__init__": "calls the reader of tables of labels",
     "engines.result_template:ResultTemplate.__init__": "a text that a person writes",
     "storage": "bytes as they are, whose form nobody looks at; the contract suite of storages is theirs",

@@ -95,7 +95,8 @@ class SuggestedPoint(ReturnMessage):
 
     Fields:
         image: the image's name: the path of its feature file in the folder, without that file's ending.
-        row, column: its position in pixels.
+        row: its row in pixels.
+        column: its column in pixels.
         labels: the best first, five at most; none without a classifier.
         reason: the uncertainty from 0 to 1, and the squared distance, from 0 to 4, from the nearest point, or of images
             image, that is labelled or comes before it in the list.
