@@ -6,6 +6,7 @@ from spacer_like.config import override
 from spacer_like.data_classes import DataLocation
 from spacer_like.extractors import EfficientNetExtractor, EfficientNetLite0Extractor
 from spacer_like.extractors.networks import network_cache
+from spacer_like.extractors.onnx_conversion import natural_patches
 from spacer_like.storage import write_bytes
 from spacer_like.testing.extractor import ExtractorContract
 from spacer_like.testing.extractors import MeanColour
@@ -28,10 +29,23 @@ def b0_location(b0_weights, tmp_path_factory):
     return location
 
 
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory):
+    location = DataLocation.local(tmp_path_factory.mktemp("int8") / "calibration.json")
+    write_bytes(location, EfficientNetLite0Extractor().calibration_of(natural_patches(2, 224)))
+    return location
+
+
 class TestLite0(ExtractorContract):
     @pytest.fixture
     def extractor(self):
         return EfficientNetLite0Extractor()
+
+
+class TestLite0AtInt8(ExtractorContract):
+    @pytest.fixture
+    def extractor(self, calibration):
+        return EfficientNetLite0Extractor().at_int8(calibration)
 
 
 class TestEfficientNet(ExtractorContract):
