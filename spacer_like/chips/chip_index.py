@@ -38,12 +38,14 @@ class ChipIndex:
     Attributes:
         folders, tiles: with chips, in the order of their numbers.
         nodata: the value of pixels without data, of chips of which it is known.
+        overlapping: width and height of windows of pixels that overlap, by their raster's name in theirs.
     """
 
     def __init__(self) -> None:
         self.folders: list[DataLocation] = []
         self.tiles: list[TileBlocks] = []
         self.nodata: dict[str, float] = {}
+        self.overlapping: dict[str, int] = {}
         self._names: list[str] = []
         self._known: set[str] = set()
         self._numbers = array("q")
@@ -57,8 +59,12 @@ class ChipIndex:
         """Add a chip that is `length` bytes of one of `tiles`, from `offset` on; False as for `add_file`."""
         return self._add(name, tile, offset, length)
 
-    def add_manifest(self, made: Any) -> None:
-        """Let the version depend on a manifest's rows."""
+    def add_manifest(self, made: Any, header: Any) -> None:
+        """Let the version depend on a manifest's rows, and note whether its chips overlap."""
+        request = getattr(header, "request", {})
+        size, stride = request.get("size"), request.get("stride")
+        if request.get("grid") == "pixels" and type(size) is type(stride) is int and stride < size:
+            self.overlapping[header.source] = size
         for column in ("chip", "nodata_class", "n_bytes"):
             self._manifests.update(repr(made[column].to_pylist()).encode())
 

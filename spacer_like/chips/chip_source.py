@@ -64,12 +64,14 @@ class ChipSource:
         name: what errors call them.
         names: of all chips, such as ``Z33-03111121232201230_1050410012C31100.jpg``, sorted.
         version: a hash of the names and of the rows of the manifests, 40 digits.
+        overlapping: see `ChipIndex`.
     """
 
     def __init__(self, name: str, places: ChipIndex, unreadable: Sequence[UnreadableChip] = ()) -> None:
         self.name = name
         self.names, self._ranges = places.sorted()
         self.version = places.version()
+        self.overlapping = places.overlapping
         self._folders = places.folders
         self._tiles = places.tiles
         self._reasons = {chip.name: chip.reason for chip in unreadable}
@@ -367,7 +369,7 @@ def _add_manifests(places: ChipIndex, manifests: Sequence[DataLocation], arrays:
         made = manifest.made()
         if not len(made):
             continue
-        places.add_manifest(made)
+        places.add_manifest(made, header)
         target = header.chips_loc if header.chips_loc is not None else header.tile_loc
         # A manifest from the web must not choose which local files are read.
         if loc.storage_type == "url" and target.storage_type != "url":

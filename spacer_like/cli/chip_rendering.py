@@ -217,6 +217,9 @@ def _left_out(result: TrainMultilabelReturnMsg) -> Shown:
                 style="yellow",
             )
         )
+    if result.n_overlapping:
+        chips = count_of(result.n_overlapping, "chip")
+        shown.append(Text(f"{chips} not learnt from, for the pixels that others share which validate.", style="yellow"))
     if result.missing:
         chips = count_of(len(result.missing), "chip")
         shown.append(Text(f"No image of {chips} of the table, such as {result.missing[0]}: left out.", style="yellow"))

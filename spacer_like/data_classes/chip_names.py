@@ -42,10 +42,20 @@ def group_of(name: str) -> str:
         zoom, column, row = (int(part) for part in found.groups())
         up = min(zoom, _LEVELS_UP)
         return f"M{zoom - up}-{column >> up}-{row >> up}"
-    if found := _WINDOW.fullmatch(text):
-        column, row = (int(part) // _WINDOWS * _WINDOWS for part in found.groups()[:2])
-        return f"P{column}-{row}_{found[3]}"
+    if (window := window_of(text)) is not None:
+        column, row = (part // _WINDOWS * _WINDOWS for part in window[:2])
+        return f"P{column}-{row}_{window[2]}"
     raise no_chip_name(name)
+
+
+def window_of(name: str) -> tuple[int, int, str] | None:
+    """Column and row of the corner of a window of pixels, and its raster's name; None: the chip is none.
+
+    >>> window_of("P512-2048_a.jpg")
+    (512, 2048, 'a')
+    """
+    found = _WINDOW.fullmatch(name.replace("\\", "/").rpartition("/")[2])
+    return None if found is None else (int(found[1]), int(found[2]), found[3])
 
 
 def no_chip_name(text: str) -> TileError:

@@ -31,7 +31,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
 
     Chips of one grid square of zoom 12 are all in the training set or all in the validation set: neighbours look alike,
     and a chip beside one that was learned from would be too easy. So are those of a tile of Web Mercator three levels
-    up, and windows that begin in one square of 1,024 pixels of a raster.
+    up, and windows that begin in one square of 1,024 pixels of a raster; of windows that overlap, those that share
+    pixels with one of the validation set are not learnt from.
 
     Fields:
         table_loc: a table of 0 and 1 of `build_label_table`.
@@ -171,9 +172,11 @@ class TrainMultilabelReturnMsg(ReturnMessage):
         unlearned: labels that no training chip has, which the model cannot predict, with the number of validation chips
             that have them; None: there are none.
         dataset: version of the chips and their table, a hash, which the model records; None: not known.
+        n_overlapping: number of windows of a raster that are in neither set, because they share pixels with one that
+            validates; None: there is none.
     """
 
-    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned", "dataset"})
+    omitted_when_none: ClassVar[frozenset[str]] = frozenset({"unlearned", "dataset", "n_overlapping"})
 
     n_train: int
     n_validation: int
@@ -192,6 +195,7 @@ class TrainMultilabelReturnMsg(ReturnMessage):
     runtime: Runtime
     unlearned: dict[str, int] | None = None
     dataset: str | None = None
+    n_overlapping: int | None = None
 
     @classmethod
     def example(cls) -> Self:

@@ -30,6 +30,7 @@ from spacer_like.chips.models.multilabel_metrics import (
     training_report,
 )
 from spacer_like.chips.models.multilabel_model import MULTILABEL_MODEL, MultilabelModel, network_features
+from spacer_like.chips.models.window_overlap import without_overlaps
 from spacer_like.chips.tasks.multilabel_storage import Gathered, gathered_chips
 from spacer_like.data_classes.chip_names import group_of
 from spacer_like.exceptions import (
@@ -90,6 +91,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         targets = _targets(table, gathered.names)
         cells = [group_of(name) for name in gathered.names]
         split = split_by_group(cells, targets, msg.validation_share, msg.seed)
+        split = without_overlaps(gathered.names, split, chips.overlapping)
         trained = _trained(msg, config, gathered, targets, split, network)
         model = _model(msg, table.labels, trained, network)
         evaluation = _evaluation(msg, model, gathered, targets, split)
@@ -116,6 +118,7 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
         runtime=time.perf_counter() - start,
         unlearned=evaluation.unlearned or None,
         dataset=dataset,
+        n_overlapping=len(cells) - len(split.train) - len(split.validation) or None,
     )
 
 
