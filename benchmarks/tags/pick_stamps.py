@@ -3,10 +3,10 @@
 usage: python -m benchmarks.tags.pick_stamps FOLDER STAMPS
 
 STAMPS is what Debian's package tuxpaint-stamps-default (GPL-2) installs, /usr/share/tuxpaint/stamps. Of its PNG files
-photographs are those that lie in no folder ``cartoon`` or ``symbols``, whose shorter side has 64 pixels at least, and
-whose visible pixels have more than 256 different colours. The tag is the first two folders, such as
-``animals-birds``; tags with fewer than six photographs are left out. A stamp is cut out close around what it shows: it
-is laid on a white square, whose middle, which networks look at, has all of it.
+photographs are those that lie in no folder ``cartoon`` or ``symbols``, and whose shorter side has 64 pixels at least.
+The tag is the first two folders, such as ``animals-birds``; files in one folder alone, and tags with fewer photographs
+than there are folds, are left out. A stamp is cut out close around what it shows: it is laid on a white square, whose
+middle, which networks look at, has all of it.
 """
 
 from __future__ import annotations
@@ -17,25 +17,13 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 DRAWN = {"cartoon", "symbols"}
 SHORTEST = 64
-COLOURS = 256
-LEAST = 6
+LEAST = 4
 MARGIN = 8 / 7
 """What a network's square is cut out of, is so much wider."""
-OPAQUE = 128
-
-
-def is_photograph(image: Image.Image) -> bool:
-    """Whether an image is as large, and has as many colours, as photographs."""
-    if min(image.size) < SHORTEST:
-        return False
-    pixels = np.asarray(image.convert("RGBA"))
-    visible = pixels[pixels[..., 3] >= OPAQUE].astype(np.uint32)
-    return len(np.unique((visible[:, 0] << 16) | (visible[:, 1] << 8) | visible[:, 2])) > COLOURS
 
 
 def on_white(image: Image.Image) -> Image.Image:
@@ -52,9 +40,9 @@ def photographs(stamps: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(stamps.rglob("*.png")):
         folders = path.relative_to(stamps).parts[:-1]
-        if folders and not DRAWN.intersection(folders):
+        if len(folders) > 1 and not DRAWN.intersection(folders):
             with Image.open(path) as image:
-                if is_photograph(image):
+                if min(image.size) >= SHORTEST:
                     found["-".join(folders[:2])].append(path)
     return {tag: paths for tag, paths in sorted(found.items()) if len(paths) >= LEAST}
 
