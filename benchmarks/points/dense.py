@@ -16,6 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -33,7 +34,8 @@ def seconds(extractor: FeatureExtractor, photograph: Image.Image, points: list[t
     return time.process_time() - before
 
 
-def accuracies(extractor: FeatureExtractor, folder: Path) -> list[float]:
+def labelled_features(extractor: FeatureExtractor, folder: Path) -> tuple[NDArray[np.floating], list[str]]:
+    """The features [n, dimension] and the labels of the example points."""
     points = defaultdict(list)
     with (folder / "labels.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -43,7 +45,12 @@ def accuracies(extractor: FeatureExtractor, folder: Path) -> list[float]:
         with Image.open(folder / name) as photograph:
             features.append(extractor(photograph, [point for point, _ in labelled]).features.features)
         labels += [label for _, label in labelled]
-    components, truth = PCA(64, random_state=0).fit_transform(np.concatenate(features)), np.array(labels)
+    return np.concatenate(features), labels
+
+
+def accuracies(extractor: FeatureExtractor, folder: Path) -> list[float]:
+    features, labels = labelled_features(extractor, folder)
+    components, truth = PCA(64, random_state=0).fit_transform(features), np.array(labels)
     model = LogisticRegression(max_iter=300)
     folds = (StratifiedKFold(5, shuffle=True, random_state=seed) for seed in range(10))
     return [float((cross_val_predict(model, components, truth, cv=fold) == truth).mean()) for fold in folds]

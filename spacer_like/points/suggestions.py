@@ -158,7 +158,7 @@ def best_labels(probabilities: NDArray[np.float64], classes: Sequence[Any]) -> l
     """Of each point the five best labels with their probabilities, the best first; of equal ones the first class."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :MOST_SUGGESTIONS]
     return [
-        [(str(classes[at]), float(shares[at])) for at in best]
+        [(str(classes[at]), round(float(shares[at]), 6)) for at in best]
         for shares, best in zip(probabilities, order.tolist(), strict=True)
     ]
 

@@ -33,7 +33,7 @@ class SuggestLabelsMsg(Message, Answered["SuggestLabelsReturnMsg"]):
     Fields:
         classifier_loc: the classifier that is to learn; None: there is none yet, and diversity alone counts.
         labels_loc: a table of points with the columns image, row, col, label: those with a label are not suggested, and
-            what is like them is not new; None: nothing is labelled.
+            what is like those of them that the feature files hold is not new; None: nothing is labelled.
         by: what counts: how uncertain the classifier is (``uncertainty``), how unlike a point is to what is labelled
             and chosen already (``diversity``), or ``both``.
         uncertainty: ``margin``: the smaller the difference of the two best probabilities, the more uncertain;
@@ -65,7 +65,7 @@ class SuggestLabelsMsg(Message, Answered["SuggestLabelsReturnMsg"]):
     seed: Seed = 0
     suggestions_loc: WritableLocation | None = None
     page_loc: WritableLocation | None = None
-    images_loc: Annotated[Location, Folder(r"(?s)[^.].*")] | None = None
+    images_loc: Annotated[Location, Folder(r"(?i).+\.(png|jpe?g|gif|bmp|tiff?|webp)")] | None = None
     patch_size: Annotated[StrictInt, Field(ge=8, le=4096)] = 224
 
     @classmethod
