@@ -367,6 +367,7 @@ class TestRequestsThatCannotBeMet:
             ),
             ({"optimizer": "sgd", "momentum": 1.0}, MessageError, "momentum"),
             ({"network": "small"}, MessageError, "network is trained where there is no extractor: give one of them"),
+            ({"snapshot_epochs": 2}, MessageError, "snapshot_epochs are of snapshots: give snapshots_loc, too"),
             ({"unfreeze_epochs": [2]}, MessageError, "unfreeze_epochs are of a network that starts from weights"),
             ({"plot_loc": DataLocation("memory", "plot.txt")}, SpacerInputError, "must end in one of png"),
             ({"table_loc": DataLocation("memory", "table.xlsx")}, TableError, r"must end with \.csv or \.parquet"),

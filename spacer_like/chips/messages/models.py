@@ -102,6 +102,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
             raise ValueError("network is trained where there is no extractor: give one of them")
         if self.unfreeze_epochs and (self.weights_loc is None or self.extractor is not None):
             raise ValueError("unfreeze_epochs are of a network that starts from weights: leave them out")
+        if self.snapshot_epochs != 1 and self.snapshots_loc is None:
+            raise ValueError("snapshot_epochs are of snapshots: give snapshots_loc, too")
         return self
 
     @classmethod
