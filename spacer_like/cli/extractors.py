@@ -94,7 +94,7 @@ def calibrate(
         images: one or more; those that cannot be read are left out.
 
     Raises:
-        SpacerError: as `extractor_described`; an extractor of one precision; none of the first images can be read.
+        SpacerError: as `extractor_described`; an extractor of one precision; none of the images can be read.
     """
     from spacer_like.extractors import FeatureExtractor
     from spacer_like.storage import exists, write_bytes
@@ -110,18 +110,22 @@ def _first_crops(images: Sequence[ImagePoints], size: int) -> list[NDArray[np.ui
     from spacer_like.images.crop import Patches
     from spacer_like.images.decode import load_image
 
-    first = images[:_CALIBRATION_IMAGES]
-    each = _CALIBRATION_CROPS // len(first)
+    each = _CALIBRATION_CROPS // min(len(images), _CALIBRATION_IMAGES)
     crops: list[NDArray[np.uint8]] = []
     unread: SpacerInputError | None = None
-    for one in first:
+    read = 0
+    for one in images:
         try:
             patches = Patches(load_image(one.image), one.rowcols[:: -(-len(one.rowcols) // each)], size)
-            # A view would keep the whole image.
-            crops += [patch.copy() for patch in patches]
         # The extraction reports it.
         except SpacerInputError as error:
             unread = error
+            continue
+        # A view would keep the whole image.
+        crops += [patch.copy() for patch in patches]
+        read += 1
+        if read == _CALIBRATION_IMAGES:
+            break
     if unread is not None and not crops:
         raise unread
     return crops

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FP32, INT8 = "fp32", "int8"
 CALIBRATION = "calibration"
+_LEAST_NOISE = 8
 
 
 class PrecisionExtractor(EfficientNetExtractor, ABC):
@@ -51,6 +52,11 @@ class PrecisionExtractor(EfficientNetExtractor, ABC):
             raise MessageError(
                 f"The precision of {type(self).__name__} must be {' or '.join(self.PRECISIONS)}, and is "
                 f"{visible(str(precision)[:50])}."
+            )
+        if unknown := sorted(set(self.data_locations) - {"weights", CALIBRATION}):
+            raise MessageError(
+                f"The extractor {type(self).__name__} has the files weights and {CALIBRATION} in data_locations, "
+                f"and no {visible(unknown[0][:50])}."
             )
         if (precision == INT8) != (CALIBRATION in self.data_locations):
             raise MessageError(
@@ -103,7 +109,7 @@ class PrecisionExtractor(EfficientNetExtractor, ABC):
         from spacer_like.extractors.onnx_quantised import observed
 
         # Crops of one kind, such as those of open water, would leave no room for others.
-        several = [*patches, *natural_patches(max(1, len(patches) // 4), self.input_size)]
+        several = [*patches, *natural_patches(max(_LEAST_NOISE, len(patches) // 4), self.input_size)]
         return Calibration(
             extractor_id=self.at_fp32().extractor_id,
             patches=len(patches),

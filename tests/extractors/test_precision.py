@@ -80,7 +80,9 @@ class TestFeatures:
 
 class TestModel:
     def test_computes_all_convolutions_in_whole_numbers(self, calibration):
-        model = quantised(LITE0._model_at_fp32(), Calibration.from_bytes(calibration, "c"))
+        exact_model = LITE0._model_at_fp32()
+        model = quantised(exact_model, Calibration.from_bytes(calibration, "c"))
+        float32 = {weight.name: onnx.numpy_helper.to_array(weight) for weight in exact_model.graph.initializer}
         onnx.checker.check_model(model)
         weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
         producers = {node.output[0]: node for node in model.graph.node}
@@ -89,6 +91,10 @@ class TestModel:
                 read = [producers[name] for name in node.input]
                 assert [one.op_type for one in read] == ["DequantizeLinear"] * 3
                 assert [weights[one.input[0]].dtype for one in read[1:]] == [np.int8, np.int32]
+                stored, scale = (weights[name] for name in read[1].input[:2])
+                exact = float32[read[1].input[0].removesuffix(".stored")]
+                step = scale[:, None, None, None]
+                assert (np.abs(stored * step - exact) <= 0.5001 * step).all()
         # Pixels are what they are: (p - 127) / 128 without any rounding.
         first = next(node for node in model.graph.node if node.op_type == "DequantizeLinear")
         assert [float(weights[name]) for name in first.input[1:]] == [1 / 128, 127]
@@ -138,6 +144,10 @@ class TestRefusals:
     def test_of_a_calibration_too_few_or_too_many(self, precision, locations):
         with pytest.raises(MessageError, match="takes the file calibration, in data_locations, at the precision int8"):
             EfficientNetLite0Extractor(locations, precision=precision)
+
+    def test_of_files_that_it_has_no_use_for(self):
+        with pytest.raises(MessageError, match="the files weights and calibration in data_locations, and no weight"):
+            EfficientNetLite0Extractor({"weight": CALIBRATION})
 
     def test_of_dense_features(self):
         with pytest.raises(MessageError, match="must be fp32, and is int8"):
