@@ -173,6 +173,11 @@ class TestFeatures:
         with pytest.raises(FeatureFileError, match=r"9\.png\.features: The features know no positions"):
             ask()
 
+    def test_of_a_name_that_no_table_could_hold_are_refused(self, ask, tmp_path):
+        (tmp_path / "features" / "a\udcff.png.features").write_bytes(b"")
+        with pytest.raises(SpacerInputError, match=r"is no text in UTF-8: rename it\.$"):
+            ask()
+
     def test_of_other_extractors_or_with_numbers_that_are_none_are_refused(self, ask, at):
         odd = at("features", "site", "9.png.features")
         ImageFeatures.from_arrays([(1, 2)], np.ones((1, 5))).store(odd)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacer_like.cores import thread_count
 from spacer_like.exceptions import DataLimitError, DataNotFoundError, FeatureFileError, MessageError, SpacerInputError
+from spacer_like.message_base import as_text
 from spacer_like.overwriting import task
 from spacer_like.points.feature_folder import feature_files, read_features
 from spacer_like.points.messages import (
@@ -49,7 +50,7 @@ def suggest_labels(msg: SuggestLabelsMsg) -> SuggestLabelsReturnMsg:
         ExtractorMismatchError: the classifier is of another extractor than the features.
         FeatureFileError: a damaged feature file, or one without positions.
         DataLimitError: more points than a page can show.
-        SpacerInputError: a malformed table of labels; none of the images of the page is there.
+        SpacerInputError: a malformed table of labels; a name that is no text; none of the images of the page is there.
     """
     from spacer_like.learning.model_files import load_classifier
 
@@ -58,6 +59,8 @@ def suggest_labels(msg: SuggestLabelsMsg) -> SuggestLabelsReturnMsg:
     files = feature_files(msg.features_loc)
     if not files:
         raise DataNotFoundError(f"There is no feature file in {msg.features_loc.display_name}: extract features first.")
+    if odd := [name for name in files if as_text(name) != name]:
+        raise SpacerInputError(f"The name of the feature file '{as_text(odd[0])}' is no text in UTF-8: rename it.")
     table = _table(msg)
     classifier = None if msg.classifier_loc is None else load_classifier(msg.classifier_loc)
     gathering = _gathered(msg, by, classifier, sorted(files.items()), table)
