@@ -82,6 +82,12 @@ def arguments() -> argparse.Namespace:
         help="what Debian's package tuxpaint-stamps-default installs, for the quality of tags (default: %(default)s)",
     )
     parser.add_argument(
+        "--cleanlab",
+        type=Path,
+        metavar="PYTHON",
+        help="the Python of an environment with cleanlab (requirements/bench-tags.txt), to judge labels in turn",
+    )
+    parser.add_argument(
         "--tensorflow",
         type=Path,
         metavar="PYTHON",
@@ -148,7 +154,10 @@ def all_measures(options: argparse.Namespace) -> list[Measure]:
         options.torchgeo.absolute() if options.torchgeo else None,
     )
     tags = TagsMeasures(
-        tags_folders.Folders(work, **(TINY_TAGS if options.tiny else {})), ours, options.stamps.resolve()
+        tags_folders.Folders(work, **(TINY_TAGS if options.tiny else {})),
+        ours,
+        options.stamps.resolve(),
+        options.cleanlab.absolute() if options.cleanlab else None,
     )
     return [
         *(replace(measure, material=material) for measure in points),
@@ -199,13 +208,14 @@ def pythons_of(measures: Iterable[Measure], options: argparse.Namespace) -> dict
         pythons[PEER] = options.peer_python.absolute()
     commands = [command for measure in measures for command in measure.sides.values()]
     others = {PANDAS: options.pandas_python, TENSORFLOW: options.tensorflow, TORCHGEO: options.torchgeo}
+    others |= {"cleanlab": options.cleanlab}
     for name, python in others.items():
         if python is not None and any(command.python == python.absolute() for command in commands):
             pythons[name] = python.absolute()
     for name, python in pythons.items():
         if not python.exists():
             options_of = {PEER: "--peer-python", PANDAS: "--pandas-python", TENSORFLOW: "--tensorflow"}
-            options_of |= {TORCHGEO: "--torchgeo"}
+            options_of |= {TORCHGEO: "--torchgeo", "cleanlab": "--cleanlab"}
             raise SystemExit(f"There is no {name} at {python}: run `make bench`, or name one with {options_of[name]}.")
     return pythons
 

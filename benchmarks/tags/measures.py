@@ -14,6 +14,7 @@ FAMILY = "tags"
 PLAIN = "Pillow and torch, one process"
 AGAIN = f"{OURS}, a second run"
 FEW, SOME, MANY = (f"{OURS}, {size}" for size in ("a fifth as many", "as many", "three times as many"))
+CLEANLAB = "cleanlab, the same probabilities"
 EXACT = "scikit-learn, tolerance 1e-8"
 DEFAULT = "scikit-learn, default tolerance"
 PREDICT_PROBA = "predict_proba, each image and model"
@@ -38,9 +39,9 @@ def at_least(bound: float) -> Target:
 class TagsMeasures:
     """The measures, on the material of a work folder; `stamps` as of `Material`."""
 
-    def __init__(self, folders: Folders, python: Path, stamps: Path = STAMPS) -> None:
+    def __init__(self, folders: Folders, python: Path, stamps: Path = STAMPS, cleanlab: Path | None = None) -> None:
         self.folders = folders
-        self.python = python
+        self.python, self.cleanlab = python, cleanlab
         self.material = Material(folders, python, stamps)
 
     def all(self) -> list[Measure]:
@@ -56,6 +57,9 @@ class TagsMeasures:
             self.promise("drawn", "ten tags with drawn scores", at_least(0.95)),
             self.promise("digits", "scikit-learn's digits", None),
             self.promise("stamps", "stamps, Lite0", None, self.folders.stamp_vectors("lite0")),
+            self.wrong_labels("digits", "scikit-learn's digits"),
+            self.wrong_labels("points", "points of the examples, Lite0"),
+            self.wrong_labels("stamps", "stamps, Lite0", self.folders.stamp_vectors("lite0")),
         ]
         return [replace(measure, family=FAMILY) for measure in measures]
 
@@ -238,3 +242,26 @@ class TagsMeasures:
             Figure(f"{about}: precision of all tags given", "precision", "", other=None),
         ]
         return replace(measure, figures=[*measure.figures, *more])
+
+    def wrong_labels(self, source: str, what: str, *arguments: object) -> Measure:
+        file = self.folders.output("wrong-labels") / f"{source}.npz"
+        ours = program(self.python, "wrong_labels", source, file, *arguments)
+        sides, has_peer = {OURS: ours}, self.cleanlab is not None and not arguments
+        if self.cleanlab is not None and has_peer:
+            sides[CLEANLAB] = program(self.cleanlab, "wrong_labels_by_cleanlab", file)
+        figures = []
+        for share in ("5%", "10%"):
+            about = f"{share} of labels changed, {what}"
+            for name, rule in (("joint", "confident joint"), ("rate", "noise rate"), ("plain", "another likelier")):
+                of_rule = (f"{name}_precision_{share}", f"{name}_recall_{share}")
+                other = CLEANLAB if has_peer and name != "plain" else None
+                figures += [
+                    Figure(f"{about}, {rule}: wrong, of those that look so", of_rule[0], "", other=other),
+                    Figure(f"{about}, {rule}: found, of the wrong ones", of_rule[1], "", other=other),
+                ]
+            figures += [
+                Figure(f"{about}: average precision of the ranking", f"ranking_{share}", "", other=None),
+                Figure(f"{about}: estimated share of wrong labels", f"estimated_{share}", "", other=None),
+            ]
+        measure = Measure(name=f"tags-wrong-{source}", sides=sides, figures=figures, once=True)
+        return replace(measure, material=self.material.stamp_vectors) if arguments else measure

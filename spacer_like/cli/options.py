@@ -116,9 +116,14 @@ def table(source: str | None, terminal: Terminal) -> PointTable | None:
     return None if source is None else _read(source, terminal, labelled=False)
 
 
-def labelled_table(source: str, terminal: Terminal) -> PointTable:
-    """The table of labelled points that an argument names; notices about it are shown."""
-    return _read(source, terminal, labelled=True)
+def labelled_table(source: str, terminal: Terminal, answers: str | None = None) -> PointTable:
+    """The table of labelled points that an argument names; notices about it are shown.
+
+    Args:
+        answers: a table of some of its points, whose labels count instead; None: there is none.
+    """
+    table = _read(source, terminal, labelled=True)
+    return table if answers is None else table.corrected(_read(answers, terminal, labelled=True))
 
 
 def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:

@@ -41,6 +41,10 @@ def train(
     ],
     features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
     model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
+    answers: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv", help="Labels that count instead, as the page of wrong-labels saves them."),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the points to learn from; without it, at most 100 with --patience 10."),
@@ -110,7 +114,7 @@ def train(
         from spacer_like.drawing.figures import check_drawing
 
         check_drawing(*([] if plot is None else [location(plot)]))
-    table = options.labelled_table(labels, terminal)
+    table = options.labelled_table(labels, terminal, answers)
     labelled = labelled_features(table, folder, terminal)
     source_of = image_sources(labelled, table, sources)
     sets = divided(labelled, split, (reference, validation), source_of)

@@ -67,6 +67,10 @@ def wrong_labels(
         str, typer.Argument(metavar="LABELS.csv", help="A table with the columns image, row, col, label; or '-'.")
     ],
     features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
+    answers: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.csv", help="Labels that count instead, as the page of wrong-labels saves them."),
+    ] = None,
     sources: Annotated[
         str | None,
         typer.Option(metavar="FILE.csv", help="The columns image, source: all points of a source lie in one fold."),
@@ -104,7 +108,7 @@ def wrong_labels(
 
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(features, "features", "the folder or URI prefix of the feature files")
-    table = options.labelled_table(labels, terminal)
+    table = options.labelled_table(labels, terminal, answers)
     labelled = labelled_features(table, folder, terminal)
     named = [image for image, points in table.images.items() if any(label is not None for *_, label in points)]
     message = FindWrongLabelsMsg(
@@ -123,11 +127,12 @@ def wrong_labels(
         seed=seed,
     )
     job = JobMsg(task_name=message.task, tasks=[message])
-    used = named_locations({}, {"the table of labels": options.source(labels)})
-    answers = run_for_answers(
+    read = {"the table of labels": options.source(labels), "--answers": options.optional(answers)}
+    used = named_locations({}, read)
+    ended = run_for_answers(
         job, terminal, [table.name], used, row_of=lambda _, sentence: row_of_label(table, labelled, sentence)
     )
-    (result,) = answers.results
+    (result,) = ended.results
     terminal.answer({"ok": True, **result.serialize()})
     if not json_mode:
         terminal.show(*_shown(result, {"Labels that look wrong": out, "Pairs of labels": pairs, "Page": page}))

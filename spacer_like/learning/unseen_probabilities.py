@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from spacer_like.exceptions import FeatureFileError, TrainingLabelsError
+from spacer_like.exceptions import DataLimitError, FeatureFileError, TrainingLabelsError
 from spacer_like.learning.heads import unscaled
 from spacer_like.learning.linear_tags import QUICK_TOLERANCE, LinearTags, tag_scores
 from spacer_like.learning.split import fold_numbers
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MOST_LEARNT = 50_000
+MOST_LABELS = 2000
+"""More labels are not judged at once."""
+MOST_PROBABILITIES = 2**34
+"""More of them, of all examples for all labels, would fill a disk."""
+# Targets of all folds, a byte each.
+_MOST_TARGETS = 2**28
 # Features are centred, and scaled so that their mean squared length is this one's square: the penalty on the weights
 # then means the same for all extractors. Digits and points of photographs, 5 and 10 % of whose labels were changed, are
 # told best at 3 to 7.
@@ -69,8 +75,8 @@ class Unseen:
 def unseen_probabilities(examples: Examples, folds: int, seed: int, resources: ExitStack) -> Unseen:
     """The probability of each label for each example by a classifier that did not learn from its group.
 
-    Memory: the features of `MOST_LEARNT` examples, drawn by `seed`, and a block. Probabilities of more than the setting
-    TRAINING_MEMORY_BYTES are in a temporary file, of 4 n k bytes.
+    Memory: the features of `MOST_LEARNT` examples, drawn by `seed`, a block, and a few numbers for each group and
+    label. Probabilities of more than the setting TRAINING_MEMORY_BYTES are in a temporary file, of 4 n k bytes.
 
     Args:
         folds: how many, 2 or more; there are not more than groups.
@@ -78,11 +84,13 @@ def unseen_probabilities(examples: Examples, folds: int, seed: int, resources: E
 
     Raises:
         TrainingLabelsError: all examples are of one group, or fewer than two labels could be learnt.
+        DataLimitError: more than `MOST_LABELS` labels, or `MOST_PROBABILITIES` probabilities.
         FeatureFileError: features that are not finite.
     """
-    fold = _folds(examples, folds, seed)
     n, k = examples.targets.shape
-    chosen = _chosen(examples, seed)
+    check_counts(n, k)
+    fold = _folds(examples, folds, seed)
+    chosen = _chosen(examples, min(MOST_LEARNT, _MOST_TARGETS // (k * folds)), seed)
     classifiers = _trained(examples, fold, chosen)
     learnt = np.zeros((int(fold.max()) + 1, k), np.bool_)
     for number, places, _ in classifiers:
@@ -104,6 +112,15 @@ def unseen_probabilities(examples: Examples, folds: int, seed: int, resources: E
     return Unseen(found, fold, learnt)
 
 
+def check_counts(n: int, k: int) -> None:
+    """Refuse more labels, or examples and labels, than can be judged at once, as a `DataLimitError`."""
+    if k > MOST_LABELS or n * k > MOST_PROBABILITIES:
+        raise DataLimitError(
+            f"There are {n:,} examples of {k:,} labels: at most {MOST_LABELS:,} labels are judged at once, and at most "
+            f"{MOST_PROBABILITIES:,} probabilities kept. Leave rare labels out, or judge parts."
+        )
+
+
 def _folds(examples: Examples, folds: int, seed: int) -> NDArray[np.int64]:
     """The fold of each example."""
     from scipy.sparse import coo_array
@@ -114,23 +131,23 @@ def _folds(examples: Examples, folds: int, seed: int) -> NDArray[np.int64]:
             "Labels are judged by what is learnt from other groups, such as other photographs, and all are of one."
         )
     n = len(group)
-    members = coo_array((np.ones(n, np.int64), (group, np.arange(n))), shape=(len(names), n)).tocsr()
-    has = (members @ examples.targets.astype(np.int64)).toarray() > 0
+    members = coo_array((np.ones(n, np.bool_), (group, np.arange(n))), shape=(len(names), n)).tocsr()
+    has = (members @ examples.targets).toarray()
     of_group = fold_numbers(np.arange(len(names)), has, min(folds, len(names)), seed)
     return np.asarray(of_group[group], np.int64)
 
 
-def _chosen(examples: Examples, seed: int) -> NDArray[np.intp]:
+def _chosen(examples: Examples, most: int, seed: int) -> NDArray[np.intp]:
     """The examples that are learnt from, ascending: all, or of each label some and of the others at random."""
     n, k = examples.targets.shape
-    if n <= MOST_LEARNT:
+    if n <= most:
         return np.arange(n)
     order = RandomState(seed).permutation(n)
-    each = MOST_LEARNT // (2 * k)
+    each = most // (2 * k)
     shuffled = examples.targets[order].tocsc()
     ends = zip(shuffled.indptr[:-1], shuffled.indptr[1:], strict=True)
     first = np.unique(np.concatenate([shuffled.indices[begin : min(begin + each, end)] for begin, end in ends]))
-    rest = np.setdiff1d(np.arange(n), first)[: MOST_LEARNT - len(first)]
+    rest = np.setdiff1d(np.arange(n), first)[: most - len(first)]
     return np.sort(order[np.concatenate([first, rest])])
 
 

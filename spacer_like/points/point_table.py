@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from spacer_like.data_classes import LabelId
@@ -78,6 +78,36 @@ class PointTable:
             rowcol = (int(lacking[1]), int(lacking[2]))
             at = next((number for number, point in points if point[:2] == rowcol), 0)
         return f"{self.name}, line {self.lines[image][at]}"
+
+    def corrected(self, answers: PointTable) -> PointTable:
+        """The same points, those that another table has with its labels; where labels are texts, all are.
+
+        Raises:
+            TableError: the other table has a point that this one has not; the sentence names its line.
+        """
+        labels: dict[str, dict[tuple[int, int], LabelId]] = {}
+        for image, points in answers.images.items():
+            same = self.names.find(image)
+            there = {(row, col) for row, col, _ in self.images.get(same or "", ())}
+            for at, (row, col, label) in enumerate(points):
+                if (row, col) not in there:
+                    raise TableError(
+                        f"{answers.name}, line {answers.lines[image][at]}: {self.name} has no point (row {row}, column "
+                        f"{col}) of {image}: labels of new points belong into the table itself."
+                    )
+                if label is not None:
+                    labels.setdefault(str(same), {})[row, col] = label
+        found = {
+            image: [(row, col, labels.get(image, {}).get((row, col), label)) for row, col, label in points]
+            for image, points in self.images.items()
+        }
+        given = [label for points in found.values() for *_, label in points if label is not None]
+        if len({isinstance(label, str) for label in given}) > 1:
+            found = {
+                image: [(row, col, None if label is None else str(label)) for row, col, label in points]
+                for image, points in found.items()
+            }
+        return replace(self, images=found)
 
     def notices(self) -> list[str]:
         """Notices about this table for the person who gives it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from spacer_like.data_classes.chip_names import CHIP_NAME
-from spacer_like.exceptions import DataLimitError, TableError, damage_as
+from spacer_like.exceptions import DataLimitError, TableError, damage_as, visible
 from spacer_like.tables.cells import unguarded
+from spacer_like.tables.corrections import Answer
 from spacer_like.tables.files import csv_names, read_csv
 
 SEPARATOR = "|"
@@ -65,6 +67,27 @@ class LabelTable:
         labels = pa.array(self.labels, pa.string()).take(pa.array(columns[1]))
         lists = pa.LargeListArray.from_arrays(pa.array(ends.astype(np.int64)), labels)
         return pa.table({FEATURE: pa.array(self.names, pa.string()), LABELS: pc.binary_join(lists, SEPARATOR)})
+
+    def corrected(self, answers: Iterable[Answer], name: str) -> LabelTable:
+        """The same table after people's answers; of two about the same chip and label the later one counts.
+
+        Args:
+            answers: a chip is named by its path; folders before the name of one do not matter.
+            name: what errors call the answers' file.
+
+        Raises:
+            TableError: the table has no such chip, or no such label.
+        """
+        rows = {chip: row for row, chip in enumerate(self.names)}
+        columns = {label: column for column, label in enumerate(self.labels)}
+        targets = self.targets.copy()
+        for one in answers:
+            chip = one.path if one.path in rows else _without_folders(one.path)
+            if chip not in rows or one.tag not in columns:
+                what = f"chip '{visible(one.path)[:100]}'" if chip not in rows else f"label '{visible(one.tag)[:100]}'"
+                raise TableError(f"'{name}' has an answer about the {what}, which the table of labels has not.")
+            targets[rows[chip], columns[one.tag]] = one.is_yes
+        return LabelTable(self.names, self.labels, targets)
 
     def digest(self) -> bytes:
         """A hash of the labels of the chips, whatever the order of the rows."""

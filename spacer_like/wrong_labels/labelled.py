@@ -14,7 +14,7 @@ from spacer_like.config import settings
 from spacer_like.data_classes.chip_names import group_of
 from spacer_like.data_classes.feature_reading import READ_POINTS
 from spacer_like.exceptions import CollectionError, TileError, TrainingLabelsError
-from spacer_like.learning.unseen_probabilities import Examples
+from spacer_like.learning.unseen_probabilities import Examples, check_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,7 @@ def labelled_images(table: EmbeddingsTable, grouped: bool) -> Labelled:
     tags = sorted({tag for found in tags_of.values() for tag in found} - {*SPECIAL_TAGS})
     if not tags:
         raise TrainingLabelsError(f"No image of '{table.name}' has a tag: there is nothing to judge.")
+    check_counts(len(rows), len(tags))
     place = {tag: column for column, tag in enumerate(tags)}
     given = np.zeros((len(rows), len(tags)), np.int8)
     for at, row in enumerate(rows):

@@ -12,6 +12,7 @@ from spacer_like.exceptions import MessageError
 from spacer_like.location import DataLocation
 from spacer_like.message_base import (
     Answered,
+    Folder,
     Location,
     Message,
     ReturnMessage,
@@ -28,9 +29,8 @@ TextByKey = dict[StrictStr, StrictStr]
 class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
     """Find labels that look wrong, by classifiers that have not learnt from them, and draw them for a person.
 
-    The labels are those of points (`labels`), the tags of images (`embeddings_loc` alone), or the labels of chips
-    (`embeddings_loc` and `table_loc`). Each is judged by logistic regressions that were trained without its fold, and
-    looks wrong by confident learning (Northcutt, Jiang and Chuang, 2021).
+    They are labels of points, tags of images, or labels of chips. Each is judged by logistic regressions that were
+    trained without its fold, and looks wrong by confident learning (Northcutt, Jiang and Chuang, 2021).
 
     Fields:
         labels: annotated points by their feature files, as `train_classifier` takes them; None: tags or chips are
@@ -71,7 +71,7 @@ class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
     folds: Annotated[StrictInt, Field(ge=2, le=20)] = 5
     most: Annotated[StrictInt, Field(ge=1, le=1000)] = 200
     crop_size: Annotated[StrictInt, Field(ge=8, le=4096)] = 224
-    images_loc: Location | None = None
+    images_loc: Annotated[Location, Folder(r"(?i).*\.(gif|jpe?g|png|p[pg]m|bmp|tiff?|webp)$")] | None = None
     wrong_loc: WritableLocation | None = None
     pairs_loc: WritableLocation | None = None
     page_loc: WritableLocation | None = None

@@ -30,6 +30,7 @@ def find_wrong_labels(msg: FindWrongLabelsMsg) -> FindWrongLabelsReturnMsg:
 
     Raises:
         TrainingLabelsError: there are no labels, or none can be judged, as each class lies in one group.
+        DataLimitError: more than 2,000 classes or tags, or far too many examples.
         TableError, FeatureFileError: a malformed table, or features that are damaged or not finite.
         ExtractorMismatchError: features of different extractors.
         CollectionError: no chip of the table has a vector, or no image that is to be drawn is there.

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from spacer_like.config import override
-from spacer_like.exceptions import FeatureFileError, TrainingLabelsError
+from spacer_like.exceptions import DataLimitError, FeatureFileError, TrainingLabelsError
 from spacer_like.learning import unseen_probabilities as module
 from spacer_like.learning.unseen_probabilities import Examples, unseen_probabilities
 
@@ -113,6 +113,11 @@ class TestRefused:
         features, labels, _, _ = made()
         with pytest.raises(TrainingLabelsError, match="Nothing can be learnt"):
             found(features, labels % 2, labels % 2)
+
+    def test_more_labels_or_probabilities_than_can_be_kept(self):
+        for shape in ((10, 2001), (2**31 - 1, 9)):
+            with pytest.raises(DataLimitError, match="Leave rare labels out"):
+                unseen_probabilities(Examples(list, csr_array(shape, dtype=bool), np.zeros(1), True), 5, 0, ExitStack())
 
     def test_features_that_are_not_finite(self):
         features, labels, groups, _ = made()

@@ -56,6 +56,7 @@ OTHERS = {
     "django_tasks": "tasks for a Django before 6, in the environments of make test-django",
     "pandas": "the loop that merging is compared with, in an environment of the benchmark's own",
     "autoprof": "axis ratios are compared with, in an environment of the benchmark's own",
+    "cleanlab": "labels are judged beside it, in an environment of the benchmark's own",
     "torchgeo": "cutting is compared with, in an environment of the benchmark's own",
     "async_geotiff": "cutting is compared with, in an environment of the benchmark's own",
     "statmorph": "axis ratios are compared with, in an environment of the benchmark's own",

@@ -8,12 +8,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spacer_like.chips.tasks.models import train_multilabel
 from spacer_like.data_classes import ImageFeatures, ImageLabels
 from spacer_like.embeddings.embeddings_table import EmbeddingsTable
-from spacer_like.exceptions import CollectionError, ExtractorMismatchError, MessageError, TrainingLabelsError
+from spacer_like.exceptions import (
+    CollectionError,
+    ExtractorMismatchError,
+    MessageError,
+    TableError,
+    TrainingLabelsError,
+)
 from spacer_like.location import DataLocation
-from spacer_like.messages import FindWrongLabelsMsg
-from spacer_like.tables.corrections import read_corrections
+from spacer_like.messages import FindWrongLabelsMsg, TrainMultilabelMsg
+from spacer_like.points.point_table import read_points
+from spacer_like.tables.corrections import Answer, read_corrections
+from spacer_like.tables.label_table import LabelTable
+from spacer_like.testing.extractors import MeanColour
 from spacer_like.wrong_labels.tasks import find_wrong_labels
 
 from ..tags.tag_making import ENCODER, record, stored
@@ -207,3 +217,38 @@ class TestAnyKind:
     def test_fields_that_do_not_go_together_are_refused(self, fields, words):
         with pytest.raises(MessageError, match=words):
             FindWrongLabelsMsg(**fields)
+
+
+class TestCorrections:
+    def test_answers_about_other_points_are_refused(self):
+        table = read_points(b"image,row,col,label\na.jpg,1,2,x\na.jpg,3,4,y\n", "labels.csv")
+        answers = read_points(b"image,row,column,label\na.jpg,1,2,7\n", "answers.csv")
+        assert table.corrected(answers).images == {"a.jpg": [(1, 2, "7"), (3, 4, "y")]}
+        for row in ("a.jpg,9,9,x", "b.jpg,1,2,x"):
+            other = read_points(f"image,row,column,label\n{row}\n".encode(), "answers.csv")
+            with pytest.raises(TableError, match=r"answers.csv, line 2: labels.csv has no point"):
+                table.corrected(other)
+
+    def test_answers_about_chips_of_the_table_count_and_others_are_refused(self):
+        table = LabelTable(["a.png", "b.png"], ("home", "water"), np.zeros((2, 2), bool))
+        answers = [Answer("", "b.png", "home", is_yes=False), Answer("", "b.png", "home", is_yes=True)]
+        assert table.corrected(answers, "c.csv").targets.tolist() == [[False, False], [True, False]]
+        assert not table.targets.any()
+        for path, tag, words in (("c.png", "home", "chip 'c.png'"), ("a.png", "sea", "label 'sea'")):
+            with pytest.raises(TableError, match=f"answer about the {words}"):
+                table.corrected([Answer("", path, tag, is_yes=True)], "c.csv")
+
+    def test_models_of_chips_learn_from_the_answers(self, tmp_path):
+        _, table, _ = making.chips(tmp_path)
+        (tmp_path / "answers.csv").write_text("path,tag,answer\nM14-0-0_a.png,sea,yes\n")
+        with pytest.raises(TableError, match="label 'sea'"):
+            train_multilabel(
+                TrainMultilabelMsg(
+                    table_loc=table,
+                    chips_loc=loc(tmp_path / "chips"),
+                    model_loc=loc(tmp_path / "model.safetensors"),
+                    corrections_loc=loc(tmp_path / "answers.csv"),
+                    extractor=MeanColour(),
+                    size=32,
+                )
+            )

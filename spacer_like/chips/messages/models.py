@@ -37,6 +37,8 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     Fields:
         table_loc: a table of 0 and 1 of `build_label_table`.
         model_loc: where the model goes, safetensors.
+        corrections_loc: a CSV of people's answers (path, tag, answer), saved by the page of `find_wrong_labels`, which
+            have precedence over the table; None: there are none.
         extractor: a frozen extractor, on whose features of the chips a head is trained; None: `network` is trained as a
             whole.
         network: the network to train where there is no extractor: ``resnet50``, or ``small``, a small one of the same
@@ -71,6 +73,7 @@ class TrainMultilabelMsg(Message, Answered["TrainMultilabelReturnMsg"]):
     table_loc: Location
     chips_loc: ChipsLocation
     model_loc: WritableLocation
+    corrections_loc: Location | None = None
     extractor: OptionalExtractorField = None  # type: ignore[assignment]
     network: Literal["resnet50", "small"] = "resnet50"
     weights_loc: Location | None = None

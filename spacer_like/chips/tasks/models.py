@@ -46,6 +46,7 @@ from spacer_like.learning.snapshots import FolderSnapshots
 from spacer_like.learning.split import Split, split_by_group
 from spacer_like.overwriting import task
 from spacer_like.storage import read_bytes, write_bytes
+from spacer_like.tables.corrections import read_corrections
 from spacer_like.tables.files import is_parquet
 from spacer_like.tables.label_table import FEATURE, LabelTable, read_label_table
 from spacer_like.tables.writing import check_endings, growing_table
@@ -78,6 +79,9 @@ def train_multilabel(msg: TrainMultilabelMsg) -> TrainMultilabelReturnMsg:
     _check(msg)
     parquet = is_parquet(msg.table_loc)
     table = read_label_table(read_bytes(msg.table_loc), msg.table_loc.display_name, parquet)
+    if msg.corrections_loc is not None:
+        name = msg.corrections_loc.display_name
+        table = table.corrected(read_corrections(read_bytes(msg.corrections_loc), name), name)
     network = None if msg.extractor is not None else _network(msg)
     config = _config(msg)
     with open_chips(msg.chips_loc, arrays=takes_arrays(msg.extractor)) as chips, ExitStack() as resources:

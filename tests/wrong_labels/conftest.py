@@ -1,0 +1,3 @@
+"""The command line, for tests of what persons do."""
+
+from ..cli.conftest import command as command
