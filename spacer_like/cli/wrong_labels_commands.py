@@ -11,11 +11,14 @@ from spacer_like.cli.from_message import Given, from_message, run_and_show
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
+    from spacer_like.data_classes import ImageLabels
     from spacer_like.wrong_labels.messages import FindWrongLabelsReturnMsg, WrongLabel
 
-_OF_POINTS = ("labels", "image_names", "image_sources", "crop_size")
+_OF_POINTS = ("labels", "checked", "image_names", "image_sources", "crop_size")
 _NAMES = {"wrong_loc": "out", "pairs_loc": "pairs"}
 _SHORT_HELP = "Find labels that look wrong."
 
@@ -113,6 +116,7 @@ def wrong_labels(
     named = [image for image, points in table.images.items() if any(label is not None for *_, label in points)]
     message = FindWrongLabelsMsg(
         labels=labelled,
+        checked=None if answers is None else _checked(answers, labelled, named),
         image_names=dict(zip((loc.key for loc in labelled), named, strict=True)),
         image_sources=None if sources is None else image_sources(labelled, table, sources),
         grouped=grouped,
@@ -137,6 +141,21 @@ def wrong_labels(
     if not json_mode:
         terminal.show(*_shown(result, {"Labels that look wrong": out, "Pairs of labels": pairs, "Page": page}))
     return 0
+
+
+def _checked(answers: str, labels: ImageLabels, images: Sequence[str]) -> ImageLabels:
+    """The labelled points of a table of answers, by the feature files of the images in `labels`, in their order."""
+    from spacer_like.cli.locations import read_text_source
+    from spacer_like.data_classes import ImageLabels
+    from spacer_like.images.names import ImageNames
+    from spacer_like.points.point_table import read_points
+
+    names, file_of = ImageNames(images), dict(zip(images, labels, strict=True))
+    found = ImageLabels()
+    for image, points in read_points(*read_text_source(answers), labelled=True).images.items():
+        location = file_of[str(names.find(image))]
+        found.add_image(location, [(row, col, label) for row, col, label in points if label is not None])
+    return found
 
 
 def _run(given: Given) -> int:
@@ -166,6 +185,9 @@ def _shown(result: FindWrongLabelsReturnMsg, files: dict[str, Any]) -> list[Rend
         shown.append(Text(f"{count} could not be judged, as nothing else teaches them: of {first}.", style="yellow"))
     if result.n_without_features:
         shown.append(Text(f"{count_of(result.n_without_features, 'chip')} without a vector left out.", style="yellow"))
+    if result.n_unknown_corrections:
+        count = count_of(result.n_unknown_corrections, "answer")
+        shown.append(Text(f"{count} about what is not there left out.", style="yellow"))
     if result.n_without_picture:
         shown.append(
             Text(f"{count_of(result.n_without_picture, 'label')} without a picture, not on the page.", style="yellow")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +89,9 @@ def judged(labelled: Labelled, rule: Rule, folds: int, seed: int) -> Judged:
             if one_label
             else judge_tags(unseen.probabilities, given, rule)
         )
+        if labelled.answered is not None:
+            columns = labelled.answered.reshape(len(labelled.answered), -1).T
+            parts = [replace(part, wrong=part.wrong & ~asked) for part, asked in zip(parts, columns, strict=True)]
         n_judged = sum(part.n_judged for part in parts)
         if not n_judged:
             raise TrainingLabelsError(

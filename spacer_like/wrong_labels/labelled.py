@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from spacer_like.config import settings
+from spacer_like.data_classes import ImageLabels
 from spacer_like.data_classes.chip_names import group_of
 from spacer_like.data_classes.feature_reading import READ_POINTS
 from spacer_like.exceptions import CollectionError, TileError, TrainingLabelsError
+from spacer_like.images.names import ImageNames
 from spacer_like.learning.unseen_probabilities import Examples, check_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from spacer_like.data_classes import ImageLabels, LabelId
+    from spacer_like.data_classes import LabelId
     from spacer_like.embeddings import Embeddings
     from spacer_like.embeddings.embeddings_table import EmbeddingsTable
+    from spacer_like.tables.corrections import Answer
     from spacer_like.tables.label_table import LabelTable
 
 NEAR = 0.25
@@ -41,6 +44,8 @@ class Labelled:
         ids: [n] of images with tags; else empty.
         positions: [n] row and column of points; else empty.
         n_without_features: chips that have no vector.
+        answered: of the shape of `given`, whether a person has answered, so that nobody is asked again; None: never.
+        n_unknown_answers: answers about what is not there.
     """
 
     kind: Literal["points", "tags", "chips"]
@@ -51,10 +56,32 @@ class Labelled:
     ids: Sequence[str] = ()
     positions: Sequence[tuple[int, int]] = ()
     n_without_features: int = 0
+    answered: NDArray[np.bool_] | None = None
+    n_unknown_answers: int = 0
+
+    def corrected(self, answers: Iterable[Answer]) -> Labelled:
+        """The same images or chips after people's answers about their tags, of which the later one counts."""
+        row_of = {name: row for row, name in enumerate(self.names)}
+        by_id, names = {one: row for row, one in enumerate(self.ids)}, ImageNames(self.names)
+        column_of = {tag: column for column, tag in enumerate(self.classes)}
+        given, answered, unknown = self.given.copy(), np.zeros(self.given.shape, np.bool_), 0
+        for one in answers:
+            row = by_id.get(one.id, row_of.get(names.find(one.path) or ""))
+            if row is None or one.tag not in column_of:
+                unknown += 1
+                continue
+            place = row, column_of[one.tag]
+            given[place], answered[place] = one.is_yes, True
+        examples = replace(self.examples, targets=_sparse(given))
+        return replace(self, examples=examples, given=given, answered=answered, n_unknown_answers=unknown)
 
 
 def labelled_points(
-    labels: ImageLabels, names: Mapping[str, str] | None, sources: Mapping[str, str] | None, grouped: bool
+    labels: ImageLabels,
+    names: Mapping[str, str] | None,
+    sources: Mapping[str, str] | None,
+    grouped: bool,
+    checked: ImageLabels | None = None,
 ) -> Labelled:
     """Points; their features are read from the files as often as they are wanted, within TRAINING_MEMORY_BYTES.
 
@@ -66,6 +93,7 @@ def labelled_points(
     from spacer_like.learning.labels_split import image_name
     from spacer_like.learning.training import common_extractor
 
+    labels, answered, n_unknown = _after_checks(labels, ImageLabels() if checked is None else checked)
     found: list[LabelId] = sorted(labels.classes_set, key=lambda label: (isinstance(label, str), label))
     classes = [str(label) for label in found]
     if len(set(classes)) < len(classes):
@@ -90,7 +118,23 @@ def labelled_points(
         classes,
         [name for name, size in zip(called, sizes, strict=True) for _ in range(size)],
         positions=[(row, col) for location in locations for row, col, _ in labels[location]],
+        answered=answered,
+        n_unknown_answers=n_unknown,
     )
+
+
+def _after_checks(labels: ImageLabels, checked: ImageLabels) -> tuple[ImageLabels, NDArray[np.bool_], int]:
+    """The labels after checks by a person, which points were checked, and how many checks are of other points."""
+    found, answered, left = ImageLabels(), [], checked.label_count
+    for location in labels:
+        said = checked[location] if location in checked else []  # noqa: SIM401 (it has no get)
+        answers = {(row, col): label for row, col, label in said}
+        points = [(row, col, answers.get((row, col), label)) for row, col, label in labels[location]]
+        found.add_image(location, points)
+        answered += [(row, col) in answers for row, col, _ in points]
+        left -= len({(row, col) for row, col, _ in points} & answers.keys())
+    found.filesystem_cache, found.file_versions = labels.filesystem_cache, labels.file_versions
+    return found, np.array(answered, np.bool_), max(left, 0)
 
 
 def labelled_images(table: EmbeddingsTable, grouped: bool) -> Labelled:
@@ -180,5 +224,5 @@ def _one_each(given: NDArray[np.intp], count: int) -> csr_array:
     return csr_array((np.ones(len(given), np.bool_), (rows, given)), shape=(len(given), count))
 
 
-def _sparse(given: NDArray[np.int8]) -> csr_array:
+def _sparse(given: NDArray[np.integer]) -> csr_array:
     return csr_array(given == 1)

@@ -35,6 +35,8 @@ class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
     Fields:
         labels: annotated points by their feature files, as `train_classifier` takes them; None: tags or chips are
             judged.
+        checked: labels of points that a person has checked, by their feature files: they count instead of those in
+            `labels`, and are not asked about again; None: there are none.
         image_names: what tables call the image of each feature file, by the file's key; None: as the key, without the
             ending of a feature file.
         image_sources: the source of images (a site, a survey, a camera) by the key of their feature file: its points
@@ -42,6 +44,8 @@ class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
         embeddings_loc: a table of `process_images`, whose tags are judged; or with `table_loc` the vectors of
             `encode_chips`; None: points are judged.
         table_loc: a table of 0 and 1 of `build_label_table`, whose labels are judged; None: points or tags are.
+        corrections_loc: a CSV of people's answers about tags, or labels of chips, as the page saves it: they count, and
+            are not asked about again; None: there are none.
         grouped: whether what resembles each other lies in one fold: points of one image, nearly equal images,
             neighbouring chips. Without it labels are judged by their neighbours too, whose errors may be the same.
         rule: what looks wrong: ``confident_joint``: every label whose example is of another class confidently;
@@ -62,10 +66,12 @@ class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
     task: ClassVar[str] = "find_wrong_labels"
 
     labels: ImageLabels | None = None
+    checked: ImageLabels | None = None
     image_names: TextByKey | None = None
     image_sources: TextByKey | None = None
     embeddings_loc: Location | None = None
     table_loc: Location | None = None
+    corrections_loc: Location | None = None
     grouped: StrictBool = True
     rule: Literal["confident_joint", "noise_rate"] = "confident_joint"
     folds: Annotated[StrictInt, Field(ge=2, le=20)] = 5
@@ -83,6 +89,8 @@ class FindWrongLabelsMsg(Message, Answered["FindWrongLabelsReturnMsg"]):
             raise MessageError("give labels of points, or embeddings_loc, and not both")
         if self.table_loc is not None and self.embeddings_loc is None:
             raise MessageError("table_loc: labels of chips need embeddings_loc, the chips' vectors")
+        if self.corrections_loc is not None and self.embeddings_loc is None:
+            raise MessageError("corrections_loc: answers about points belong into checked")
         if self.labels is not None and self.labels.has_text_keys:
             raise MessageError("labels: features must be named by locations, not by text")
         if self.page_loc is not None and self.images_loc is None:
@@ -150,6 +158,7 @@ class FindWrongLabelsReturnMsg(ReturnMessage):
         n_judged: those that could be judged: others are of classes that nothing else teaches.
         not_judged: classes or tags of which some or all labels could not be judged, with the number of these.
         n_without_features: chips of the table that have no vector.
+        n_unknown_corrections: answers about images, chips or tags that are not there.
         n_wrong: labels that look wrong.
         share: estimated share of wrong labels among those judged, 0 to 1.
         interval: of the share with 95 % confidence, from drawing groups (images, neighbourhoods) anew; None: there are
@@ -164,6 +173,7 @@ class FindWrongLabelsReturnMsg(ReturnMessage):
     n_judged: int
     not_judged: dict[str, int]
     n_without_features: int
+    n_unknown_corrections: int
     n_wrong: int
     share: float
     interval: tuple[float, float] | None
@@ -191,6 +201,7 @@ class FindWrongLabelsReturnMsg(ReturnMessage):
             n_judged=265,
             not_judged={"sponge": 2},
             n_without_features=0,
+            n_unknown_corrections=0,
             n_wrong=12,
             share=0.05,
             interval=(0.03, 0.08),

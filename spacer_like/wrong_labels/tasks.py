@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from spacer_like.overwriting import task
 from spacer_like.storage import open_file, read_bytes, write_bytes
+from spacer_like.tables.corrections import read_corrections
 from spacer_like.tables.files import is_parquet
 from spacer_like.tables.writing import check_endings, write_tables
 from spacer_like.wrong_labels.messages import (
@@ -40,6 +41,9 @@ def find_wrong_labels(msg: FindWrongLabelsMsg) -> FindWrongLabelsReturnMsg:
     start = time.perf_counter()
     check_endings([loc for loc in (msg.wrong_loc, msg.pairs_loc) if loc is not None])
     labelled = _labelled(msg)
+    if msg.corrections_loc is not None:
+        data, name = read_bytes(msg.corrections_loc), msg.corrections_loc.display_name
+        labelled = labelled.corrected(read_corrections(data, name))
     result = judged(labelled, msg.rule, msg.folds, msg.seed)
     shown = result.found[: msg.most]
     page, n_without_picture = None, 0
@@ -61,6 +65,7 @@ def find_wrong_labels(msg: FindWrongLabelsMsg) -> FindWrongLabelsReturnMsg:
         n_judged=result.n_judged,
         not_judged=result.not_judged,
         n_without_features=labelled.n_without_features,
+        n_unknown_corrections=labelled.n_unknown_answers,
         n_wrong=len(result.found),
         share=result.share.share,
         interval=None if interval is None else (interval[0], interval[1]),
@@ -79,7 +84,7 @@ def _labelled(msg: FindWrongLabelsMsg) -> Labelled:
     from spacer_like.wrong_labels.labelled import labelled_chips, labelled_images, labelled_points
 
     if msg.labels is not None:
-        return labelled_points(msg.labels, msg.image_names, msg.image_sources, msg.grouped)
+        return labelled_points(msg.labels, msg.image_names, msg.image_sources, msg.grouped, msg.checked)
     # The message has the one or the other.
     vectors_loc = cast("DataLocation", msg.embeddings_loc)
     with open_file(vectors_loc) as file:

@@ -21,7 +21,7 @@ from spacer_like.exceptions import (
 from spacer_like.location import DataLocation
 from spacer_like.messages import FindWrongLabelsMsg, TrainMultilabelMsg
 from spacer_like.points.point_table import read_points
-from spacer_like.tables.corrections import Answer, read_corrections
+from spacer_like.tables.corrections import Answer, corrections_bytes, read_corrections
 from spacer_like.tables.label_table import LabelTable
 from spacer_like.testing.extractors import MeanColour
 from spacer_like.wrong_labels.tasks import find_wrong_labels
@@ -212,6 +212,7 @@ class TestAnyKind:
             ({"labels": ImageLabels.example(), "table_loc": DataLocation("memory", "t")}, "need embeddings_loc"),
             ({"labels": ImageLabels.example(), "page_loc": DataLocation("memory", "p")}, "needs images_loc"),
             ({"labels": ImageLabels({"text": []})}, "named by locations"),
+            ({"labels": ImageLabels.example(), "corrections_loc": DataLocation("memory", "c")}, "into checked"),
         ],
     )
     def test_fields_that_do_not_go_together_are_refused(self, fields, words):
@@ -220,6 +221,27 @@ class TestAnyKind:
 
 
 class TestCorrections:
+    def test_what_a_person_has_answered_counts_and_is_not_asked_about_again(self, tmp_path):
+        table, wrong = making.tags(tmp_path)
+        first = find_wrong_labels(FindWrongLabelsMsg(embeddings_loc=table))
+        answers = [Answer("", one.name.removeprefix("in/"), str(one.tag), one.given == "yes") for one in first.wrong]
+        answers.append(Answer("", "nowhere.png", "sand", is_yes=True))
+        (tmp_path / "answers.csv").write_bytes(corrections_bytes(answers))
+        corrections = loc(tmp_path / "answers.csv")
+        found = find_wrong_labels(FindWrongLabelsMsg(embeddings_loc=table, corrections_loc=corrections))
+        assert (len(first.wrong), found.n_wrong, found.n_unknown_corrections) == (2 * len(wrong), 0, 1)
+
+    def test_points_that_were_checked_keep_their_label_and_are_not_asked_about_again(self, tmp_path):
+        labels, wrong = making.points(tmp_path)
+        files = {one.filename.removesuffix(".features"): one for one in labels}
+        (name, row, col), *others = wrong
+        checked = {files[name]: [(row, col, wrong[name, row, col]), (999, 999, "sand")]}
+        for image, *at in others[:1]:
+            checked[files[image]] = [one for one in labels[files[image]] if list(one[:2]) == at]
+        found = find_wrong_labels(FindWrongLabelsMsg(labels=labels, checked=ImageLabels(checked)))
+        assert found.n_unknown_corrections == 1
+        assert {(one.row, one.column) for one in found.wrong} == {tuple(at) for _, *at in others[1:]}
+
     def test_answers_about_other_points_are_refused(self):
         table = read_points(b"image,row,col,label\na.jpg,1,2,x\na.jpg,3,4,y\n", "labels.csv")
         answers = read_points(b"image,row,column,label\na.jpg,1,2,7\n", "answers.csv")
