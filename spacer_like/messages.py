@@ -75,6 +75,7 @@ TASKS: dict[str, Task] = {
         Task("train_classifier", "spacer_like.points.tasks.classifier"),
         Task("classify_features", "spacer_like.points.tasks.classifier", "ClassifyReturnMsg"),
         Task("classify_image", "spacer_like.points.tasks.classifier", "ClassifyReturnMsg"),
+        Task("pack_features", "spacer_like.points.tasks.pack"),
         Task("estimate_cover", "spacer_like.points.tasks.cover"),
         Task("plan_survey", "spacer_like.points.tasks.plan"),
         Task("suggest_labels", "spacer_like.points.tasks.suggest"),

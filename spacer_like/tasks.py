@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from spacer_like.points.tasks.classifier import extract_features as extract_features
     from spacer_like.points.tasks.classifier import train_classifier as train_classifier
     from spacer_like.points.tasks.cover import estimate_cover as estimate_cover
+    from spacer_like.points.tasks.pack import pack_features as pack_features
     from spacer_like.points.tasks.plan import plan_survey as plan_survey
     from spacer_like.points.tasks.suggest import suggest_labels as suggest_labels
     from spacer_like.rarity.tasks.collections import check_collection as check_collection

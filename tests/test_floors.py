@@ -35,6 +35,7 @@ FLOORS = {
     "spacer_like.memory": 0,
     "spacer_like.row_blocks": 0,
     "spacer_like.npy_header": 0,
+    "spacer_like.mapped_tensors": 0,
     "spacer_like.protocol_buffers": 0,
     "spacer_like.http_server": 1,
     "spacer_like.storage": 1,

@@ -22,6 +22,7 @@ from spacer_like.cli import (
     job_commands,
     jobs_command,
     model_command,
+    pack_command,
     plan_command,
     points_command,
     rarity_command,
@@ -76,6 +77,7 @@ def _whole(
 for _commands in (
     start_commands,
     extract_command,
+    pack_command,
     train_command,
     classify_command,
     suggest_command,

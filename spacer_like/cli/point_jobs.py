@@ -18,7 +18,7 @@ from spacer_like.images.names import FolderNames, ImageNames, is_same_path
 from spacer_like.learning.labels_split import FEATURE_ENDINGS, image_name
 from spacer_like.mailman import ExitCode
 from spacer_like.messages import ClassifyFeaturesMsg, ClassifyImageMsg, ExtractFeaturesMsg, JobMsg
-from spacer_like.points.feature_folder import feature_files
+from spacer_like.points.feature_folder import by_image, feature_files
 from spacer_like.points.point_table import Point, PointTable
 from spacer_like.points.set_points import Sampling
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
     from spacer_like.extractors.base import FeatureExtractor
 
-FEATURE_ENDING = ".features"
+FEATURE_ENDING, PACK_ENDING = ".features", ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -237,14 +237,19 @@ def truth_of(name: str, table: PointTable | None) -> dict[tuple[int, int], Label
     return {(row, col): label for row, col, label in table.images[same] if label is not None}
 
 
+def is_pack(loc: DataLocation) -> bool:
+    """Whether a location's name is that of a pack of feature files, and not of their folder."""
+    return loc.filename.lower().endswith(PACK_ENDING)
+
+
 def labelled_features(table: PointTable, folder: DataLocation, terminal: Terminal | None = None) -> ImageLabels:
-    """The table's labels, each image named by its feature file in the folder; names are matched as for images.
+    """The table's labels, each image named by its feature file in the folder or pack; names are matched as for images.
 
     Raises:
         DataNotFoundError: images without a feature file.
         SpacerInputError: two images that share one.
     """
-    files = feature_files(folder)
+    files = _packed_files(folder) if is_pack(folder) else feature_files(folder)
     names = ImageNames(files)
     labelled = {
         image: kept
@@ -265,6 +270,12 @@ def labelled_features(table: PointTable, folder: DataLocation, terminal: Termina
     _check_shared(table, {image: files[name] for image, name in found.items()})
     _note_other_names(((image, name) for image, name in found.items() if name != name_inside(image)), table, terminal)
     return ImageLabels({inside(folder, files[found[image]]): points for image, points in labelled.items()})
+
+
+def _packed_files(pack: DataLocation) -> dict[str, str]:
+    from spacer_like.data_classes.feature_pack import feature_pack
+
+    return by_image(feature_pack(pack).names)
 
 
 def row_of_label(table: PointTable, labels: ImageLabels, sentence: str) -> str:

@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     "train_classifier": "Training",
     "classify_features": "Classifying",
     "classify_image": "Classifying",
+    "pack_features": "Packing",
     "estimate_cover": "Estimating cover",
     "plan_survey": "Planning",
     "suggest_labels": "Choosing",

@@ -39,7 +39,10 @@ def train(
     labels: Annotated[
         str, typer.Argument(metavar="LABELS.csv", help="A table with the columns image, row, col, label; or '-'.")
     ],
-    features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
+    features: Annotated[
+        str,
+        typer.Option(metavar="FOLDER|PACK", help="Where the feature files are, or a pack of them."),
+    ],
     model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
     answers: Annotated[
         str | None,
@@ -104,7 +107,7 @@ def train(
     json_mode: options.JsonMode = False,
 ) -> int:
     """Train a classifier on labelled points, and evaluate it on points that it was not trained on."""
-    from spacer_like.cli.point_jobs import labelled_features, row_of_label
+    from spacer_like.cli.point_jobs import is_pack, labelled_features, row_of_label
     from spacer_like.cli.point_sources import image_sources
 
     terminal = Terminal(json_mode=json_mode)
@@ -130,6 +133,7 @@ def train(
         "report_loc": options.optional(report) or DataLocation("memory", "evaluation report"),
         "image_sources": source_of,
         "snapshots_loc": options.optional(snapshots),
+        "pack_loc": folder if is_pack(folder) else None,
     }
     if feature_cache is not None:
         fields |= {"feature_cache_dir": str(Path(feature_cache).absolute()), "keep_features": True}

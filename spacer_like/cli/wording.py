@@ -8,6 +8,7 @@ from typing import Any
 
 _OLD_NAMES = {"--extractor-name": "--extractor"}
 COMMANDS = {
+    "pack_features": "spacer-like pack-features",
     "estimate_cover": "spacer-like cover",
     "plan_survey": "spacer-like plan",
     "suggest_labels": "spacer-like suggest",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.random import RandomState
     from numpy.typing import NDArray
 
+    from spacer_like.data_classes.feature_pack import FeaturePack
+
 READ_POINTS = 10_000
 """Points read at a time where features are not kept in memory; at least a batch, and fewer where memory is scarce."""
 # Parsing is part inflating, part copying: two threads keep up with the reading.
@@ -36,6 +39,7 @@ class LabelledImages(Protocol):
 
     filesystem_cache: str | Path | None
     file_versions: Mapping[DataLocation, str] | None
+    pack: FeaturePack | None
 
     def keys(self) -> Iterable[DataLocation]: ...
 
@@ -54,11 +58,13 @@ class FeatureReader:
         self.extractor_ids: set[str] = set()
         self._copies = Path(labels.filesystem_cache) if labels.filesystem_cache is not None else None
         self._versions = labels.file_versions
+        self._pack = labels.pack
+        self._packed_rows: dict[DataLocation, NDArray[np.intp]] = {}
 
     def read(
         self, locations: Sequence[DataLocation], keep_copies: bool = False
     ) -> Iterator[tuple[DataLocation, NDArray[Any]]]:
-        """Pairs (location, vectors [annotations, dimension]) as they arrive, which is in any order.
+        """Pairs (location, vectors [annotations, dimension]) as they arrive, which is in any order; first of a pack.
 
         Args:
             locations: images of the labels.
@@ -67,29 +73,42 @@ class FeatureReader:
         Raises:
             RowColumnMissingError, RowColumnMismatchError, FeatureFileError: the sentence begins with the file's key.
         """
+        files = [location for location in locations if self._pack is None or location not in self._pack]
+        if self._pack is not None and len(files) < len(locations):
+            yield from self._read_pack(self._pack, locations)
         with concurrent.futures.ThreadPoolExecutor(_PARSING_THREADS) as pool:
             pending = []
-            for location, data in self._read_bytes(locations, keep_copies):
+            for location, data in self._read_bytes(files, keep_copies):
                 pending.append(pool.submit(self._parse, location, data))
                 while len(pending) > 2 * _PARSING_THREADS:
                     yield pending.pop(0).result()
             for future in pending:
                 yield future.result()
 
-    def _parse(self, location: DataLocation, data: bytes) -> tuple[DataLocation, NDArray[Any]]:
-        import numpy as np
+    def features_of(self, location: DataLocation) -> ImageFeatures:
+        """The features of an image, of all its points."""
+        if self._pack is not None and location in self._pack:
+            return self._pack.features(location)
+        return ImageFeatures.load(location)
 
+    def _read_pack(
+        self, pack: FeaturePack, locations: Sequence[DataLocation]
+    ) -> Iterator[tuple[DataLocation, NDArray[Any]]]:
+        if pack.extractor_id is not None:
+            self.extractor_ids.add(pack.extractor_id)
+        for location in (location for location in locations if location in pack):
+            # Found once: a training reads them again in each epoch.
+            if (rows := self._packed_rows.get(location)) is None:
+                with _naming(location):
+                    rows = self._packed_rows[location] = pack.rows(location, self.labels[location])
+            yield location, _finite(location, pack.vectors(rows))
+
+    def _parse(self, location: DataLocation, data: bytes) -> tuple[DataLocation, NDArray[Any]]:
         features = ImageFeatures.from_bytes(data, location.display_name)
         if features.extractor_id is not None:
             self.extractor_ids.add(features.extractor_id)
-        name = location.key if location.storage_type != "url" else location.display_name
-        try:
-            vectors = features.vectors_at(self.labels[location])
-        except (RowColumnMissingError, RowColumnMismatchError) as error:
-            raise type(error)(f"{name}: {error}") from None
-        if not np.isfinite(vectors).all():
-            raise FeatureFileError(f"{name}: The features hold numbers that are not finite.")
-        return location, vectors
+        with _naming(location):
+            return location, _finite(location, features.vectors_at(self.labels[location]))
 
     def _read_bytes(self, locations: Sequence[DataLocation], keep_copies: bool) -> Iterator[tuple[DataLocation, bytes]]:
         missing = []
@@ -110,6 +129,27 @@ class FeatureReader:
         # A copy that outlives the training is of one version of its file.
         version = "" if self._versions is None else f"\n{self._versions[location]}"
         return self._copies / sha256(f"{location.uri}{version}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _name_of(location: DataLocation) -> str:
+    return location.key if location.storage_type != "url" else location.display_name
+
+
+@contextmanager
+def _naming(location: DataLocation) -> Iterator[None]:
+    """Begin errors about an image's positions with its name."""
+    try:
+        yield
+    except (RowColumnMissingError, RowColumnMismatchError) as error:
+        raise type(error)(f"{_name_of(location)}: {error}") from None
+
+
+def _finite(location: DataLocation, vectors: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    if not np.isfinite(vectors).all():
+        raise FeatureFileError(f"{_name_of(location)}: The features hold numbers that are not finite.")
+    return vectors
 
 
 def versions_of(locations: Iterable[DataLocation]) -> dict[DataLocation, str]:

@@ -198,11 +198,17 @@ class ImageFeatures(DataClass):
             RowColumnMissingError: the features know no positions.
             RowColumnMismatchError: an annotated point is not among them.
         """
+        return self.features[self.rows_of(annotations)]
+
+    def rows_of(self, annotations: Sequence[Annotation]) -> NDArray[np.intp]:
+        """Which of the vectors those of annotated points are; errors as `vectors_at`."""
+        import numpy as np
+
         if not self.valid_rowcol:
             raise RowColumnMissingError("Features without rowcols are no longer supported for training.")
         index = self._index
         try:
-            return self.features[[index[row, col] for row, col, _ in annotations]]
+            return np.array([index[row, col] for row, col, _ in annotations], np.intp)
         except KeyError as missing:
             raise RowColumnMismatchError(
                 "The labels' row-column positions don't match those of the feature vector"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
+    from spacer_like.data_classes.feature_pack import FeaturePack
+
 
 class ImageLabels(DataClass):
     """Annotations, as (row, column, label), of the points of each image; the image is named by its feature file.
@@ -35,6 +37,7 @@ class ImageLabels(DataClass):
         self.label_count_per_class: Counter[LabelId] = Counter()
         self.filesystem_cache: str | Path | None = None
         self.file_versions: Mapping[DataLocation, str] | None = None
+        self.pack: FeaturePack | None = None
         for location, points in (data or {}).items():
             self.add_image(location, points)
 
@@ -71,6 +74,10 @@ class ImageLabels(DataClass):
         """
         self.filesystem_cache, self.file_versions = dir_path, file_versions
 
+    def share_sources(self, other: ImageLabels) -> None:
+        """Take features from where other labels do: through the same copies, and from the same pack."""
+        self.filesystem_cache, self.file_versions, self.pack = other.filesystem_cache, other.file_versions, other.pack
+
     @property
     def label_count(self) -> int:
         return self.label_count_per_class.total()
@@ -106,7 +113,7 @@ class ImageLabels(DataClass):
             for location, annotations in self._data.items()
         }
         filtered = ImageLabels({location: annotations for location, annotations in kept.items() if annotations})
-        filtered.filesystem_cache, filtered.file_versions = self.filesystem_cache, self.file_versions
+        filtered.share_sources(self)
         return filtered
 
     def load_data_in_batches(
@@ -227,6 +234,11 @@ class TrainingTaskLabels:
     ) -> None:
         for name in SET_NAMES:
             self[name].set_filesystem_cache(dir_path, file_versions)
+
+    def set_pack(self, pack: FeaturePack) -> None:
+        """Read the features of files that are in a pack from there."""
+        for name in SET_NAMES:
+            self[name].pack = pack
 
     def relocated(self, features_loc: DataLocation) -> TrainingTaskLabels:
         return TrainingTaskLabels(*(self[name].relocated(features_loc) for name in SET_NAMES))

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spacer_like.embeddings.encoder import unit_length
-from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
 from spacer_like.embeddings.names import NameList
 from spacer_like.embeddings.search import Vectors, as_single
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
+from spacer_like.mapped_tensors import Layout, TensorWriter, read_tensors
 
 FORMAT = "spacer_like.chip_embeddings"
 UNIT_VERSION, RAW_VERSION = 1, 2

@@ -24,10 +24,10 @@ from spacer_like.embeddings.embeddings_file import (
 )
 from spacer_like.embeddings.encoder import check_same_encoder
 from spacer_like.embeddings.lists import Lists, ListSearch
-from spacer_like.embeddings.mapped_tensors import Layout, TensorWriter, read_tensors
 from spacer_like.embeddings.names import NameList
 from spacer_like.embeddings.search import ExactSearch, Nearest, as_single
 from spacer_like.exceptions import FeatureFileError
+from spacer_like.mapped_tensors import Layout, TensorWriter, read_tensors
 from spacer_like.progress import report
 
 FORMAT = "spacer_like.chip_index"

@@ -48,7 +48,7 @@ def balanced_subsample(labels: ImageLabels, fewest: int) -> ImageLabels:
             seen[label] += 1
         if points:
             kept.add_image(location, points)
-    kept.filesystem_cache, kept.file_versions = labels.filesystem_cache, labels.file_versions
+    kept.share_sources(labels)
     return kept
 
 
@@ -76,7 +76,7 @@ def hold_back(labels: ImageLabels, share: float) -> tuple[ImageLabels, ImageLabe
     for location in labels:
         parts[location in held].add_image(location, labels[location])
     for part in parts:
-        part.filesystem_cache, part.file_versions = labels.filesystem_cache, labels.file_versions
+        part.share_sources(labels)
     return parts
 
 

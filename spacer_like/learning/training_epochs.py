@@ -234,9 +234,11 @@ def class_weights(labels: ImageLabels, classes: NDArray[Any], how: str | None) -
 
 def labels_digest(labels: ImageLabels) -> str:
     """A hash of labels in their order, and of the versions of their feature files."""
-    versions = versions_of(labels)
+    pack = labels.pack
+    versions = versions_of(location for location in labels if pack is None or location not in pack)
+    packed = "" if pack is None else pack.version
     digest = hashlib.blake2b(digest_size=20)
     for location in labels:
-        digest.update(f"{location.json_text}\n{versions[location]}\n".encode("utf-8", "surrogatepass"))
+        digest.update(f"{location.json_text}\n{versions.get(location, packed)}\n".encode("utf-8", "surrogatepass"))
         digest.update(repr([tuple(one) for one in labels[location]]).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

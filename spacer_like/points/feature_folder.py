@@ -24,7 +24,11 @@ def feature_files(folder: DataLocation) -> dict[str, str]:
     """
     prefix = folder.key.rstrip("/") + "/" if folder.key else ""
     keys = storage_factory(folder.storage_type, folder.bucket_name).list(prefix)
-    paths = sorted(key.removeprefix(prefix) for key in keys)
+    return by_image(sorted(key.removeprefix(prefix) for key in keys))
+
+
+def by_image(paths: Sequence[str]) -> dict[str, str]:
+    """Those of paths that are feature files, by their images' names; of two, the usual ending's."""
     files: dict[str, str] = {}
     for ending in FEATURE_ENDINGS:
         for path in paths:

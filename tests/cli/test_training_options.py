@@ -17,6 +17,22 @@ def test_what_chose_the_epoch_is_said(extracted, command):
     assert "All figures are of the validation points, which had no part in the training." in " ".join(said.out.split())
 
 
+def test_a_pack_takes_the_place_of_the_feature_files(extracted, command):
+    said = command("pack-features", "features", "--out", "features.safetensors")
+    assert said.code == 0, said.err
+    assert "96 points of 6 files: features.safetensors" in said.out
+    models = []
+    for features in ("features", "features.safetensors"):
+        said = command("train", *MLP, "--features", features, "--model", "model.safetensors")
+        assert said.code == 0, said.err
+        models.append((extracted / "model.safetensors").read_bytes())
+    assert models[0] == models[1]
+    (extracted / "labels.csv").write_text("image,row,col,label\nphotos/9.jpg,1,1,sand\n")
+    said = command("train", *MLP, "--features", "features.safetensors")
+    assert "have no feature file in" in " ".join(said.err.split())
+    assert "features.safetensors" in said.err
+
+
 @pytest.fixture
 def sites(extracted):
     """A table of sources: three sites of two images each."""

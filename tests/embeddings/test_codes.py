@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 from spacer_like.config import override
 from spacer_like.embeddings import CodeIndex, MergedEmbeddings, codes_of, read_index, write_codes
 from spacer_like.embeddings.codes import N_PARTS, CodeSearch
-from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
+from spacer_like.mapped_tensors import HEAD_BYTES
 
 from .search_vectors import chip_names, clustered, embeddings, naive_nearest
 

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load, save
 
 from spacer_like.embeddings.embeddings_file import read_embeddings, write_embeddings
-from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
 from spacer_like.exceptions import FeatureFileError
+from spacer_like.mapped_tensors import HEAD_BYTES
 
 from ..readers.refusals import refused_by_name
 from .search_vectors import chip_names, clustered, embeddings_file

@@ -11,9 +11,9 @@ from safetensors.numpy import load, save
 from spacer_like.embeddings.embeddings_file import MergedEmbeddings, read_embeddings, write_embeddings
 from spacer_like.embeddings.index import read_index, write_index
 from spacer_like.embeddings.lists import Lists, sorted_into_lists
-from spacer_like.embeddings.mapped_tensors import HEAD_BYTES
 from spacer_like.embeddings.search import as_single
 from spacer_like.exceptions import ExtractorMismatchError, FeatureFileError
+from spacer_like.mapped_tensors import HEAD_BYTES
 
 from .search_vectors import chip_names, clustered, embeddings, naive_nearest
 

@@ -83,6 +83,21 @@ def golden(folder: Path, name: str) -> Callable[[], bytes]:
 # Features, labels and messages.
 
 
+def feature_pack_of(loc: DataLocation) -> Any:
+    from spacer_like.data_classes.feature_pack import FeaturePack
+
+    pack = FeaturePack(loc, "")
+    return [pack.features(loc.below(name)) for name in pack.names]
+
+
+def pack_file() -> bytes:
+    from spacer_like.data_classes.feature_pack import write_pack
+
+    file = io.BytesIO()
+    write_pack(file, [("a.features", features()), ("b/c.features", features())])
+    return file.getvalue()
+
+
 def features() -> ImageFeatures:
     vectors = np.random.default_rng(0).random((4, 6), np.float32)
     return ImageFeatures.from_arrays([(1, 2), (30, 4), (5, 600), (7, 8)], vectors, "ab" * 20)
@@ -226,6 +241,12 @@ def drawn_report(data: bytes, name: str) -> Any:
 FEATURES = "data_classes.features:ImageFeatures"
 MESSAGES = "data_classes.base:"
 DATA_ROWS = [
+    Reader(
+        "a pack of feature files",
+        ("data_classes.feature_pack:FeaturePack.__init__",),
+        pack_file,
+        stored(feature_pack_of),
+    ),
     Reader(
         "features",
         (f"{FEATURES}.from_bytes", f"{FEATURES}.load", "data_classes.feature_file:decode"),
@@ -1461,7 +1482,7 @@ CHIP_ROWS = [
             f"embeddings, version {version}",
             (
                 "embeddings.embeddings_file:read_embeddings",
-                "embeddings.mapped_tensors:read_tensors",
+                "mapped_tensors:read_tensors",
             ),
             golden(EMBEDDINGS, f"embeddings-v{version}.safetensors"),
             embeddings,

@@ -72,6 +72,7 @@ def _points(inputs: Path, at) -> dict[str, dict]:
     labels = []
     for name in ("train", "ref", "val"):
         features.store(at("in", f"{name}.npz"))
+        features.store(at("in/features", f"{name}.npz"))
         labels.append(ImageLabels({at("in", f"{name}.npz"): [(row, col, int(col > 20)) for row, col in POINTS]}))
     for name, count in (("checked", 4), ("predicted", 12)):
         rows = [
@@ -102,6 +103,7 @@ def _points(inputs: Path, at) -> dict[str, dict]:
             "classifier_loc": model,
             "scores_loc": at("classify_features", "scores.json"),
         },
+        "pack_features": {"features_loc": at("in", "features"), "pack_loc": at("pack_features", "pack.safetensors")},
         "estimate_cover": {
             "labels_loc": at("in", "checked.csv"),
             "machine_loc": at("in", "predicted.csv"),

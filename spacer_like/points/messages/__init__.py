@@ -11,6 +11,7 @@ from spacer_like.points.messages.classifier import (
     TrainClassifierReturnMsg,
 )
 from spacer_like.points.messages.cover import CoverOfLabel, EstimateCoverMsg, EstimateCoverReturnMsg
+from spacer_like.points.messages.pack import PackFeaturesMsg, PackFeaturesReturnMsg
 from spacer_like.points.messages.plan import PlannedLabel, PlanSurveyMsg, PlanSurveyReturnMsg
 from spacer_like.points.messages.suggest import (
     SuggestedLabel,
@@ -29,6 +30,8 @@ __all__ = [
     "ExtractFeaturesMsg",
     "ExtractFeaturesReturnMsg",
     "LeftOutClass",
+    "PackFeaturesMsg",
+    "PackFeaturesReturnMsg",
     "PlanSurveyMsg",
     "PlanSurveyReturnMsg",
     "PlannedLabel",

@@ -125,6 +125,8 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             None: no snapshots.
         keep_features: whether the copies in the folder of `feature_cache_dir` stay there for later trainings, which
             read again only what has changed; None: they are removed after the training.
+        pack_loc: a pack of feature files, as `pack_features` writes it: labels whose files lie in it, as in a folder,
+            are read from there; None: there is none.
 
     PySpacer up to 0.13 said ``trainer_name``; up to 0.12 labels named features by text, and ``features_loc`` said where
     those live. Both are read, from arguments and from JSON.
@@ -136,7 +138,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
 
     task: ClassVar[str] = "train_classifier"
     omitted_when_none: ClassVar[frozenset[str]] = frozenset(
-        {"report_loc", "image_sources", "snapshots_loc", "keep_features"}
+        {"report_loc", "image_sources", "snapshots_loc", "keep_features", "pack_loc"}
     )
 
     job_token: JobToken
@@ -154,6 +156,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
     image_sources: dict[StrictStr, StrictStr] | None = None
     snapshots_loc: WritableFolder | None = None
     keep_features: bool | None = None
+    pack_loc: Location | None = None
 
     reads_earlier_outputs: ClassVar[frozenset[str]] = frozenset({"previous_model_locs"})
 
@@ -175,6 +178,7 @@ class TrainClassifierMsg(Message, Answered["TrainClassifierReturnMsg"]):
             image_sources: dict[str, str] | None = None,
             snapshots_loc: DataLocation | None = None,
             keep_features: bool | None = None,
+            pack_loc: DataLocation | None = None,
         ) -> None: ...
 
         # The older dialects, and fields out of a dictionary.

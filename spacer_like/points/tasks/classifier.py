@@ -115,6 +115,7 @@ def extract_features(msg: ExtractFeaturesMsg, extraction: Callable[[], Extractio
 @task
 def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     """Train a classifier, evaluate it and the previous ones, and store it with its results."""
+    from spacer_like.data_classes.feature_reading import FeatureReader
     from spacer_like.learning.classifier import Classifier
     from spacer_like.learning.labels_split import learnable_labels, left_out_classes
     from spacer_like.learning.metrics import evaluation_report
@@ -129,10 +130,14 @@ def train_classifier(msg: TrainClassifierMsg) -> TrainClassifierReturnMsg:
     check_storable(msg.model_loc, getattr(msg.trainer, "classifier_classes", ()))
     labels = learnable_labels(msg.labels)
     left_out = [LeftOutClass(**one._asdict()) for one in left_out_classes(msg.labels, labels)]
+    if msg.pack_loc is not None:
+        from spacer_like.data_classes.feature_pack import feature_pack
+
+        labels.set_pack(feature_pack(msg.pack_loc))
     previous = [load_classifier(location) for location in msg.previous_model_locs]
     if previous:
         # Training takes long: a classifier of other features is noticed before it.
-        features = ImageFeatures.load(next(iter(labels["val"].keys())))
+        features = FeatureReader(labels["val"]).features_of(next(iter(labels["val"].keys())))
         for classifier, location in zip(previous, msg.previous_model_locs, strict=True):
             check_same_extractor(classifier, features, location.display_name)
     trainer: ClassifierTrainer = msg.trainer
@@ -271,7 +276,8 @@ def _cached_features(labels: TrainingTaskLabels, msg: TrainClassifierMsg) -> Ite
         yield
         return
     if msg.keep_features:
-        remote = {location for name in SET_NAMES for location in labels[name] if location.is_remote}
+        sets = [labels[name] for name in SET_NAMES]
+        remote = {loc for one in sets for loc in one if loc.is_remote and (one.pack is None or loc not in one.pack)}
         Path(folder).mkdir(parents=True, exist_ok=True)
         labels.set_filesystem_cache(folder, versions_of(remote))
         yield

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from spacer_like.embeddings.mapped_tensors import HEAD_BYTES, LARGEST_HEAD, Layout, TensorWriter, read_tensors
 from spacer_like.exceptions import FeatureFileError
+from spacer_like.mapped_tensors import HEAD_BYTES, LARGEST_HEAD, Layout, TensorWriter, read_tensors
 
 LAYOUTS = {"vectors": Layout(np.float16, 2), "sizes": Layout(np.int64, 1)}
 HEADER = {"format": "spacer.some_vectors", "format_version": 1}
