@@ -37,7 +37,10 @@ def classify(
     points: options.Points = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
+    stratified: options.Stratified = None,
     seed: options.Seed = 0,
+    margin: options.Margin = None,
+    area: options.Area = None,
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write every point: .csv (best class) or .json (all scores).")
     ] = None,
@@ -72,7 +75,7 @@ def classify(
 
     terminal = Terminal(json_mode=json_mode)
     model_loc = options.required(model, "model", "the classifier's path or URI")
-    table, sampled = options.table(points, terminal), options.sampling(grid, random, seed)
+    table, sampled = options.table(points, terminal), options.sampling(grid, random, seed, stratified, margin, area)
     out_loc = _output(out)
     calibration_loc = calibration_location(precision, calibration, None)
     if coralnet and (out_loc is None or not out_loc.filename.lower().endswith(".csv")):

@@ -67,7 +67,8 @@ def cover(
         picture_loc=options.optional(plot),
     )
     job = JobMsg(task_name=message.task, tasks=[message])
-    (result,) = run_for_answers(job, terminal, [str(labels or machine)]).results
+    # Its sentences name the table that they are about.
+    (result,) = run_for_answers(job, terminal, [""]).results
     terminal.answer({"ok": True, **result.serialize()})
     if not json_mode:
         from spacer_like.cli.rendering import written

@@ -33,7 +33,10 @@ def extract(
     points: options.Points = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
+    stratified: options.Stratified = None,
     seed: options.Seed = 0,
+    margin: options.Margin = None,
+    area: options.Area = None,
     points_out: Annotated[
         str | None, typer.Option(metavar="FILE.csv", help="Write the points that were set, to be labelled.")
     ] = None,
@@ -56,7 +59,7 @@ def extract(
 
     terminal = Terminal(json_mode=json_mode)
     folder = options.required(out, "out", "the folder or URI prefix for feature files")
-    sampled = options.sampling(grid, random, seed)
+    sampled = options.sampling(grid, random, seed, stratified, margin, area)
     points_loc = options.optional(points_out)
     calibration_loc = calibration_location(precision, calibration, inside(folder, CALIBRATION_FILE))
     used = named_locations({"--points-out": points_loc}, {"--points": options.source(points)})
@@ -104,10 +107,10 @@ class _Run:
     """
 
     def __init__(self, names: Sequence[str], tasks: Sequence[ExtractFeaturesMsg], folder: DataLocation) -> None:
-        from spacer_like.workflows.extraction import RECORD, ExtractionRecord
+        from spacer_like.workflows.extraction import ExtractionRecord
 
         self._names, self._tasks = names, tasks
-        self._record = ExtractionRecord(inside(folder, RECORD))
+        self._record = ExtractionRecord(folder)
         self.unchanged = self._record.is_done(tasks)
         self.seconds: list[float | None] = [0.0 if is_unchanged else None for is_unchanged in self.unchanged]
         """What each took; None where it failed or was not run."""

@@ -37,7 +37,17 @@ Grid = Annotated[
 RandomCount = Annotated[
     int | None, typer.Option("--random", min=1, metavar="N", help="Set N points in each image at random.")
 ]
-Seed = Annotated[int, typer.Option(help="Of --random: the same seed sets the same points.")]
+Stratified = Annotated[
+    str | None,
+    typer.Option(metavar="N|RxC", help="Divide images in fields; --random N sets N in each, else one."),
+]
+Seed = Annotated[int, typer.Option(help="Of random points: the same seed sets the same points.")]
+Margin = Annotated[
+    str | None, typer.Option(metavar="N|N%", help="Set no points so near to the sides, in pixels or percent.")
+]
+Area = Annotated[
+    str | None, typer.Option(metavar="TOP,LEFT,BOTTOM,RIGHT", help="Set points in this part, in pixels or percent.")
+]
 Extractor = Annotated[
     str,
     typer.Option(
@@ -135,13 +145,24 @@ def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
     return found
 
 
-def sampling(grid: str | None, random: int | None, seed: int) -> Sampling | None:
+def sampling(
+    grid: str | None,
+    random: int | None,
+    seed: int,
+    stratified: str | None,
+    margin: str | None,
+    area: str | None,
+) -> Sampling | None:
     """The sampling that options ask for; None without them."""
     from spacer_like.points.set_points import Sampling
 
-    if grid is not None and random is not None:
-        raise UsageError("Choose between --grid and --random.")
-    return None if grid is None and random is None else Sampling(grid, random, seed)
+    if grid is not None and (random is not None or stratified is not None):
+        raise UsageError("Choose between --grid and --random or --stratified.")
+    if grid is None and random is None and stratified is None:
+        if margin is not None or area is not None:
+            raise UsageError("Where to set points is said, and not how: add --grid, --random or --stratified.")
+        return None
+    return Sampling(grid, random, seed, stratified, margin, area)
 
 
 def group(sentence: str) -> typer.Typer:

@@ -32,7 +32,7 @@ def plan(
         typer.Option(metavar="NAME", help="A label to plan for, once for each; without it: every one."),
     ] = None,
     share: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Without a pilot: the cover of the label, 0 to 1.")
+        float | None, typer.Option(help="Without a pilot: the cover of the label, above 0 and below 1.")
     ] = None,
     correlation: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Without a pilot: of the points of one photograph.")
@@ -41,11 +41,11 @@ def plan(
         float, typer.Option(min=0.0, max=1.0, help="Without a pilot: R squared of a machine's shares; 0: no machine.")
     ] = 0.0,
     half_width: Annotated[
-        float | None, typer.Option(min=0.0, max=0.5, help="Of the intervals: 0.05 for +- 5 percent.")
+        float | None, typer.Option(help="Of the intervals, above 0 and below 0.5: 0.05 for +- 5 percent.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.0, help="Of people, that there are.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Of people, that there are; above 0.")] = None,
     per_photograph: Annotated[float, typer.Option(min=0.0, help="Minutes that each photograph takes.")] = 1.0,
-    per_point: Annotated[float, typer.Option(min=0.0, help="Minutes that people take to label a point.")] = 0.1,
+    per_point: Annotated[float, typer.Option(help="Minutes that people take to label a point; above 0.")] = 0.1,
     coverage: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="How often an interval is to hold the truth.")
     ] = 0.95,

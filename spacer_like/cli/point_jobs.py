@@ -69,7 +69,7 @@ def images_with_points(
     """
     failures: list[Failure] = []
     if table is not None and sampling is not None:
-        raise UsageError("Choose between --points and --grid or --random.")
+        raise UsageError("Choose between --points and --grid, --random or --stratified.")
     if sampling is not None:
         if not arguments:
             raise UsageError("Name at least one image or folder of images.")
@@ -90,7 +90,9 @@ def images_with_points(
     elif table is not None:
         found, failures = _images_of(table, table_source, terminal)
     else:
-        raise UsageError("Say where the points are: --points FILE.csv, or set them with --grid or --random.")
+        raise UsageError(
+            "Say where the points are: --points FILE.csv, or set them with --grid, --random or --stratified."
+        )
     if twice := [name for name, count in Counter(one.name for one in found).items() if count > 1]:
         raise SpacerInputError(f"Two images are named '{twice[0]}': name their folder instead of the images.")
     return found, failures

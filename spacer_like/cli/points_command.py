@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from spacer_like.data_classes import DataLocation, LabelId
     from spacer_like.points.set_points import Sampling
 
+Notes = dict[tuple[str, int, int], str]
+"""Notes of points, by image, row and column."""
 HEADINGS = {"plain": ("image", "row", "col", "label"), "coralnet": ("Name", "Row", "Column", "Label")}
 
 
@@ -33,38 +35,33 @@ def points(
     ] = None,
     grid: options.Grid = None,
     random: options.RandomCount = None,
-    stratified: Annotated[
-        str | None, typer.Option(metavar="N|RxC", help="Divide images in fields; --random N sets N in each, else one.")
-    ] = None,
+    stratified: options.Stratified = None,
     seed: options.Seed = 0,
-    margin: Annotated[
-        str | None, typer.Option(metavar="N|N%", help="Set no points so near to the sides, in pixels or percent.")
-    ] = None,
-    area: Annotated[
-        str | None, typer.Option(metavar="TOP,LEFT,BOTTOM,RIGHT", help="Set points in this part, in pixels or percent.")
-    ] = None,
+    margin: options.Margin = None,
+    area: options.Area = None,
     write: Annotated[
         Literal["plain", "coralnet", "cpc"], typer.Option("--format", help="Of what is written.")
     ] = "plain",
     json_mode: options.JsonMode = False,
 ) -> int:
     """Set points in images, or read them from tables of CoralNet and BIIGLE and files of CPCe, and write a table."""
-    from spacer_like.points.set_points import Sampling
-
     terminal = Terminal(json_mode=json_mode)
     options.required(out, "out", "where the points go")
-    if grid is not None and (random is not None or stratified is not None):
-        raise options.UsageError("Choose between --grid and --random or --stratified.")
-    is_set = grid is not None or random is not None or stratified is not None
-    if is_set == bool(table):
+    sampled = options.sampling(grid, random, seed, stratified, margin, area)
+    if (sampled is not None) == bool(table):
         raise options.UsageError("Set points with --grid, --random or --stratified, or read them with --points.")
-    sampled = Sampling(grid, random, seed, stratified, margin, area) if is_set else None
-    found, failures = _found(images or [], table or [], sampled, needs_images=write == "cpc", terminal=terminal)
-    return _write(found, failures, out, write, table or [], terminal)
+    found, failures, notes = _found(images or [], table or [], sampled, needs_images=write == "cpc", terminal=terminal)
+    return _write(found, failures, out, write, table or [], terminal, notes)
 
 
 def _write(
-    found: list[ImagePoints], failures: list[Failure], out: str, write: str, tables: list[str], terminal: Terminal
+    found: list[ImagePoints],
+    failures: list[Failure],
+    out: str,
+    write: str,
+    tables: list[str],
+    terminal: Terminal,
+    notes: Notes,
 ) -> int:
     """Write the points, over nothing that is read, and say so; the exit code."""
     from spacer_like.cli.rendering import written
@@ -74,7 +71,7 @@ def _write(
     from spacer_like.reports.evaluation import count_of
     from spacer_like.storage import write_bytes
 
-    files, unwritten = _files(found, options.required(out, "out", "where the points go"), write)
+    files, unwritten = _files(found, options.required(out, "out", "where the points go"), write, notes)
     outputs = [NamedLocation("--out", location, is_output=True) for location, _ in files]
     sources = [("--points", loc) for table in tables if (loc := options.source(table)) is not None]
     inputs = [*sources, *((one.name, one.image) for one in found)]
@@ -96,23 +93,25 @@ def _write(
 
 def _found(
     images: list[str], tables: list[str], sampled: Sampling | None, *, needs_images: bool, terminal: Terminal
-) -> tuple[list[ImagePoints], list[Failure]]:
-    """The images with their points, and those that fail; of tables without images, by the names there."""
+) -> tuple[list[ImagePoints], list[Failure], Notes]:
+    """The images with their points, and those that fail; of tables without images, by the names there; and notes."""
     from spacer_like.cli.locations import location
     from spacer_like.cli.point_jobs import ImagePoints, images_with_points
 
     if sampled is not None:
-        return images_with_points(images, None, None, sampled, terminal, tabled=True)
+        return *images_with_points(images, None, None, sampled, terminal, tabled=True), {}
+    notes: Notes = {}
     every: list[ImagePoints] = []
     failures: list[Failure] = []
     for source in tables:
         read = options.table(source, terminal)
+        notes |= {} if read is None else read.notes
         if images or needs_images:
             some, failed = images_with_points(images, read, source, None, terminal)
             every, failures = every + some, failures + failed
         elif read is not None:
             every += [ImagePoints(name, location("-"), points) for name, points in read.images.items()]
-    return _merged(every), failures
+    return _merged(every), failures, notes
 
 
 def _merged(every: list[ImagePoints]) -> list[ImagePoints]:
@@ -142,7 +141,7 @@ def _merged(every: list[ImagePoints]) -> list[ImagePoints]:
 
 
 def _files(
-    found: list[ImagePoints], target: DataLocation, write: str
+    found: list[ImagePoints], target: DataLocation, write: str, notes: Notes
 ) -> tuple[list[tuple[DataLocation, bytes]], list[Failure]]:
     """What is written where, and the images whose points cannot be."""
     from spacer_like.cli.running import failure_of, nothing_done
@@ -156,7 +155,7 @@ def _files(
     failures: list[Failure] = []
     for one in found:
         try:
-            files.append(_cpc(one, target))
+            files.append(_cpc(one, target, notes))
         except SpacerInputError as error:
             failures.append(failure_of(one.name, error))
     if not files:
@@ -164,7 +163,7 @@ def _files(
     return files, failures
 
 
-def _cpc(one: ImagePoints, folder: DataLocation) -> tuple[DataLocation, bytes]:
+def _cpc(one: ImagePoints, folder: DataLocation, notes: Notes) -> tuple[DataLocation, bytes]:
     """The file of an image, under its name in a folder.
 
     Raises:
@@ -180,6 +179,9 @@ def _cpc(one: ImagePoints, folder: DataLocation) -> tuple[DataLocation, bytes]:
         raise SpacerInputError(
             f"{one.name}: the point (row {row}, column {col}) lies outside its {height} x {width} pixels."
         )
-    some = [CpcPoint(row, col, "" if label is None else str(label)) for row, col, label in one.points]
+    some = [
+        CpcPoint(row, col, "" if label is None else str(label), notes.get((one.name, row, col), ""))
+        for row, col, label in one.points
+    ]
     target = inside(folder, name_inside(one.name).rpartition(".")[0] + ENDING)
     return target, write_cpc(CpcFile(one.name, height, width, some))

@@ -47,6 +47,8 @@ class PointTable:
     """The line of each point, image by image, in the order of `images`."""
     shapes: int = 0
     """How many annotations were left out that are no points."""
+    notes: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """Notes of points, by image, row and column, as files of CPCe have them."""
     values: dict[str, str] = field(default_factory=dict)
     """What the column that was asked for says of each image, where it says anything."""
 
@@ -160,7 +162,8 @@ def _of_cpc(file: cpc.CpcFile, name: str) -> PointTable:
         found.add(file.image, (point.row, point.col, point.label or None), line, name)
     if not found.images():
         raise SpacerInputError(f"{name} holds no points.")
-    return PointTable(name, _with_integers(found.images()), found.repeated, found.lines())
+    notes = {(file.image, point.row, point.col): point.note for point in file.points if point.note}
+    return PointTable(name, _with_integers(found.images()), found.repeated, found.lines(), notes=notes)
 
 
 def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> PointTable:
@@ -186,7 +189,7 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> 
     images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    return PointTable(name, _with_integers(images), found.repeated, found.lines(), found.shapes, found.values)
+    return PointTable(name, _with_integers(images), found.repeated, found.lines(), found.shapes, values=found.values)
 
 
 class _Points:
@@ -251,6 +254,8 @@ def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
     }
     if "row" not in columns and "col" not in columns and SHAPE in found and POSITIONS in found:
         columns["row"] = columns["col"] = found.index(POSITIONS)
+    if twice := [heading[at] for at in columns.values() if found.count(found[at]) > 1]:
+        raise SpacerInputError(f"{name}: its first line names the column '{twice[0][:40]}' twice: keep one of the two.")
     needed = ("image", "row", "col", "label") if labelled else ("image", "row", "col")
     if missing := [meaning for meaning in needed if meaning not in columns]:
         there = ", ".join(f"'{cell[:40]}'" for cell in heading[:12]) or "nothing"

@@ -7,7 +7,9 @@ import numpy as np
 from PIL import Image
 
 from spacer_like.cli.app import main
-from spacer_like.points.cpc import read_cpc
+from spacer_like.points.cpc import CpcFile, CpcPoint, read_cpc, write_cpc
+
+from .conftest import COLOURS
 
 
 def photographs(folder):
@@ -83,6 +85,29 @@ def test_several_tables_are_one_and_may_not_contradict_each_other(tmp_path, monk
     assert "has the label 'sand' in one table and 'turf' in another" in " ".join(capsys.readouterr().err.split())
 
 
+def test_notes_of_cpce_stay_with_their_points(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path)
+    some = [CpcPoint(3, 4, "sand", "bleached"), CpcPoint(5, 6)]
+    (tmp_path / "old.cpc").write_bytes(write_cpc(CpcFile("C:\\reef\\A.PNG", 100, 200, some)))
+    assert main(["points", "a.png", "--points", "old.cpc", "--format", "cpc", "--out", "cpce"]) == 0
+    (written,) = (tmp_path / "cpce").rglob("*.cpc")
+    assert read_cpc(written.read_bytes(), "a.cpc").points == some
+
+
+def test_points_are_set_in_an_area_wherever_they_can_be_set(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path)
+    setting = ["a.png", "--stratified", "1x2", "--area", "0,0,20,20"]
+    assert main(["points", *setting, "--out", "set.csv"]) == 0
+    assert main(["extract", *setting, "--out", "f", "--extractor", COLOURS, "--points-out", "also.csv"]) == 0
+    rows = [line.rsplit(",", 1)[0] for line in (tmp_path / "set.csv").read_text().splitlines()]
+    assert rows == (tmp_path / "also.csv").read_text().splitlines()
+    capsys.readouterr()
+    assert main(["classify", "a.png", "--margin", "5", "--model", "m.pkl"]) == 64
+    assert "add --grid, --random or --stratified" in " ".join(capsys.readouterr().err.split())
+
+
 def survey(path, photographs):
     random = np.random.default_rng(0)
     rows = [
@@ -106,4 +131,17 @@ def test_cover_and_a_plan_of_a_pilot(tmp_path, monkeypatch, capsys):
     assert main(["plan", "--share", "0.2", "--minutes", "200"]) == 0
     assert "photographs, with" in capsys.readouterr().out
     assert main(["plan", "labels.csv"]) == 64
+    assert main(["plan", "--share", "1", "--minutes", "200"]) == 64
+    assert "--share: it must be less than 1." in capsys.readouterr().err
     assert main(["cover"]) == 64
+
+
+def test_what_is_wrong_with_a_table_of_a_cover_names_that_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    survey(tmp_path / "labels.csv", 3)
+    (tmp_path / "groups.csv").write_text("label\ncoral\n")
+    assert main(["cover", "labels.csv", "--taxonomy", "groups.csv"]) == 64
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'groups.csv'} has no column of groups")
+    assert main(["cover", "labels.csv", "--folder-level", "9"]) == 64
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No path of a photograph has a folder of level 9 to group by: the deepest is of level 0" in said

@@ -85,8 +85,14 @@ def test_a_mistake_in_the_arguments_points_at_the_help_of_its_command(command, p
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("extract photos/0.jpg --out f", "set them with --grid or --random. See spacer-like extract --help."),
-        ("extract photos --grid 2 --random 3 --out f", "Choose between --grid and --random. See spacer-like extract"),
+        (
+            "extract photos/0.jpg --out f",
+            "set them with --grid, --random or --stratified. See spacer-like extract --help.",
+        ),
+        (
+            "extract photos --grid 2 --random 3 --out f",
+            "Choose between --grid and --random or --stratified. See spacer-like extract",
+        ),
         ("chips plot-labels labels.csv", "each with a file. See spacer-like chips plot-labels --help."),
         ("chips cut photos --zoom 30", "Invalid value for '--zoom': it must be at most 26. See"),
         ("chips cut photos --zoom x", "Invalid value for '--zoom': it must be a whole number. See"),

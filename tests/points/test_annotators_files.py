@@ -98,3 +98,8 @@ def test_an_export_of_coralnet_with_suggestions_is_read():
         "reef.jpg,10,20,Porit,Porit,81\nreef.jpg,30,40,,CCA,40\n"
     )
     assert read_points(text.encode(), "export.csv").images == {"reef.jpg": [(10, 20, "Porit"), (30, 40, None)]}
+
+
+def test_a_heading_that_names_a_column_twice_is_refused():
+    with pytest.raises(SpacerInputError, match="names the column 'Row' twice"):
+        read_points(b"image,Row,col,row\na.jpg,1,2,3\n", "t.csv")

@@ -96,6 +96,7 @@ def _points(inputs: Path, at) -> dict[str, dict]:
             "model_loc": model,
             "valresult_loc": at("train_classifier", "valresult.json"),
             "report_loc": at("train_classifier", "report.json"),
+            "snapshots_loc": at("train_classifier", "snapshots"),
         },
         "classify_features": {
             "job_token": "1",

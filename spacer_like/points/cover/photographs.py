@@ -63,13 +63,14 @@ def photographs_of(
         folder_level: of the paths, whose name groups them, from 1.
 
     Raises:
-        SpacerInputError: there is no label, none that people checked is among the machine's, or no such column.
+        SpacerInputError: there is no label, none that people checked is among the machine's, no such column or level.
     """
     theirs = {_in(machine, name): points for name, points in (people.images if people else {}).items()}
     its: Mapping[str, list[Point]] = machine.images if machine else {}
     names = [name for name in dict.fromkeys([*its, *theirs]) if any(map(_labels, (theirs.get(name), its.get(name))))]
     if not names:
-        raise SpacerInputError("No point has a label: there is no cover to estimate.")
+        where = " nor ".join(table.name for table in (people, machine) if table is not None)
+        raise SpacerInputError(f"No point has a label in {where}: there is no cover to estimate.")
     labels = sorted({label for name in names for one in (theirs, its) for label in _labels(one.get(name))})
     position = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((3, len(names), len(labels)), np.int64)
@@ -135,6 +136,12 @@ def _groups(
 ) -> list[str]:
     if folder_level is not None:
         folders = [with_slashes(name).split("/")[:-1] for name in names]
+        deepest = max(map(len, folders))
+        if folder_level > deepest:
+            raise SpacerInputError(
+                f"No path of a photograph has a folder of level {folder_level} to group by: the deepest is of level "
+                f"{deepest}, and the first path is {names[0]}."
+            )
         return [parts[folder_level - 1] if folder_level <= len(parts) else WITHOUT_GROUP for parts in folders]
     if column is None:
         return []
