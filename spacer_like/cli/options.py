@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spacer_like.cli.terminal import Terminal
     from spacer_like.points.point_table import PointTable
     from spacer_like.points.set_points import Sampling
+    from spacer_like.points.squidle import ImageSize
 
 JsonMode = Annotated[
     bool, typer.Option("--json", help="Write the result as JSON to standard output, and nothing else.")
@@ -121,9 +122,9 @@ def source(text: str | None) -> DataLocation | None:
     return None if text is None or text == STANDARD_INPUT else location(text)
 
 
-def table(source: str | None, terminal: Terminal) -> PointTable | None:
-    """The table of points that an option names; notices about it are shown."""
-    return None if source is None else _read(source, terminal, labelled=False)
+def table(source: str | None, terminal: Terminal, size_of: ImageSize | None = None) -> PointTable | None:
+    """The table of points that an option names; notices about it are shown; `size_of` as in `read_points`."""
+    return None if source is None else _read(source, terminal, labelled=False, size_of=size_of)
 
 
 def labelled_table(source: str, terminal: Terminal, answers: str | None = None) -> PointTable:
@@ -136,10 +137,10 @@ def labelled_table(source: str, terminal: Terminal, answers: str | None = None) 
     return table if answers is None else table.corrected(_read(answers, terminal, labelled=True))
 
 
-def _read(source: str, terminal: Terminal, *, labelled: bool) -> PointTable:
+def _read(source: str, terminal: Terminal, *, labelled: bool, size_of: ImageSize | None = None) -> PointTable:
     from spacer_like.points.point_table import read_points
 
-    found = read_points(*read_text_source(source), labelled=labelled)
+    found = read_points(*read_text_source(source), labelled=labelled, size_of=size_of)
     for notice in found.notices():
         terminal.note(notice)
     return found

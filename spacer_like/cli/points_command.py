@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from spacer_like.cli.running import Failure
     from spacer_like.data_classes import DataLocation, LabelId
     from spacer_like.points.set_points import Sampling
+    from spacer_like.points.squidle import ImageSize
 
 Notes = dict[tuple[str, int, int], str]
 """Notes of points, by image, row and column."""
@@ -104,7 +106,7 @@ def _found(
     every: list[ImagePoints] = []
     failures: list[Failure] = []
     for source in tables:
-        read = options.table(source, terminal)
+        read = options.table(source, terminal, _sizes(images) if images else None)
         notes |= {} if read is None else read.notes
         if images or needs_images:
             some, failed = images_with_points(images, read, source, None, terminal)
@@ -112,6 +114,28 @@ def _found(
         elif read is not None:
             every += [ImagePoints(name, location("-"), points) for name, points in read.images.items()]
     return _merged(every), failures, notes
+
+
+def _sizes(arguments: list[str]) -> ImageSize:
+    """The photographs that arguments name, found by names as in `ImageNames`, with or without their endings."""
+    from spacer_like.cli.locations import images_named
+    from spacer_like.images.decode import load_image
+    from spacer_like.images.names import ImageNames
+
+    images = dict(images_named(arguments))
+    stems = {name.rpartition(".")[0]: name for name in images}
+    names, by_stem = ImageNames(images), ImageNames(stems)
+
+    @cache
+    def size_of(name: str) -> tuple[str, int, int] | None:
+        stem = by_stem.find(name)
+        found = names.find(name) or (stems[stem] if stem is not None else None)
+        if found is None:
+            return None
+        width, height = load_image(images[found]).size
+        return found, height, width
+
+    return size_of
 
 
 def _merged(every: list[ImagePoints]) -> list[ImagePoints]:

@@ -13,6 +13,7 @@ from spacer_like.data_classes import LabelId
 from spacer_like.exceptions import SpacerInputError, TableError, damage_as
 from spacer_like.images.names import ImageNames, folded
 from spacer_like.points import cpc
+from spacer_like.points.squidle import SQUIDLE, ImageSize, is_of_squidle, placed_point
 from spacer_like.tables.cells import csv_rows, decoded_table, stripped
 
 COLUMN_NAMES = {
@@ -49,6 +50,8 @@ class PointTable:
     """How many annotations were left out that are no points."""
     notes: dict[tuple[str, int, int], str] = field(default_factory=dict)
     """Notes of points, by image, row and column, as files of CPCe have them."""
+    elsewhere: int = 0
+    """How many points were left out that are of photographs whose size was not given."""
     values: dict[str, str] = field(default_factory=dict)
     """What the column that was asked for says of each image, where it says anything."""
 
@@ -118,6 +121,8 @@ class PointTable:
             found.append(f"{self.name} repeats points; {self.repeated} of its rows were left out.")
         if self.shapes:
             found.append(f"{self.name} has other shapes than points; {self.shapes} of its rows were left out.")
+        if self.elsewhere:
+            found.append(f"{self.name} has points of photographs that were not named; {self.elsewhere} were left out.")
         alike: dict[str, list[str]] = {}
         for label in sorted(map(str, self.labels)):
             alike.setdefault(folded(" ".join(label.split())), []).append(label)
@@ -130,9 +135,16 @@ class PointTable:
         return found
 
 
-def read_points(data: bytes, name: str, *, labelled: bool = False, column: str | None = None) -> PointTable:
-    """Read a table of points: CSV with a heading, as `decoded_table` reads it, of CoralNet, BIIGLE or one's own; or a
-    file of CPCe, by the name's ending.
+def read_points(
+    data: bytes,
+    name: str,
+    *,
+    labelled: bool = False,
+    column: str | None = None,
+    size_of: ImageSize | None = None,
+) -> PointTable:
+    """Read a table of points: CSV with a heading, as `decoded_table` reads it, of CoralNet, BIIGLE, Squidle+ or one's
+    own; or a file of CPCe, by the name's ending.
 
     A point that is repeated with the same label, or without one, counts once. Labels that are all whole numbers become
     integers, as backends that name their labels by number expect.
@@ -142,6 +154,7 @@ def read_points(data: bytes, name: str, *, labelled: bool = False, column: str |
         name: what errors call the file.
         labelled: whether there must be labels; single points may still have none.
         column: another one, whose values are kept where the table has it; the points of an image agree in it.
+        size_of: the photographs of a table of Squidle+, which is refused without it.
 
     Raises:
         SpacerInputError: not such a table; the sentence names the line and the column.
@@ -150,7 +163,7 @@ def read_points(data: bytes, name: str, *, labelled: bool = False, column: str |
         table = _of_cpc(cpc.read_cpc(data, name), name)
     else:
         with damage_as(TableError, name, f"{name} is not CSV"):
-            table = _point_table(data, name, labelled, column)
+            table = _point_table(data, name, labelled, column, size_of)
     if labelled and not table.labels:
         raise SpacerInputError(f"{name} labels none of its {table.point_count} points: fill in the column of labels.")
     return table
@@ -166,7 +179,7 @@ def _of_cpc(file: cpc.CpcFile, name: str) -> PointTable:
     return PointTable(name, _with_integers(found.images()), found.repeated, found.lines(), notes=notes)
 
 
-def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> PointTable:
+def _point_table(data: bytes, name: str, labelled: bool, column: str | None, size_of: ImageSize | None) -> PointTable:
     text, delimiter = _decoded(data, name)
     lines = ((line, cells) for line, cells in csv_rows(text, delimiter, read=stripped) if any(cells))
     found = _Points()
@@ -175,11 +188,24 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> 
         columns = _columns(heading, name, labelled)
         kept = heading.index(column) if column in heading else None
         shape = _place(heading, SHAPE)
+        in_shares = is_of_squidle(heading)
+        if in_shares and size_of is None:
+            raise SpacerInputError(
+                f"{name} is an export of Squidle+, whose positions are shares of a photograph: make a table of pixels "
+                f"by spacer-like points IMAGES --points {name} --out points.csv."
+            )
         for line, cells in lines:
             if shape is not None and columns["row"] == columns["col"] and cells[shape : shape + 1] != ["Point"]:
                 found.shapes += 1
                 continue
-            image, point = _point(cells, columns, f"{name}, line {line}", delimiter)
+            if in_shares and size_of is not None:
+                placed = placed_point(cells, columns, f"{name}, line {line}", size_of)
+                if isinstance(placed, str):
+                    found.shapes, found.elsewhere = found.shapes + (not placed), found.elsewhere + bool(placed)
+                    continue
+                image, point = placed
+            else:
+                image, point = _point(cells, columns, f"{name}, line {line}", delimiter)
             found.add(image, point, line, name)
             if kept is not None and kept < len(cells) and cells[kept]:
                 found.keep(image, cells[kept], f"{name}, line {line}")
@@ -189,7 +215,15 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None) -> 
     images = found.images()
     if not images:
         raise SpacerInputError(f"{name} holds no points.")
-    return PointTable(name, _with_integers(images), found.repeated, found.lines(), found.shapes, values=found.values)
+    return PointTable(
+        name,
+        _with_integers(images),
+        found.repeated,
+        found.lines(),
+        found.shapes,
+        elsewhere=found.elsewhere,
+        values=found.values,
+    )
 
 
 class _Points:
@@ -199,6 +233,7 @@ class _Points:
         self._images: dict[str, dict[tuple[int, int], tuple[str | None, int]]] = {}
         self.repeated = 0
         self.shapes = 0
+        self.elsewhere = 0
         self.values: dict[str, str] = {}
 
     def keep(self, image: str, value: str, where: str) -> None:
@@ -246,10 +281,11 @@ def _decoded(data: bytes, name: str) -> tuple[str, str]:
 
 
 def _columns(heading: list[str], name: str, labelled: bool) -> dict[str, int]:
-    found = [re.sub(r"[\s_-]", "", cell.lower()) for cell in heading]
+    in_shares = is_of_squidle(heading)
+    found = [re.sub(r"[\s_.-]" if in_shares else r"[\s_-]", "", cell.lower()) for cell in heading]
     columns = {
         meaning: found.index(known)
-        for meaning, names in COLUMN_NAMES.items()
+        for meaning, names in (SQUIDLE if in_shares else COLUMN_NAMES).items()
         if (known := next((one for one in names if one in found), None)) is not None
     }
     if "row" not in columns and "col" not in columns and SHAPE in found and POSITIONS in found:

@@ -108,6 +108,28 @@ def test_points_are_set_in_an_area_wherever_they_can_be_set(tmp_path, monkeypatc
     assert "add --grid, --random or --stratified" in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_export_of_squidle_is_placed_in_its_photographs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path)
+    (tmp_path / "export.csv").write_text(
+        "label.name,point.x,point.y,point.media.key\nsand,0.5,0.25,campaign/a.png\n,1,1,b\nturf,0,0,c.png\nturf,,,a.png\n"
+    )
+    assert main(["points", "a.png", "b.png", "--points", "export.csv", "--out", "pixels.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "other shapes than points; 1 of" in said
+    assert "photographs that were not named; 1 were left out" in " ".join(said.split())
+    assert (tmp_path / "pixels.csv").read_text().split() == [
+        "image,row,col,label",
+        "a.png,25,100,sand",
+        "b.png,99,199,",
+    ]
+    assert main(["cover", "export.csv"]) == 64
+    assert "is an export of Squidle+" in capsys.readouterr().err
+    (tmp_path / "export.csv").write_text("point.x,point.y,point.media.key\n1.5,0.25,a.png\n")
+    assert main(["points", "a.png", "--points", "export.csv", "--out", "pixels.csv"]) == 64
+    assert "line 2: the position '1.5' is no share" in " ".join(capsys.readouterr().err.split())
+
+
 def survey(path, photographs):
     random = np.random.default_rng(0)
     rows = [
