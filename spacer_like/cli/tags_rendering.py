@@ -58,6 +58,9 @@ def trained(result: TrainTagsReturnMsg) -> Shown:
     if result.n_contradicted_corrections:
         contradicted = count_of(result.n_contradicted_corrections, "correction")
         shown.append(Text(f"{contradicted} that a later one about the same image contradicts.", style="yellow"))
+    if result.n_earlier_models:
+        there = f"{count_of(result.n_earlier_models, 'model')} of earlier trainings stay in the folder and are used"
+        shown.append(Text(f"{there}, such as {plain_text(result.earlier_models[0])}.", style="yellow"))
     learned = f"{count_of(len(result.models), 'model')} of {count_of(result.n_images, 'image')}{corrections}."
     mean = [Text(f"Mean average precision (AP) on images that were held out: {means}.")] if means else []
     return [*shown, *mean, Text(learned, style="green")]

@@ -10,7 +10,7 @@ from spacer_like.exceptions import ExtractorMismatchError, ModelFileError, visib
 from spacer_like.learning.model_file import begins_as_safetensors
 from spacer_like.learning.tag_pickles import read_tag_pickle
 from spacer_like.storage import list_keys, read_bytes, read_many
-from spacer_like.tags.model_names import MODEL_SUFFIXES, ModelName, model_file_name, parsed_model_name
+from spacer_like.tags.model_names import MODEL_SUFFIXES, ModelName, is_utf8, model_file_name, parsed_model_name
 from spacer_like.tags.tag_model import TAG_MODEL, TagModel, scorers_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def tag_model_from_bytes(data: bytes, loc: DataLocation) -> TagModel:
     if begins_as_safetensors(data) or not loc.filename.endswith(".pkl"):
         return TAG_MODEL.from_bytes(data, name)
     said = _said_by(loc)
+    if not is_utf8("".join(said)):
+        raise ModelFileError(f"The name of the file {name} is no text in UTF-8: give it another one.")
     (scorer,) = scorers_of(read_tag_pickle(data, name))
     return TagModel(said.tag, said.model_type, scorer)
 

@@ -66,6 +66,11 @@ def parsed_model_name(file_name: str) -> ModelName | None:
     return ModelName(model_type, tag) if suffix == "pkl" else ModelName(_unescaped(model_type), _unescaped(tag))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text has no half of a surrogate pair, which neither JSON, Parquet nor SQLite can hold."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _file_name(prefix: str, model_type: str, tag: str, suffix: str) -> str:
     # Only the first "-tag-" may be the one that ends the type.
     begin = f"{prefix}-{_shortened(_escaped(model_type).replace('-tag', '%2Dtag'), _MOST_TYPE_BYTES)}-tag-"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spacer_like.embeddings.embeddings_table import MOST_DIMENSIONS, EmbeddingsTable, ImageRecord
 from spacer_like.exceptions import TableError, damage_as
+from spacer_like.tags.model_names import is_utf8
 
 logger = getLogger(__name__)
 
@@ -208,7 +209,7 @@ def _are_texts(values: Any) -> bool:
 
 def _is_bad_text(text: str) -> bool:
     """Whether it is too long, or no table could hold it."""
-    return len(text) > _MOST_NAME or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text))
+    return len(text) > _MOST_NAME or not is_utf8(text)
 
 
 def _with_tags(

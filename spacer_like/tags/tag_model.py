@@ -19,6 +19,7 @@ from spacer_like.learning import linear_tags
 from spacer_like.learning.linear_tags import LinearTags
 from spacer_like.learning.model_file import Header, ModelFormat, Tensors
 from spacer_like.learning.svm_tags import SvmTags, svm_scores
+from spacer_like.tags.model_names import is_utf8
 
 Floats = NDArray[np.float64]
 
@@ -220,7 +221,7 @@ def _build(header: Header, tensors: Tensors) -> TagModel:
         versions=header["versions"],
     )
     texts = [model.tag, model.model_type] + [model.extractor_id] * (model.extractor_id is not None)
-    if not all(isinstance(text, str) and 0 < len(text) <= _MOST_LETTERS for text in texts):
+    if not all(isinstance(text, str) and 0 < len(text) <= _MOST_LETTERS and is_utf8(text) for text in texts):
         raise ValueError("its tag, type or encoder is no text")
     thresholds: list[Any] = [model.review_threshold] + [model.threshold] * (model.threshold is not None)
     if not all(type(threshold) in (int, float) and 0 <= threshold <= 1 for threshold in thresholds):

@@ -1,5 +1,6 @@
 """Models of tags read from folders and files, and what is refused there."""
 
+import os
 import pickle
 
 import joblib
@@ -120,6 +121,11 @@ class TestAPickleOfAnotherProgram:
         (tmp_path / "mine.pkl").write_bytes(b"\x80\x04}.")
         with pytest.raises(ModelFileError, match=r"mine.pkl' does not say of which tag its model is: call it model-"):
             read_tag_models(DataLocation("filesystem", str(tmp_path / "mine.pkl")))
+
+    def test_whose_name_is_no_text_is_refused(self, folder, tmp_path):
+        (tmp_path / os.fsdecode(b"model-ovr-svm-tag-caf\xe9.pkl")).write_bytes(b"\x80\x04}.")
+        with pytest.raises(ModelFileError, match=r"is no text in UTF-8: give it another one\.$"):
+            read_tag_models(folder)
 
 
 class TestTheEncoder:

@@ -99,7 +99,7 @@ class TestThresholds:
 
 
 class TestTheFile:
-    @pytest.mark.parametrize("make", [linear, rbf, coupled_rbf, lambda: linear(extractor_id=None, tag="\ud800'\n")])
+    @pytest.mark.parametrize("make", [linear, rbf, coupled_rbf, lambda: linear(extractor_id=None, tag="道'\n")])
     def test_gives_the_model_back(self, make):
         model = make()
         data = TAG_MODEL.to_bytes(model)
@@ -134,6 +134,7 @@ HOSTILE = [
     changed({"tag": ""}),
     changed({"tag": 3}),
     changed({"tag": "a" * 10_001}),
+    changed({"tag": "\ud800"}),
     changed({"model_type": None}),
     changed({"extractor_id": 7}),
     changed({"threshold": 1.5}),

@@ -104,6 +104,11 @@ class TestModels:
             ("green", "No image has it."),
         ]
 
+    def test_of_earlier_trainings_stay_and_are_told(self, train):
+        assert train(tags=["red"], model_types=[LR]).n_earlier_models == 0
+        answer = train(tags=["blue"], model_types=[LR])
+        assert (answer.n_earlier_models, answer.earlier_models) == (1, [f"model-{LR}-tag-red.safetensors"])
+
     def test_of_tags_of_any_letters_are_kept(self, train, at):
         tags = ["a/b", 'it\'s "x"-tag-y', "道" * 300]
         train(table_of(dict.fromkeys(tags, 4)), negatives="rest", model_types=[LR], reports_loc=at("reports"))

@@ -43,7 +43,8 @@ class TrainTagsMsg(Message, Answered["TrainTagsReturnMsg"]):
         metadata_json_loc: records of the images by their hash, in the JSON of image-tagging-tools; None: a table is
             given.
         tag_to_hash_json_loc: the hashes of each tag, in the JSON of image-tagging-tools; None: a table is given.
-        models_loc: the folder where the models go, ``model-<type>-tag-<tag>.safetensors``.
+        models_loc: the folder where the models go, ``model-<type>-tag-<tag>.safetensors``; models of other tags and
+            types that are there already stay.
         reports_loc: the folder where the reports go, as text and JSON; None: nowhere.
         corrections_loc: a CSV of people's answers, saved by the page of `suggest_review`, which join the training and
             have precedence over the tags; images that were answered about are never held out. None: there are none.
@@ -137,6 +138,8 @@ class TrainTagsReturnMsg(ReturnMessage):
     Fields:
         models: in the order of the tags, and of the types.
         without_model: tags that got no model, with reasons.
+        n_earlier_models: models in the folder that this training has not made, of other tags or types.
+        earlier_models: the names of their files: the first 1,000 of them.
         n_images: images that could be learnt from.
         n_corrections: answers of people that were used, one for each image and tag.
         n_contradicted_corrections: answers that a later one about the same image and tag contradicts, which counts.
@@ -147,6 +150,8 @@ class TrainTagsReturnMsg(ReturnMessage):
 
     models: list[TrainedTag]
     without_model: list[TagWithoutModel]
+    n_earlier_models: int
+    earlier_models: list[str]
     n_images: int
     n_corrections: int
     n_contradicted_corrections: int
@@ -174,6 +179,8 @@ class TrainTagsReturnMsg(ReturnMessage):
         return cls(
             models=[model],
             without_model=[TagWithoutModel(tag="dog", reason="It has no image.")],
+            n_earlier_models=0,
+            earlier_models=[],
             n_images=28,
             n_corrections=0,
             n_contradicted_corrections=0,

@@ -28,7 +28,7 @@ from spacer_like.tags.labelled_images import (
     with_reviewed,
 )
 from spacer_like.tags.messages import TagWithoutModel, TrainedTag, TrainTagsMsg, TrainTagsReturnMsg
-from spacer_like.tags.model_folder import tag_model_location
+from spacer_like.tags.model_folder import model_locations, tag_model_location
 from spacer_like.tags.model_names import report_file_name
 from spacer_like.tags.original_json import read_original_json, read_tag_to_hash
 from spacer_like.tags.tag_model import TAG_MODEL
@@ -66,6 +66,7 @@ def train_tags(msg: TrainTagsMsg) -> TrainTagsReturnMsg:
         TrainingLabelsError: nothing can be learnt of any tag.
     """
     start = time.perf_counter()
+    there = model_locations(msg.models_loc)
     images = _read_images(msg)
     _correct(images, msg)
     groups = duplicate_groups(images.vectors, msg.duplicate_distance, "The table")
@@ -76,11 +77,15 @@ def train_tags(msg: TrainTagsMsg) -> TrainTagsReturnMsg:
     _check_outputs(msg, outputs)
     if msg.reports_loc is not None:
         _write(msg.reports_loc, _reports(outputs))
+    made = {one.model_loc.key for one in outputs}
+    earlier = [loc.filename for loc in there if loc.key not in made]
     # The models last: where one exists, its report does too.
     _write(msg.models_loc, ((one.model_loc, TAG_MODEL.to_bytes(one.evaluation.model)) for one in outputs))
     return TrainTagsReturnMsg(
         models=[_trained_tag(one) for one in outputs],
         without_model=without,
+        n_earlier_models=len(earlier),
+        earlier_models=earlier[:1000],
         n_images=len(images),
         n_corrections=len(images.answers),
         n_contradicted_corrections=images.n_contradicted,
