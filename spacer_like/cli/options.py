@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from spacer_like.cli.locations import STANDARD_INPUT, location, read_text_source
 from spacer_like.exceptions import SpacerInputError, visible
@@ -204,3 +204,33 @@ def group_on_demand(sentence: str, add_commands: Callable[[typer.Typer], None]) 
     made = group(sentence)
     made.info.cls = GroupOnDemand
     return made
+
+
+def add_on_demand(app: typer.Typer, name: str, short_help: str, make: Callable[[], Callable[..., int]]) -> None:
+    """Add a command whose function is made, and whose message is imported, when it is first used.
+
+    Args:
+        short_help: its line on the help page of the others.
+        make: gives the function for Typer.
+    """
+
+    @cache
+    def command() -> Any:
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name)(make())
+        return typer.main.get_command(alone)
+
+    class CommandOnDemand(TyperCommand):
+        @property
+        def params(self) -> list[Any]:
+            found: list[Any] = command().params
+            return found
+
+        @params.setter
+        def params(self, none: Any) -> None:
+            """Ignore the parameters that Typer sets: there are none."""
+
+        def make_context(self, *arguments: Any, **more: Any) -> Any:
+            return command().make_context(*arguments, **more)
+
+    app.command(name, short_help=short_help, cls=CommandOnDemand)(lambda: None)

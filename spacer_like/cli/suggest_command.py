@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
 
 from spacer_like.cli.from_message import Given, from_message, run_and_show
+from spacer_like.cli.options import add_on_demand
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,15 +20,17 @@ _MOST_NAMED = 5
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's command."""
+    add_on_demand(app, "suggest", "Which points to label next, and a page for it.", _command)
+
+
+def _command() -> Callable[..., int]:
     from spacer_like.points.messages import SuggestLabelsMsg
 
-    app.command("suggest", short_help="Which points to label next, and a page for it.")(
-        from_message(
-            SuggestLabelsMsg,
-            _suggest,
-            arguments={"features_loc": "FEATURES"},
-            names={"classifier_loc": "model", "suggestions_loc": "out"},
-        )
+    return from_message(
+        SuggestLabelsMsg,
+        _suggest,
+        arguments={"features_loc": "FEATURES"},
+        names={"classifier_loc": "model", "suggestions_loc": "out"},
     )
 
 
