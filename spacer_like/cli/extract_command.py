@@ -12,6 +12,7 @@ from spacer_like.cli.locations import inside
 from spacer_like.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from spacer_like.cli.point_jobs import ImagePoints
     from spacer_like.cli.running import Answers, Failure
     from spacer_like.location import DataLocation
     from spacer_like.messages import ExtractFeaturesMsg, ExtractFeaturesReturnMsg
@@ -69,6 +70,7 @@ def extract(
     table, tabled = options.table(points, terminal), points_out is not None
     found, failures = images_with_points(images or [], table, points, sampled, terminal, tabled)
     if calibration_loc is not None:
+        _check_calibration(calibration_loc, used, found, folder)
         calibrate(extractor, weights, definition, calibration_loc, found)
         described = prepared_extractor(extractor, weights, definition, calibration_loc)
     tasks = extract_job(found, described, folder).tasks
@@ -95,6 +97,18 @@ def extract(
         files_beside = {"Points": points_out, "Calibration": calibration_loc.display_name if calibration_loc else None}
         terminal.show(*extraction(files), *written(files_beside))
     return int(answers.exit_code)
+
+
+def _check_calibration(
+    calibration: DataLocation, used: Sequence[NamedLocation], images: Sequence[ImagePoints], folder: DataLocation
+) -> None:
+    """Refuse, as a `MessageError`, a calibration where the extraction will write features or points."""
+    from spacer_like.cli.point_jobs import feature_key
+    from spacer_like.overwriting import NamedLocation, check_locations
+
+    names = dict.fromkeys(feature_key(one.name) for one in images)
+    written = [NamedLocation("--out", inside(folder, name), is_output=True) for name in names]
+    check_locations([*used, *written, NamedLocation("--calibration", calibration, is_output=False)])
 
 
 class _Run:

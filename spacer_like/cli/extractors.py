@@ -89,6 +89,8 @@ def calibrate(
 ) -> None:
     """Write the calibration of an extractor, by crops of the first images, unless it is there.
 
+    Of two runs at once that make one, the later takes that of the earlier.
+
     Args:
         kind, weights, definition: as of `extractor_described`.
         images: one or more; those that cannot be read are left out.
@@ -102,7 +104,10 @@ def calibrate(
     if exists(calibration):
         return
     extractor = _of_precisions(kind, FeatureExtractor.deserialize(extractor_described(kind, weights, definition)))
-    write_bytes(calibration, extractor.calibration_of(_first_crops(images, extractor.CROP_SIZE)))
+    made = extractor.calibration_of(_first_crops(images, extractor.CROP_SIZE))
+    # That takes seconds, in which another run may have written its own, and begun to extract by it.
+    if not exists(calibration):
+        write_bytes(calibration, made)
 
 
 def _first_crops(images: Sequence[ImagePoints], size: int) -> list[NDArray[np.uint8]]:

@@ -73,7 +73,7 @@ def extraction(files: Sequence[dict[str, Any]]) -> list[RenderableType]:
         rows.add_row(name(file["image"]), Text(plain_text(file["features"])), str(file["points"]), seconds)
     points = sum(file["points"] for file in files)
     unchanged = sum(file["unchanged"] for file in files)
-    rest = f"; {unchanged:,} of them were there, unchanged" if unchanged else ""
+    rest = f"; {unchanged:,} of them {'was' if unchanged == 1 else 'were'} there, unchanged" if unchanged else ""
     more = [Text(f"… and {len(files) - MOST_ROWS} more")] if len(files) > MOST_ROWS else []
     return [
         rows,

@@ -220,6 +220,7 @@ def nothing_done(failures: Sequence[Failure], exit_code: ExitCode) -> JobFailedE
 
 def _sentence(name: str, message: str | None, row_of: Callable[[str, str], str] | None = None) -> str:
     text = in_options(" ".join((message or "failed").split()))
-    text = text if name in text else f"{name}: {text}"
     row = row_of(name, text) if row_of else ""
+    # A training is called by its table, which the row names already.
+    text = text if name in text or row.startswith(f"{name}, line ") else f"{name}: {text}"
     return f"{row}: {text}" if row else text

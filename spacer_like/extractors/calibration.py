@@ -72,7 +72,7 @@ class Calibration(BaseModel):
                 return cls.model_validate_json(data, strict=True)
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
-                path = ".".join(str(part)[:_LONGEST_PART] for part in first["loc"])
+                path = ".".join(visible(str(part)[:_LONGEST_PART]) for part in first["loc"])
                 raise ValueError(f"{path}: {first['msg']}" if path else first["msg"]) from None
 
     def check_extractor(self, extractor_id: str, name: str) -> None:

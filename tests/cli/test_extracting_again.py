@@ -37,6 +37,16 @@ def test_what_is_done_is_left_as_it_is(reef, extract):
 def test_the_answer_of_people_says_so(extracted, command):
     said = command("extract", "--points", "labels.csv", "--out", "features", "--extractor", COLOURS)
     assert "Features of 96 points in 6 images; 6 of them were there, unchanged." in said.out
+    (extracted / "features/photos/0.jpg.features").unlink()
+    said = command(
+        "extract",
+        "photos/0.jpg",
+        "photos/1.jpg",
+        *("--points", "labels.csv", "--out", "features"),
+        "--extractor",
+        COLOURS,
+    )
+    assert "1 of them was there, unchanged." in said.out
 
 
 @pytest.mark.parametrize("file", ["photos/3.jpg", "features/photos/3.jpg.features"])

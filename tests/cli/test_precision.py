@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spacer_like import config
-from spacer_like.cli.extractors import _first_crops
+from spacer_like.cli.extractors import _first_crops, calibrate
 from spacer_like.cli.point_jobs import ImagePoints
 from spacer_like.data_classes import DataLocation, ImageFeatures
 from spacer_like.exceptions import ImageError
@@ -83,3 +83,24 @@ def test_is_refused_where_it_does_not_fit(reef, command, options, why):
 def test_of_a_classification_needs_the_calibration(reef, command):
     said = command("classify", "photos", "--grid", 2, "--model", "reef.pkl", *INT8)
     assert "--precision int8 needs --calibration, the file that extract wrote beside the features." in said.err
+
+
+def test_keeps_the_calibration_that_another_run_wrote_meanwhile(reef, monkeypatch):
+    loc = DataLocation.local("c.json")
+    images = [ImagePoints("0", DataLocation.local("photos/0.jpg"), [(5, 5, None)])]
+
+    def slowly(self, crops):
+        Path("c.json").write_bytes(b"of the other run")
+        return b"of this run"
+
+    monkeypatch.setattr(EfficientNetLite0Extractor, "calibration_of", slowly)
+    calibrate("lite0", None, None, loc, images)
+    assert Path("c.json").read_bytes() == b"of the other run"
+
+
+def test_writes_no_calibration_where_features_will_be(reef, command):
+    taken = "features/photos/0.jpg.features"
+    said = command(*EXTRACT, *INT8, "--calibration", taken)
+    assert said.code == 64
+    assert f"--out would overwrite --calibration, both are '{reef / taken}'" in said.err
+    assert not Path(taken).exists()

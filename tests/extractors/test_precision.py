@@ -165,6 +165,7 @@ class TestRefusals:
             (lambda c: c["tensors"]["Conv_8"].update(high=float("inf")), "holds no calibration"),
             (lambda c: c["tensors"]["Conv_8"].update(low=1.0), "holds no calibration"),
             (lambda c: c.update(nodes=[]), "holds no calibration"),
+            (lambda c: c["tensors"].update({"\x1b\nA": 1}), r"holds no calibration: tensors\.\\x1b A: Input should"),
         ],
     )
     def test_of_a_calibration_that_does_not_fit(self, calibration, damage, why):
