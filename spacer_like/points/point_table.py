@@ -214,7 +214,7 @@ def _point_table(data: bytes, name: str, labelled: bool, column: str | None, siz
         raise SpacerInputError(f"{name}, line {line}: this is not CSV ({reason}).") from None
     images = found.images()
     if not images:
-        raise SpacerInputError(f"{name} holds no points.")
+        raise SpacerInputError(f"{name} holds no points{' of the photographs named' if found.elsewhere else ''}.")
     return PointTable(
         name,
         _with_integers(images),

@@ -36,7 +36,8 @@ def placed_point(
     Of a whole photograph, which has no position, an empty text; the photograph's name where it is not there.
 
     Raises:
-        SpacerInputError: a position that is none; the sentence begins with `where`.
+        SpacerInputError: a position that is none, or a photograph that cannot be read; the sentence begins with
+            `where`.
     """
 
     def cell(meaning: str) -> str:
@@ -47,7 +48,12 @@ def placed_point(
         raise SpacerInputError(f"{where}: the image is empty.")
     if not cell("row") and not cell("col"):
         return ""
-    if (size := size_of(cell("image"))) is None:
+    try:
+        size = size_of(cell("image"))
+    except SpacerInputError as error:
+        # Of the photograph, and not of the table.
+        raise type(error)(f"{where}: {error}") from error
+    if size is None:
         return cell("image")
     image, height, width = size
     row, col = (_share_of(cell(one), length, where) for one, length in (("row", height), ("col", width)))

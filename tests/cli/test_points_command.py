@@ -128,6 +128,13 @@ def test_an_export_of_squidle_is_placed_in_its_photographs(tmp_path, monkeypatch
     (tmp_path / "export.csv").write_text("point.x,point.y,point.media.key\n1.5,0.25,a.png\n")
     assert main(["points", "a.png", "--points", "export.csv", "--out", "pixels.csv"]) == 64
     assert "line 2: the position '1.5' is no share" in " ".join(capsys.readouterr().err.split())
+    (tmp_path / "d.png").write_bytes(b"no picture")
+    for key, why in (("d.png", "export.csv, line 2: "), ("e.png", "holds no points of the photographs named.")):
+        (tmp_path / "export.csv").write_text(f"point.x,point.y,point.media.key\n0.5,0.25,{key}\n")
+        assert main(["points", "a.png", "d.png", "--points", "export.csv", "--out", "pixels.csv"]) == 64
+        said = " ".join(capsys.readouterr().err.split())
+        assert why in said
+        assert "is not CSV" not in said
 
 
 def survey(path, photographs):
