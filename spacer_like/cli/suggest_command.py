@@ -64,6 +64,11 @@ def _shown(result: SuggestLabelsReturnMsg) -> list[RenderableType]:
         shown.append(
             Text(f"{count_of(len(result.unseen), 'image')} not on the page, which cannot be read: {first}.", "yellow")
         )
+    if result.n_without_features:
+        count = count_of(result.n_without_features, "labelled point")
+        shown.append(
+            Text(f"{count} not compared with, of which no feature file has the image or the position.", "yellow")
+        )
     summary = (
         f"{count_of(result.n_suggested, 'point')} of {count_of(result.n_images, 'image')}, chosen by "
         f"{'uncertainty and diversity' if result.by == 'both' else result.by} of "

@@ -62,6 +62,7 @@ _OPTIONS = {
     "previous_model_locs": "previous",
     "classifier_loc": "model",
     "feature_loc": "out",
+    "wrong_loc": "out",
 }
 _FIELD = re.compile(rf"(?<![\w/.-])({'|'.join(_OPTIONS)}|[a-z]+(?:_[a-z]+)+)(?![\w/])(?:\.\d+)?")
 

@@ -133,6 +133,7 @@ def test_a_refusal_speaks_of_options_and_not_of_messages(reef, command, argument
         ),
         (("chips", "train"), "validation_share leaves no chips; nbr_epochs", "--validation leaves no chips; --epochs"),
         (("chips", "similar"), "n_probe, chips_loc and size", "--probe, --chips and size"),
+        (("wrong-labels",), "wrong_loc would overwrite a.", "--out would overwrite a."),
         (("run",), "feature_loc would overwrite image_loc.", "feature_loc would overwrite image_loc."),
         (("run",), "train_tags makes it.", "train_tags makes it."),
         (("tags", "models"), "'train_tags' and a/train_tags.", "'train_tags' and a/train_tags."),

@@ -124,6 +124,11 @@ class TestSuggestions:
                 (image, *point) for image in images for point in POINTS if (image, point) != ("site/1.png", POINTS[0])
             ]
 
+    def test_tell_how_many_labelled_points_have_no_features(self, ask, at, tmp_path):
+        write_labels(tmp_path / "labels.csv", [(0, *POINTS[0], "coral"), (0, 1, 1, "sand"), (7, *POINTS[0], "turf")])
+        result = ask(labels_loc=at("labels.csv"))
+        assert (result.n_labelled, result.n_without_features) == (1, 2)
+
     def test_of_a_finished_survey_are_none(self, ask, at, tmp_path):
         write_labels(tmp_path / "all.csv", [(n, row, col, label_of(row)) for n in range(3) for row, col in POINTS])
         result = ask(labels_loc=at("all.csv"), suggestions_loc=at("next.csv"))
@@ -140,6 +145,11 @@ class TestFiles:
         assert [(row["image"], int(row["row"]), int(row["column"])) for row in rows] == named(result)
         assert rows[0]["label"] == rows[0]["suggestion 4"] == ""
         assert rows[0]["suggestion 1"] == result.suggestions[0].labels[0].label
+
+    def test_may_lie_beside_the_photographs_but_are_none_of_them(self, ask, at):
+        ask(suggestions_loc=at("photos", "next.csv"), page_loc=at("photos", "new", "n.html"), images_loc=at("photos"))
+        with pytest.raises(MessageError, match=r"^page_loc '.*0\.png' would be one of the files of images_loc"):
+            ask(page_loc=at("photos", "site", "0.png"), images_loc=at("photos"))
 
     def test_page_leaves_out_images_that_cannot_be_read_and_names_them(self, ask, at, tmp_path):
         (tmp_path / "photos" / "site" / "1.png").write_bytes(b"damaged")

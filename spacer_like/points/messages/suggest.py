@@ -118,6 +118,7 @@ class SuggestLabelsReturnMsg(ReturnMessage):
         n_images: how many images they are of.
         n_candidates: points without a label.
         n_labelled: points of the feature files that have one.
+        n_without_features: labelled points of the table that no feature file has; nothing is compared with them.
         by: what counted; without a classifier ``diversity``.
         unseen: images that are not where the page's pictures are taken from, or cannot be read; they are not on it.
     """
@@ -127,6 +128,7 @@ class SuggestLabelsReturnMsg(ReturnMessage):
     n_images: int
     n_candidates: int
     n_labelled: int
+    n_without_features: int
     by: By
     unseen: list[str]
     runtime: Runtime
@@ -146,6 +148,7 @@ class SuggestLabelsReturnMsg(ReturnMessage):
             n_images=1,
             n_candidates=950,
             n_labelled=50,
+            n_without_features=0,
             by="both",
             unseen=[],
             runtime=0.5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacer_like.cores import thread_count
@@ -63,7 +63,8 @@ def suggest_labels(msg: SuggestLabelsMsg) -> SuggestLabelsReturnMsg:
         raise SpacerInputError(f"The name of the feature file '{as_text(odd[0])}' is no text in UTF-8: rename it.")
     table = _table(msg)
     classifier = None if msg.classifier_loc is None else load_classifier(msg.classifier_loc)
-    gathering = _gathered(msg, by, classifier, sorted(files.items()), table)
+    labelled = _labelled(files, table)
+    gathering = _gathered(msg, by, classifier, sorted(files.items()), labelled)
     suggested = _described(msg, classifier, gathering.chosen(), sorted(files.items()))
     unseen = _write(msg, suggested, classifier, table)
     return SuggestLabelsReturnMsg(
@@ -81,6 +82,7 @@ def suggest_labels(msg: SuggestLabelsMsg) -> SuggestLabelsReturnMsg:
         n_images=len({one.image for one in suggested}),
         n_candidates=gathering.n_candidates,
         n_labelled=gathering.n_labelled,
+        n_without_features=sum(map(len, labelled.values())) - gathering.n_labelled,
         by=by,
         unseen=unseen,
         runtime=time.perf_counter() - start,
@@ -109,17 +111,26 @@ def _table(msg: SuggestLabelsMsg) -> PointTable | None:
     return None if loc is None else read_points(read_bytes(loc), loc.display_name)
 
 
-def _gathered(
-    msg: SuggestLabelsMsg, by: By, classifier: Any, files: Sequence[tuple[str, str]], table: PointTable | None
-) -> Gathering:
+def _labelled(files: Iterable[str], table: PointTable | None) -> dict[str, set[RowCol]]:
+    """The positions of a table that have a label, by the image as the feature files call it, or else the table."""
     from spacer_like.images.names import ImageNames
-    from spacer_like.learning.model_files import check_same_extractor
 
     labelled: dict[str, set[RowCol]] = defaultdict(set)
-    names = ImageNames(name for name, _ in files)
+    names = ImageNames(files)
     for image, points in table.images.items() if table is not None else ():
-        if (same := names.find(image)) is not None:
-            labelled[same] |= {(row, col) for row, col, label in points if label is not None}
+        labelled[names.find(image) or image] |= {(row, col) for row, col, label in points if label is not None}
+    return labelled
+
+
+def _gathered(
+    msg: SuggestLabelsMsg,
+    by: By,
+    classifier: Any,
+    files: Sequence[tuple[str, str]],
+    labelled: Mapping[str, Collection[RowCol]],
+) -> Gathering:
+    from spacer_like.learning.model_files import check_same_extractor
+
     gathering = Gathering(msg, by, classifier)
     length = None
     read = read_features(msg.features_loc, [path for _, path in files])
