@@ -128,7 +128,8 @@ def _folds(examples: Examples, folds: int, seed: int) -> NDArray[np.int64]:
     names, group = np.unique(examples.groups, return_inverse=True)
     if len(names) < 2:
         raise TrainingLabelsError(
-            "Labels are judged by what is learnt from other groups, such as other photographs, and all are of one."
+            "Labels are judged by what is learnt from other groups, such as other photographs, and all are of one. "
+            "Not grouped, they are judged by each other."
         )
     n = len(group)
     members = coo_array((np.ones(n, np.bool_), (group, np.arange(n))), shape=(len(names), n)).tocsr()

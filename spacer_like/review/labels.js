@@ -154,7 +154,7 @@ function pressedOnPage(pressed) {
   else if (pressed === "arrowleft" || pressed === "arrowup") move(at - 1);
   else if (pressed === "home") move(0);
   else if (pressed === "end") move(data.items.length - 1);
-  else if (pressed === "/") $("filter").focus();
+  else if (pressed === "/" && data.others) $("filter").focus();
   else return false;
   return true;
 }
@@ -192,6 +192,7 @@ whenLoaded(COLUMNS, (text) => {
 // Only answers that would be lost are worth a question.
 addEventListener("beforeunload", (event) => { if (!isSaved) event.preventDefault(); });
 
+$("other").hidden = $("finding").hidden = !data.others;
 document.title = $("heading").textContent = data.heading;
 const earlier = kept();
 (earlier?.answers ?? []).forEach(({ [data.answer]: label, ...row }) => set(row, label));

@@ -38,6 +38,7 @@ def label_page(
     *,
     answer: str = "label",
     file_name: str = "labels.csv",
+    others: bool = True,
 ) -> bytes:
     """The page that asks about some items, which saves the answers as CSV: their columns, then the answers'.
 
@@ -47,6 +48,7 @@ def label_page(
         heading: of the page, as plain text.
         answer: the column of the answers.
         file_name: of the saved table.
+        others: whether other labels than the suggestions can be found or made.
 
     Raises:
         ValueError: items of different columns, or two of the same cells.
@@ -64,6 +66,7 @@ def label_page(
         "columns": columns,
         "answer": answer,
         "file": file_name,
+        "others": others,
         "classes": list(dict.fromkeys([*classes, *known])),
         "items": [
             {

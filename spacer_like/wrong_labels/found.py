@@ -95,8 +95,8 @@ def judged(labelled: Labelled, rule: Rule, folds: int, seed: int) -> Judged:
         n_judged = sum(part.n_judged for part in parts)
         if not n_judged:
             raise TrainingLabelsError(
-                "No label can be judged: each class has examples in one group alone, such as one photograph. With "
-                "grouped=false labels are judged by others of the same group."
+                "No label can be judged: each class has examples in one group alone, such as one photograph. Not "
+                "grouped, they are judged by others of the same group."
             )
         tags = [None] if one_label else labelled.classes
         names = labelled.classes if one_label else ANSWERS

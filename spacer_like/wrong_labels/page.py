@@ -47,6 +47,7 @@ def wrong_labels_page(
         "Labels that look wrong",
         answer="answer" if tagged else "label",
         file_name="corrections.csv",
+        others=not tagged,
     )
     return page, len(found) - len(items)
 

@@ -109,6 +109,16 @@ class TestInABrowser:
         }
         assert saved.read_bytes().splitlines()[0].decode("utf-8-sig") == "image,row,column,label"
 
+    def test_no_other_label_can_be_given_where_the_suggestions_are_all(self, browser, tmp_path):
+        path = tmp_path / "page.html"
+        path.write_bytes(label_page([item(0, suggestions=[("yes", 0.9), ("no", 0.1)])], [], "Tags", others=False))
+        browser.open(path)
+        browser.press("/")
+        hidden = "['other', 'finding'].every(name => !document.getElementById(name).checkVisibility())"
+        assert browser.value(f"{hidden} && document.activeElement === document.body")
+        browser.press("2")
+        assert text(browser, "state") == "Your answer: no"
+
     def test_a_saved_table_is_loaded_again_on_a_page_without_suggestions(self, browser, tmp_path):
         plain = [item(number, suggestions=()) for number in range(3)]
         path = tmp_path / "page.html"

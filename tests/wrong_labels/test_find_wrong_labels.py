@@ -81,7 +81,7 @@ class TestPoints:
     def test_points_of_one_image_are_judged_by_other_images_unless_told_otherwise(self, tmp_path):
         labels, _ = making.points(tmp_path)
         alone = ImageLabels({one: labels[one] for one in list(labels)[:1]})
-        with pytest.raises(TrainingLabelsError, match="all are of one"):
+        with pytest.raises(TrainingLabelsError, match=r"all are of one\. Not grouped, they"):
             find_wrong_labels(FindWrongLabelsMsg(labels=alone))
         assert find_wrong_labels(FindWrongLabelsMsg(labels=alone, grouped=False)).n_judged > 0
 
@@ -137,6 +137,7 @@ class TestTags:
         assert list(rows_of(tmp_path / "pairs.csv")[0]) == ["tag", "given", "likely", "n_wrong", "estimated"]
         data = page_data(tmp_path / "page.html")
         assert (data["columns"], data["answer"], data["classes"]) == (["id", "path", "tag"], "answer", ["yes", "no"])
+        assert not data["others"]
         saved = [",".join([*data["columns"], data["answer"]])]
         saved += [",".join([*item["columns"].values(), item["suggestions"][0][0]]) for item in data["items"]]
         answers = read_corrections("\n".join(saved).encode(), "corrections.csv")
