@@ -109,3 +109,11 @@ def test_options_that_would_do_nothing_are_refused(extracted, command, options, 
     said = command("train", *TRAINING, *options)
     assert said.code == 64
     assert sentence in " ".join(said.err.split())
+
+
+def test_a_point_without_features_names_its_table_once(extracted, command):
+    lines = (extracted / "labels.csv").read_text().splitlines()
+    (extracted / "labels.csv").write_text("\n".join([*lines, f"{lines[1].split(',')[0]},1,1,sand"]))
+    said = " ".join(command("train", *MLP).err.split())
+    assert "match those of the feature vector (example: (1, 1))" in said
+    assert said.count("labels.csv") == 1
