@@ -131,10 +131,16 @@ def labelled_table(source: str, terminal: Terminal, answers: str | None = None) 
     """The table of labelled points that an argument names; notices about it are shown.
 
     Args:
-        answers: a table of some of its points, whose labels count instead; None: there is none.
+        answers: a table whose labels count instead, and whose other points join them; None: there is none.
     """
     table = _read(source, terminal, labelled=True)
-    return table if answers is None else table.corrected(_read(answers, terminal, labelled=True))
+    if answers is None:
+        return table
+    given = _read(answers, terminal, labelled=True)
+    found = table.corrected(given)
+    n_new = found.point_count - table.point_count
+    terminal.note(f"{given.name} labels {given.point_count} points, of which {n_new} are not in {table.name}.")
+    return found
 
 
 def _read(source: str, terminal: Terminal, *, labelled: bool, size_of: ImageSize | None = None) -> PointTable:

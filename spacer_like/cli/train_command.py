@@ -46,7 +46,7 @@ def train(
     model: Annotated[str, typer.Option(metavar="FILE", help="Where the classifier goes (.pkl or .safetensors).")],
     answers: Annotated[
         str | None,
-        typer.Option(metavar="FILE.csv", help="Labels that count instead, as the page of wrong-labels saves them."),
+        typer.Option(metavar="FILE.csv", help="Labels that count instead or as well, as pages for labels save them."),
     ] = None,
     epochs: Annotated[
         int | None,

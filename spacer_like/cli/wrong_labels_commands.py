@@ -72,7 +72,7 @@ def wrong_labels(
     features: Annotated[str, typer.Option(metavar="FOLDER", help="Where the feature files are.")],
     answers: Annotated[
         str | None,
-        typer.Option(metavar="FILE.csv", help="Labels that count instead, as the page of wrong-labels saves them."),
+        typer.Option(metavar="FILE.csv", help="Labels that count instead or as well, as pages for labels save them."),
     ] = None,
     sources: Annotated[
         str | None,

@@ -54,6 +54,8 @@ class PointTable:
     """How many points were left out that are of photographs whose size was not given."""
     values: dict[str, str] = field(default_factory=dict)
     """What the column that was asked for says of each image, where it says anything."""
+    answers: PointTable | None = None
+    """The table whose points stand behind those of this file's lines, if there is one."""
 
     @property
     def point_count(self) -> int:
@@ -74,7 +76,7 @@ class PointTable:
         Empty where the table does not name the image.
         """
         if image not in self.lines:
-            return ""
+            return "" if self.answers is None else self.answers.row_of(image, sentence)
         at, points = 0, enumerate(self.images[image])
         if outside := _OUTSIDE.search(sentence):
             column = ("Row", "Column").index(outside[1])
@@ -82,37 +84,24 @@ class PointTable:
         elif lacking := _LACKING.search(sentence):
             rowcol = (int(lacking[1]), int(lacking[2]))
             at = next((number for number, point in points if point[:2] == rowcol), 0)
+        if at >= len(self.lines[image]) and self.answers is not None:
+            return self.answers.row_of(self.answers.names.find(image) or image, sentence)
         return f"{self.name}, line {self.lines[image][at]}"
 
     def corrected(self, answers: PointTable) -> PointTable:
-        """The same points, those that another table has with its labels; where labels are texts, all are.
-
-        Raises:
-            TableError: the other table has a point that this one has not; the sentence names its line.
-        """
-        labels: dict[str, dict[tuple[int, int], LabelId]] = {}
+        """These points and another table's, whose labels count where both have one; all are texts if some are."""
+        labels = {image: {(row, col): label for row, col, label in points} for image, points in self.images.items()}
         for image, points in answers.images.items():
-            same = self.names.find(image)
-            there = {(row, col) for row, col, _ in self.images.get(same or "", ())}
-            for at, (row, col, label) in enumerate(points):
-                if (row, col) not in there:
-                    raise TableError(
-                        f"{answers.name}, line {answers.lines[image][at]}: {self.name} has no point (row {row}, column "
-                        f"{col}) of {image}: labels of new points belong into the table itself."
-                    )
-                if label is not None:
-                    labels.setdefault(str(same), {})[row, col] = label
-        found = {
-            image: [(row, col, labels.get(image, {}).get((row, col), label)) for row, col, label in points]
-            for image, points in self.images.items()
-        }
+            known = labels.setdefault(self.names.find(image) or image, {})
+            known.update({(row, col): label for row, col, label in points if label is not None})
+        found = {image: [(*at, label) for at, label in known.items()] for image, known in labels.items() if known}
         given = [label for points in found.values() for *_, label in points if label is not None]
         if len({isinstance(label, str) for label in given}) > 1:
             found = {
                 image: [(row, col, None if label is None else str(label)) for row, col, label in points]
                 for image, points in found.items()
             }
-        return replace(self, images=found)
+        return replace(self, images=found, answers=answers)
 
     def notices(self) -> list[str]:
         """Notices about this table for the person who gives it."""

@@ -243,14 +243,15 @@ class TestCorrections:
         assert found.n_unknown_corrections == 1
         assert {(one.row, one.column) for one in found.wrong} == {tuple(at) for _, *at in others[1:]}
 
-    def test_answers_about_other_points_are_refused(self):
+    def test_answers_count_instead_of_labels_and_bring_other_points_along(self):
         table = read_points(b"image,row,col,label\na.jpg,1,2,x\na.jpg,3,4,y\n", "labels.csv")
-        answers = read_points(b"image,row,column,label\na.jpg,1,2,7\n", "answers.csv")
-        assert table.corrected(answers).images == {"a.jpg": [(1, 2, "7"), (3, 4, "y")]}
-        for row in ("a.jpg,9,9,x", "b.jpg,1,2,x"):
-            other = read_points(f"image,row,column,label\n{row}\n".encode(), "answers.csv")
-            with pytest.raises(TableError, match=r"answers.csv, line 2: labels.csv has no point"):
-                table.corrected(other)
+        answers = read_points(b"image,row,column,label\nA.jpg,1,2,7\nA.jpg,9,9,8\nb.jpg,1,2,5\n", "answers.csv")
+        found = table.corrected(answers)
+        assert found.images == {"a.jpg": [(1, 2, "7"), (3, 4, "y"), (9, 9, "8")], "b.jpg": [(1, 2, "5")]}
+        lacking = "there is no feature at {} of the points' (example: {})"
+        assert found.row_of("a.jpg", lacking.format(1, "(3, 4)")) == "labels.csv, line 3"
+        assert found.row_of("a.jpg", lacking.format(1, "(9, 9)")) == "answers.csv, line 3"
+        assert found.row_of("b.jpg", "") == "answers.csv, line 4"
 
     def test_answers_about_chips_of_the_table_count_and_others_are_refused(self):
         table = LabelTable(["a.png", "b.png"], ("home", "water"), np.zeros((2, 2), bool))
