@@ -17,6 +17,7 @@ FIRST_RUN = f"{OURS}, first run"
 PEERS_FILES = f"{OURS} on PySpacer's files"
 NETWORK = "the network alone"
 LOOP = "PySpacer's loop"
+PACK = f"{OURS}, from a pack"
 CLASSIFICATIONS = 10
 
 
@@ -189,9 +190,10 @@ class PointsMeasures:
     def training_on_many(self) -> Measure:
         """A training whose time is that of its steps, and of reading for them."""
         folder = self.folders.large
+        pack = folder.with_suffix(".safetensors")
 
-        def command(side: str) -> Command:
-            return self.pythons.program("spacer_like", "train_large", side, folder, IMAGES_TO_TRAIN, 1)
+        def command(side: str, source: Path) -> Command:
+            return self.pythons.program("spacer_like", "train_large", side, source, IMAGES_TO_TRAIN, 1)
 
         def make(report: Report) -> None:
             make_once(
@@ -199,17 +201,23 @@ class PointsMeasures:
                 lambda target: run(self.pythons.program("spacer_like", "make_large", target, IMAGES_TO_TRAIN)),
                 report,
             )
+            packing = ("-m", "spacer_like", "pack-features", str(folder), "--out")
+            make_once(
+                pack, lambda target: run(Command(self.pythons.of("spacer_like"), (*packing, str(target)))), report
+            )
 
-        about = "train_classifier from files, MLP of 500, 300 and 100 units, 100,000 points, 80 classes"
+        about = "train_classifier, MLP of 500, 300 and 100 units, 100,000 points, 80 classes"
         rate, of_processor = "annotation_epochs_a_second", "annotation_epochs_a_processor_second"
         return Measure(
             name="train-large",
-            sides={OURS: command("ours"), LOOP: command("loop")},
+            sides={OURS: command("ours", folder), PACK: command("ours", pack), LOOP: command("loop", folder)},
             material=make,
             long=True,
             figures=[
                 Figure(f"{about}: annotation-epochs a second", rate, "", Target(Comparison.LEAST, 15_000), other=LOOP),
+                Figure(f"{about}: of a pack, a second", rate, "", ours=PACK, other=LOOP),
                 Figure(f"{about}: of a processor's second", of_processor, "", other=LOOP),
+                Figure(f"{about}: of a pack, of a processor's second", of_processor, "", ours=PACK, other=LOOP),
                 Figure(f"{about}: peak memory", "peak_mib", "MiB", other=LOOP),
                 Figure(f"{about}: accuracy", "accuracy", "", other=LOOP),
             ],

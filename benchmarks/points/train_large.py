@@ -3,7 +3,7 @@
 The loop is PySpacer's as its code has it: for each epoch the files are read again in another order, and scikit-learn's
 ``MLPClassifier.partial_fit`` is given 5,000 annotations at a time in float64.
 
-usage: python -m benchmarks.points.train_large ours|loop FOLDER IMAGES EPOCHS [SNAPSHOTS]
+usage: python -m benchmarks.points.train_large ours|loop FOLDER|PACK.safetensors IMAGES EPOCHS [SNAPSHOTS]
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def ours(folder: Path, images: int, epochs: int, snapshots: str | None) -> dict[
         model_loc=DataLocation("memory", "large.safetensors"),
         valresult_loc=DataLocation("memory", "large.json"),
         snapshots_loc=None if snapshots is None else DataLocation("filesystem", snapshots),
+        pack_loc=DataLocation("filesystem", str(folder)) if folder.is_file() else None,
     )
     begun, used = time.perf_counter(), time.process_time()
     answer = train_classifier(message)
