@@ -5,6 +5,7 @@ The servers are `moto_server` (semantics) and `rclone serve s3` (signatures, loa
 
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,10 @@ def folder_of_compiled_code() -> Path:
     folder.mkdir(0o700, parents=True, exist_ok=True)
     return folder
 
+
+# A shell's background jobs ignore it, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before numba is imported, and for the processes that tests start.
 os.environ["NUMBA_CACHE_DIR"] = str(folder_of_compiled_code())

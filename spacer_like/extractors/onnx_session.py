@@ -87,10 +87,10 @@ class OnnxNetwork:
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The result for a batch uint8 [n, size, size, 3]."""
-        return self.tensors([FEATURES], batch)[0]
+        return self.tensors(None, batch)[0]
 
-    def tensors(self, names: Sequence[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Those outputs of the model that are named."""
+    def tensors(self, names: Sequence[str] | None, batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Those outputs of the model that are named; None: all."""
         found: list[NDArray[np.float32]] = self._session.run(names, {PIXELS: batch})
         return found
 

@@ -160,17 +160,17 @@ def fly_batch(
     random = np.random.default_rng([seed, step, 0])
     of_colour = _drawn(colours, per_bin, random, options)
     of_grey = random.permutation(_drawn(greys, GREY_FACTOR * per_bin, random, options))[: len(of_colour)]
+    shape = (len(of_colour) + len(of_grey), *colours[0].images.shape[1:])
+    # One that is larger could not be read again.
+    if (n_bytes := math.prod(shape)) > MOST_BYTES:
+        raise DataLimitError(
+            f"A batch of {shape[0]} images of {shape[1]} pixels takes {n_bytes / 2**30:.1f} GiB, more than the "
+            f"{MOST_BYTES // 2**30} that a batch may: make more batches with fewer images of each bin."
+        )
     # Numbers of images: those of colour, then the grey ones.
     rows = [*_found(colours, of_colour), *_found(greys, of_grey)]
     n_colour, n_inverted = len(of_colour), len(of_grey) // 2
     order = random.permutation(len(rows)).tolist()
-    shape = (len(rows), *rows[0][0].images.shape[1:])
-    # One that is larger could not be read again.
-    if (n_bytes := math.prod(shape)) > MOST_BYTES:
-        raise DataLimitError(
-            f"A batch of {len(rows)} images of {shape[1]} pixels takes {n_bytes / 2**30:.1f} GiB, more than the "
-            f"{MOST_BYTES // 2**30} that a batch may: make more batches with fewer images of each bin."
-        )
     images = np.empty(shape, np.uint8)
     for place, number in enumerate(order):
         pool, row = rows[number]

@@ -267,7 +267,9 @@ def test_a_command_with_a_part_done_answers_with_that_part(reef_on_disk, number)
     command = [*COMMAND, "extract", "--points", str(points), "--out", str(points.parent / "features"), "--json"]
     with (
         started(
-            [*command, "--extractor", "spacer_like.extractors.DummyExtractor"], SPACER_URL_ALLOW_PRIVATE=True
+            [*command, "--extractor", "spacer_like.extractors.DummyExtractor"],
+            SPACER_URL_ALLOW_PRIVATE=True,
+            SPACER_URL_TIMEOUT_SECONDS=3,
         ) as process,
         server.accept()[0] as connection,
     ):
