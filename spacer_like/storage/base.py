@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from itertools import islice
@@ -24,12 +24,13 @@ Value = TypeVar("Value")
 
 def outcomes(
     work: Callable[[Item], Value], items: Iterable[Item], concurrency: int
-) -> Iterator[tuple[Item, Value | SpacerError]]:
+) -> Generator[tuple[Item, Value | SpacerError], None, None]:
     """Every item with what `work` made of it, or with the `SpacerError` it raised, in the order of completion.
 
     At most `concurrency` values wait or are in the making at a time, so that a slow consumer slows the work down
     instead of filling the memory. Other exceptions than a `SpacerError` are raised here. A consumer that stops early
-    waits for what is in the making, and nothing more is begun.
+    waits for what is in the making, and nothing more is begun. Who gives this a name and raises closes it before: an
+    error keeps the names of its function alive.
     """
     done: SimpleQueue[tuple[Item, Value | BaseException]] = SimpleQueue()
 

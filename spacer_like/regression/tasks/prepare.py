@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from spacer_like.config import settings
@@ -100,13 +101,14 @@ def _prepare(
 
     is_far = files.is_far or msg.out_loc.is_remote
     reasons: dict[int, str] = {}
-    made = outcomes(prepare, rows, settings().storage_concurrency if is_far else thread_count())
-    for done, (row, outcome) in enumerate(made, 1):
-        if isinstance(outcome, SpacerError):
-            raise outcome
-        if outcome is not None:
-            reasons[row.id] = outcome
-        report("images prepared", done, len(rows))
+    concurrency = settings().storage_concurrency if is_far else thread_count()
+    with closing(outcomes(prepare, rows, concurrency)) as made:
+        for done, (row, outcome) in enumerate(made, 1):
+            if isinstance(outcome, SpacerError):
+                raise outcome
+            if outcome is not None:
+                reasons[row.id] = outcome
+            report("images prepared", done, len(rows))
     return reasons
 
 
